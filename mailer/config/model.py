@@ -20,6 +20,7 @@ from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, Time
 from .sections.dkim import Dkim
 from .sections.relay import Relay, RouteRule, completed
 from .sections.shaping import Reaction, Shape, Source
+from .sections.webhook import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
-    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, LogSection, AlarmSection, Metrics, TraceSection,
+    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, LogSection, AlarmSection, Metrics, TraceSection, Webhook,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
 
@@ -73,6 +74,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     alarm: AlarmSection
     metrics: Metrics
     trace: TraceSection
+    webhooks: tuple[Webhook, ...]
     path: str
     """The file that it was read from; empty if there is none."""
     lines: Mapping[str, int]

@@ -64,9 +64,7 @@ def test_more_than_a_tenth_is_one_alarm_and_one_end() -> None:
     assert counter.looks() == []
     counter.tried(1, REFUSED)
     (begin,) = counter.looks()
-    assert begin == (
-        "begin 11 of 101 recipients (11%) were refused for good within 15 minutes; last mx.example.net: 550 5.1.1 we know you"
-    )
+    assert begin == ("begin 11 of 101 recipients (11%) were refused for good within 15 minutes; last mx.example.net: 550 5.1.1 we know you")
     (alarm,) = counter.book.alarms
     assert (alarm.kind, alarm.severity, "mailer bounces" in alarm.remedy) == ("rejected", "critical", True)
     counter.tried(50, REFUSED)
