@@ -5,6 +5,7 @@ The tests are the days of one machine, in their order; each stands on those befo
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from mailer import __version__
 from mailer.sink import Moods, SinkThread
 from mailer.spool.files.layout import DIRECTORIES
+from tests.cli.dialogue import Dialogue
 from tests.fakes.processes import wait_until
 
 from .conftest import TREE
@@ -91,9 +93,40 @@ def test_what_is_made_of_the_answers(machine: Throwaway, answers: dict[str, str]
         assert password not in stored
 
 
+def test_what_cannot_be_is_asked_again(machine: Throwaway) -> None:
+    """At a terminal, where it was typed; a machine without a domain is asked for one."""
+    machine.write("etc/aliases", "postmaster: root\n")
+    machine.write("etc/mailname", "web1\n")
+    nsenter, *words = machine.argv("env", "TERM=xterm", "DEBIAN_FRONTEND=teletype", "dpkg-reconfigure", "mailer-mta")
+    with Dialogue(words, machine.env, [shutil.which(nsenter) or nsenter]) as said:
+        said.answers("How mail leaves this machine:", "relay")
+        said.answers("Relay:", "two words")
+        said.answers("Relay:", "smtp.example.com")
+        said.answers("Name to log in with at the relay:", "")
+        said.answers("Address that gets the mail of root:", "no address")
+        said.hears('"no address" is nothing that was asked for.')
+        said.answers("Address that gets the mail of root:", "ops@example.net")
+        said.answers("Domain of the users of this machine:", "web1.example.com")
+        assert said.ends() == 0
+    assert machine.path("etc/aliases").read_text() == "postmaster: root\nroot: ops@example.net\n"
+    made = tomllib.loads(machine.path("etc/mailer/config.toml").read_text())
+    assert (made["relay"]["out"]["host"], made["submission"]["default_domain"]) == ("smtp.example.com", "web1.example.com")
+    assert machine.path("etc/mailname").read_text() == "web1.example.com\n"
+
+
+def test_an_address_that_is_none_spoils_no_aliases(machine: Throwaway) -> None:
+    """Where nobody is asked, as with answers given beforehand: it is said, and mail leaves all the same."""
+    machine.write("etc/aliases", "postmaster: root\n")
+    machine.answers(way="relay", relay="smtp.example.com", root="no address", mailname="web1.example.com")
+    said = machine.run("/var/lib/dpkg/info/mailer-mta.postinst", "configure", __version__)
+    assert "mailer-mta: 'no address' is no address; /etc/aliases stays as it is" in said
+    assert machine.path("etc/aliases").read_text() == "postmaster: root\n"
+    assert "relay" in tomllib.loads(machine.path("etc/mailer/config.toml").read_text())
+
+
 def test_another_program_that_needs_an_mta_brings_none(machine: Throwaway, sink: SinkThread) -> None:
     """Ours is the one that it asks for."""
-    machine.answers(way="relay", relay=f"127.0.0.1:{sink.port}", username="")
+    machine.answers(way="relay", relay=f"127.0.0.1:{sink.port}", username="", root="ops@example.net")
     machine.run("/var/lib/dpkg/info/mailer-mta.postinst", "configure", __version__)
     said = machine.install("bsd-mailx", "cron")
     assert machine.state("mailer-mta") == machine.state("bsd-mailx") == machine.state("cron") == "ii"
