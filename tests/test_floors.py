@@ -17,7 +17,7 @@ FLOORS = (
     {"mail"},
     {"smtp", "dkim", "tlspolicy", "dsn", "compose", "proxy", "roff"},
     {"io", "events", "rewriting"},
-    {"config", "spool", "status", "net", "limits", "log", "metrics", "tracing", "alarms"},
+    {"config", "spool", "status", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
     {"transport"},
     {"submit", "routing", "shaping", "bounces", "client", "check"},
     {"queue"},
@@ -34,6 +34,8 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 BESIDE = {
     ("rewriting", "io"),  # who is of this machine depends on what it is called
+    ("accounts", "config"),  # a file of secrets is read as those are that the configuration names
+    ("accounts", "spool"),  # the symbols of an ID
     ("status", "spool"),  # an ID tells the age of its message
     ("metrics", "net"),  # figures are served by the accept loop of all servers
     ("metrics", "spool"),  # an ID tells the age of its message

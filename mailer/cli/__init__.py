@@ -72,6 +72,7 @@ TABLE = {
     "doctor": "what is wrong on this machine, with evidence and remedy",
     "dkim": "keys, DNS records and verification of DKIM signatures",
     "config": "make, check or show the configuration",
+    "api": "keys of the HTTP API",
     "oauth": "get a refresh token for a relay, and keep it",
     "sink": "an SMTP server for development: keeps what it gets, misbehaves on order",
     "demo": "the whole way on this machine, in a scratch directory",

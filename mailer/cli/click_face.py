@@ -84,18 +84,26 @@ def _program(table: Mapping[str, str], load: Callable[[str], Any]) -> ClickGroup
 
 
 def _group(name: str, commands: Mapping[str, Subcommand]) -> ClickGroup:
-    """A command whose second word chooses."""
+    """A command whose next word chooses; of names with two words the first one is a group of its own."""
+    inner: dict[str, dict[str, Subcommand]] = {}
+    for words, each in commands.items():
+        first, _, rest = words.partition(" ")
+        if rest:
+            inner.setdefault(first, {})[rest] = each
+    firsts = dict.fromkeys(words.partition(" ")[0] for words in commands)
 
     def page() -> str:
         lines = "\n".join(f"  mailer {each.name:<24}{each.summary}" for each in commands.values())
         return f"usage: mailer {name} COMMAND [OPTION…]\n\n{lines}\n\n`mailer {name} COMMAND --help` says more."
 
     def unknown(word: str) -> Problem:
-        return Problem(f"`mailer {name}` has no {word!r}; it has {', '.join(commands)}", "usage")
+        return Problem(f"`mailer {name}` has no {word!r}; it has {', '.join(firsts)}", "usage")
 
-    return ClickGroup(
-        name, {word: each.summary for word, each in commands.items()}, lambda word: ClickCommand(commands[word]), page, unknown
-    )
+    def make(word: str) -> click.Command:
+        return _group(f"{name} {word}", inner[word]) if word in inner else ClickCommand(commands[word])
+
+    summaries = {word: f"{', '.join(inner[word])}" if word in inner else commands[word].summary for word in firsts}
+    return ClickGroup(name, summaries, make, page, unknown)
 
 
 def _say(text: str) -> int:

@@ -128,7 +128,7 @@ class Loader:
         try:
             prepared = prepare(request, self.settings, time.time())
         except Problem as problem:
-            if not self.post.refuses(problem):
+            if not self.post.refuses(problem) and problem.kind != "no-permission":  # which is about this submitter
                 raise
             return problem
         envelope = prepared.envelope

@@ -244,6 +244,17 @@ PROBE = {
     "steps": _list(_object({"said": SOME, "code": CODE, "enhanced_code": SOME, "reply": _list(TEXT), "seconds": NUMBER})),
     "error": _object({"kind": TEXT, "phase": TEXT, "code": COUNT, "enhanced_code": SOME, "reply": TEXT, "retryable": FLAG}).or_null,
 }
+API_KEY = {
+    **dict.fromkeys(("name", "id"), TEXT),
+    **dict.fromkeys(("scopes", "senders", "networks"), _list(TEXT)),
+    "stream": SOME,
+    "rate": SOME,
+    "created_at": TIME.or_null,
+    "expires_at": TIME.or_null,
+    "rotating_until": TIME.or_null,
+    "disabled": FLAG,
+    "usable": FLAG,
+}
 BATCH = {"number": COUNT, "id": SOME, "request_id": SOME, "repeat": FLAG, "error": SOME, "refused": _list(CHANGE).or_none}
 _OF_SINK = {"event": TEXT, "at": TIME, "from": TEXT, "peer": TEXT}
 
@@ -313,6 +324,9 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
         ),
     ),
     "config show": (_object({"key": TEXT, "value": ANY, "source": TEXT, "line": COUNT.or_null}),),
+    **{f"api key {verb}": (_object({"name": TEXT, "key": TEXT}),) for verb in ("add", "rotate")},
+    **{f"api key {verb}": (_object(API_KEY),) for verb in ("list", "disable", "enable")},
+    "api key remove": (_object({"name": TEXT, "removed": FLAG}),),
     "oauth login": (_object({"relay": TEXT, "file": TEXT, "user": TEXT}),),
     "sink": (
         _object({"event": TEXT, "host": TEXT, "port": COUNT, "maildir": TEXT.or_none, "certificate": TEXT.or_none}, "it listens"),

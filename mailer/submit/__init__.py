@@ -15,7 +15,8 @@ steps need each other only for what they find: all work on what `normalise` has 
 have another list of the same steps. Mail of strangers has to stay as it is: a list for it leaves out all that write into the message
 (`single_fields`, `without_envelope`, `identify`, `complete`, `mend`), and its bytes are those that came.
 
-`steps` holds what goes through and the steps for the message and its envelope, `people` those for sender and recipients.
+`steps` holds what goes through and the steps for the message and its envelope, `people` those for sender and recipients, `senders` who
+may say that a message is from whom.
 
 What is not needed for a message is not imported for it: without rules, and with a message that needs no mending, neither is.
 """
@@ -57,6 +58,7 @@ STEPS: tuple[Step, ...] = (
     steps.check_size,
     steps.check_header,
     steps.address,
+    steps.permit,
 )
 """What is done with mail of our own users, in this order."""
 

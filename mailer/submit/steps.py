@@ -35,13 +35,13 @@ class Submission:
     answer; else the others get their mail, and the sender a report.
 
     `submitter` is the principal whose mail it is, where that is another than the user of this process: its request ids are its own.
-    `stream` names what kind of mail of his it is. `traceparent` is what caused it, as W3C Trace Context writes it; what is none is left
-    out.
+    `senders` are patterns of the addresses that it may say it is from, None for all. `stream` names what kind of mail of his it is.
+    `traceparent` is what caused it, as W3C Trace Context writes it; what is none is left out.
     """
 
     __slots__ = (
-        "bcc", "changes", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender", "stream",
-        "submitter", "traceparent", "whole",
+        "bcc", "changes", "data", "from_header", "full_name", "options", "priority", "recipients", "request_id", "sender", "senders",
+        "stream", "submitter", "traceparent", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +59,7 @@ class Submission:
         changes: Sequence[Change] = (),
         whole: bool = False,
         submitter: Principal | None = None,
+        senders: Sequence[str] | None = None,
         stream: str = "",
         traceparent: str = "",
     ) -> None:
@@ -74,6 +75,7 @@ class Submission:
         self.changes = changes
         self.whole = whole
         self.submitter = submitter
+        self.senders = senders
         self.stream = stream
         self.traceparent = traceparent
 
@@ -312,6 +314,18 @@ def address(draft: Draft) -> None:
         submitter=_submitter(draft.asked),
         options=_options(draft),
     )
+
+
+def permit(draft: Draft) -> None:
+    """Refuse a message that says it is from somebody whom its submitter may not name. Raises `Problem` (no-permission)."""
+    asked = draft.asked
+    if asked.senders is not None:
+        from .senders import stranger
+
+        name = stranger(draft.sender, draft.message, asked.senders)
+        if name is not None:
+            who, allowed = asked.submitter or "this program", ", ".join(asked.senders) or "nobody"
+            raise Problem(f"{who} may not send as {name or 'nobody'}, but as {allowed}; nothing was queued", "no-permission")
 
 
 def _submitter(asked: Submission) -> dict[str, object]:
