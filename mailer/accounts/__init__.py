@@ -1,4 +1,4 @@
-"""Who is known here besides the users of the machine: the keys of programs that use the HTTP API.
+"""The keys of programs that use the HTTP API: who is known here besides the users of the machine.
 
 A key is shown once, when it is made; what is kept is the SHA-256 of its secret. That is enough, for a secret of 160 random bits is not
 guessed from its digest, as a password that a person thought of would be. Whoever has the file can use no key.

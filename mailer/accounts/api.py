@@ -54,7 +54,7 @@ class ApiKey(NamedTuple):
 
     @property
     def principal(self) -> Principal:
-        """Whose mail is what is handed in with it."""
+        """The principal whose mail it is that is handed in with it."""
         return Principal(f"key:{self.name}")
 
     def holds(self, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Who a message says it is from, and whether its submitter may say so: the envelope sender, and each address of From and of Sender.
+"""The authors of a message, and whether its submitter may name them: the envelope sender, and each address of From and of Sender.
 
 A field that the reader of addresses makes nothing of is refused, for somebody else's reader may make something of it. The null sender
 names nobody.
