@@ -17,7 +17,7 @@ FLOORS = (
     {"mail"},
     {"smtp", "dkim", "tlspolicy", "dsn", "compose", "proxy", "roff"},
     {"io", "events", "rewriting"},
-    {"config", "spool", "status", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
+    {"config", "spool", "status", "journal", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
     {"transport"},
     {"submit", "routing", "shaping", "bounces", "client", "check"},
     {"queue"},
@@ -37,6 +37,7 @@ BESIDE = {
     ("accounts", "config"),  # a file of secrets is read as those are that the configuration names
     ("accounts", "spool"),  # the symbols of an ID
     ("status", "spool"),  # an ID tells the age of its message
+    ("journal", "spool"),  # IDs of events are made as those of messages are
     ("metrics", "net"),  # figures are served by the accept loop of all servers
     ("metrics", "spool"),  # an ID tells the age of its message
     ("routing", "shaping"),  # a route has the terms of its destination

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .kinds import literal, write
 from .sections import Mailer, Sandbox, SubmissionSection, SubmissionSettings
 from .sections.alarm import AlarmSection
-from .sections.daemon import Bounce, Fold, FuseSection, Intake, LogSection, Metrics, Status, Submitter, TraceSection
+from .sections.daemon import Bounce, Fold, FuseSection, Intake, JournalSection, LogSection, Metrics, Status, Submitter, TraceSection
 from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, TimeoutSection, Tls
 from .sections.dkim import Dkim
 from .sections.relay import Relay, RouteRule, completed
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
-    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, LogSection, AlarmSection, Metrics, TraceSection, Webhook,
+    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, JournalSection, LogSection, AlarmSection, Metrics, TraceSection, Webhook,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
 
@@ -70,6 +70,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     check: Check
     bounce: Bounce
     status: Status
+    journal: JournalSection
     log: LogSection
     alarm: AlarmSection
     metrics: Metrics
@@ -118,6 +119,16 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     def postmaster(self) -> str:
         """The address that reports come from."""
         return self.mailer.postmaster
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """The names of the cursors of all who have to hear every event of the journal, wherever they are configured."""
+        return (*(f"hooks.{hook.name}" for hook in self.webhooks),)
+
+    @property
+    def journaled(self) -> bool:
+        """Whether the journal is written: somebody subscribes, may do so, or it is to be kept."""
+        return self.journal.keep or bool(self.readers)
 
     @property
     def submitting(self) -> SubmissionSettings:

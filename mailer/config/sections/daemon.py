@@ -1,4 +1,5 @@
-"""What the daemon takes from other users of this machine, and what it tells of mail: reports, the record, the log, figures."""
+"""What the daemon takes from other users of this machine, and what it tells of mail: reports, the record, the journal, the log,
+figures."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import values
 from ..kinds import LISTEN, PERIOD, RATE, SHARE, HostPort, Rate, choice, several
-from . import COUNT, DURATION, OPTIONAL_PATH, SWITCH, Kind, Section, Setting
+from . import COUNT, DURATION, OPTIONAL_PATH, SIZE, SWITCH, Kind, Section, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -203,6 +204,29 @@ class Status(Section, header="[status]"):
     """The record of what became of messages."""
 
     retention = Setting(DURATION, "How long the record of a finished message is kept.", "30d")
+
+
+class JournalSection(Section, header="[journal]", member="journal"):
+    """The journal: what becomes of mail, event by event, for programs that have to hear all of it.
+
+    It is written where somebody reads it, and with keep. See mailer-spool(5).
+    """
+
+    keep = Setting(SWITCH, "Whether it is written where nobody subscribes, too: for mailer events.", False)
+    retention = Setting(
+        DURATION, "How long an event is kept. One that a subscriber has not had yet is kept longer, as long as there is room.", "7d"
+    )
+    size = Setting(
+        SIZE,
+        "The most that all events together take on the disk of the spool. Beyond it the oldest are deleted, also those that a subscriber "
+        "has not had yet, which is an alarm.",
+        "1GB",
+    )
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A size that does not hold what is being written."""
+        if self.size < values.size("64MB"):
+            yield "size", "less than 64MB is too little: events are deleted in files of 16 MiB"
 
 
 class LogSection(Section, header="[log]"):

@@ -1,0 +1,43 @@
+"""IDs of events: ULIDs that ascend strictly, also over a restart and a clock that was set back.
+
+They look like those of messages. Time is in them as long as the clock goes on; where it does not, the next ID is a little more than
+the last one, and `JournalEvent.at` says when it was.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from mailer.spool import ALPHABET, encode, is_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_END = 1 << 128
+
+
+class Ascending:
+    """A maker of IDs, each above all before, and above `after`. `now` tells seconds since the epoch."""
+
+    def __init__(self, now: Callable[[], float], after: str = "") -> None:
+        self._now = now
+        self._last = number_of(after)
+
+    def beyond(self, id: str) -> None:
+        """Let what is made from now on be above `id`."""
+        self._last = max(self._last, number_of(id))
+
+    def next(self) -> str:
+        """The next ID."""
+        number = (int(self._now() * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
+        self._last = number if self._last < number < _END else self._last + 1 + int.from_bytes(os.urandom(4), "big")
+        return encode(self._last, 26)
+
+
+def number_of(id: str) -> int:
+    """The number that an ID writes; -1 for what is none."""
+    number = 0 if is_id(id) else -1
+    for symbol in id if number == 0 else "":
+        number = number * 32 + ALPHABET.index(symbol)
+    return number
