@@ -45,9 +45,6 @@ from mailer.spool.files.traces import Reloaded, note_reload, noted, now
 from mailer.status import sqlite
 from mailer.status.component import StatusComponent, Sweep
 from mailer.tracing.component import Traces
-from mailer.watch.lookout import DailyLookout
-from mailer.watch.messenger import Messenger
-from mailer.watch.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -158,10 +155,7 @@ class Service:
         traces = Traces(config, self.events, clock, __version__)
         more = traces.counts, lambda: self.book.alarms, __version__
         served = [] if once else [Exporter(config, self.counts, self.events, figures, queue.invariants, clock, *more)]
-        messenger = Messenger(config, self.book, clock, tell, self.chores)
-        look = DailyLookout(config, directory.root, spool, queue.scheduler, self.book, clock, tell, self.chores, random.random)
-        refusals = Refusals(config, self.events, self.book, clock, self.chores)
-        watching = [] if once else [messenger, refusals, look]
+        watching = [] if once else self._watch()
         return (
             log,
             StatusComponent(status, recorder, directory, queue.scheduler.active.__contains__, tell, clock, self.chores, once=once),
@@ -175,6 +169,19 @@ class Service:
             queue,
             *watching,
             ServiceManager(f"delivering from {directory.root}", queue.housekeeping.alive, self.chores),
+        )
+
+    def _watch(self) -> Sequence[Component]:
+        """What watches for people, who are told; loaded only where it is to run."""
+        from mailer.watch.lookout import DailyLookout
+        from mailer.watch.messenger import Messenger
+        from mailer.watch.refusals import Refusals
+
+        config, book, clock, events, chores = self.config, self.book, self.clock, self.events, self.chores
+        return (
+            Messenger(config, book, clock, events.tell, chores),
+            Refusals(config, events, book, clock, chores),
+            DailyLookout(config, self.directory.root, self.spool, self.queue.scheduler, book, clock, events.tell, chores, random.random),
         )
 
     async def _stop(self, component: Component) -> None:

@@ -84,7 +84,7 @@ ALIASES = {"sendmail": ["sendmail"], "mailq": ["sendmail", "-bp"], "newaliases":
 """What the program does when it is started under another name."""
 
 
-OFTEN = frozenset({"send", "status", "explain", "queue list"})
+OFTEN = frozenset({"send", "run", "status", "explain", "queue list"})
 """What scripts and monitors start again and again: plain arguments of these are read without click, see `options`."""
 
 

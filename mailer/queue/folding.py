@@ -25,7 +25,6 @@ from mailer.spool.api import CorruptMessage, End, Fail, GiveBack, New, NoSuchMes
 from mailer.submit import Submission, prepare
 from mailer.transport import verdict
 
-from .digest import Folded, digest, digest_id
 from .tasks import Progress
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from mailer.submit import Prepared
 
     from .context import Context, Current
+    from .digest import Folded
 
 GRACE = 60.0  # seconds after its window that a message waits for being folded, before it comes due by itself
 GATHER = 2.0  # seconds in which those that came due by themselves find each other
@@ -182,6 +182,8 @@ class EqualMail:
 
     async def _put(self, context: Context, entries: Sequence[Entry], fold: Fold) -> str:
         """Put the message that stands for `entries`; returns its ID. Raises what keeps it from the disk, or makes it no message."""
+        from .digest import digest_id  # which few machines need
+
         id = digest_id([entry.id for entry in entries])
         if self._known(id):  # a run put it that could not write that down
             return id
@@ -201,6 +203,8 @@ class EqualMail:
     @staticmethod
     async def _ready(context: Context, id: str, entries: Sequence[Entry], some: int) -> Prepared:
         """The message that stands for `entries`, with so many of the first and of the last in it; of a sandbox, if they are."""
+        from .digest import Folded, digest
+
         now = context.clock.now()
         found: list[Folded] = []
         template = b""

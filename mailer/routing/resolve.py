@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING
 from mailer.config.secret import Secret
 from mailer.io.machine import is_own
 from mailer.mail.ip_filter import allowed
-from mailer.net.dialer import UnixSocket
-from mailer.net.proxy import Proxy
 from mailer.shaping.table import TermsTable
 from mailer.smtp.mechanism import OAUTH
 from mailer.tlspolicy import Requirement
@@ -248,11 +246,15 @@ def login_of(relay: Relay) -> Login | None:
 
 
 def dialer_of(relay: Relay) -> Dialer | None:
-    """The maker of connections to `relay`; None where it is called itself."""
+    """The maker of connections to `relay`; None where it is called itself, and then none is loaded."""
     if relay.socket:
+        from mailer.net.dialer import UnixSocket
+
         return UnixSocket(relay.socket)
     if relay.proxy is None:
         return None
+    from mailer.net.proxy import Proxy
+
     secret = Secret("file", (relay.proxy_password_file,)) if relay.proxy_password_file else None
     return Proxy(relay.proxy, relay.proxy_username, secret)
 

@@ -11,9 +11,6 @@ from mailer.events import Alarm, Mended
 from mailer.io.component import Component
 from mailer.mail.problem import Problem
 
-from .choice import Choice
-from .tracer import Tracer
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -22,7 +19,9 @@ if TYPE_CHECKING:
     from mailer.events import Events
     from mailer.io.clock import Clock
 
+    from .choice import Choice
     from .otlp import Otlp
+    from .tracer import Tracer
 
 SECONDS = 5.0  # that the collector has to answer
 LAST = 2.0  # seconds for what is left at the end
@@ -71,6 +70,8 @@ class Traces(Component):
         await asyncio.to_thread(self._end, min(grace, LAST))
 
     def _begin(self, config: Config, connect: Callable[[], Otlp]) -> None:
+        from .tracer import Tracer  # none of it is loaded where nobody wants traces
+
         loop = asyncio.get_running_loop()
 
         def trouble(why: str) -> None:
@@ -101,6 +102,8 @@ class Traces(Component):
 
 
 def _choice(settings: TraceSection) -> Choice:
+    from .choice import Choice
+
     return Choice(settings.sample, failures=settings.failures, slow=settings.slow)
 
 
