@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 DaemonNews = Literal[
-    "started", "ready", "reloaded", "reload-refused", "stopping", "stopped", "paused", "resumed", "online", "sandbox", "untold"
+    "started", "ready", "reloaded", "reload-refused", "stopping", "stopped", "paused", "resumed", "online", "sandbox", "untold", "bug"
 ]
 """What a daemon tells of itself; paused and resumed are said of a destination, online of the network,
 sandbox of whose mail does not get to whom it names."""
@@ -140,6 +140,33 @@ class Daemon(Event):
 
     what: DaemonNews
     detail: str = ""
+
+
+@dataclass(slots=True)
+class DoorNews(Event):
+    """A process beside the daemon, by which mail comes in or news go out, tells of itself: `door` is the command that it is."""
+
+    door: str
+    what: DaemonNews
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Requested(Event):
+    """A request by HTTP was answered with `status`, after so many `seconds`.
+
+    `path` is without what stands behind ``?``, for that may name people. `key` is the name of the caller's API key. `ref` is what a bug of
+    ours is found by, and `reason` why a request was refused that nobody could read; that has no method.
+    """
+
+    client: str
+    method: str
+    path: str
+    status: int
+    seconds: float
+    key: str = ""
+    ref: str = ""
+    reason: str = ""
 
 
 @dataclass(slots=True)

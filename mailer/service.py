@@ -31,6 +31,7 @@ from mailer.events import Alarm, Daemon, Events, Mended
 from mailer.intake.component import Doorbell, IntakeComponent
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
+from mailer.io.loop import run_loop
 from mailer.io.notify import ServiceManager, notify, reloading
 from mailer.log import SPAN, LogComponent
 from mailer.mail.problem import Problem, from_os
@@ -47,8 +48,7 @@ from mailer.status.component import StatusComponent, Sweep
 from mailer.tracing.component import Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
-    from typing import Any
+    from collections.abc import Callable, Sequence
 
     from mailer.config import Config
     from mailer.events import DaemonNews
@@ -94,7 +94,7 @@ class Service:
             raise from_os("cannot lock the spool", self.lock.lock_file, error) from None
         try:
             with noted(self.directory):
-                _run_loop(self._main())
+                run_loop(self._main())
         finally:
             self.lock.release()
 
@@ -241,17 +241,6 @@ class Service:
 def _summary(config: Config, spool: FileSpool) -> str:
     relays = ", ".join(f"{relay.name} ({relay.host}:{relay.port})" for relay in config.relays.values()) or "none"
     return f"config={config.path or 'defaults'} spool={spool.place} hostname={config.hostname} relays={relays}"
-
-
-def _run_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run `main` on uvloop where it is installed, else on asyncio's own loop."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(main)
-        return
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)
 
 
 def quieten_collector() -> None:

@@ -22,7 +22,7 @@ FLOORS = (
     {"submit", "routing", "shaping", "bounces", "client", "check"},
     {"queue"},
     {"operate", "pages"},
-    {"watch", "sink", "intake"},
+    {"watch", "sink", "intake", "web"},
     {"__init__", "postbox"},
     {"cli", "service", "demo", "manual", "standards", "testing", "integrations", "__main__"},
 )

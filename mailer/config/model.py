@@ -18,6 +18,7 @@ from .sections.alarm import AlarmSection
 from .sections.daemon import Bounce, Fold, FuseSection, Intake, JournalSection, LogSection, Metrics, Status, Submitter, TraceSection
 from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, TimeoutSection, Tls
 from .sections.dkim import Dkim
+from .sections.doors import Api, Listen
 from .sections.relay import Relay, RouteRule, completed
 from .sections.shaping import Reaction, Shape, Source
 from .sections.webhook import Webhook
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
-    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, JournalSection, LogSection, AlarmSection, Metrics, TraceSection, Webhook,
+    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, JournalSection, Listen, Api, LogSection, AlarmSection, Metrics, TraceSection,
+    Webhook,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
 
@@ -71,6 +73,8 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     bounce: Bounce
     status: Status
     journal: JournalSection
+    listens: tuple[Listen, ...]
+    api: Api
     log: LogSection
     alarm: AlarmSection
     metrics: Metrics

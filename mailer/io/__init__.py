@@ -10,6 +10,8 @@
 `machine`     names, addresses and users of this machine
 `signals`     signals while a message comes in, and SIGHUP while the daemon runs
 `notify`      the service manager
+`loop`        the event loop of a program
+`leash`       a process that the daemon has started ends when the daemon does
 `component`   what the daemon consists of: parts that start, reload and stop; chores
 ============  ========================================================================
 """

@@ -18,9 +18,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from mailer.events import AlarmBegun, AlarmOver, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
+from mailer.events import AlarmBegun, AlarmOver, Changed, Corrupt, Daemon, DoorNews, Event, Requested, Seen, Settled, Tried
 from mailer.io.component import Component
 from mailer.mail.dates import rfc3339
 from mailer.mail.history import RECIPIENT_STATUS
@@ -173,11 +174,15 @@ class Log:
 
 
 class LogComponent(Component):
-    """Writes `log`, which is open from the beginning, as what is made after it may have something to tell. Raises `Problem`."""
+    """Writes `log`, which is open from the beginning, as what is made after it may have something to tell. Raises `Problem`.
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    `last` is the last line, at whatever time that is.
+    """
+
+    def __init__(self, config: Config, clock: Clock, last: Daemon | DoorNews | None = None) -> None:
         self.log = Log(sys.stderr, later=asyncio.get_running_loop().call_soon, apart=True)
         self._clock = clock
+        self._last = last or Daemon(0.0, "stopped")
         self._use(config, _opened(config))
 
     @contextmanager
@@ -195,7 +200,7 @@ class LogComponent(Component):
     async def stop(self, _grace: float) -> None:
         """Write the last line, and what has gathered."""
         self.log.unfold(self._clock.now(), all=True)
-        self.log.told(Daemon(self._clock.now(), "stopped"))
+        self.log.told(replace(self._last, at=self._clock.now()))
         self.log.close(PATIENCE)
 
     def hush(self, on: bool) -> None:
@@ -291,6 +296,24 @@ def _daemon(event: Daemon) -> dict[str, object]:
     return {"event": "daemon", "what": event.what, "detail": event.detail or None}
 
 
+def _door(event: DoorNews) -> dict[str, object]:
+    return {"event": event.door, "what": event.what, "detail": _cut(event.detail) or None}
+
+
+def _requested(event: Requested) -> dict[str, object]:
+    return {
+        "event": "request",
+        "client": event.client or None,
+        "key": event.key or None,
+        "method": event.method or None,
+        "path": _cut(event.path) or None,
+        "status": event.status,
+        "seconds": round(event.seconds, 4),
+        "ref": event.ref or None,
+        "reason": _cut(event.reason) or None,
+    }
+
+
 EVENTS: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, object]]]]] = {
     Seen: ("info", _seen),
     Settled: ("debug", _settled),
@@ -299,6 +322,8 @@ EVENTS: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, object]]
     AlarmBegun: ("error", _begun),
     AlarmOver: ("warning", _over),
     Daemon: ("info", _daemon),
+    DoorNews: ("info", _door),
+    Requested: ("info", _requested),
 }
 """Each event's level, and what makes its line. An event without an entry is a bug, and told as one."""
 

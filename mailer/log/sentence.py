@@ -74,5 +74,18 @@ def _other(said: Mapping[str, str]) -> str:
     )
 
 
-SENTENCES = {"queued": _queued, "alarm": _alarm, "daemon": _daemon}
+def _request(said: Mapping[str, str]) -> str:
+    what = f"{said['method']} {said['path']}" if "method" in said else said.get("reason", "")
+    key = f" with the key {said['key']}" if "key" in said else ""
+    ref = f", a bug of ours: {said['ref']}" if "ref" in said else ""
+    return f"{said['status']} {what} from {said.get('client', '')}{key}, after {_span(said['seconds'])}{ref}"
+
+
+SENTENCES = {
+    "queued": _queued,
+    "alarm": _alarm,
+    "daemon": _daemon,
+    "request": _request,
+    **dict.fromkeys(("web", "amqp", "hooks"), _daemon),
+}
 """What makes the sentence of an event; all else is an outcome, where it has a recipient, or its values one after the other."""

@@ -91,6 +91,11 @@ OnStream = Callable[[Stream, Peer], Awaitable[None]]
 """A server that is given a stream."""
 
 
+class _Entrance(NamedTuple):
+    serve: OnSocket
+    many: Callable[[Peer], bool] | None = None
+
+
 def streams(serve: OnStream, context: ssl.SSLContext | None = None, seconds: float = 30.0) -> OnSocket:
     """A server on streams as one on sockets: it makes the stream and ends it, as the module says under "The end".
 
@@ -134,23 +139,34 @@ class AcceptLoop:
         self._evict = evict
         self._bug = bug or _report
         self._loop = asyncio.get_running_loop()
-        self._listening: list[socket.socket] = []
+        self._listening: dict[socket.socket, _Entrance] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: set[asyncio.Task[Any]] = set()
         self._places: dict[asyncio.Task[None], str] = {}  # whose share each place is of, by when they came
         self._shares: Counter[str] = Counter()
 
-    def listen(self, *listening: socket.socket) -> None:
-        """Accept from these sockets, which are bound and listen, and are closed with the loop."""
+    def listen(self, *listening: socket.socket, serve: OnSocket | None = None, many: Callable[[Peer], bool] | None = None) -> None:
+        """Accept from these sockets, which are bound and listen, and are closed with the loop.
+
+        Who comes by them is served by `serve`, where it is another server than that of the loop; `many` says whether a caller, a proxy,
+        stands for many, so that no share of the places is too large for him.
+        """
         for each in listening:
             each.setblocking(False)
-            self._listening.append(each)
+            self._listening[each] = _Entrance(serve or self._serve, many)
             self._loop.add_reader(each, self._accept, each)
+
+    def leave(self, *listening: socket.socket) -> None:
+        """Accept no more from these sockets, and close them. Who came by them is served on."""
+        for each in listening:
+            if self._listening.pop(each, None):
+                self._loop.remove_reader(each)
+                each.close()
 
     @property
     def port(self) -> int:
         """The TCP port of the first socket; where it was bound to port 0, the system chose one."""
-        port: int = self._listening[0].getsockname()[1]
+        port: int = next(iter(self._listening)).getsockname()[1]
         return port
 
     @contextmanager
@@ -172,10 +188,7 @@ class AcceptLoop:
     async def close(self, grace: float = 0.0) -> int:
         """Stop listening, wait `grace` seconds for those that are not `idle`, and cancel the rest; returns how many those were."""
         self.stopping = True
-        for each in self._listening:
-            self._loop.remove_reader(each)
-            each.close()
-        self._listening.clear()
+        self.leave(*self._listening)
         for task in self._idle:
             task.cancel()
         if grace and self._tasks:
@@ -201,7 +214,7 @@ class AcceptLoop:
                     continue
                 self._pause(listening)  # no descriptor is left, or no memory: of the process, or of the machine
                 return
-            self._welcome(caller, address)
+            self._welcome(caller, address, self._listening[listening])
 
     def _pause(self, listening: socket.socket) -> None:
         self._loop.remove_reader(listening)
@@ -211,7 +224,7 @@ class AcceptLoop:
         if listening in self._listening:
             self._loop.add_reader(listening, self._accept, listening)
 
-    def _welcome(self, caller: socket.socket, address: object) -> None:
+    def _welcome(self, caller: socket.socket, address: object, door: _Entrance) -> None:
         """Serve the caller if there is a place for him."""
         caller.setblocking(False)
         try:
@@ -219,18 +232,18 @@ class AcceptLoop:
         except OSError:
             caller.close()
             return
-        share = peer.share
+        share = "" if door.many is not None and door.many(peer) else peer.share
         if not self._has_place(share):
             self._refuse(caller)
             return
-        task = self._loop.create_task(self._one(caller, peer))
+        task = self._loop.create_task(self._one(door.serve, caller, peer))
         self._tasks.add(task)
         self._places[task] = share
         self._shares[share] += 1
         task.add_done_callback(self._gone)
 
     def _has_place(self, share: str) -> bool:
-        if 0 < self.each <= self._shares[share]:
+        if share and 0 < self.each <= self._shares[share]:
             return False
         if 0 < self.most <= len(self._places):
             if not self._evict:
@@ -249,10 +262,10 @@ class AcceptLoop:
 
     # -- who is served
 
-    async def _one(self, caller: socket.socket, peer: Peer) -> None:
+    async def _one(self, serve: OnSocket, caller: socket.socket, peer: Peer) -> None:
         try:
             async with asyncio.timeout(self.seconds or None):
-                await self._serve(caller, peer)
+                await serve(caller, peer)
         except OSError:  # the client is gone, too slow (TimeoutError), or does not like our certificate (ssl.SSLError)
             pass
         except Exception as error:

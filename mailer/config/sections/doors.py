@@ -1,0 +1,191 @@
+"""The doors: where this machine is called by others, whatever they speak there, and the limits of those that speak HTTP."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import values
+from ..kinds import LISTEN, PERIOD, HostPort, choice, one_or_several, several
+from . import COUNT, OPTIONAL_PATH, SIZE, Kind, Section, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..places import Path
+    from . import Validated
+
+UNIX = "unix"
+
+
+class DoorPlace(NamedTuple):
+    """Where a door is: an address of ours and a port, or the `path` of a unix socket."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @classmethod
+    def read(cls, value: object) -> DoorPlace:
+        """The place that ``0.0.0.0:25``, ``[::]:25`` or ``/run/mailer/web.sock`` says. Raises `ValueError`."""
+        text = values.text(value)
+        if text.startswith("/"):
+            if len(text.encode()) > 107:  # unix(7)
+                raise ValueError(f"{values.written(text)} is too long for a socket, which may have 107 bytes")
+            return cls(path=text)
+        try:
+            place = HostPort.read(text)
+        except ValueError:
+            place = HostPort("")
+        if not place.port:
+            raise ValueError(f'{values.written(text)} is no place to listen; write "127.0.0.1:8025", "[::1]:8025" or the path of a socket')
+        return cls(*place)
+
+    @property
+    def public(self) -> bool:
+        """Whether other machines get there, as far as the address tells."""
+        if self.path or self.host == "localhost":
+            return False
+        try:
+            return not ip_address(self.host).is_loopback
+        except ValueError:
+            return True
+
+    def __str__(self) -> str:
+        return self.path or str(HostPort(self.host, self.port))
+
+
+class ProxyNetwork(NamedTuple):
+    """A network of others, or, as ``unix``, whoever may open a unix socket of ours."""
+
+    addresses: IPv4Network | IPv6Network | None
+
+    @classmethod
+    def read(cls, value: object) -> ProxyNetwork:
+        """The network that ``192.0.2.0/24``, one address, or ``unix`` says. Raises `ValueError`."""
+        text = values.text(value)
+        if text == UNIX:
+            return cls(None)
+        try:
+            return cls(ip_network(text))
+        except ValueError:
+            raise ValueError(
+                f'{values.written(text)} is no network; write "192.0.2.0/24", "2001:db8::/32", an address, or "unix"'
+            ) from None
+
+    def has(self, address: IPv4Address | IPv6Address | None) -> bool:
+        """Whether `address` is of it; None is a caller by a unix socket."""
+        return self.addresses is None if address is None else self.addresses is not None and address in self.addresses
+
+    def __str__(self) -> str:
+        return UNIX if self.addresses is None else str(self.addresses)
+
+
+def _mode(value: object) -> str:
+    text = values.text(value)
+    if not (3 <= len(text) <= 4 and set(text) <= set("01234567")) or int(text, 8) > 0o777:
+        raise ValueError(f'{values.written(value)} is no mode; write "0660" or "0600"')
+    return text
+
+
+def _name_of_host(value: object) -> str:
+    """A name as it stands in the Host field, without a port: a domain, or an address."""
+    text = values.text(value)
+    try:
+        return str(ip_address(text.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        return values.domain(text).lower()
+
+
+PLACE = Kind("host:port | path", DoorPlace.read)
+NETWORK = Kind("network | unix", ProxyNetwork.read)
+MODE = Kind("mode", _mode)
+HOST_NAME = Kind("domain or address", _name_of_host)
+
+
+class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
+    """A door: where others call this machine, and what they speak there.
+
+    The kind web is HTTP: the API for programs, and its page. It is a process of its own, `mailer web`, which `mailer run`
+    starts, unless systemd does. It needs the extra web, pip install 'mailer-mta[web]', and an API key, which `mailer api key add` makes.
+    """
+
+    kind = Setting(choice("web"), "What is spoken there.", example="web")
+    address = Setting(
+        one_or_several(PLACE),
+        "An address of this machine with a port, or the path of a unix socket, or a list of such. A socket that systemd opened for it is "
+        "taken over.",
+        example="127.0.0.1:8025",
+    )
+    tls = Setting(
+        choice("none", "implicit"),
+        "Whether TLS is spoken, from the first byte on. Without it keys can be read on their way: so leave it away only at a loopback "
+        "address, at a unix socket, or behind a proxy in the same network.",
+        "none",
+        example="implicit",
+    )
+    certificate_file = Setting(
+        OPTIONAL_PATH, "The certificate that is shown, with those that are between it and an authority.", "", example="/etc/mailer/web.pem"
+    )
+    key_file = Setting(OPTIONAL_PATH, "Its key, if that is in another file.", "", example="/etc/mailer/web.key")
+    proxies = Setting(
+        several(NETWORK),
+        "The networks of reverse proxies: what such a caller says in X-Forwarded-For of the client counts, and many clients may come by "
+        'one. "unix" stands for those who call by a unix socket.',
+        (),
+        example="10.0.0.0/8",
+    )
+    mode = Setting(MODE, "Who may call by a unix socket, as the mode of its file says.", "0660", example="0666")
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """A certificate that is missing, or that nobody is shown."""
+        if self.tls != "none" and not self.certificate_file:
+            yield "tls", 'tls = "implicit" needs a certificate; write certificate_file = "/etc/mailer/web.pem" below it'
+        if self.tls == "none" and (self.certificate_file or self.key_file):
+            yield "tls" if self.certificate_file else "key_file", 'without TLS no certificate is shown; write tls = "implicit"'
+
+    @classmethod
+    def conflicts(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
+        """Two doors at one place."""
+        seen: dict[DoorPlace, int] = {}
+        for at, door in enumerate(validated.listed[cls.word]):
+            for place in door.address if door is not None else ():
+                if place in seen:
+                    yield (cls.word, at, "address"), f"{place} is the place of another door, too"
+                seen.setdefault(place, at)
+
+
+class Api(Section, header="[api]"):
+    """Limits of HTTP, for each door of the kind web."""
+
+    hosts = Setting(
+        several(HOST_NAME),
+        "The names that clients call this machine by, in the Host field; all others are refused (421). Names of the machine itself, such "
+        "as localhost, and the address that a client has called, always are among them.",
+        (),
+        shown="mailer.hostname",
+        example="mail.example.com",
+    )
+    max_body: Setting[int | None] = Setting(
+        SIZE, "The largest body of a request.", None, shown="4/3 of submission.max_message_size, and 1MB", example="35MB"
+    )
+    max_connections = Setting(
+        COUNT,
+        "How many connections there may be at a time; a quarter of that from one address that is no proxy. The next is refused.",
+        256,
+    )
+    header_timeout = Setting(PERIOD, "How long the header of a request may take to come.", "10s")
+    body_timeout = Setting(PERIOD, "How long its body may take to come.", "60s")
+    idle_timeout = Setting(PERIOD, "How long a connection may be without a request, or a client not take what it is sent.", "60s")
+    stop_timeout = Setting(PERIOD, "How long requests have to end when the process is stopped.", "10s")
+    batch = Setting(COUNT, "The most messages of one POST /send_emails.", 1000)
+    waiting = Setting(
+        COUNT, "How many requests may wait for the disk; 16 are at work at a time. What comes then is told to come again (503).", 256
+    )
+    metrics: Setting[HostPort | None] = Setting(
+        LISTEN,
+        "Where the figures of this process are served for Prometheus, besides those of the daemon (metrics.listen). It needs the extra "
+        "metrics.",
+        None,
+        example="127.0.0.1:9926",
+    )

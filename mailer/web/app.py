@@ -1,0 +1,195 @@
+"""The application: what stands around each request, and the routes of the table.
+
+Around each request: whose name was called (Host), no body that is packed (Content-Encoding), a line in the log, a figure, and an answer
+whatever happens. An exception that nobody expected is a 500 with a number, which the log has beside what was wrong. Nothing here lets the
+page of another origin read an answer: there is no CORS field, ever.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .conversation import error
+from .desk import RETRY, TooBusy
+from .table import TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from starlette.requests import Request
+    from starlette.types import Message, Receive, Scope, Send
+
+    from mailer.config.sections.doors import ProxyNetwork
+
+    from .desk import Desk
+    from .table import WebEndpoint
+
+HEADERS: Final = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+"""What every answer has that does not say it otherwise."""
+
+CODES: Final = {404: "no_such_path", 405: "method_not_allowed", 413: "too_large"}
+FORWARDED: Final = 20  # addresses of one X-Forwarded-For that are looked at
+
+
+class WebRequest:
+    """One request that was answered, as the log has it. `key` is the name of the caller's, `ref` what a bug of ours is found by."""
+
+    __slots__ = ("bug", "client", "endpoint", "key", "method", "path", "ref", "seconds", "status")
+
+    def __init__(self, client: str, method: str, path: str) -> None:
+        self.client = client
+        self.method = method
+        self.path = path
+        self.endpoint = "other"
+        self.key = ""
+        self.status = 0
+        self.seconds = 0.0
+        self.ref = ""
+        self.bug: BaseException | None = None
+
+
+def application(desk: Desk, told: Callable[[WebRequest], object], table: Iterable[WebEndpoint] = TABLE) -> Around:
+    """The application (ASGI) over `desk`; `told` hears of each request when it has been answered."""
+    made = Starlette(routes=[*map(_route, table)], exception_handlers={HTTPException: _refused, TooBusy: _busy})
+    made.state.desk = desk
+    return Around(made, desk, told)
+
+
+def _route(endpoint: WebEndpoint) -> Route:
+    async def answered(request: Request) -> Response:
+        asked: WebRequest = request.scope["state"]["asked"]
+        asked.endpoint = endpoint.path
+        return await endpoint.handler(request)
+
+    return Route(endpoint.path, answered, methods=[endpoint.method], name=f"{endpoint.method} {endpoint.path}")
+
+
+class Around:
+    """What stands around every request."""
+
+    def __init__(self, app: Starlette, desk: Desk, told: Callable[[WebRequest], object]) -> None:
+        self.app = app
+        self.desk = desk
+        self.told = told
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, whatever happens."""
+        if scope["type"] != "http":
+            return
+        began = time.monotonic()
+        state = scope.setdefault("state", {})
+        fields: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        client = client_of(scope, state.get("proxies", ()))
+        asked = state["asked"] = WebRequest(str(client) if client else "unix", scope["method"], scope["path"])
+        state["client"] = client
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                asked.status = message["status"]
+                message = {**message, "headers": [*_completed(message["headers"], state)]}
+            await send(message)
+
+        refusal = self._refusal(fields, scope)
+        try:
+            if refusal is not None:
+                await refusal(scope, receive, sent)
+            else:
+                await self.app(scope, receive, sent)
+        except Exception as bug:
+            asked.ref, asked.bug = secrets.token_hex(4), bug
+            if asked.status:  # it has begun: that it is none is said by the end of the connection
+                raise
+            words = f"this is a fault of the server; its log has it as {asked.ref}"
+            await JSONResponse(error("internal", words), 500)(scope, receive, sent)
+        finally:
+            asked.seconds = time.monotonic() - began
+            self.desk.requests.count(asked.endpoint, asked.status)
+            self.told(asked)
+
+    def _refusal(self, fields: dict[bytes, bytes], scope: Scope) -> Response | None:
+        host = fields.get(b"host", b"").decode("latin-1")
+        if not self.known(host, scope.get("server")):
+            message = "this server is not called so; its operator lists the names in api.hosts"
+            return JSONResponse(error("misdirected", message), 421)
+        if fields.get(b"content-encoding", b"identity").lower() not in (b"", b"identity"):
+            return JSONResponse(error("unsupported_encoding", "a body is taken as it is, without Content-Encoding"), 415)
+        return None
+
+    def known(self, host: str, server: tuple[str, int | None] | None) -> bool:
+        """Whether `host`, of the Host field, is a name of this machine: else a page elsewhere leads here (DNS rebinding)."""
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        except ValueError:
+            return False
+        if not name or name == "localhost" or name.endswith(".localhost"):
+            return bool(name) or host == ""
+        config = self.desk.config
+        if name in (config.api.hosts or (config.hostname.lower(),)):
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        called = ipaddress.ip_address(server[0].partition("%")[0]) if server and server[1] else None
+        return address == called or (called is None and address.is_loopback)
+
+
+def client_of(scope: Scope, proxies: Iterable[ProxyNetwork]) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address of who asks: the caller, or behind a proxy of ours, the last one in X-Forwarded-For that is no proxy.
+
+    None is a caller by a unix socket. What stands before that address in the field is the client's own word, and does not count.
+    """
+    client = scope.get("client")
+    address = _address(client[0]) if client and client[0] else None
+    if not any(network.has(address) for network in proxies):
+        return address
+    said = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
+    for text in said.rsplit(",", FORWARDED)[:0:-1] if said.count(",") > FORWARDED else said.split(",")[::-1]:
+        found = _address(text.strip())
+        if found is None:
+            return address
+        address = found
+        if not any(network.has(address) for network in proxies):
+            return address
+    return address
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        made = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(made, "ipv4_mapped", None) or made
+
+
+def _completed(headers: Iterable[tuple[bytes, bytes]], state: dict[str, Any]) -> Iterable[tuple[bytes, bytes]]:
+    """The fields of an answer with those that every answer has."""
+    there = {name.lower() for name, _ in headers}
+    yield from headers
+    yield from (field for field in HEADERS if field[0] not in there)
+    conversation = state.get("conversation")
+    if conversation is not None and conversation.owing and b"connection" not in there:
+        yield b"connection", b"close"  # some of the request has not come: nobody waits for it now
+
+
+async def _refused(_request: Request, refused: Exception) -> Response:
+    assert isinstance(refused, HTTPException)
+    status = refused.status_code
+    return JSONResponse(error(CODES.get(status, "refused"), _WORDS.get(status, refused.detail)), status, refused.headers)
+
+
+async def _busy(_request: Request, _busy: Exception) -> Response:
+    words = "too many requests wait for the disk already"
+    return JSONResponse(error("busy", words), 503, {"Retry-After": str(RETRY)})
+
+
+_WORDS: Final = {404: "there is no such path", 405: "there is no such method of this path; Allow has those that there are"}

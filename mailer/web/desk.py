@@ -1,0 +1,76 @@
+"""What every endpoint has at hand: the configuration in force, the time, and threads for what waits for the disk.
+
+There are `THREADS` threads: so many messages are synced at once, and more would only take the interpreter from each other. A request that
+finds all of them taken waits, up to ``api.waiting`` of them; the next is told to come again, so that nobody waits for longer than it takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+from .figures import Requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from mailer.config import Config
+    from mailer.io.clock import Clock
+
+THREADS: Final = 16
+RETRY: Final = 5  # seconds after which a client may come again
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class TooBusy(Exception):
+    """Too many wait already: 503, and `RETRY` seconds."""
+
+
+class Desk:
+    """What endpoints work with. `config` is replaced at a reload; `given` is what the command line said: (configuration, spool)."""
+
+    def __init__(self, config: Config, clock: Clock, given: tuple[str | None, str | None] = (None, None)) -> None:
+        self.config = config
+        self.clock = clock
+        self.given = given
+        self.requests = Requests()
+        self.stopping = False
+        self._threads = ThreadPoolExecutor(THREADS, "web")
+        self._at_work = 0
+
+    @staticmethod
+    def of(request: Request) -> Desk:
+        """The desk of the application which `request` came to."""
+        desk = request.app.state.desk
+        assert isinstance(desk, Desk)
+        return desk
+
+    async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function that waits for the disk, in a thread. Raises `TooBusy`, and what the function raises.
+
+        A client that leaves meanwhile stops nothing: what was begun is done.
+        """
+        if self._at_work >= THREADS + self.config.api.waiting:
+            raise TooBusy
+        self._at_work += 1
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        except BaseException:
+            self._at_work -= 1
+            raise
+        future.add_done_callback(self._done)
+        return await asyncio.shield(future)
+
+    def close(self) -> None:
+        """Wait for what was begun, and end the threads."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _done(self, future: asyncio.Future[T]) -> None:
+        self._at_work -= 1
+        if not future.cancelled():
+            future.exception()  # it was heard of by whoever waited, or nobody does
