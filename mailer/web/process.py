@@ -20,6 +20,7 @@ from mailer.io.notify import notify, reloading
 from mailer.log import LogComponent
 from mailer.mail.problem import Problem
 from mailer.net.activation import inherited
+from mailer.operate.api_keys import keys_of, place_of
 from mailer.spool.files.store import SpoolDirectory
 
 from .app import WebRequest, application
@@ -59,6 +60,7 @@ class WebProcess:
         """Serve until a signal says stop, or the daemon that has started this ends. Raises `Problem`."""
         clock = SystemClock()
         SpoolDirectory(self.config.spool).prepare()
+        await _known(self.config)
         loop = asyncio.get_running_loop()
         self.stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -146,6 +148,15 @@ def _doors(config: Config) -> None:
         where = config.path or "the configuration"
         raise Problem(
             f'{where}: there is no door for HTTP; write [[listen]] with kind = "web" and address = "127.0.0.1:8025"', "bad-config"
+        )
+
+
+async def _known(config: Config) -> None:
+    """Raises `Problem` (bad-config) where nobody could use the API: who has no key must not find a door that waits for the first one."""
+    if not await keys_of(config).all():
+        raise Problem(
+            f"there is no API key in {place_of(config)}, so nobody could use the API; run: mailer api key add NAME --scope send,status",
+            "bad-config",
         )
 
 

@@ -126,6 +126,11 @@ class WebServer:
 
     # -- connections
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._state.connections)
+
     def _server_of(self, door: _OpenDoor) -> Callable[[socket.socket, Peer], Any]:
         async def serve(caller: socket.socket, peer: Peer) -> None:
             made = Conversation(self._uvicorn, self._state, self.limits, self._told)
@@ -167,8 +172,11 @@ class WebServer:
         for each in [*self._state.connections]:
             each.shutdown()
         left = await self._accepting.close(grace)
-        for task in [*self._state.tasks]:
+        tasks = {*self._state.tasks}  # those of clients that left, and those that were cut off
+        for task in tasks:
             task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=SHUTDOWN)
         if self._ticking is not None:
             self._ticking.cancel()
         return left
