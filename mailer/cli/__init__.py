@@ -72,7 +72,7 @@ TABLE = {
     "doctor": "what is wrong on this machine, with evidence and remedy",
     "dkim": "keys, DNS records and verification of DKIM signatures",
     "config": "make, check or show the configuration",
-    "api": "keys of the HTTP API",
+    "api": "keys of the HTTP API, and its OpenAPI document",
     "oauth": "get a refresh token for a relay, and keep it",
     "web": "the process of HTTP: the API for programs, and its page",
     "sink": "an SMTP server for development: keeps what it gets, misbehaves on order",

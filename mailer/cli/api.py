@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.accounts.api import SCOPES
+from mailer.mail.problem import Problem
 
 from . import OK, show
 from .options import JSON, Option, Subcommand, usage
@@ -116,6 +117,18 @@ def remove(given: Given) -> int:
         show.json_line({"name": name, "removed": True})
     elif not given.flag("--quiet"):
         show.say(f"the key {name} is gone; a new one of that name would see the mail of this one")
+    return OK
+
+
+def openapi(_given: Given) -> int:
+    """Print the OpenAPI document."""
+    try:
+        from mailer.web.openapi import document
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "h11"):
+            raise
+        raise Problem("mailer api openapi needs the extra web: pip install 'mailer-mta[web]'", "unavailable") from None
+    show.document(document())
     return OK
 
 
@@ -251,5 +264,14 @@ COMMANDS = {
         options=(JSON,),
         examples=("mailer api key remove shop",),
         epilog=CODES,
+    ),
+    "openapi": Subcommand(
+        "api openapi",
+        openapi,
+        summary="the OpenAPI document of the HTTP API",
+        about="Prints what GET /openapi.json answers: every endpoint, what it takes and what it gives, in OpenAPI 3.1. It is the same "
+        "whatever is configured.",
+        examples=("mailer api openapi > openapi.json",),
+        epilog="exit codes: 0 · 69 the extra web is not installed",
     ),
 }

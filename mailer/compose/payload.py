@@ -52,12 +52,48 @@ def load(text: bytes) -> object:
 
     Brackets and commas become objects of many times their size, strings do not: so there are limits to what is no string.
     """
+    _refuse_bulk(text)
+    return json.loads(text)
+
+
+def _refuse_bulk(text: bytes) -> None:
     skeleton = len(text)
     if skeleton > LARGEST_SKELETON:
         skeleton -= sum(found.end() - found.start() for found in _STRING.finditer(text))
     if skeleton > LARGEST_SKELETON:
         raise ValueError(f"it has {skeleton} bytes beside its texts, more than {LARGEST_SKELETON}")
-    return json.loads(text)
+
+
+def strict(text: bytes) -> object:
+    """What `text` says as JSON that all readers read alike: UTF-8, each member once, no NaN, no half of a character (RFC 8259 §4, §8).
+
+    Raises `ValueError`; what is nested too deeply as well.
+    """
+    try:
+        said = text.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"octet {error.start} is no UTF-8") from None
+    _refuse_bulk(text)
+    try:
+        found = json.loads(said, object_pairs_hook=_once, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if "\\u" in said and whole(found)[1]:
+        raise ValueError("it has half of a character, a surrogate that is alone")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f"the member {printable(twice)!r} stands twice")
+    return found
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
 
 
 def whole(payload: object) -> tuple[object, bool]:

@@ -11,7 +11,6 @@ whether there is any: what is not one's own is not known.
 
 ============  ===========================================================================================
 `rules`       who may send, and as whom
-`user_view`   the mail of one user, out of spool and status
 `handlers`    a question, and the answer to it
 `adoption`    when ``drop/`` is looked at, and what is told of it
 `socket`      the socket: frames, limits, and that no caller harms another

@@ -29,13 +29,12 @@ from mailer.mail.history import LATER, SCHEDULED, STATUSES
 from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import one_line
 from mailer.operate.queue import cancelling, perform
+from mailer.operate.user_view import UserView
 from mailer.spool import is_id
 from mailer.spool.api import CorruptMessage, NoSuchMessage, at_once
 from mailer.spool.files.admit import Stranger, admit
 from mailer.spool.files.handover import ANSWER_CODES
 from mailer.status.api import Filter
-
-from .user_view import UserView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator

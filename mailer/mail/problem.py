@@ -39,6 +39,13 @@ class Conflict(Problem):
         super().__init__(message, "bad-message")
 
 
+class Forbidden(Problem):
+    """What is asked for is not for whoever asks, by a rule of the operator; a missing right of ours on a file is a `Problem` alone."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "no-permission")
+
+
 def from_os(what: str, path: str, error: OSError) -> Problem:
     """An `OSError` as a `Problem`: full disks, limits and disks that became read-only pass with time, missing rights do not."""
     import errno

@@ -22,6 +22,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `private` | a secret in a file of its own |
 | `guess`, `plan`, `setup` | who takes mail from an address; the answers of a setup; their files, tried and put in place |
 | `machine`, `own` | a daemon's user, service and sendmail on this machine; our own program, started |
+| `user_view`, `program_view` | the mail of one user, and of one program with a key, out of spool and status |
 | `schemas` | what each command prints for programs, as JSON Schema |
 | `pages` | the manual pages that lie beside the program |
 | `fcc` | a copy of what was sent, in a Maildir |

@@ -195,8 +195,7 @@ class View:
 
     def messages(self, wanted: Filter = EVERYTHING, cursor: str = "", limit: int = PAGE) -> Page[Record]:
         """The messages that are meant, newest first."""
-        strangers = (id for id in self._strangers if not cursor or id < cursor)
-        ids = merge(self.reader.ids(wanted, cursor), strangers, reverse=True) if wanted.possible else ()
+        ids = merge(self.reader.ids(wanted, cursor), self.unrecorded(cursor), reverse=True) if wanted.possible else ()
         return self._read(ids, wanted, limit)
 
     def queue(self, wanted: Filter, cursor: str = "", limit: int = PAGE) -> Page[Record]:
@@ -301,6 +300,10 @@ class View:
     def named_of(self, who: Principal, name: str) -> list[str]:
         """The IDs of what `who` handed over under this Message-ID or request id, and of that of which nothing else is known yet."""
         return self.reader.named_of(who, name)
+
+    def unrecorded(self, cursor: str = "") -> Iterator[str]:
+        """The IDs in the spool about whose state what is kept is wrong or silent, newest first, those before the ID `cursor`."""
+        return (id for id in self._strangers if not cursor or id < cursor)
 
     # All
 

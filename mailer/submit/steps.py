@@ -10,7 +10,7 @@ from mailer.mail.address import same
 from mailer.mail.dates import rfc3339, rfc5322
 from mailer.mail.envelope import PRIORITIES, Envelope, shown_subject
 from mailer.mail.message import UNKNOWN_WORD, Message, has_long_line, without_preface
-from mailer.mail.problem import Problem
+from mailer.mail.problem import Forbidden, Problem
 from mailer.spool import new_id
 
 TYPE_CHECKING = False
@@ -317,7 +317,7 @@ def address(draft: Draft) -> None:
 
 
 def permit(draft: Draft) -> None:
-    """Refuse a message that says it is from somebody whom its submitter may not name. Raises `Problem` (no-permission)."""
+    """Refuse a message that says it is from somebody whom its submitter may not name. Raises `Forbidden`."""
     asked = draft.asked
     if asked.senders is not None:
         from .senders import stranger
@@ -325,7 +325,7 @@ def permit(draft: Draft) -> None:
         name = stranger(draft.sender, draft.message, asked.senders)
         if name is not None:
             who, allowed = asked.submitter or "this program", ", ".join(asked.senders) or "nobody"
-            raise Problem(f"{who} may not send as {name or 'nobody'}, but as {allowed}; nothing was queued", "no-permission")
+            raise Forbidden(f"{who} may not send as {name or 'nobody'}, but as {allowed}; nothing was queued")
 
 
 def _submitter(asked: Submission) -> dict[str, object]:

@@ -18,8 +18,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .conversation import error
-from .desk import RETRY, TooBusy
+from mailer.mail.problem import Problem
+
+from .answer import Refused, error, refusal_of
+from .desk import RETRY, Desk, TooBusy
 from .table import TABLE
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
     from mailer.config.sections.doors import ProxyNetwork
 
-    from .desk import Desk
     from .table import WebEndpoint
 
 HEADERS: Final = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
@@ -41,9 +42,12 @@ FORWARDED: Final = 20  # addresses of one X-Forwarded-For that are looked at
 
 
 class WebRequest:
-    """One request that was answered, as the log has it. `key` is the name of the caller's, `ref` what a bug of ours is found by."""
+    """One request that was answered, as the log has it. `key` is the name of the caller's, `ref` what a bug of ours is found by.
 
-    __slots__ = ("bug", "client", "endpoint", "key", "method", "path", "ref", "seconds", "status")
+    `reason` is what stood in the way, where that is none of the client's business.
+    """
+
+    __slots__ = ("bug", "client", "endpoint", "key", "method", "path", "reason", "ref", "seconds", "status")
 
     def __init__(self, client: str, method: str, path: str) -> None:
         self.client = client
@@ -53,13 +57,13 @@ class WebRequest:
         self.key = ""
         self.status = 0
         self.seconds = 0.0
-        self.ref = ""
+        self.ref = self.reason = ""
         self.bug: BaseException | None = None
 
 
 def application(desk: Desk, told: Callable[[WebRequest], object], table: Iterable[WebEndpoint] = TABLE) -> Around:
     """The application (ASGI) over `desk`; `told` hears of each request when it has been answered."""
-    made = Starlette(routes=[*map(_route, table)], exception_handlers={HTTPException: _refused, TooBusy: _busy})
+    made = Starlette(routes=[*map(_route, table)], exception_handlers=HANDLERS)
     made.state.desk = desk
     return Around(made, desk, told)
 
@@ -68,6 +72,11 @@ def _route(endpoint: WebEndpoint) -> Route:
     async def answered(request: Request) -> Response:
         asked: WebRequest = request.scope["state"]["asked"]
         asked.endpoint = endpoint.path
+        if endpoint.scope:
+            state = request.scope["state"]
+            fields = request.headers.getlist("authorization")
+            key = state["key"] = await Desk.of(request).gate.admit(endpoint.scope, fields, request.query_params, state["client"])
+            asked.key = key.name
         return await endpoint.handler(request)
 
     return Route(endpoint.path, answered, methods=[endpoint.method], name=f"{endpoint.method} {endpoint.path}")
@@ -187,9 +196,20 @@ async def _refused(_request: Request, refused: Exception) -> Response:
     return JSONResponse(error(CODES.get(status, "refused"), _WORDS.get(status, refused.detail)), status, refused.headers)
 
 
+async def _told(request: Request, refused: Exception) -> Response:
+    """What an endpoint refuses; what is wrong on this machine is told in the log."""
+    if isinstance(refused, Problem):
+        refused = refusal_of(refused)
+    assert isinstance(refused, Refused)
+    request.scope["state"]["asked"].reason = refused.reason
+    return refused.response()
+
+
 async def _busy(_request: Request, _busy: Exception) -> Response:
     words = "too many requests wait for the disk already"
     return JSONResponse(error("busy", words), 503, {"Retry-After": str(RETRY)})
 
 
 _WORDS: Final = {404: "there is no such path", 405: "there is no such method of this path; Allow has those that there are"}
+
+HANDLERS: Final[dict[Any, Any]] = {HTTPException: _refused, TooBusy: _busy, Refused: _told, Problem: _told}

@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from .answer import error
 from .framing import Framing, FramingLimits, WebRefusal
 
 if TYPE_CHECKING:
@@ -294,11 +295,6 @@ def answer(refusal: WebRefusal) -> bytes:
         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
     )
     return head.encode("ascii") + body
-
-
-def error(code: str, message: str, member: str = "") -> dict[str, Any]:
-    """What the body of every refusal has: a word for programs, a sentence for people, and which member of the request is meant."""
-    return {"error": {"code": code, "message": message, **({"member": member} if member else {})}}
 
 
 _STATUS: Final = frozenset(status.value for status in HTTPStatus)

@@ -10,7 +10,10 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
+from mailer.operate.api_keys import keys_of
+
 from .figures import Requests
+from .gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +42,7 @@ class Desk:
         self.clock = clock
         self.given = given
         self.requests = Requests()
+        self.gate = Gate(keys_of(config), clock.now)
         self.stopping = False
         self._threads = ThreadPoolExecutor(THREADS, "web")
         self._at_work = 0

@@ -130,7 +130,17 @@ class WebProcess:
         if asked.bug is not None:
             self._bug(asked.bug, asked.ref)
         self.log.log.told(
-            Requested(self.clock.now(), asked.client, asked.method, asked.path, asked.status, asked.seconds, key=asked.key, ref=asked.ref)
+            Requested(
+                self.clock.now(),
+                asked.client,
+                asked.method,
+                asked.path,
+                asked.status,
+                asked.seconds,
+                key=asked.key,
+                ref=asked.ref,
+                reason=asked.reason,
+            )
         )
 
     def _refused(self, client: str, refusal: WebRefusal) -> None:

@@ -1,0 +1,119 @@
+"""The gate: who asks, by the key that a request has, and whether that key may do it.
+
+``Authorization: Bearer KEY`` (RFC 6750 §2.1); a key in the address is refused, for addresses are written into logs. What is wrong with a
+key is not told: one that there never was, one whose secret is another, one that is switched off and one that has expired have the same
+answer, after the same work. Whoever presents ten of them in a minute is told to wait, and whoever has a good one is not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from ipaddress import IPv6Address, ip_network
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from mailer.accounts.api import PREFIX, divided, proves
+from mailer.limits.rate import TokenBucket
+
+from .answer import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from ipaddress import IPv4Address
+
+    from mailer.accounts.api import ApiKey, ApiKeys
+
+    Address = IPv4Address | IPv6Address | None
+
+FAILURES: Final = 10  # of one address
+WINDOW: Final = 60.0  # seconds in which those are counted
+REMEMBERED: Final = 10_000  # addresses
+IN_QUERY: Final = ("key", "api_key", "apikey", "access_token", "token", "authorization")
+"""Names under which people put a key into an address."""
+
+REALM: Final = 'Bearer realm="mailer"'
+UNKNOWN: Final = Refused(
+    401,
+    "unauthorized",
+    "this needs a valid key: Authorization: Bearer KEY",
+    headers={"WWW-Authenticate": f'{REALM}, error="invalid_token"'},
+)
+
+
+class Gate:
+    """The gate before the endpoints, for the holders of `keys`. `now` and `waited` are the two clocks, in seconds."""
+
+    def __init__(self, keys: ApiKeys, now: Callable[[], float] = time.time, waited: Callable[[], float] = time.monotonic) -> None:
+        self.keys = keys
+        self._now = now
+        self._waited = waited
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._rates: dict[str, tuple[tuple[int, float], TokenBucket]] = {}
+
+    async def admit(self, scope: str, authorization: Sequence[str], query: Mapping[str, str], client: Address) -> ApiKey:
+        """The key of a request from `client`, with these fields ``Authorization``, that is to be good for `scope`.
+
+        Raises `Refused`, and `Problem` where the keys cannot be read.
+        """
+        if any(name.lower() in IN_QUERY or value.startswith(PREFIX) for name, value in query.items()):
+            words = "a key has no place in an address, where logs keep it: send Authorization: Bearer KEY, and give this key another secret"
+            raise Refused(400, "key_in_query", words)
+        presented = _bearer(authorization)
+        id, secret = divided(presented)
+        [key] = await self.keys.find([id])
+        if not proves(key, secret, self._now()) or key is None:
+            if presented:
+                self._failed(client)
+            raise UNKNOWN
+        if not key.is_from(str(client or "")):
+            raise Refused(403, "wrong_network", "this key may not be used from this address")
+        if scope not in key.scopes:
+            raise Refused(403, "missing_scope", f"this key has no scope {scope}; its operator makes one that has: mailer api key add")
+        self._count(key)
+        return key
+
+    def _failed(self, client: Address) -> None:
+        """Note a key that proved nothing. Raises `Refused` for one too many."""
+        name = _neighbourhood(client)
+        now = self._waited()
+        failures = self._failures.setdefault(name, deque(maxlen=FAILURES + 1))
+        self._failures.move_to_end(name)
+        if len(self._failures) > REMEMBERED:
+            self._failures.popitem(last=False)
+        while failures and failures[0] <= now - WINDOW:
+            failures.popleft()
+        if len(failures) >= FAILURES:
+            wait = max(1, ceil(failures[0] + WINDOW - now))
+            raise Refused(429, "too_many_failures", "too many wrong keys came from this address", headers={"Retry-After": str(wait)})
+        failures.append(now)
+
+    def _count(self, key: ApiKey) -> None:
+        """Take a turn of the key's rate. Raises `Refused` where none is left."""
+        if key.rate is None:
+            self._rates.pop(key.name, None)
+            return
+        rate, bucket = self._rates.get(key.name, (None, None))
+        if bucket is None or rate != key.rate:
+            bucket = TokenBucket(*key.rate)
+            self._rates[key.name] = key.rate, bucket
+        wait = bucket.wait(self._waited())
+        if wait > 0:
+            words = f"this key may make {key.rate[0]} requests in {key.rate[1]:g} seconds"
+            raise Refused(429, "too_many_requests", words, headers={"Retry-After": str(max(1, ceil(wait)))})
+        bucket.reserve(self._waited())
+
+
+def _bearer(fields: Sequence[str]) -> str:
+    """What is presented as a key; empty where nothing is."""
+    if len(fields) != 1:
+        return ""
+    scheme, _, rest = fields[0].strip().partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else ""
+
+
+def _neighbourhood(client: Address) -> str:
+    """Who counts as one: an address, of IPv6 the network that one customer has."""
+    if isinstance(client, IPv6Address):
+        return str(ip_network((int(client) >> 64 << 64, 64)))
+    return str(client)

@@ -1,0 +1,147 @@
+"""Looking: ``GET /status/{id}``, ``GET /status``, ``GET /explain/{id}``. A key sees the mail that came by it; of other mail, that there is
+none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import urlencode
+
+from starlette.responses import JSONResponse, Response
+
+from mailer.config.values import duration
+from mailer.mail.dates import parse_rfc3339
+from mailer.mail.history import LATER, SCHEDULED, STATUSES
+from mailer.mail.problem import Problem
+from mailer.mail.text import one_line
+from mailer.operate.explain import diagnose
+from mailer.operate.program_view import ProgramView
+from mailer.spool import is_id
+from mailer.spool.files.store import SpoolDirectory
+from mailer.status.api import Filter
+
+from .answer import NDJSON, Refused, lines, refusal_of
+from .desk import Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from mailer.accounts.api import ApiKey
+    from mailer.mail.history import Word
+    from mailer.status.record import Record
+
+PAGE: Final = 100  # messages of a list, unless more are asked for
+MOST: Final = 1000
+STORIES: Final = 2  # that are told at a time: each may wait for the DNS
+
+QUERY: Final = ("recipient_email", "from", "state", "since", "limit", "after")
+
+
+async def one(request: Request) -> Response:
+    """What became of one message, by its ID, its request id or its Message-ID."""
+    document = await Desk.of(request).work(lambda: _named(request, lambda _, record: record.as_json()))
+    return JSONResponse(document)
+
+
+async def many(request: Request) -> Response:
+    """What became of those messages that the query means, newest first; ``Link`` has where the list goes on (RFC 8288 §3)."""
+    wanted, limit, after = _asked(request)
+
+    def read() -> tuple[list[dict[str, object]], str]:
+        with mail_of(request) as mail:
+            page = mail.page(wanted, after, limit)
+            return [record.as_json() for record in page.items], page.cursor
+
+    try:
+        documents, cursor = await Desk.of(request).work(read)
+    except Problem as problem:
+        raise refusal_of(problem) from None
+    headers = {}
+    if cursor:
+        query = urlencode([*((name, value) for name, value in request.query_params.multi_items() if name != "after"), ("after", cursor)])
+        headers["Link"] = f'</status?{query}>; rel="next"'
+    if NDJSON in request.headers.get("accept", ""):
+        return Response(lines(documents), media_type=NDJSON, headers=headers)
+    return JSONResponse(documents, headers=headers)
+
+
+async def explain(request: Request) -> Response:
+    """The whole story of one message, and what holds it up."""
+    desk = Desk.of(request)
+
+    def told(mail: ProgramView, record: Record) -> dict[str, object]:
+        return asyncio.run(diagnose(mail.view, record, desk.config)).as_json()
+
+    async with _stories:
+        return JSONResponse(await desk.work(lambda: _named(request, told)))
+
+
+_stories = asyncio.Semaphore(STORIES)
+
+
+def mail_of(request: Request) -> ProgramView:
+    """The mail of the key that asks."""
+    key: ApiKey = request.scope["state"]["key"]
+    return ProgramView(SpoolDirectory(Desk.of(request).config.spool), key.principal)
+
+
+def found(mail: ProgramView, name: str) -> Record:
+    """The one message that `name` means. Raises `Refused`."""
+    records = mail.find(name) if len(name) <= MOST else []
+    if not records:
+        raise Refused(404, "not_found", "no message of that name is known")
+    if len(records) > 1:
+        ids = " ".join(record.id for record in records[:20])
+        raise Refused(409, "ambiguous", f"that is the name of {len(records)} messages: {ids}")
+    return records[0]
+
+
+def _named(request: Request, read: Callable[[ProgramView, Record], dict[str, object]]) -> dict[str, object]:
+    """What `read` says of the message that is named in the path. Raises `Refused`."""
+    try:
+        with mail_of(request) as mail:
+            return read(mail, found(mail, request.path_params["id"]))
+    except Problem as problem:
+        raise refusal_of(problem) from None
+
+
+def _asked(request: Request) -> tuple[Filter, int, str]:
+    """The filter of a query, how many messages are wanted, and behind which one. Raises `Refused`."""
+    query = request.query_params
+    for name, _ in query.multi_items():
+        if name not in QUERY or len(query.getlist(name)) > 1:
+            raise Refused(400, "bad_request", f"{one_line(name, 40)!r} stands once, and is one of {', '.join(QUERY)}", one_line(name, 40))
+    states = frozenset(filter(None, query.get("state", "").split(",")))
+    if unknown := states.difference((*STATUSES, *LATER, SCHEDULED)):
+        words = f"there is no state {one_line(min(unknown), 40)!r}; there are {', '.join(dict.fromkeys((*STATUSES, *LATER, SCHEDULED)))}"
+        raise Refused(400, "bad_request", words, "state")
+    limit, after = query.get("limit", str(PAGE)), query.get("after", "")
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 6 and 1 <= int(limit) <= MOST):
+        raise Refused(400, "bad_request", f"limit is a number from 1 to {MOST}", "limit")
+    if after and not is_id(after):
+        raise Refused(400, "bad_request", "after is the ID of a message", "after")
+    wanted = Filter(
+        to=query.get("recipient_email", ""),
+        sender=query.get("from", ""),
+        states=cast("frozenset[Word]", states),
+        since=_moment(query.get("since", ""), Desk.of(request).clock.now()),
+    )
+    if not wanted.possible:
+        raise Refused(400, "bad_request", "an address is printable, and has less than a thousand characters")
+    return wanted, int(limit), after
+
+
+def _moment(text: str, now: float) -> float:
+    """The time that `text` means: one of RFC 3339, or how long ago, as ``2h``. Raises `Refused`."""
+    if not text:
+        return 0.0
+    try:
+        return parse_rfc3339(text.replace(" ", "+"))  # which a + of its zone has become in an address
+    except ValueError:
+        pass
+    try:
+        return max(0.0, now - duration(text))
+    except ValueError:
+        raise Refused(400, "bad_request", 'since is a time, as "2030-01-31T12:00:00Z", or how long ago, as "2h"', "since") from None

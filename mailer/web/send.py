@@ -1,0 +1,308 @@
+"""Handing mail in: ``POST /send_email``, ``/send_emails``, ``/send_raw``.
+
+What is answered with 202 is on the disk, with its name, and with its request id where it has one. A client that did not hear the answer
+asks again with the same request id (the field ``Idempotency-Key``, or the member ``request_id``), and gets the same one.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import JSONResponse, Response
+
+from mailer.compose import Composition, EmailError, EmailLimits
+from mailer.compose.fields import mailboxes
+from mailer.compose.payload import LISTS, OLD, strict
+from mailer.mail.envelope import is_request_id, queue_priority
+from mailer.mail.problem import Problem
+from mailer.mail.text import one_line
+from mailer.operate.batch import Loader
+from mailer.operate.bundle import Item
+from mailer.operate.program_view import ProgramView
+from mailer.spool.files.batch import Post
+from mailer.spool.files.store import SpoolDirectory
+from mailer.submit import Submission, submit
+
+from .answer import NDJSON, Refused, accepted, lines, refusal_of
+from .desk import Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from starlette.requests import Request
+
+    from mailer.accounts.api import ApiKey
+    from mailer.config import Config
+    from mailer.operate.batch import Taken
+
+JSON_TYPES: Final = ("application/json",)
+LINE_TYPES: Final = (NDJSON, "application/jsonl", "application/ndjson", "application/jsonlines")
+RAW_TYPES: Final = ("message/rfc822", "message/global")
+FROM: Final = ("from_address", "from")
+PARTS: Final = {
+    "From": "from",
+    "To": "to",
+    "Cc": "cc",
+    "Bcc": "bcc",
+    "Reply-To": "reply_to",
+    "Subject": "subject",
+    "text": "text",
+    "html": "html",
+}
+"""Where something is wrong with an email → the member that says it."""
+
+
+async def email(request: Request) -> Response:
+    """One message, described by a JSON object."""
+    desk, sender = Desk.of(request), _Sender(request)
+    _media_type(request, JSON_TYPES)
+    body = await request.body()
+
+    def send() -> Response:
+        return sender.sent(sender.submission(_payload(body), sender.key_field))
+
+    return await desk.work(send)
+
+
+async def raw(request: Request) -> Response:
+    """One message as RFC 5322 has it."""
+    desk, sender = Desk.of(request), _Sender(request)
+    _media_type(request, RAW_TYPES)
+    query = _query(request, "to", "from", "priority")
+    body = await request.body()
+    if len(body) > desk.config.submission.max_message_size:
+        limit = f"{desk.config.submission.max_message_size} bytes (submission.max_message_size)"
+        raise Refused(413, "too_large", f"the message is larger than {limit}")
+
+    def send() -> Response:
+        if not body.strip():
+            raise Refused(400, "bad_message", "the message is empty")
+        to = request.query_params.getlist("to")
+        made = sender.made(
+            body, sender=query.get("from"), recipients=to, from_header=not to, request_id=sender.key_field,
+            priority=query.get("priority", "normal"),
+        )  # fmt: skip
+        return sender.sent(made)
+
+    return await desk.work(send)
+
+
+async def emails(request: Request) -> Response:
+    """Many messages, each described by a JSON object: an array of them, or one a line. Each has its result, in the same order."""
+    desk, sender = Desk.of(request), _Sender(request)
+    in_lines = _media_type(request, (*JSON_TYPES, *LINE_TYPES)) in LINE_TYPES
+    body = await request.body()
+
+    def send() -> Response:
+        payloads = list(_each_line(body) if in_lines else _each(_payload(body)))
+        most = desk.config.api.batch
+        if not payloads:
+            raise Refused(400, "bad_request", "there is no message in it")
+        if len(payloads) > most:
+            raise Refused(400, "too_many", f"{len(payloads)} messages are more than {most} (api.batch); nothing was queued")
+        results = sender.all_sent(payloads)
+        if not any("id" in result for result in results):
+            refused = Refused(400, "none_accepted", "none of the messages can be taken; results says why")
+            return JSONResponse({**refused.as_json(), "results": results}, 400)
+        if in_lines:
+            return Response(lines(results), 202, media_type=NDJSON)
+        return JSONResponse(results, 202)
+
+    return await desk.work(send)
+
+
+class _Sender:
+    """Whoever sends by `request`: the key, what it may say, and what comes along with its messages."""
+
+    def __init__(self, request: Request) -> None:
+        self.key: ApiKey = request.scope["state"]["key"]
+        self.config: Config = Desk.of(request).config
+        self.key_field = _idempotency_key(request)
+        self.traceparent = request.headers.get("traceparent", "")
+
+    def made(self, data: bytes, **more: Any) -> Submission:
+        """The submission of `data` by this key."""
+        key = self.key
+        return Submission(
+            data, **more, whole=True, submitter=key.principal, senders=key.senders, stream=key.stream, traceparent=self.traceparent
+        )
+
+    def submission(self, payload: object, request_id: str) -> Submission:
+        """The submission that a payload describes. Raises `Refused`."""
+        settings = self.config.submission
+        try:
+            found = Composition.from_payload(payload)
+            EmailLimits(settings.max_attachments, settings.max_attachment_size, settings.max_subject_length).check(found)
+            own = found.request_id
+            if own and not is_request_id(own):
+                raise Refused(400, "bad_request_id", "request_id takes 1 to 255 printable characters", "request_id")
+            if own and request_id and own != request_id:
+                words = "Idempotency-Key and request_id are the same thing, and say different ones; send one of them"
+                raise Refused(400, "bad_request_id", words, "request_id")
+            people = len(found.recipients())
+            if people > settings.max_recipients:
+                limit = f"{settings.max_recipients} (submission.max_recipients)"
+                raise Refused(400, "too_many_recipients", f"{people} recipients are more than {limit}; nothing was queued")
+            return self.made(
+                found.encode(), sender=found.reverse_path(), bcc=found.hidden(), from_header=True, request_id=own or request_id,
+                priority=queue_priority(found.priority),
+            )  # fmt: skip
+        except EmailError as error:
+            raise _refusal(error, payload) from None
+
+    def sent(self, asked: Submission) -> Response:
+        """The answer to one message, which is durable when this returns. Raises `Refused`."""
+        try:
+            prepared = submit(asked, self.config.submitting, time.time())
+        except Problem as problem:
+            raise refusal_of(problem) from None
+        document = accepted(prepared, self._message_id(prepared.envelope.id) if prepared.repeat else None)
+        return JSONResponse(document, 202, {"Idempotent-Replayed": "true"} if prepared.repeat else None)
+
+    def _message_id(self, id: str) -> str | None:
+        """The Message-ID that a message was given when it was first sent, where that is known."""
+        try:
+            with ProgramView(SpoolDirectory(self.config.spool), self.key.principal) as mail:
+                return mail.message(id).message_id
+        except Problem:
+            return None
+
+    def all_sent(self, payloads: Sequence[object]) -> list[dict[str, Any]]:
+        """The result of each message; what is accepted is durable when this returns. Raises `Refused` where none could be written."""
+        results: list[dict[str, Any]] = []
+        with Post(self.config.spool) as post:
+            loader = Loader(self.config.submitting, post, _Results(results), _Calm())
+            refused: dict[int, Refused] = {}
+            try:
+                for at, payload in enumerate(payloads):
+                    loader.add(Item(self._one(payload, at, refused), at))
+                loader.finish()
+            except Problem as problem:
+                loader.abandon()
+                if not results:
+                    raise refusal_of(problem) from None
+                rest = refusal_of(problem).as_json()
+                results += [rest] * (len(payloads) - len(results))
+        for at, refusal in refused.items():
+            results[at] = refusal.as_json()
+        return results
+
+    def _one(self, payload: object, at: int, refused: dict[int, Refused]) -> Submission | Problem:
+        try:
+            if isinstance(payload, Refused):
+                raise payload
+            whole = isinstance(payload, dict) and not payload.get("request_id")
+            return self.submission(payload, f"{self.key_field}/{at}" if self.key_field and whole else "")
+        except Refused as refusal:
+            refused[at] = refusal
+            return Problem(refusal.message, "bad-message")
+
+
+class _Results:
+    """Gathers what became of the messages of a batch."""
+
+    def __init__(self, results: list[dict[str, Any]]) -> None:
+        self.results = results
+
+    def told(self, taken: Taken) -> None:
+        """One message."""
+        if taken.prepared is None:
+            assert taken.problem is not None
+            self.results.append(refusal_of(taken.problem).as_json())
+        else:
+            prepared = taken.prepared
+            prepared.repeat = taken.id != prepared.envelope.id
+            if prepared.repeat:
+                prepared.envelope.message_id = prepared.own_id
+            prepared.envelope.id = taken.id
+            self.results.append(accepted(prepared))
+
+    def show(self, read: int) -> None:
+        """Nothing is shown before all are told of."""
+
+
+class _Calm:
+    """No signal breaks a batch off: the answer to it is whole."""
+
+    calm = True
+
+    def settle(self) -> None:
+        """Go on."""
+
+
+def _payload(body: bytes) -> object:
+    """The JSON of a body. Raises `Refused`."""
+    try:
+        return strict(body)
+    except ValueError as error:
+        raise Refused(400, "bad_json", f"the body is no JSON that is taken: {one_line(str(error), 200)}") from None
+
+
+def _each(payload: object) -> Iterable[object]:
+    if not isinstance(payload, list):
+        raise Refused(400, "bad_request", "the body is no array; send one message to /send_email, or lines as application/x-ndjson")
+    return payload
+
+
+def _each_line(body: bytes) -> Iterator[object]:
+    for line in body.split(b"\n"):
+        if line.strip():
+            try:
+                yield _payload(line)
+            except Refused as refusal:
+                yield refusal
+
+
+def _refusal(error: EmailError, payload: object) -> Refused:
+    """The refusal that names the member, and of a list the place, where the mistake is."""
+    members = payload if isinstance(payload, dict) else {}
+    part = PARTS.get(error.part, error.part)
+    other = next((old for old, new in OLD.items() if new == part), part)
+    named = next((name for name in (part, other) if name in members), other)
+    code = (
+        "bad_payload"
+        if error.part == "payload"
+        else f"bad_{'address' if part in LISTS or part == 'from' else part.lower().replace('-', '_')}"
+    )
+    if isinstance(members.get(named), list):
+        named += next((f"[{at}]" for at, text in enumerate(members[named]) if not _is_right(text)), "")
+    return Refused(400, code, one_line(str(error)), "" if error.part == "payload" else named)
+
+
+def _is_right(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(mailboxes("To", [text]))
+    except EmailError:
+        return False
+
+
+def _media_type(request: Request, known: Sequence[str]) -> str:
+    """The media type of the body, one of those that are `known`. Raises `Refused`."""
+    fields = request.headers.getlist("content-type")
+    said, _, parameters = (fields[0] if len(fields) == 1 else "").partition(";")
+    charset = parameters.lower().partition("charset=")[2].strip().strip('"')
+    if said.strip().lower() not in known or charset not in ("", "utf-8", "utf8", "us-ascii"):
+        raise Refused(415, "unsupported_media_type", f"send it as Content-Type: {known[0]}, in UTF-8")
+    return said.strip().lower()
+
+
+def _idempotency_key(request: Request) -> str:
+    """What the request is called by its client, so that it is made once; empty if nothing."""
+    fields = request.headers.getlist("idempotency-key")
+    if not fields:
+        return ""
+    said = fields[0].strip()
+    if len(said) > 1 and said[0] == said[-1] == '"':  # a structured field, RFC 9651 §3.3.3
+        said = said[1:-1]
+    if len(fields) > 1 or not (is_request_id(said) and said.isascii()):
+        raise Refused(400, "bad_request_id", "Idempotency-Key stands once, with 1 to 255 printable characters of ASCII")
+    return said
+
+
+def _query(request: Request, *known: str) -> dict[str, str]:
+    """The query of the address. Raises `Refused` for what nobody knows there: a recipient that is misspelt must not get lost."""
+    for name in request.query_params:
+        if name not in known:
+            raise Refused(400, "bad_request", f"there is no {one_line(name, 40)!r}; there are {', '.join(known)}", one_line(name, 40))
+    return dict(request.query_params)
