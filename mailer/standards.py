@@ -88,6 +88,7 @@ TITLES = {
     6666: "A Discard Prefix for IPv6",
     6710: "SMTP Extension for Message Transfer Priorities",
     6749: "The OAuth 2.0 Authorization Framework",
+    6750: "The OAuth 2.0 Authorization Framework: Bearer Token Usage",
     6724: "Default Address Selection for Internet Protocol Version 6 (IPv6)",
     6761: "Special-Use Domain Names",
     6762: "Multicast DNS",
@@ -111,6 +112,7 @@ TITLES = {
     8215: "Local-Use IPv4/IPv6 Translation Prefix",
     8252: "OAuth 2.0 for Native Apps",
     8259: "The JavaScript Object Notation (JSON) Data Interchange Format",
+    8288: "Web Linking",
     8301: "Cryptographic Algorithm and Key Usage Update to DomainKeys Identified Mail (DKIM)",
     8305: "Happy Eyeballs Version 2: Better Connectivity Using Concurrency",
     8314: "Cleartext Considered Obsolete: Use of TLS for Email Submission and Access",
@@ -128,6 +130,7 @@ TITLES = {
     9112: "HTTP/1.1",
     9422: "The LIMITS SMTP Service Extension",
     9520: "Negative Caching of DNS Resolution Failures",
+    9651: "Structured Field Values for HTTP",
     9989: "Domain-Based Message Authentication, Reporting, and Conformance (DMARC)",
 }
 

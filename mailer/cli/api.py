@@ -124,11 +124,12 @@ def openapi(_given: Given) -> int:
     """Print the OpenAPI document."""
     try:
         from mailer.web.openapi import document
+        from mailer.web.table import TABLE
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "h11"):
             raise
         raise Problem("mailer api openapi needs the extra web: pip install 'mailer-mta[web]'", "unavailable") from None
-    show.document(document())
+    show.document(document(TABLE))
     return OK
 
 

@@ -12,7 +12,15 @@ id, and no second message comes of it.
 `conversation`  one connection: uvicorn's protocol, with deadlines, and answers that are seen
 `framing`       where each request begins and ends, and what is refused before anybody reads it
 `app`           the application: what stands around each request, and the routes
-`table`         the endpoints, from which the routes are made
+`table`         the endpoints, from which the routes and the OpenAPI document are made
+`endpoint`      an endpoint as a value
+`schemas`       what the API takes and gives, as JSON Schema
+`openapi`       the OpenAPI document
+`gate`          who asks, by the key of a request, and whether it may do that
+`answer`        the JSON of answers, and what each kind of trouble is in HTTP
+`send`          handing mail in
+`look`          what became of it
+`act`           cancelling and replaying it
 `desk`          what the endpoints have at hand: configuration, threads, figures
 `health`        GET /health and /ready
 `figures`       what is counted, for Prometheus

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 
-from mailer.mail.problem import Problem
 from mailer.operate.queue import cancelling, perform, replaying
 from mailer.spool.api import Busy, Reserve
 from mailer.spool.files.spool import FileSpool
 
-from .answer import AGAIN, Refused, refusal_of
+from .answer import AGAIN, ApiRefusal
 from .desk import Desk
 from .look import found, mail_of
 
@@ -45,16 +44,13 @@ async def _act(request: Request, operation_for: Callable[[ProgramView], Operatio
             if record.word not in operation.states:
                 if record.word in operation.idle:
                     return record.as_json()
-                raise Refused(409, "wrong_state", str(operation.refusal(record)))
+                raise ApiRefusal(409, "wrong_state", str(operation.refusal(record)))
             [done] = [*perform(mail.view.spool, [record], operation)]
         if isinstance(done.problem, Busy):
-            raise Refused(503, "busy", "the message is being delivered this moment; come again", headers={"Retry-After": str(AGAIN)})
+            raise ApiRefusal(503, "busy", "the message is being delivered this moment; come again", headers={"Retry-After": str(AGAIN)})
         if done.problem is not None:
-            raise Refused(409, "wrong_state", str(done.problem)) if done.problem.kind == "bad-message" else done.problem
+            raise ApiRefusal(409, "wrong_state", str(done.problem)) if done.problem.kind == "bad-message" else done.problem
         with mail_of(request) as mail:
             return mail.message(done.made or done.id).as_json()
 
-    try:
-        return JSONResponse(await Desk.of(request).work(act))
-    except Problem as problem:
-        raise refusal_of(problem) from None
+    return JSONResponse(await Desk.of(request).work(act))

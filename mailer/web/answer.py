@@ -39,7 +39,7 @@ KINDS: Final[dict[Kind, tuple[int, str]]] = {
 """Whose trouble it is, as HTTP says it: what the client can mend is 4xx; a file or a setting of ours is 503."""
 
 
-class Refused(Exception):
+class ApiRefusal(Exception):
     """A request that is refused: the answer is `status`, with an error of `code`, `message` and `member`, and `headers`.
 
     `reason` is for the log alone.
@@ -70,17 +70,17 @@ def error(code: str, message: str, member: str = "") -> dict[str, Any]:
     return {"error": {"code": code, "message": message, **({"member": member} if member else {})}}
 
 
-def refusal_of(problem: Problem) -> Refused:
+def refusal_of(problem: Problem) -> ApiRefusal:
     """The refusal that `problem` is for a client."""
     if isinstance(problem, Conflict):
-        return Refused(409, "conflict", "this request id was used for another message; nothing was queued", "request_id")
+        return ApiRefusal(409, "conflict", "this request id was used for another message; nothing was queued", "request_id")
     if isinstance(problem, Forbidden):
-        return Refused(403, "forbidden", one_line(str(problem)))
+        return ApiRefusal(403, "forbidden", one_line(str(problem)))
     status, code = KINDS[problem.kind]
     if status < 500:
-        return Refused(status, code, one_line(str(problem)))
+        return ApiRefusal(status, code, one_line(str(problem)))
     words = "the server cannot do that this moment; nothing was queued, come again"
-    return Refused(status, code, words, headers={"Retry-After": str(AGAIN)}, reason=one_line(str(problem)))
+    return ApiRefusal(status, code, words, headers={"Retry-After": str(AGAIN)}, reason=one_line(str(problem)))
 
 
 def accepted(prepared: Prepared, header_message_id: str | None = None) -> dict[str, Any]:

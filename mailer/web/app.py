@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from mailer.mail.problem import Problem
 
-from .answer import Refused, error, refusal_of
+from .answer import ApiRefusal, error, refusal_of
 from .desk import RETRY, Desk, TooBusy
 from .table import TABLE
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from mailer.config.sections.doors import ProxyNetwork
 
-    from .table import WebEndpoint
+    from .endpoint import WebEndpoint
 
 HEADERS: Final = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 """What every answer has that does not say it otherwise."""
@@ -63,8 +63,9 @@ class WebRequest:
 
 def application(desk: Desk, told: Callable[[WebRequest], object], table: Iterable[WebEndpoint] = TABLE) -> Around:
     """The application (ASGI) over `desk`; `told` hears of each request when it has been answered."""
+    table = tuple(table)
     made = Starlette(routes=[*map(_route, table)], exception_handlers=HANDLERS)
-    made.state.desk = desk
+    made.state.desk, made.state.table = desk, table
     return Around(made, desk, told)
 
 
@@ -200,7 +201,7 @@ async def _told(request: Request, refused: Exception) -> Response:
     """What an endpoint refuses; what is wrong on this machine is told in the log."""
     if isinstance(refused, Problem):
         refused = refusal_of(refused)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, ApiRefusal)
     request.scope["state"]["asked"].reason = refused.reason
     return refused.response()
 
@@ -212,4 +213,4 @@ async def _busy(_request: Request, _busy: Exception) -> Response:
 
 _WORDS: Final = {404: "there is no such path", 405: "there is no such method of this path; Allow has those that there are"}
 
-HANDLERS: Final[dict[Any, Any]] = {HTTPException: _refused, TooBusy: _busy, Refused: _told, Problem: _told}
+HANDLERS: Final[dict[Any, Any]] = {HTTPException: _refused, TooBusy: _busy, ApiRefusal: _told, Problem: _told}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from mailer.accounts.api import PREFIX, divided, proves
 from mailer.limits.rate import TokenBucket
 
-from .answer import Refused
+from .answer import ApiRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ IN_QUERY: Final = ("key", "api_key", "apikey", "access_token", "token", "authori
 """Names under which people put a key into an address."""
 
 REALM: Final = 'Bearer realm="mailer"'
-UNKNOWN: Final = Refused(
+UNKNOWN: Final = ApiRefusal(
     401,
     "unauthorized",
     "this needs a valid key: Authorization: Bearer KEY",
@@ -54,11 +54,11 @@ class Gate:
     async def admit(self, scope: str, authorization: Sequence[str], query: Mapping[str, str], client: Address) -> ApiKey:
         """The key of a request from `client`, with these fields ``Authorization``, that is to be good for `scope`.
 
-        Raises `Refused`, and `Problem` where the keys cannot be read.
+        Raises `ApiRefusal`, and `Problem` where the keys cannot be read.
         """
         if any(name.lower() in IN_QUERY or value.startswith(PREFIX) for name, value in query.items()):
             words = "a key has no place in an address, where logs keep it: send Authorization: Bearer KEY, and give this key another secret"
-            raise Refused(400, "key_in_query", words)
+            raise ApiRefusal(400, "key_in_query", words)
         presented = _bearer(authorization)
         id, secret = divided(presented)
         [key] = await self.keys.find([id])
@@ -67,14 +67,14 @@ class Gate:
                 self._failed(client)
             raise UNKNOWN
         if not key.is_from(str(client or "")):
-            raise Refused(403, "wrong_network", "this key may not be used from this address")
+            raise ApiRefusal(403, "wrong_network", "this key may not be used from this address")
         if scope not in key.scopes:
-            raise Refused(403, "missing_scope", f"this key has no scope {scope}; its operator makes one that has: mailer api key add")
+            raise ApiRefusal(403, "missing_scope", f"this key has no scope {scope}; its operator makes one that has: mailer api key add")
         self._count(key)
         return key
 
     def _failed(self, client: Address) -> None:
-        """Note a key that proved nothing. Raises `Refused` for one too many."""
+        """Note a key that proved nothing. Raises `ApiRefusal` for one too many."""
         name = _neighbourhood(client)
         now = self._waited()
         failures = self._failures.setdefault(name, deque(maxlen=FAILURES + 1))
@@ -85,11 +85,11 @@ class Gate:
             failures.popleft()
         if len(failures) >= FAILURES:
             wait = max(1, ceil(failures[0] + WINDOW - now))
-            raise Refused(429, "too_many_failures", "too many wrong keys came from this address", headers={"Retry-After": str(wait)})
+            raise ApiRefusal(429, "too_many_failures", "too many wrong keys came from this address", headers={"Retry-After": str(wait)})
         failures.append(now)
 
     def _count(self, key: ApiKey) -> None:
-        """Take a turn of the key's rate. Raises `Refused` where none is left."""
+        """Take a turn of the key's rate. Raises `ApiRefusal` where none is left."""
         if key.rate is None:
             self._rates.pop(key.name, None)
             return
@@ -100,7 +100,7 @@ class Gate:
         wait = bucket.wait(self._waited())
         if wait > 0:
             words = f"this key may make {key.rate[0]} requests in {key.rate[1]:g} seconds"
-            raise Refused(429, "too_many_requests", words, headers={"Retry-After": str(max(1, ceil(wait)))})
+            raise ApiRefusal(429, "too_many_requests", words, headers={"Retry-After": str(max(1, ceil(wait)))})
         bucket.reserve(self._waited())
 
 

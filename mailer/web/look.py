@@ -12,7 +12,6 @@ from starlette.responses import JSONResponse, Response
 from mailer.config.values import duration
 from mailer.mail.dates import parse_rfc3339
 from mailer.mail.history import LATER, SCHEDULED, STATUSES
-from mailer.mail.problem import Problem
 from mailer.mail.text import one_line
 from mailer.operate.explain import diagnose
 from mailer.operate.program_view import ProgramView
@@ -20,7 +19,7 @@ from mailer.spool import is_id
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status.api import Filter
 
-from .answer import NDJSON, Refused, lines, refusal_of
+from .answer import NDJSON, ApiRefusal, lines
 from .desk import Desk
 
 if TYPE_CHECKING:
@@ -54,10 +53,7 @@ async def many(request: Request) -> Response:
             page = mail.page(wanted, after, limit)
             return [record.as_json() for record in page.items], page.cursor
 
-    try:
-        documents, cursor = await Desk.of(request).work(read)
-    except Problem as problem:
-        raise refusal_of(problem) from None
+    documents, cursor = await Desk.of(request).work(read)
     headers = {}
     if cursor:
         query = urlencode([*((name, value) for name, value in request.query_params.multi_items() if name != "after"), ("after", cursor)])
@@ -88,40 +84,39 @@ def mail_of(request: Request) -> ProgramView:
 
 
 def found(mail: ProgramView, name: str) -> Record:
-    """The one message that `name` means. Raises `Refused`."""
+    """The one message that `name` means. Raises `ApiRefusal`."""
     records = mail.find(name) if len(name) <= MOST else []
     if not records:
-        raise Refused(404, "not_found", "no message of that name is known")
+        raise ApiRefusal(404, "not_found", "no message of that name is known")
     if len(records) > 1:
         ids = " ".join(record.id for record in records[:20])
-        raise Refused(409, "ambiguous", f"that is the name of {len(records)} messages: {ids}")
+        raise ApiRefusal(409, "ambiguous", f"that is the name of {len(records)} messages: {ids}")
     return records[0]
 
 
 def _named(request: Request, read: Callable[[ProgramView, Record], dict[str, object]]) -> dict[str, object]:
-    """What `read` says of the message that is named in the path. Raises `Refused`."""
-    try:
-        with mail_of(request) as mail:
-            return read(mail, found(mail, request.path_params["id"]))
-    except Problem as problem:
-        raise refusal_of(problem) from None
+    """What `read` says of the message that is named in the path. Raises `ApiRefusal`."""
+    with mail_of(request) as mail:
+        return read(mail, found(mail, request.path_params["id"]))
 
 
 def _asked(request: Request) -> tuple[Filter, int, str]:
-    """The filter of a query, how many messages are wanted, and behind which one. Raises `Refused`."""
+    """The filter of a query, how many messages are wanted, and behind which one. Raises `ApiRefusal`."""
     query = request.query_params
     for name, _ in query.multi_items():
         if name not in QUERY or len(query.getlist(name)) > 1:
-            raise Refused(400, "bad_request", f"{one_line(name, 40)!r} stands once, and is one of {', '.join(QUERY)}", one_line(name, 40))
+            raise ApiRefusal(
+                400, "bad_request", f"{one_line(name, 40)!r} stands once, and is one of {', '.join(QUERY)}", one_line(name, 40)
+            )
     states = frozenset(filter(None, query.get("state", "").split(",")))
     if unknown := states.difference((*STATUSES, *LATER, SCHEDULED)):
         words = f"there is no state {one_line(min(unknown), 40)!r}; there are {', '.join(dict.fromkeys((*STATUSES, *LATER, SCHEDULED)))}"
-        raise Refused(400, "bad_request", words, "state")
+        raise ApiRefusal(400, "bad_request", words, "state")
     limit, after = query.get("limit", str(PAGE)), query.get("after", "")
     if not (limit.isascii() and limit.isdigit() and len(limit) < 6 and 1 <= int(limit) <= MOST):
-        raise Refused(400, "bad_request", f"limit is a number from 1 to {MOST}", "limit")
+        raise ApiRefusal(400, "bad_request", f"limit is a number from 1 to {MOST}", "limit")
     if after and not is_id(after):
-        raise Refused(400, "bad_request", "after is the ID of a message", "after")
+        raise ApiRefusal(400, "bad_request", "after is the ID of a message", "after")
     wanted = Filter(
         to=query.get("recipient_email", ""),
         sender=query.get("from", ""),
@@ -129,12 +124,12 @@ def _asked(request: Request) -> tuple[Filter, int, str]:
         since=_moment(query.get("since", ""), Desk.of(request).clock.now()),
     )
     if not wanted.possible:
-        raise Refused(400, "bad_request", "an address is printable, and has less than a thousand characters")
+        raise ApiRefusal(400, "bad_request", "an address is printable, and has less than a thousand characters")
     return wanted, int(limit), after
 
 
 def _moment(text: str, now: float) -> float:
-    """The time that `text` means: one of RFC 3339, or how long ago, as ``2h``. Raises `Refused`."""
+    """The time that `text` means: one of RFC 3339, or how long ago, as ``2h``. Raises `ApiRefusal`."""
     if not text:
         return 0.0
     try:
@@ -144,4 +139,4 @@ def _moment(text: str, now: float) -> float:
     try:
         return max(0.0, now - duration(text))
     except ValueError:
-        raise Refused(400, "bad_request", 'since is a time, as "2030-01-31T12:00:00Z", or how long ago, as "2h"', "since") from None
+        raise ApiRefusal(400, "bad_request", 'since is a time, as "2030-01-31T12:00:00Z", or how long ago, as "2h"', "since") from None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse, Response
 
-from mailer import __version__
+from .schemas import SCHEMAS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.requests import Request
 
-    from .table import Given, Parameter, WebEndpoint
+    from .endpoint import EndpointAnswer, EndpointParameter, WebEndpoint
 
+VERSION: Final = "1.0"  # of the API: its second part grows with what it has more, its first with what is not there any more
 WORDS: Final = {
     400: "what is asked for makes no sense, or there is something wrong with the message",
     401: "no valid key",
@@ -35,19 +37,16 @@ EVERYWHERE: Final = (400, 408, 421, 431, 500, 503)
 WITH_KEY: Final = (401, 403, 429)
 
 
-@cache
-def document() -> dict[str, Any]:
-    """The document. It is the same whatever is configured."""
-    from .table import SCHEMAS, TABLE
-
+def document(table: Iterable[WebEndpoint]) -> dict[str, Any]:
+    """The document of `table`. It is the same whatever is configured."""
     paths: dict[str, dict[str, Any]] = {}
-    for endpoint in TABLE:
+    for endpoint in table:
         paths.setdefault(endpoint.path.replace(":path}", "}"), {})[endpoint.method.lower()] = _operation(endpoint)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "mailer",
-            "version": __version__,
+            "version": VERSION,
             "description": "Hand mail in, and learn what became of it. What is answered with 202 is on the disk. See mailer-api(7).",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
@@ -61,9 +60,9 @@ def document() -> dict[str, Any]:
     }
 
 
-async def answer(_request: Request) -> Response:
-    """The document."""
-    return JSONResponse(document())
+async def answer(request: Request) -> Response:
+    """The document of the application that is asked."""
+    return JSONResponse(document(request.app.state.table))
 
 
 def _operation(endpoint: WebEndpoint) -> dict[str, Any]:
@@ -90,7 +89,7 @@ def _responses(endpoint: WebEndpoint) -> dict[str, Any]:
     return {str(status): found[status] for status in sorted(found)}
 
 
-def _given(given: Given) -> dict[str, Any]:
+def _given(given: EndpointAnswer) -> dict[str, Any]:
     found: dict[str, Any] = {"description": given.sentence, "content": _content(given.bodies)}
     if given.headers:
         found["headers"] = {name: {"description": words, "schema": {"type": "string"}} for name, words in given.headers.items()}
@@ -109,7 +108,7 @@ def _refusal(status: int) -> dict[str, Any]:
     return found
 
 
-def _parameter(parameter: Parameter) -> dict[str, Any]:
+def _parameter(parameter: EndpointParameter) -> dict[str, Any]:
     found = {"name": parameter.name, "in": parameter.where, "description": parameter.sentence, "schema": parameter.schema}
     return {**found, "required": True} if parameter.where == "path" else found
 

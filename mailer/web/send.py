@@ -24,7 +24,7 @@ from mailer.spool.files.batch import Post
 from mailer.spool.files.store import SpoolDirectory
 from mailer.submit import Submission, submit
 
-from .answer import NDJSON, Refused, accepted, lines, refusal_of
+from .answer import NDJSON, ApiRefusal, accepted, lines, refusal_of
 from .desk import Desk
 
 if TYPE_CHECKING:
@@ -66,18 +66,18 @@ async def email(request: Request) -> Response:
 
 
 async def raw(request: Request) -> Response:
-    """One message as RFC 5322 has it."""
+    """One message as RFC 5322 has it. Raises `ApiRefusal`."""
     desk, sender = Desk.of(request), _Sender(request)
     _media_type(request, RAW_TYPES)
     query = _query(request, "to", "from", "priority")
     body = await request.body()
     if len(body) > desk.config.submission.max_message_size:
         limit = f"{desk.config.submission.max_message_size} bytes (submission.max_message_size)"
-        raise Refused(413, "too_large", f"the message is larger than {limit}")
+        raise ApiRefusal(413, "too_large", f"the message is larger than {limit}")
 
     def send() -> Response:
         if not body.strip():
-            raise Refused(400, "bad_message", "the message is empty")
+            raise ApiRefusal(400, "bad_message", "the message is empty")
         to = request.query_params.getlist("to")
         made = sender.made(
             body, sender=query.get("from"), recipients=to, from_header=not to, request_id=sender.key_field,
@@ -98,12 +98,12 @@ async def emails(request: Request) -> Response:
         payloads = list(_each_line(body) if in_lines else _each(_payload(body)))
         most = desk.config.api.batch
         if not payloads:
-            raise Refused(400, "bad_request", "there is no message in it")
+            raise ApiRefusal(400, "bad_request", "there is no message in it")
         if len(payloads) > most:
-            raise Refused(400, "too_many", f"{len(payloads)} messages are more than {most} (api.batch); nothing was queued")
+            raise ApiRefusal(400, "too_many", f"{len(payloads)} messages are more than {most} (api.batch); nothing was queued")
         results = sender.all_sent(payloads)
         if not any("id" in result for result in results):
-            refused = Refused(400, "none_accepted", "none of the messages can be taken; results says why")
+            refused = ApiRefusal(400, "none_accepted", "none of the messages can be taken; results says why")
             return JSONResponse({**refused.as_json(), "results": results}, 400)
         if in_lines:
             return Response(lines(results), 202, media_type=NDJSON)
@@ -129,21 +129,21 @@ class _Sender:
         )
 
     def submission(self, payload: object, request_id: str) -> Submission:
-        """The submission that a payload describes. Raises `Refused`."""
+        """The submission that a payload describes. Raises `ApiRefusal`."""
         settings = self.config.submission
         try:
             found = Composition.from_payload(payload)
             EmailLimits(settings.max_attachments, settings.max_attachment_size, settings.max_subject_length).check(found)
             own = found.request_id
             if own and not is_request_id(own):
-                raise Refused(400, "bad_request_id", "request_id takes 1 to 255 printable characters", "request_id")
+                raise ApiRefusal(400, "bad_request_id", "request_id takes 1 to 255 printable characters", "request_id")
             if own and request_id and own != request_id:
                 words = "Idempotency-Key and request_id are the same thing, and say different ones; send one of them"
-                raise Refused(400, "bad_request_id", words, "request_id")
+                raise ApiRefusal(400, "bad_request_id", words, "request_id")
             people = len(found.recipients())
             if people > settings.max_recipients:
                 limit = f"{settings.max_recipients} (submission.max_recipients)"
-                raise Refused(400, "too_many_recipients", f"{people} recipients are more than {limit}; nothing was queued")
+                raise ApiRefusal(400, "too_many_recipients", f"{people} recipients are more than {limit}; nothing was queued")
             return self.made(
                 found.encode(), sender=found.reverse_path(), bcc=found.hidden(), from_header=True, request_id=own or request_id,
                 priority=queue_priority(found.priority),
@@ -152,11 +152,8 @@ class _Sender:
             raise _refusal(error, payload) from None
 
     def sent(self, asked: Submission) -> Response:
-        """The answer to one message, which is durable when this returns. Raises `Refused`."""
-        try:
-            prepared = submit(asked, self.config.submitting, time.time())
-        except Problem as problem:
-            raise refusal_of(problem) from None
+        """The answer to one message, which is durable when this returns. Raises `Problem`."""
+        prepared = submit(asked, self.config.submitting, time.time())
         document = accepted(prepared, self._message_id(prepared.envelope.id) if prepared.repeat else None)
         return JSONResponse(document, 202, {"Idempotent-Replayed": "true"} if prepared.repeat else None)
 
@@ -169,11 +166,11 @@ class _Sender:
             return None
 
     def all_sent(self, payloads: Sequence[object]) -> list[dict[str, Any]]:
-        """The result of each message; what is accepted is durable when this returns. Raises `Refused` where none could be written."""
+        """The result of each message; what is accepted is durable when this returns. Raises `Problem` where none could be written."""
         results: list[dict[str, Any]] = []
         with Post(self.config.spool) as post:
             loader = Loader(self.config.submitting, post, _Results(results), _Calm())
-            refused: dict[int, Refused] = {}
+            refused: dict[int, ApiRefusal] = {}
             try:
                 for at, payload in enumerate(payloads):
                     loader.add(Item(self._one(payload, at, refused), at))
@@ -181,20 +178,20 @@ class _Sender:
             except Problem as problem:
                 loader.abandon()
                 if not results:
-                    raise refusal_of(problem) from None
+                    raise
                 rest = refusal_of(problem).as_json()
                 results += [rest] * (len(payloads) - len(results))
         for at, refusal in refused.items():
             results[at] = refusal.as_json()
         return results
 
-    def _one(self, payload: object, at: int, refused: dict[int, Refused]) -> Submission | Problem:
+    def _one(self, payload: object, at: int, refused: dict[int, ApiRefusal]) -> Submission | Problem:
         try:
-            if isinstance(payload, Refused):
+            if isinstance(payload, ApiRefusal):
                 raise payload
             whole = isinstance(payload, dict) and not payload.get("request_id")
             return self.submission(payload, f"{self.key_field}/{at}" if self.key_field and whole else "")
-        except Refused as refusal:
+        except ApiRefusal as refusal:
             refused[at] = refusal
             return Problem(refusal.message, "bad-message")
 
@@ -232,16 +229,16 @@ class _Calm:
 
 
 def _payload(body: bytes) -> object:
-    """The JSON of a body. Raises `Refused`."""
+    """The JSON of a body. Raises `ApiRefusal`."""
     try:
         return strict(body)
     except ValueError as error:
-        raise Refused(400, "bad_json", f"the body is no JSON that is taken: {one_line(str(error), 200)}") from None
+        raise ApiRefusal(400, "bad_json", f"the body is no JSON that is taken: {one_line(str(error), 200)}") from None
 
 
 def _each(payload: object) -> Iterable[object]:
     if not isinstance(payload, list):
-        raise Refused(400, "bad_request", "the body is no array; send one message to /send_email, or lines as application/x-ndjson")
+        raise ApiRefusal(400, "bad_request", "the body is no array; send one message to /send_email, or lines as application/x-ndjson")
     return payload
 
 
@@ -250,11 +247,11 @@ def _each_line(body: bytes) -> Iterator[object]:
         if line.strip():
             try:
                 yield _payload(line)
-            except Refused as refusal:
+            except ApiRefusal as refusal:
                 yield refusal
 
 
-def _refusal(error: EmailError, payload: object) -> Refused:
+def _refusal(error: EmailError, payload: object) -> ApiRefusal:
     """The refusal that names the member, and of a list the place, where the mistake is."""
     members = payload if isinstance(payload, dict) else {}
     part = PARTS.get(error.part, error.part)
@@ -267,7 +264,7 @@ def _refusal(error: EmailError, payload: object) -> Refused:
     )
     if isinstance(members.get(named), list):
         named += next((f"[{at}]" for at, text in enumerate(members[named]) if not _is_right(text)), "")
-    return Refused(400, code, one_line(str(error)), "" if error.part == "payload" else named)
+    return ApiRefusal(400, code, one_line(str(error)), "" if error.part == "payload" else named)
 
 
 def _is_right(text: object) -> bool:
@@ -278,12 +275,12 @@ def _is_right(text: object) -> bool:
 
 
 def _media_type(request: Request, known: Sequence[str]) -> str:
-    """The media type of the body, one of those that are `known`. Raises `Refused`."""
+    """The media type of the body, one of those that are `known`. Raises `ApiRefusal`."""
     fields = request.headers.getlist("content-type")
     said, _, parameters = (fields[0] if len(fields) == 1 else "").partition(";")
     charset = parameters.lower().partition("charset=")[2].strip().strip('"')
     if said.strip().lower() not in known or charset not in ("", "utf-8", "utf8", "us-ascii"):
-        raise Refused(415, "unsupported_media_type", f"send it as Content-Type: {known[0]}, in UTF-8")
+        raise ApiRefusal(415, "unsupported_media_type", f"send it as Content-Type: {known[0]}, in UTF-8")
     return said.strip().lower()
 
 
@@ -296,13 +293,13 @@ def _idempotency_key(request: Request) -> str:
     if len(said) > 1 and said[0] == said[-1] == '"':  # a structured field, RFC 9651 §3.3.3
         said = said[1:-1]
     if len(fields) > 1 or not (is_request_id(said) and said.isascii()):
-        raise Refused(400, "bad_request_id", "Idempotency-Key stands once, with 1 to 255 printable characters of ASCII")
+        raise ApiRefusal(400, "bad_request_id", "Idempotency-Key stands once, with 1 to 255 printable characters of ASCII")
     return said
 
 
 def _query(request: Request, *known: str) -> dict[str, str]:
-    """The query of the address. Raises `Refused` for what nobody knows there: a recipient that is misspelt must not get lost."""
+    """The query of the address. Raises `ApiRefusal` for what nobody knows there: a recipient that is misspelt must not get lost."""
     for name in request.query_params:
         if name not in known:
-            raise Refused(400, "bad_request", f"there is no {one_line(name, 40)!r}; there are {', '.join(known)}", one_line(name, 40))
+            raise ApiRefusal(400, "bad_request", f"there is no {one_line(name, 40)!r}; there are {', '.join(known)}", one_line(name, 40))
     return dict(request.query_params)
