@@ -27,6 +27,7 @@ from mailer.alarms.component import AlarmComponent
 from mailer.config import load
 from mailer.config.advice import closed
 from mailer.config.secret import check_ancestors
+from mailer.doors import Doors, wanted
 from mailer.events import Alarm, Daemon, Events, Mended
 from mailer.intake.component import Doorbell, IntakeComponent
 from mailer.io.clock import SystemClock
@@ -168,6 +169,7 @@ class Service:
             self.chores,  # what they do goes on while the queue ends
             queue,
             *watching,
+            *([] if once else [Doors(config, clock, tell, lambda config: wanted(config, self.given[1]))]),
             ServiceManager(f"delivering from {directory.root}", queue.housekeeping.alive, self.chores),
         )
 

@@ -22,7 +22,7 @@ FLOORS = (
     {"submit", "routing", "shaping", "bounces", "client", "check"},
     {"queue"},
     {"operate", "pages"},
-    {"watch", "sink", "intake", "web"},
+    {"watch", "sink", "intake", "web", "doors"},
     {"__init__", "postbox"},
     {"cli", "service", "demo", "manual", "standards", "testing", "integrations", "__main__"},
 )

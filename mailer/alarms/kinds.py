@@ -36,6 +36,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "disk": KindOfAlarm("critical", 0.0, "room on the disk of the spool, or a smaller submission.min_free_space"),
     "dkim": KindOfAlarm("warning", LONG, "dkim.key_file: mailer dkim check"),
     "dns": KindOfAlarm("critical", LONG, "dns.nameservers, or /etc/resolv.conf"),
+    "door": KindOfAlarm("critical", 0.0),
     "doorbell": KindOfAlarm("warning", QUIET),
     "drop": KindOfAlarm("warning", QUIET),
     "expiry": KindOfAlarm("warning", DAILY, "a new certificate"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signal import SIG_IGN, SIGHUP, signal
+from signal import SIG_IGN, SIG_UNBLOCK, SIGHUP, pthread_sigmask, signal
 from typing import TYPE_CHECKING
 
 from . import OK
@@ -28,6 +28,7 @@ class _Hangup:
     def watch(self) -> None:
         """From now on."""
         signal(SIGHUP, self._heard)
+        pthread_sigmask(SIG_UNBLOCK, {SIGHUP})  # who starts this may have kept one back until now
 
     def listen(self, listener: Callable[[], object] | None) -> None:
         """Let `listener` be called for each, from a signal handler; None is no listener."""

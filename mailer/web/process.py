@@ -11,6 +11,8 @@ import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 from mailer.config import load
 from mailer.config.sections.doors import DoorPlace
 from mailer.events import Alarm, DoorNews, Requested
@@ -18,7 +20,7 @@ from mailer.io.clock import SystemClock
 from mailer.io.leash import leashed
 from mailer.io.notify import notify, reloading
 from mailer.log import LogComponent
-from mailer.mail.problem import Problem
+from mailer.mail.problem import Problem, from_os
 from mailer.net.activation import inherited
 from mailer.operate.api_keys import keys_of, place_of
 from mailer.spool.files.store import SpoolDirectory
@@ -58,9 +60,23 @@ class WebProcess:
 
     async def run(self) -> None:
         """Serve until a signal says stop, or the daemon that has started this ends. Raises `Problem`."""
-        clock = SystemClock()
-        SpoolDirectory(self.config.spool).prepare()
+        directory = SpoolDirectory(self.config.spool)
+        directory.prepare()
         await _known(self.config)
+        lock = FileLock(f"{directory.place}/web.lock", timeout=0, mode=0o600)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise Problem(f"another mailer web serves the spool {directory.place}", "try-again") from None
+        except OSError as error:
+            raise from_os("cannot lock the spool", lock.lock_file, error) from None
+        try:
+            await self._run()
+        finally:
+            lock.release()
+
+    async def _run(self) -> None:
+        clock = SystemClock()
         loop = asyncio.get_running_loop()
         self.stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
