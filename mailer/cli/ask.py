@@ -36,12 +36,22 @@ def text(question: str, read: Callable[[str], T], default: str | None = None) ->
 
 def yes(question: str, *, default: bool) -> bool:
     """Whether the answer is yes."""
-    return _typed(lambda: click.confirm(question, default))
+
+    def read(answer: str) -> bool:
+        if answer.lower() not in ("", "y", "yes", "n", "no"):
+            raise ValueError("answer y or n")
+        return answer.lower().startswith("y") if answer else default
+
+    return text(f"{question} [{'Y/n' if default else 'y/N'}]", read, "")
 
 
 def secret(question: str, *, empty: bool = False) -> str:
     """What is typed without being shown; nothing only if that may be."""
-    return _typed(lambda: click.prompt(question, "" if empty else None, hide_input=True, show_default=False), broken=False)
+    while True:
+        answer: str = _typed(lambda: click.prompt(question, "", hide_input=True, show_default=False), broken=False)
+        if answer or empty:
+            return answer
+        click.echo("  there has to be one")
 
 
 def chosen(question: str, options: Sequence[tuple[str, str]], default: str) -> str:

@@ -84,7 +84,9 @@ def test_the_whole_dialogue(scene: Scene) -> None:
         assert "gmail" in said.hears("gmail.com is Gmail and Google Workspace", "Who sends your mail", "[gmail]")
         said.type("nobody at all")
         said.hears("answer with a number from 1 to 8")
-        scene.server(said)
+        scene.server(said, "")
+        said.hears("there has to be one")
+        said.answers("Password", SECRET)
         said.hears("login as anna accepted", f"mail from {ADDRESS} would be taken")
         said.hears(f"wrote {scene.file.parent}/out.secret", f"wrote {scene.file}", "it was taken: 250", "All is set up", "mailer run")
         assert said.ends() == 0
@@ -177,7 +179,9 @@ def test_a_configuration_of_before(scene: Scene) -> None:
     scene.file.parent.mkdir()
     scene.file.write_text("# ours\n")
     with scene.dialogue() as said:
-        said.answers("exists already. Replace it?", "")
+        said.answers("exists already. Replace it?", "perhaps")
+        said.hears("answer y or n")
+        said.answers("[y/N]", "")
         assert said.ends() == 73
     assert scene.file.read_text() == "# ours\n"
     with scene.dialogue("--ca-file", scene.authority, "--address", ADDRESS, "--no-test") as said:
