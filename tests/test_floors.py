@@ -19,7 +19,7 @@ FLOORS = (
     {"io", "events", "rewriting"},
     {"config", "spool", "status", "journal", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
     {"transport"},
-    {"submit", "routing", "shaping", "bounces", "client", "check"},
+    {"submit", "routing", "shaping", "bounces", "client", "check", "hooks"},
     {"queue"},
     {"operate", "pages"},
     {"watch", "sink", "intake", "web", "doors"},

@@ -61,6 +61,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "stuck": KindOfAlarm("warning", QUIET),
     "traces": KindOfAlarm("notice", 0.0, "trace.endpoint, and the collector there"),
     "warmup": KindOfAlarm("warning", QUIET),
+    "webhook": KindOfAlarm("warning", 0.0, "mailer hooks list says how it does, mailer hooks test NAME what it answers"),
 }
 
 SEVERITIES: tuple[Severity, ...] = ("notice", "warning", "critical")

@@ -72,14 +72,15 @@ class _Closed(Exception):
 
 
 class _Line:
-    """One connection: the stream, its state of HTTP, the IP address where it leads, and since when it is idle (0.0: it is new)."""
+    """One connection: the stream, its state of HTTP, the IP address where it leads, and since when it is idle, if it was `kept`."""
 
-    __slots__ = ("address", "http", "since", "stream")
+    __slots__ = ("address", "http", "kept", "since", "stream")
 
     def __init__(self, stream: Stream, address: str) -> None:
         self.stream = stream
         self.address = address
         self.http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD)
+        self.kept = False
         self.since = 0.0
 
     @property
@@ -102,7 +103,7 @@ class _Line:
             found, cut = await self._body(most)
         except (h11.RemoteProtocolError, ConnectionError, OSError) as error:
             self.stream.abort()
-            if self.since and not heard and isinstance(error, ConnectionError) and not self.http.trailing_data[0]:
+            if self.kept and not heard and isinstance(error, ConnectionError) and not self.http.trailing_data[0]:
                 raise _Closed from None
             said = "no HTTP" if isinstance(error, h11.RemoteProtocolError) else f"no whole answer ({tls.reason(error)})"
             raise HttpsTrouble("broken", f"{self.address} sent {said}") from None
@@ -273,6 +274,7 @@ class HttpsClient:
         if line.reusable and len(idle) < KEPT:
             tls.remember(line.stream.tls)
             line.http.start_next_cycle()
+            line.kept = True
             line.since = asyncio.get_running_loop().time()
             idle.append(line)
         else:
