@@ -74,6 +74,7 @@ TABLE = {
     "config": "make, check or show the configuration",
     "api": "keys of the HTTP API, and its OpenAPI document",
     "oauth": "get a refresh token for a relay, and keep it",
+    "hooks": "events posted to programs elsewhere: how each endpoint does, and the process that posts",
     "web": "the process of HTTP: the API for programs, and its page",
     "sink": "an SMTP server for development: keeps what it gets, misbehaves on order",
     "demo": "the whole way on this machine, in a scratch directory",
@@ -136,7 +137,10 @@ def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["sendmail"]:  # options of another world, which it reads itself
         code: int = load("sendmail").run(arguments[1:])
         return code
-    if arguments[:1] in (["run"], ["web"]):  # whose modules take a while to load: a SIGHUP in that time is none to die of
+    if arguments[:1] in (["run"], ["web"]) or arguments[:2] == [
+        "hooks",
+        "run",
+    ]:  # whose modules take a while to load: a SIGHUP in that time is none to die of
         load("run").HANGUP.watch()
     if given := _plain(arguments):
         return given.carry_out()

@@ -156,7 +156,7 @@ def filter_of(given: Given, states: Sequence[Word] = (*WORDS, *LATER), *, usual:
         sender=_address(given, "--from"),
         domain=_domain(given),
         states=_states(given, states) or frozenset(usual),
-        since=max(_since(given, now), 0.0 if younger is None else max(now - _duration(given, "--younger", younger), 0.0)),
+        since=max(since(given, now), 0.0 if younger is None else max(now - _duration(given, "--younger", younger), 0.0)),
         before=0.0 if older is None else now - _duration(given, "--older", older),
         subject="" if subject is None else _read(given, "--subject", selection.subject_pattern, subject),
         submitter="" if submitter is None else _read(given, "--submitter", selection.submitter, submitter),
@@ -222,7 +222,8 @@ def _states(given: Given, known: Sequence[Word]) -> frozenset[Word]:
     return frozenset(word for word in known if word in words)
 
 
-def _since(given: Given, now: float) -> float:
+def since(given: Given, now: float) -> float:
+    """The moment that ``--since`` says, in seconds since the epoch; 0.0 without it. Raises `Problem` (usage)."""
     text = given.text("--since")
     if text is None:
         return 0.0

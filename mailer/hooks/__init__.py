@@ -15,6 +15,7 @@ that was not screened, and no endpoint waits for another.
 `endpoint`       how an endpoint does, and what an answer makes of it
 `post`           one post, and what came of it
 `subscriber`     one endpoint's reader of the journal: what is posted when
+`sender`         the process: all endpoints, the configuration, wishes
 `api`            what is kept of endpoints: the interface
 `files`          that in files of the spool
 `memory`         that in memory

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .endpoint import EndpointState
 
 DIRECTORY = "hooks"
+LOCK = "hooks.lock"
+"""The file beside it that the one sender of a spool has locked."""
+
 LARGEST = 65536  # octets of a state or a wish
 APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 

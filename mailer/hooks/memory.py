@@ -56,7 +56,7 @@ class MemoryHookStore(HookStore):
         return self._states.get(name, EndpointState())
 
     async def dead(self, name: str) -> Sequence[DeadEvent]:
-        """All of them, also those that are set apart."""
+        """The dead events, also those that are set apart."""
         return [*self._again.get(name, ()), *self._dead.get(name, ())]
 
     async def wish(self, name: str, wish: Wish) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from mailer.config.secret import read_private
 from mailer.mail.problem import Problem
 from mailer.mail.text import safe
-from mailer.net.https import HttpsTrouble
+from mailer.net.dns import Resolver
+from mailer.net.https import HttpsClient, HttpsTrouble
+from mailer.tlspolicy import Requirement
 
 from .endpoint import Verdict, judged
 from .signing import basic, read_secrets, signed
@@ -16,8 +18,8 @@ from .signing import basic, read_secrets, signed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mailer.config import Config
     from mailer.config.sections.webhook import Webhook
-    from mailer.net.https import HttpsClient
 
     Keys = Sequence[bytes] | Sequence[tuple[str, str]]
 
@@ -79,6 +81,13 @@ class Poster:
 
 
 _PLAIN = (("Content-Type", "application/json"),)
+
+
+def client_of(config: Config) -> HttpsClient:
+    """What calls endpoints: with the name servers and authorities of `config`."""
+    dns = config.dns
+    resolver = Resolver(dns.nameservers, dns.timeout, dns.lifetime, dns.cache_size, config.delivery.family)
+    return HttpsClient(resolver.addresses, Requirement("implicit", ca_file=config.tls.ca_file))
 
 
 def parsed(path: str, read: Callable[[], T]) -> T:

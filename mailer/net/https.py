@@ -15,6 +15,7 @@ What this does not cover: HTTP/2, proxies, and cookies.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -238,7 +239,7 @@ class HttpsClient:
         except TimeoutError:
             raise HttpsTrouble("connect", f"{address} does not answer at port {url.port}") from None
         except OSError as error:
-            raise HttpsTrouble("connect", f"{address} cannot be reached at port {url.port}: {error.strerror or error}") from None
+            raise HttpsTrouble("connect", f"{address} cannot be reached at port {url.port}: {_why(error)}") from None
         if url.tls:
             try:
                 await stream.start_tls(await self._trust(), url.host.partition("%")[0], seconds)
@@ -280,6 +281,11 @@ class HttpsClient:
         else:
             line.stream.abort()
         return answer
+
+
+def _why(error: OSError) -> str:
+    """What the system calls it; asyncio and uvloop have words of their own."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _key(url: WebUrl) -> tuple[str, str, int]:

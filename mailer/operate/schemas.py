@@ -258,6 +258,18 @@ API_KEY = {
 BATCH = {"number": COUNT, "id": SOME, "request_id": SOME, "repeat": FLAG, "error": SOME, "refused": _list(CHANGE).or_none}
 _OF_SINK = {"event": TEXT, "at": TIME, "from": TEXT, "peer": TEXT}
 
+WEBHOOK = {
+    **dict.fromkeys(("name", "url", "format"), TEXT),
+    "events": _list(TEXT),
+    **dict.fromkeys(("stream", "state"), TEXT),
+    "why": SOME,
+    "failures": COUNT,
+    **dict.fromkeys(("failing_since", "next_attempt_at", "off_since", "last_success_at"), TIME.or_null),
+    "behind": COUNT,
+    "oldest_seconds": NUMBER,
+    **dict.fromkeys(("lost", "dead", "posted", "failed", "refused"), COUNT),
+}
+
 SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     "send": (
         _object(
@@ -327,6 +339,15 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     **{f"api key {verb}": (_object({"name": TEXT, "key": TEXT}),) for verb in ("add", "rotate")},
     **{f"api key {verb}": (_object(API_KEY),) for verb in ("list", "disable", "enable")},
     "api key remove": (_object({"name": TEXT, "removed": FLAG}),),
+    "hooks list": (_object(WEBHOOK),),
+    "hooks test": (
+        _object(
+            {"name": TEXT, "verdict": TEXT, "why": SOME, "status": COUNT.or_null, "address": SOME, "seconds": NUMBER, "answer": SOME},
+            "verdict: good, wait, refused or gone; answer: the first 4096 octets of its body",
+        ),
+    ),
+    **{f"hooks {verb}": (_object({"name": TEXT, "wish": TEXT, "heard": FLAG}),) for verb in ("replay", "enable", "disable")},
+    "hooks rotate": (_object({"name": TEXT, "secret": SOME, "file": TEXT, "signatures": COUNT}),),
     "oauth login": (_object({"relay": TEXT, "file": TEXT, "user": TEXT}),),
     "sink": (
         _object({"event": TEXT, "host": TEXT, "port": COUNT, "maildir": TEXT.or_none, "certificate": TEXT.or_none}, "it listens"),
