@@ -41,7 +41,7 @@ UNWELL = 5.0  # seconds after trouble with our disk
 
 def cursor_of(name: str) -> str:
     """The name of the cursor of an endpoint."""
-    return f"webhook-{name}"
+    return f"hooks.{name}"
 
 
 class _Item:

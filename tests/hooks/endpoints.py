@@ -94,7 +94,7 @@ class Bench:
         return [each.id for each in await self.journal.append(events)]
 
     async def cursor(self) -> str:
-        return await self.journal.cursor("webhook-shop")
+        return await self.journal.cursor("hooks.shop")
 
     async def until(self, holds: Callable[[], bool], seconds: float = 100_000.0) -> None:
         """Wait until something is so."""
