@@ -8,8 +8,9 @@ that quietly tests less is no gate.
 ``pytest -m quick -n auto`` is the part of the suite that one runs all day. `quick` is given here, by kind: to each test that starts
 neither our program as a process of its own (in a `world`, in a `home`) nor a foreign one (`peer`), that stands in none of the
 `LARGE` rooms, and that is not `slow`: what runs a daemon by other means, or takes very many of something, or measures, says that of
-itself. In such a run a property is tried with fewer examples, and directories of tests are in memory where there is room: the disk is
-waited for in the whole run.
+itself. Of a test with many values a room's quick part has `SAMPLE`, spread evenly over them; what is at the top of tests/ and looks at the
+whole house is never a sample. In such a run a property is tried with fewer examples, and directories of tests are in memory where there
+is room: the disk is waited for in the whole run.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from tests.fakes.nameplate import Nameplate
 from tests.fakes.processes import PLACES
 from tests.journey.world import World
 from tests.peers.install import FETCHED
+from tests.turns import Turns
 
 TESTS = Path(__file__).parent
 
@@ -45,11 +47,17 @@ PROGRAMS = frozenset({"world", "home"})
 MEMORY, ROOM = "/dev/shm", 1 << 30
 """A file system that Linux has in memory, and how many octets have to be free there: the quick part takes a third."""
 
+SAMPLE = 8
+"""Of so many of its values a test is quick: what a test costs beside its own work is 5 ms of the processor, whatever it does."""
+
+LONGEST = 100
+"""How much of a text there is in the name of a test that is given it."""
+
 # How long one example takes depends on what else the machine does; pytest-timeout ends what hangs.
 # Examples that failed are kept in the clone, where it may be written to.
 KEPT: dict[str, Any] = {} if os.access(Path(__file__).parents[1], os.W_OK) else {"database": None}
 hypothesis.settings.register_profile("mailer", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], **KEPT)
-hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("mailer"), max_examples=20)
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("mailer"), max_examples=10)
 hypothesis.settings.load_profile("mailer")
 
 
@@ -72,6 +80,21 @@ def pytest_configure(config: pytest.Config) -> None:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Turns | None:
+    """Who runs what, among several processes."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    return Turns(config, log, by_file=config.getoption("markexpr") == "quick")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A long text is a value of a test, but no name: that goes from process to process with each word about the test, and to programs."""
+    if not isinstance(val, (str, bytes)) or len(val) <= LONGEST:
+        return None
+    return f"{val[:LONGEST]!a}, {len(val)} long"
 
 
 @pytest.fixture
@@ -134,11 +157,21 @@ def _room(path: Path) -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is quick, before it is chosen by its mark."""
+    quick: dict[tuple[Path, str], list[pytest.Item]] = {}
     for item in items:
         room = _room(item.path)
         started = PROGRAMS.intersection(getattr(item, "fixturenames", ()))
         if not (room in LARGE or started or item.get_closest_marker("peer") or item.get_closest_marker("slow")):
+            quick.setdefault((item.path, item.nodeid.partition("[")[0]), []).append(item)
+    for (path, _), each in quick.items():
+        for item in each if path.parent == TESTS else sample(each):
             item.add_marker("quick")
+
+
+def sample(items: Sequence[Any]) -> list[Any]:
+    """At most `SAMPLE` of `items`, in their order, the first among them and the others as far from each other as can be."""
+    count = min(len(items), SAMPLE)
+    return [items[at * len(items) // count] for at in range(count)]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
