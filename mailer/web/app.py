@@ -64,7 +64,7 @@ class WebRequest:
 def application(desk: Desk, told: Callable[[WebRequest], object], table: Iterable[WebEndpoint] = TABLE) -> Around:
     """The application (ASGI) over `desk`; `told` hears of each request when it has been answered."""
     table = tuple(table)
-    made = Starlette(routes=[*map(_route, table)], exception_handlers=HANDLERS)
+    made = Starlette(routes=[*map(_route, table)], exception_handlers={**HANDLERS, Exception: _broken})
     made.state.desk, made.state.table = desk, table
     return Around(made, desk, told)
 
@@ -115,11 +115,10 @@ class Around:
             else:
                 await self.app(scope, receive, sent)
         except Exception as bug:
-            asked.ref, asked.bug = secrets.token_hex(4), bug
-            if asked.status:  # it has begun: that it is none is said by the end of the connection
+            asked.bug = bug
+            if not asked.ref:  # half an answer: that it is none is said by the end of the connection
+                asked.ref = secrets.token_hex(4)
                 raise
-            words = f"this is a fault of the server; its log has it as {asked.ref}"
-            await JSONResponse(error("internal", words), 500)(scope, receive, sent)
         finally:
             asked.seconds = time.monotonic() - began
             self.desk.requests.count(asked.endpoint, asked.status)
@@ -141,7 +140,7 @@ class Around:
         except ValueError:
             return False
         if not name or name == "localhost" or name.endswith(".localhost"):
-            return bool(name) or host == ""
+            return bool(name)
         config = self.desk.config
         if name in (config.api.hosts or (config.hostname.lower(),)):
             return True
@@ -214,3 +213,10 @@ async def _busy(_request: Request, _busy: Exception) -> Response:
 _WORDS: Final = {404: "there is no such path", 405: "there is no such method of this path; Allow has those that there are"}
 
 HANDLERS: Final[dict[Any, Any]] = {HTTPException: _refused, TooBusy: _busy, ApiRefusal: _told, Problem: _told}
+
+
+async def _broken(request: Request, _bug: Exception) -> Response:
+    """What a client is told of an exception that nobody expected; Starlette raises it again behind the answer."""
+    asked: WebRequest = request.scope["state"]["asked"]
+    asked.ref = secrets.token_hex(4)
+    return JSONResponse(error("internal", f"this is a fault of the server; its log has it as {asked.ref}"), 500)

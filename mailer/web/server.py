@@ -65,7 +65,9 @@ class WebServer:
             logger = logging.getLogger(name)
             logger.handlers = [logging.NullHandler()]
             logger.propagate = False
-        self._uvicorn = UvicornConfig(app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False, http="h11")
+        self._uvicorn = UvicornConfig(
+            app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False, http="h11", proxy_headers=False
+        )
         self._uvicorn.load()
         self._accepting = AcceptLoop(self._lost, refusal=_refusal(FULL), bug=bug)
         self._doors: dict[DoorPlace, tuple[_OpenDoor, list[socket.socket]]] = {}
