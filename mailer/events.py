@@ -170,6 +170,15 @@ class Requested(Event):
 
 
 @dataclass(slots=True)
+class DeadLetter(Event):
+    """A message of a broker's `queue` was refused, and is a dead letter there. `message_id` is its property of that name."""
+
+    queue: str
+    message_id: str
+    reason: str
+
+
+@dataclass(slots=True)
 class Standings(Event):
     """How it stands with the destinations: those where something `changed`, and the keys of those that are `gone`.
 

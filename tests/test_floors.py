@@ -22,7 +22,7 @@ FLOORS = (
     {"submit", "routing", "shaping", "bounces", "client", "check", "hooks"},
     {"queue"},
     {"operate", "pages"},
-    {"watch", "sink", "intake", "web", "doors"},
+    {"watch", "sink", "intake", "web", "amqp", "doors"},
     {"__init__", "postbox"},
     {"cli", "service", "demo", "manual", "standards", "testing", "integrations", "__main__"},
 )
@@ -37,6 +37,8 @@ BESIDE = {
     ("accounts", "config"),  # a file of secrets is read as those are that the configuration names
     ("accounts", "spool"),  # the symbols of an ID
     ("status", "spool"),  # an ID tells the age of its message
+    ("alarms", "spool"),  # what other processes have met is a note in the spool
+    ("net", "config"),  # where a broker is says a section, and its password is a secret
     ("journal", "spool"),  # IDs of events are made as those of messages are
     ("metrics", "net"),  # figures are served by the accept loop of all servers
     ("metrics", "spool"),  # an ID tells the age of its message

@@ -26,6 +26,7 @@ class KindOfAlarm(NamedTuple):
 
 KINDS: dict[AlarmKind, KindOfAlarm] = {
     "blocklist": KindOfAlarm("critical", DAILY, "mailer check shows which list, and its page says how to be taken off"),
+    "broker": KindOfAlarm("critical", 0.0, "the broker of amqp.url_file"),
     "bug": KindOfAlarm("warning", QUIET, "mailer explain --bundle collects what a report of it needs"),
     "certificate": KindOfAlarm("critical", LONG),
     "clock": KindOfAlarm("warning", QUIET, "an NTP client keeps the clock right: timedatectl"),
@@ -60,6 +61,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "status": KindOfAlarm("warning", QUIET),
     "stuck": KindOfAlarm("warning", QUIET),
     "traces": KindOfAlarm("notice", 0.0, "trace.endpoint, and the collector there"),
+    "unheard": KindOfAlarm("warning", QUIET, "whoever asks for replies has to have the queue that reply_to names until they come"),
     "warmup": KindOfAlarm("warning", QUIET),
     "webhook": KindOfAlarm("warning", 0.0, "mailer hooks list says how it does, mailer hooks test NAME what it answers"),
 }

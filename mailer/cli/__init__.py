@@ -76,6 +76,7 @@ TABLE = {
     "oauth": "get a refresh token for a relay, and keep it",
     "hooks": "events posted to programs elsewhere: how each endpoint does, and the process that posts",
     "web": "the process of HTTP: the API for programs, and its page",
+    "amqp": "the process of the message queue: mail from RabbitMQ, results back",
     "sink": "an SMTP server for development: keeps what it gets, misbehaves on order",
     "demo": "the whole way on this machine, in a scratch directory",
     "help": "the manual of a command or a topic, on this terminal",
@@ -137,7 +138,7 @@ def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["sendmail"]:  # options of another world, which it reads itself
         code: int = load("sendmail").run(arguments[1:])
         return code
-    if arguments[:1] in (["run"], ["web"]) or arguments[:2] == [
+    if arguments[:1] in (["run"], ["web"], ["amqp"]) or arguments[:2] == [
         "hooks",
         "run",
     ]:  # whose modules take a while to load: a SIGHUP in that time is none to die of

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .kinds import literal, write
 from .sections import Mailer, Sandbox, SubmissionSection, SubmissionSettings
 from .sections.alarm import AlarmSection
+from .sections.amqp import Amqp, AmqpQueue
 from .sections.daemon import Bounce, Fold, FuseSection, Intake, JournalSection, LogSection, Metrics, Status, Submitter, TraceSection
 from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, TimeoutSection, Tls
 from .sections.dkim import Dkim
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
-    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, JournalSection, Listen, Api, LogSection, AlarmSection, Metrics, TraceSection,
-    Webhook,
+    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, JournalSection, Listen, Api, Amqp, AmqpQueue, LogSection, AlarmSection, Metrics,
+    TraceSection, Webhook,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
 
@@ -71,6 +72,8 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     dns: Dns
     check: Check
     bounce: Bounce
+    amqp: Amqp
+    amqp_queues: tuple[AmqpQueue, ...]
     status: Status
     journal: JournalSection
     listens: tuple[Listen, ...]

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from mailer.events import AlarmBegun, AlarmOver, Changed, Corrupt, Daemon, DoorNews, Event, Requested, Seen, Settled, Tried
+from mailer.events import AlarmBegun, AlarmOver, Changed, Corrupt, Daemon, DeadLetter, DoorNews, Event, Requested, Seen, Settled, Tried
 from mailer.io.component import Component
 from mailer.mail.dates import rfc3339
 from mailer.mail.history import RECIPIENT_STATUS
@@ -300,6 +300,10 @@ def _door(event: DoorNews) -> dict[str, object]:
     return {"event": event.door, "what": event.what, "detail": _cut(event.detail) or None}
 
 
+def _dead_letter(event: DeadLetter) -> dict[str, object]:
+    return {"event": "dead-letter", "queue": event.queue, "message_id": _cut(event.message_id) or None, "reason": _cut(event.reason)}
+
+
 def _requested(event: Requested) -> dict[str, object]:
     return {
         "event": "request",
@@ -322,6 +326,7 @@ EVENTS: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, object]]
     AlarmBegun: ("error", _begun),
     AlarmOver: ("warning", _over),
     Daemon: ("info", _daemon),
+    DeadLetter: ("warning", _dead_letter),
     DoorNews: ("info", _door),
     Requested: ("info", _requested),
 }

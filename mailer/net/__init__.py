@@ -16,6 +16,7 @@ Everything here waits for other hosts. What is said over a stream is decided by 
 `oauth_endpoint`    one question to a provider of tokens
 `aside`             what would keep the event loop: in a thread beside it, or a portion in each of its turns
 `https`             one request to a host of others, screened and without redirects
+`broker`            a message broker, and a connection to it
 `server`            the accept loop on which every server stands
 `activation`        sockets that the service manager has opened
 ==================  ==================================================================================

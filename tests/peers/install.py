@@ -7,6 +7,7 @@ debian/    Exim, OpenSMTPD, Dovecot and all that they need, side by side       a
 callers/   programs that call sendmail, and what this machine lacks for them   apt-get, dpkg-deb
 proxies/   microsocks and tinyproxy, a proxy of each kind                     apt-get
 promtool/  Prometheus's tool that tests rules and reads metrics, alone         apt-get
+rabbitmq/  RabbitMQ and the Erlang that it runs on                             apt-get
 node/      Haraka and smtp-server                                              npm
 mailauth/  mailauth, which verifies signatures                                 npm
 nodejs/    Node.js, where the machine has none that is new enough              pip
@@ -38,6 +39,7 @@ DEBIAN = PLACE / "debian"
 CALLERS = PLACE / "callers"
 PROMTOOL = PLACE / "promtool"
 PROXIES = PLACE / "proxies"
+RABBITMQ = PLACE / "rabbitmq"
 NODE = PLACE / "node"
 MAILAUTH = PLACE / "mailauth"
 NODEJS = PLACE / "nodejs"
@@ -49,6 +51,7 @@ FETCHED = {
     "microsocks": PROXIES / "usr/bin/microsocks",
     "tinyproxy": PROXIES / "usr/bin/tinyproxy",
     "promtool": PROMTOOL / "usr/bin/promtool",
+    "rabbitmq": RABBITMQ / "usr/lib/rabbitmq/bin/rabbitmq-server",
     "haraka": NODE / "node_modules/Haraka/package.json",
     "smtp-server": NODE / "node_modules/smtp-server/package.json",
     "mailauth": MAILAUTH / "node_modules/mailauth/package.json",
@@ -70,6 +73,8 @@ PACKAGES = ("exim4-daemon-heavy", "opensmtpd dash", "dovecot-lmtpd dovecot-submi
 CALLING = "cron at bsd-mailx s-nail mutt git git-email php-cli logwatch libmime-lite-perl"
 CALLING_ALONE = "mdadm"  # it would bring udev, and with that half of systemd, of which it needs nothing
 PROXYING = ("microsocks", "tinyproxy-bin")  # they stand on libc alone
+ERLANG = "base asn1 crypto public-key mnesia runtime-tools ssl eldap ftp tftp inets snmp os-mon parsetools syntax-tools tools xmerl"
+RABBIT = (*(f"erlang-{name}" for name in ERLANG.split()), "libsctp1", "libwrap0", "socat", "rabbitmq-server")
 NOT_NEEDED = ("./etc", "./var", "./usr/share", "./usr/lib/*/perl*", "./usr/lib/*/gconv", "./usr/libexec/dpkg")
 NODE_VERSION = 20  # the least that all from npm ask for
 MAILAUTH_RECIPE = HERE.parent / "dkim/node/package.json"
@@ -83,6 +88,7 @@ def main() -> int:
         (CALLERS, repr((CALLING, CALLING_ALONE)), _callers),
         (PROMTOOL, "prometheus", _promtool),
         (PROXIES, repr(PROXYING), _proxies),
+        (RABBITMQ, repr(RABBIT), _rabbitmq),
         (NODE, HERE.joinpath("node/package.json").read_text(), _node),
         (MAILAUTH, MAILAUTH_RECIPE.read_text(), lambda new: _node(new, MAILAUTH_RECIPE)),
     ):
@@ -151,6 +157,17 @@ def _proxies(tree: Path) -> None:
         _apt(scratch, "download", *PROXYING, cwd=Path(scratch, "archives"))
         for archive in Path(scratch, "archives").glob("*.deb"):
             _unpack(archive, tree)
+
+
+def _rabbitmq(tree: Path) -> None:
+    """Erlang has its place compiled into the script that starts it; here the environment says where that is."""
+    with _sources() as scratch:
+        _apt(scratch, "download", *RABBIT, cwd=Path(scratch, "archives"))
+        for archive in Path(scratch, "archives").glob("*.deb"):
+            _unpack(archive, tree, ("./etc", "./var", "./lib/systemd", "./usr/share"))
+    for script in (tree / "usr/lib/erlang/bin/erl", *tree.glob("usr/lib/erlang/erts-*/bin/erl")):
+        if not script.is_symlink():
+            script.write_text(script.read_text().replace("ROOTDIR=/usr/lib/erlang\n", "ROOTDIR=$MAILER_ERLANG\n"))
 
 
 @contextlib.contextmanager

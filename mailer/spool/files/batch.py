@@ -12,8 +12,8 @@ rename all                      some of the messages, perhaps; nobody was told a
 fsync ``queued/``               all of them; now it is said
 ==============================  ==================================================================
 
-A message with a request id has more to wait for, and waits alone, beside others that do. Where messages have to be handed over
-each of them is.
+Request ids are claimed between the first two steps, all of them together (`idempotency.Claims`); one that was made before is looked into by
+itself, when the others are done. Where messages have to be handed over each of them is.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mailer.io import durable
 from mailer.mail.problem import Problem, from_os
 
+from . import idempotency
 from .enqueue import head, put
 from .layout import ForeignSpool, check_owner, prepare
 
@@ -37,13 +38,21 @@ if TYPE_CHECKING:
 THREADS = 8  # more share no more commits, and wait for one another
 
 
+class WrittenLetter(NamedTuple):
+    """What came of the file of one letter: its ID or what was wrong, and the descriptor of its claim, or -1."""
+
+    outcome: str | Problem
+    claim: int = -1
+
+
 class Sack:
     """Letters on their way to the disk: `add` all, `begin` to write them, and `close` says what became of each."""
 
     def __init__(self, post: Post) -> None:
         self.post = post
         self.letters: list[New] = []
-        self._writing: list[Future[list[str | Problem]]] = []
+        self._writing: list[Future[list[WrittenLetter]]] = []
+        self._written: list[WrittenLetter] = []
 
     def add(self, letter: New) -> None:
         """Add one more letter."""
@@ -60,37 +69,64 @@ class Sack:
         What would meet every letter, such as a full disk, ends the list: that one and those after it are not put. Raises
         `Problem` if what was put is not known to be durable.
         """
-        found = [outcome for part in self._writing for outcome in part.result()]
-        stops = (at for at, outcome in enumerate(found) if isinstance(outcome, Problem) and not self.post.refuses(outcome))
-        end = next(stops, len(found))
+        written = [outcome for part in self._writing for outcome in part.result()]
+        self._written = [*written]
+        stops = (at for at, each in enumerate(written) if isinstance(each.outcome, Problem) and not self.post.refuses(each.outcome))
+        end = next(stops, len(written))
+        found = [each.outcome for each in written]
         try:
-            self._publish([letter for letter, outcome in zip(self.letters[:end], found, strict=False) if isinstance(outcome, str)])
+            late = self._publish(end, found)
         except OSError as error:  # whether a name is on disk is not known of any of them
             end = 0
             raise from_os("cannot queue the messages", error.filename or self.post.root, error) from None
         finally:
             self._forget(end)
-        return found[: end + 1]
+        for at in late:
+            found[at] = self.post.again(self.letters[at])
+        stops = (at for at in late if isinstance(outcome := found[at], Problem) and not self.post.refuses(outcome))
+        return found[: min(next(stops, end), end) + 1]
 
-    def _publish(self, written: list[New]) -> None:
-        root, states = self.post.root, set()
-        for letter in filter(self.post.renames, written):
+    def _publish(self, end: int, found: list[str | Problem]) -> list[int]:
+        """Publish what was written, as far as the letter `end`; the places of those whose request was made before."""
+        if not self.post.own:  # all was handed over
+            return []
+        root, states, late, claims = self.post.root, set(), [], idempotency.Claims(self.post.root)
+        good = [at for at in range(end) if isinstance(found[at], str)]
+        with claims:
+            for at in good:
+                letter = self.letters[at]
+                if letter.request is not None:
+                    claim, self._written[at] = self._written[at].claim, WrittenLetter("")
+                    if not claims.add(letter.id, idempotency.path_of(root, letter.request[0], letter.who), letter.due, claim):
+                        late.append(at)
+            claims.publish()
+        for letter in (self.letters[at] for at in good if self.letters[at].request is None):
             state = "deferred" if letter.due else "queued"
             os.rename(f"{root}/tmp/{letter.id}", f"{root}/{state}/{letter.id}")
             states.add(state)
         for state in states:
             durable.sync_directory(f"{root}/{state}")
+        return late
 
     def abandon(self) -> None:
         """Put none of the letters, as far as that can be."""
         for part in self._writing:
-            if not part.cancel():
-                part.exception()
+            if not part.cancel() and part.exception() is None:
+                self._written += part.result()
         self._forget(0)
 
     def _forget(self, start: int) -> None:
-        for letter in filter(self.post.renames, self.letters[start:]):
-            durable.forget(f"{self.post.root}/tmp/{letter.id}")
+        """Let go of what was written and is not published, from the letter `start` on, and of all claims that nobody has made."""
+        if not self.post.own:
+            return
+        for each in self._written:
+            if each.claim >= 0:
+                durable.let_go(each.claim)
+        for at, letter in enumerate(self.letters):
+            if letter.request is not None:
+                durable.forget(f"{self.post.root}/tmp/{letter.id}.key")
+            if at >= start:
+                durable.forget(f"{self.post.root}/tmp/{letter.id}")
 
 
 class Post:
@@ -112,38 +148,56 @@ class Post:
         """Whether `problem` concerns one letter, and says nothing of the others; so may a lack of rights, where the daemon decides."""
         return problem.kind in ("usage", "bad-message") or (problem.kind == "no-permission" and not self.own)
 
-    def renames(self, letter: New) -> bool:
-        """Whether the letter still has to be renamed when its file is written."""
-        return self.own and letter.request is None
-
-    def write(self, letters: list[New]) -> Future[list[str | Problem]]:
+    def write(self, letters: list[New]) -> Future[list[WrittenLetter]]:
         """Write the files of `letters` in a thread; for each its ID or why it could not be, once that is done."""
         return self._pool.submit(self._write, letters)
 
-    def _write(self, letters: list[New]) -> list[str | Problem]:
-        with self._turn:  # the kernel makes the files of one directory one after the other; who waits for that burns the processor
-            begun = [self._begin(letter) if self.renames(letter) else -1 for letter in letters]
-        return [self._finish(letter, fd) for letter, fd in zip(letters, begun, strict=True)]
-
-    def _begin(self, letter: New) -> int | Problem:
-        parts = (head(letter.envelope, letter.content), letter.envelope, letter.content)
+    def again(self, letter: New) -> str | Problem:
+        """Publish the letter, which is written, and whose request was made before."""
+        assert letter.request is not None
         try:
-            return durable.begin_new(f"{self.root}/tmp/{letter.id}", parts, modified=letter.due)
-        except OSError as error:
-            return self._trouble(error)
-
-    def _finish(self, letter: New, fd: int | Problem) -> str | Problem:
-        if isinstance(fd, Problem):
-            return fd
-        try:
-            if fd < 0:
-                return put(self.root, *letter)
-            durable.finish_new(f"{self.root}/tmp/{letter.id}", fd)
+            return idempotency.publish_once(self.root, letter.id, *letter.request, letter.who)
         except Problem as problem:
             return problem
         except OSError as error:
             return self._trouble(error)
-        return letter.id
+        finally:
+            durable.forget(f"{self.root}/tmp/{letter.id}")
+
+    def _write(self, letters: list[New]) -> list[WrittenLetter]:
+        with self._turn:  # the kernel makes the files of one directory one after the other; who waits for that burns the processor
+            begun = [self._begin(letter) if self.own else (-1, -1) for letter in letters]
+        return [self._finish(letter, fds) for letter, fds in zip(letters, begun, strict=True)]
+
+    def _begin(self, letter: New) -> tuple[int, int] | Problem:
+        """The file of the letter and of its claim, if it has one (else -1), still to be synced."""
+        parts = (head(letter.envelope, letter.content), letter.envelope, letter.content)
+        try:
+            fd = durable.begin_new(f"{self.root}/tmp/{letter.id}", parts, modified=letter.due)
+            try:
+                return fd, idempotency.begin_claim(self.root, letter.id, letter.request[1]) if letter.request else -1
+            except BaseException:
+                durable.let_go(fd)
+                os.unlink(f"{self.root}/tmp/{letter.id}")
+                raise
+        except OSError as error:
+            return self._trouble(error)
+
+    def _finish(self, letter: New, fds: tuple[int, int] | Problem) -> WrittenLetter:
+        if isinstance(fds, Problem):
+            return WrittenLetter(fds)
+        fd, claim = fds
+        try:
+            if fd < 0:
+                return WrittenLetter(put(self.root, *letter))
+            durable.finish_new(f"{self.root}/tmp/{letter.id}", fd)
+            if claim >= 0:
+                os.fsync(claim)
+        except Problem as problem:
+            return WrittenLetter(problem)
+        except OSError as error:
+            return WrittenLetter(self._trouble(error), claim)
+        return WrittenLetter(letter.id, claim)
 
     def _trouble(self, error: OSError) -> Problem:
         return from_os("cannot queue the message", error.filename or self.root, error)

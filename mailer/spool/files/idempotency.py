@@ -15,6 +15,8 @@ rename ``tmp/ID`` to ``queued/``     the message
 So a key that exists names a message that is in the spool, or was and is done with, or still waits in
 ``tmp/`` for anybody to finish its rename. The sweeper removes a key before the claim's file in ``tmp/``.
 
+Of many at a time each step is made for all before the next, so that they share the waits: see `Claims`.
+
 Whoever works on a request holds the lock on its key, from before the key has its name until the message is put or
 everything is taken back. Another that makes the same request waits for that, so that nobody says "queued" of a
 message which the first, because its disk fails, is about to take back. The kernel releases the lock of who dies.
@@ -32,6 +34,8 @@ from mailer.spool import is_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Self
+
     from mailer.mail.principal import Principal
 
 
@@ -51,7 +55,7 @@ def publish_once(root: str, id: str, request_id: str, digest: str, who: Principa
     """
     key = path_of(root, request_id, who)
     while True:
-        mine = _claim(root, id, key, f"{id} {digest}\n")
+        mine = _claim(root, id, key, digest)
         lock = _join(key) if mine is None else mine
         if lock is None:
             continue  # whoever had the key has taken it back
@@ -70,12 +74,92 @@ def publish_once(root: str, id: str, request_id: str, digest: str, who: Principa
             durable.let_go(lock)
 
 
-def _claim(root: str, id: str, key: str, text: str) -> int | None:
+def begin_claim(root: str, id: str, digest: str) -> int:
+    """Write the claim of ``tmp/ID`` where nobody reads it; its descriptor, which is still to be synced. Raises `OSError`."""
+    fd = os.open(f"{root}/tmp/{id}.key", durable.NEW, durable.PRIVATE)
+    try:
+        durable.write_all(fd, f"{id} {digest}\n".encode())
+    except BaseException:
+        durable.let_go(fd)
+        os.unlink(f"{root}/tmp/{id}.key")
+        raise
+    return fd
+
+
+class Claims:
+    """The claims of many messages of the spool at `root` that lie in ``tmp/``, synced; with as many waits for the disk as one has.
+
+    A context manager, which holds the locks; left by an exception, it takes back what was not published.
+
+    ===============================  =======================================================================
+    step                             what a crash right after it leaves
+    ===============================  =======================================================================
+    link each key, locked            claims, perhaps; whoever makes such a request again finishes the rename
+    fsync ``keys/``                  the claims
+    rename each message              messages, perhaps
+    fsync ``queued/``                the messages
+    ===============================  =======================================================================
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._made: list[tuple[str, str, float, int]] = []  # ID, key, due, lock
+
+    def add(self, id: str, key: str, due: float, fd: int) -> bool:
+        """Link `key` to the claim that `begin_claim` made; False where somebody has made that request before."""
+        temporary = f"{self._root}/tmp/{id}.key"
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            os.link(temporary, key)
+        except FileExistsError:
+            durable.let_go(fd)
+            os.unlink(temporary)
+            return False
+        except BaseException:
+            durable.let_go(fd)
+            os.unlink(temporary)
+            raise
+        self._made.append((id, key, due, fd))
+        os.unlink(temporary)
+        return True
+
+    def publish(self) -> None:
+        """Publish all messages. Raises `OSError`; then none is put, as far as nobody has taken it."""
+        if self._made:
+            durable.sync_directory(f"{self._root}/keys")
+        for id, _, due, _ in self._made:
+            os.rename(f"{self._root}/tmp/{id}", self._place(id, due))
+        for directory in {os.path.dirname(self._place(id, due)) for id, _, due, _ in self._made}:
+            durable.sync_directory(directory)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is not None:
+                self._take_back()
+        finally:
+            for made in self._made:
+                durable.let_go(made[3])
+
+    def _place(self, id: str, due: float) -> str:
+        return f"{self._root}/{'deferred' if due else 'queued'}/{id}"
+
+    def _take_back(self) -> None:
+        """The key goes before its message: what a crash between the two leaves may be sent twice, and is not taken for sent."""
+        for id, key, due, _ in self._made:
+            place = self._place(id, due)
+            if os.path.exists(place) or os.path.exists(f"{self._root}/tmp/{id}"):  # else the daemon has taken it: it is put
+                durable.forget(key)
+                durable.forget(place)
+
+
+def _claim(root: str, id: str, key: str, digest: str) -> int | None:
     """Make the key, locked; None if there is one."""
     temporary = f"{root}/tmp/{id}.key"
-    fd = os.open(temporary, durable.NEW, durable.PRIVATE)
+    fd = begin_claim(root, id, digest)
     try:
-        durable.write_all(fd, text.encode())
         os.fsync(fd)
         fcntl.flock(fd, fcntl.LOCK_EX)
         os.link(temporary, key)

@@ -1,0 +1,91 @@
+"""Results: what the journal has, published to the topic exchange ``amqp.events``; permanent failures to the queue ``amqp.failed``, too.
+
+The cursor moves when the broker has confirmed: so each event comes at least once, also after a crash here or there, with the same ID.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mailer.events import Alarm
+from mailer.mail.domain import ascii_domain
+
+from .answers import Unheard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailer.config.sections.amqp import Amqp
+    from mailer.events import Event
+    from mailer.io.clock import Clock
+    from mailer.journal.api import Journal, JournalEvent
+
+    from .answers import Publisher
+    from .figures import AmqpFigures
+
+CURSOR = "amqp"
+"""The name of the cursor in the journal."""
+
+PAGE = 256  # events under way at a time
+LASTING = frozenset(("failed", "expired"))
+"""Types of events that a permanent failure has."""
+
+LONGEST_KEY = 255  # octets, AMQP 0-9-1 §4.2.5.3
+RETRY = 10.0  # seconds until what the broker did not take is published again
+
+
+class Results:
+    """The reader of `journal` for the exchange and the queue of `section`."""
+
+    def __init__(self, journal: Journal, section: Amqp, tell: Callable[[Event], None], clock: Clock) -> None:
+        self._journal = journal
+        self._section = section
+        self._tell = tell
+        self._clock = clock
+
+    async def publish(self, publisher: Publisher, figures: AmqpFigures) -> None:
+        """Publish what there is, and what comes. Raises what the library raises where the broker is gone, and `OSError` of the journal."""
+        after = await self._journal.cursor(CURSOR)
+        while True:
+            events = await self._journal.read(after, PAGE)
+            if not events:
+                await self._journal.wait(after)
+                continue
+            unheard = [why for why in await asyncio.gather(*(self._published(event, publisher) for event in events)) if why]
+            if unheard:
+                self._tell(Alarm(self._clock.now(), "unheard", unheard[0], "results", f"the exchange {self._section.events} of the broker"))
+                await asyncio.sleep(RETRY)
+                continue
+            for event in events:
+                figures.results[event.type] += 1
+            after = events[-1].id
+            await self._journal.move(CURSOR, after)
+
+    async def _published(self, event: JournalEvent, publisher: Publisher) -> str:
+        """Why the broker does not have it, or nothing."""
+        publish = partial(
+            publisher.publish,
+            document=event.as_json(),
+            message_id=event.id,
+            correlation_id=event.request_id or event.message,
+            type=event.type,
+        )
+        try:
+            await publish(key(event), exchange=self._section.events, mandatory=False)
+            if event.type in LASTING and self._section.failed:
+                await publish(self._section.failed)
+        except Unheard as error:
+            return str(error)
+        return ""
+
+
+def key(event: JournalEvent) -> str:
+    """The routing key: ``delivered.example.net``; the type alone where there is no recipient, or a domain that no DNS has."""
+    _, at, domain = event.to.rpartition("@")
+    try:
+        made = f"{event.type}.{ascii_domain(domain)}" if at else event.type
+    except ValueError:
+        return event.type
+    return made if len(made) <= LONGEST_KEY else event.type

@@ -1,0 +1,145 @@
+"""Taking: what many letters ask for is checked, completed and put together, and only then it is said of any of them.
+
+Plain functions, for threads that wait for the disk. What is wrong with one letter stops no other; what would meet each, such as a full
+disk, is told apart from that, since a letter is not to blame for it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.io import durable
+from mailer.mail.problem import Problem, from_os
+from mailer.spool import new_id
+from mailer.spool.api import New
+from mailer.spool.files import doorbell, layout
+from mailer.spool.files.batch import Sack
+from mailer.submit import prepare
+
+from .letter import submission
+from .shelf import PORTION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mailer.config.sections import SubmissionSettings
+    from mailer.mail.principal import Principal
+    from mailer.spool.files.batch import Post
+    from mailer.submit import Prepared
+
+    from .letter import Letter, QueueTerms
+
+
+TRIAL = 65536  # bytes that are written to see whether the disk takes any
+
+
+class Accepted(NamedTuple):
+    """The letter is in the spool under `id`, durably; or it was, as an earlier request (`repeat`)."""
+
+    id: str
+    prepared: Prepared
+    repeat: bool
+
+
+class Faulty(NamedTuple):
+    """Something is wrong with the letter, and will be."""
+
+    problem: Problem
+
+
+class Postponed(NamedTuple):
+    """The machine has trouble, and not the letter; nothing is known to be put."""
+
+    problem: Problem
+
+
+Taken = Accepted | Faulty | Postponed
+
+PASSES = ("try-again", "io-error", "unavailable")
+"""Kinds of problems that are the machine's, and pass, where a message is looked at; of what is put, all but two are."""
+
+
+class Ready(NamedTuple):
+    """A message that can be put, for `who` has submitted it."""
+
+    prepared: Prepared
+    who: Principal
+
+    @property
+    def new(self) -> New:
+        """The message as a spool takes it."""
+        envelope = self.prepared.envelope
+        claim = (envelope.request_id, self.prepared.digest) if envelope.request_id else None
+        return New(envelope.id, envelope.to_line(), self.prepared.content, claim, envelope.due, self.who)
+
+
+class Taker:
+    """Puts letters into the spool of `settings` by way of `post`. May be asked by several threads."""
+
+    def __init__(self, settings: SubmissionSettings, post: Post) -> None:
+        self.settings = settings
+        self.post = post
+
+    def shortage(self, size: int = 0) -> str:
+        """What the disk lacks for `size` bytes more; empty if nothing."""
+        settings = self.settings
+        return layout.shortage(settings.spool, settings.min_free_space, settings.min_free_inodes, size)
+
+    def trial(self) -> str:
+        """Why the disk would not take mail now, found out by trying; empty if it does."""
+        settings = self.settings
+        if lack := self.shortage(PORTION):
+            return f"the disk of the spool {settings.spool} has {lack}"
+        path = f"{settings.spool}/tmp/{new_id(time.time())}"
+        try:
+            try:
+                durable.write_new(path, (bytes(TRIAL),))
+            finally:
+                durable.forget(path)
+        except OSError as error:
+            return str(from_os("cannot write in the spool", settings.spool, error))
+        return ""
+
+    def take(self, letters: Sequence[tuple[Letter, QueueTerms]]) -> list[Taken]:
+        """What became of each of them, in their order. What is `Accepted` survives a loss of power from now on."""
+        prepared = [self._prepare(letter, terms) for letter, terms in letters]
+        good = [each for each in prepared if isinstance(each, Ready)]
+        put = self._put(good) if good else iter(())
+        return [next(put) if isinstance(each, Ready) else each for each in prepared]
+
+    def _prepare(self, letter: Letter, terms: QueueTerms) -> Ready | Faulty | Postponed:
+        try:
+            return Ready(prepare(submission(letter, terms), self.settings, time.time()), terms.who)
+        except Problem as problem:
+            return Postponed(problem) if problem.kind in PASSES else Faulty(problem)
+
+    def _put(self, good: Sequence[Ready]) -> Iterator[Taken]:
+        settings = self.settings
+        if lack := self.shortage(sum(each.prepared.size for each in good)):
+            yield from _all(good, Problem(f"the disk of the spool {settings.spool} has {lack}", "try-again"))
+            return
+        sack = Sack(self.post)
+        for ready in good:
+            sack.add(ready.new)
+        sack.begin()
+        try:
+            done = sack.close()
+        except Problem as problem:
+            yield from _all(good, problem)
+            return
+        finally:
+            doorbell.ring(settings.spool, doorbell.EVERYTHING)
+        for ready, outcome in zip(good, done, strict=False):
+            yield self._taken(ready.prepared, outcome)
+        end = done[-1]
+        yield from _all(good[len(done) :], end if isinstance(end, Problem) else Problem("it was not put", "try-again"))
+
+    def _taken(self, prepared: Prepared, outcome: str | Problem) -> Taken:
+        if isinstance(outcome, Problem):
+            return Faulty(outcome) if outcome.kind in ("usage", "bad-message") else Postponed(outcome)
+        return Accepted(outcome, prepared, outcome != prepared.envelope.id)
+
+
+def _all(prepared: Sequence[Ready], problem: Problem) -> Iterator[Taken]:
+    return (Postponed(problem) for _ in prepared)
