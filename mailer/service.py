@@ -34,6 +34,8 @@ from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.io.loop import run_loop
 from mailer.io.notify import ServiceManager, notify, reloading
+from mailer.journal.component import JournalComponent
+from mailer.journal.files import journal_of
 from mailer.log import SPAN, LogComponent
 from mailer.mail.problem import Problem, from_os
 from mailer.metrics.counts import Counts
@@ -131,6 +133,7 @@ class Service:
         self.log = log.log
         status = sqlite.recorder(directory.root, lambda report: self._tell_apart(Alarm(clock.now(), "status", report)))
         recorder = Recorder(spool, status)
+        journal = journal_of(directory, clock.now)
         self.events = Events([recorder, self.log], lambda error: self._tell_apart(Alarm.of(clock.now(), error)), self.book)
         tell = self.events.tell
         self.chores = Chores(self._spool_alarm, self._short)
@@ -151,6 +154,8 @@ class Service:
         )
         intake = IntakeComponent(directory, config, status, clock, queue.manager.hear, tell, self.chores, once=once)
         self.sweep = Sweep(spool, status, config, clock, self.chores, once=once)
+        known = status.knows, self.sweep.believed
+        journaling = JournalComponent(journal, recorder, directory, *known, config, tell, clock, self.chores, once=once)
         queue.scheduler.limited = self.counts.limited
         figures = QueueFigures(queue.manager)
         traces = Traces(config, self.events, clock, __version__)
@@ -159,6 +164,7 @@ class Service:
         watching = [] if once else self._watch()
         return (
             log,
+            journaling,
             StatusComponent(status, recorder, directory, queue.scheduler.active.__contains__, tell, clock, self.chores, once=once),
             AlarmComponent(self.book, status, tell, recorder.told, clock, self.chores),
             self.sweep,

@@ -43,6 +43,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "expiry": KindOfAlarm("warning", DAILY, "a new certificate"),
     "intake": KindOfAlarm("critical", QUIET),
     "invariant": KindOfAlarm("warning", QUIET, "nothing: what was found is expected anew. It is a bug, or somebody's hand in the spool"),
+    "journal": KindOfAlarm("critical", QUIET, "room on the disk of the spool, and the rights of its directory journal"),
     "later": KindOfAlarm("warning", DAILY, "the later version of the program"),
     "login": KindOfAlarm("critical", DAILY),
     "memory": KindOfAlarm("critical", QUIET, "more memory, or a smaller delivery.active_limit"),

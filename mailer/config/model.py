@@ -135,7 +135,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     @property
     def journaled(self) -> bool:
         """Whether the journal is written: somebody subscribes, may do so, or it is to be kept."""
-        return self.journal.keep or bool(self.readers)
+        return self.journal.keep or bool(self.readers) or any(listen.kind == "web" for listen in self.listens)
 
     @property
     def submitting(self) -> SubmissionSettings:

@@ -8,8 +8,9 @@ from .dates import rfc3339
 
 AlarmKind = Literal[
     "blocklist", "broker", "bug", "certificate", "clock", "config", "damaged", "descriptors", "destination", "disk", "dkim", "dns", "door",
-    "doorbell", "drop", "expiry", "intake", "invariant", "later", "login", "memory", "metrics", "offline", "old", "pauses", "record",
-    "refused", "rejected", "report", "reports", "sandbox", "sender", "spool", "status", "stuck", "traces", "unheard", "warmup", "webhook",
+    "doorbell", "drop", "expiry", "intake", "invariant", "journal", "later", "login", "memory", "metrics", "offline", "old", "pauses",
+    "record", "refused", "rejected", "report", "reports", "sandbox", "sender", "spool", "status", "stuck", "traces", "unheard", "warmup",
+    "webhook",
 ]  # fmt: skip
 """What an alarm is about, in a word that does not change: what a monitoring system goes by."""
 

@@ -163,6 +163,8 @@ class MessageLoader:
                 return
         if not entry.history.outcomes:
             context.tell(Seen(now, entry))
+        else:
+            context.recorder.resumed(entry)
         attempt = Attempt(entry, now)
         self.attempts.add(attempt)
         if passed > policy.max_hops:

@@ -1,10 +1,13 @@
-"""The recorder: what was decided goes to the status database and off the disk, in batches.
+"""The recorder: what was decided goes to the journal, to the status database and off the disk, in batches.
 
-For a message that all have received the order is: status, then out of the spool. If the program dies in between, the
-message is delivered twice at worst, which is the window that every SMTP sender has (RFC 5321 §6.1). A
+For a message that all have received the order is: journal, where somebody subscribes, then status, then out of the spool. If the program
+dies in between, the message is delivered twice at worst, which is the window that every SMTP sender has (RFC 5321 §6.1). A
 batch is what came together within `DELAY` seconds or while the batch before was being written, so the
 window stays small and a busy daemon commits hundreds of messages at once. What the spool does not let go is tried again every `AGAIN`
 seconds.
+
+A status that cannot be written keeps no message, for it is a view; a journal that cannot be does, for who reads it has to hear of each.
+Then the files of what is delivered are told so, once, and stay. They are in memory as long, so in the end delivery waits for the disk, too.
 
 How it stands with the destinations is told to the same status (`DestinationStates`): what makes mail wait (a window, a breaker, a pause,
 a rate) is in the daemon's memory, and commands are other processes.
@@ -15,26 +18,28 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from mailer.events import Standings
-from mailer.spool.api import Done, Drop, End
+from mailer.events import Seen, Standings
+from mailer.spool.api import Done, Drop, End, GiveBack
 from mailer.status.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from mailer.events import Event
-    from mailer.spool.api import Lease, Spool
+    from mailer.journal.chronicle import Chronicle
+    from mailer.spool.api import Entry, Lease, Spool
     from mailer.status.api import StatusRecorder
 
     from .destination import Destination
 
 DELAY = 0.02  # seconds; as long as one round trip over the internet, and what a crash may repeat
 AGAIN = 5.0  # seconds between two tries to remove what the disk would not let go
+MOST = 5_000  # events that wait for a journal that cannot be written, before the status has them first
 STANDINGS = 1.0  # seconds between two looks at what has changed at the destinations
 
 
 class Recorder:
-    """Writes events and removes what is done with from `spool`.
+    """Writes events and removes what is done with from `spool`. `chronicle` writes them before, where there is one.
 
     `status` writes events down, never more than one batch at a time. `done` is told
     of each batch when it is through: the IDs that left the spool, and what went wrong, with the ID of the message that would not leave, or
@@ -50,14 +55,18 @@ class Recorder:
         self.spool = spool
         self.status = status
         self.done = done
+        self.chronicle: Chronicle | None = None
         self._events: list[Event] = []
         self._leases: list[Lease] = []
+        self._unjournaled: list[Lease] = []  # whose events could not be written
+        self._closing = False
         self._held: dict[str, Lease] = {}  # those, and what is being removed
         self._busy = False  # a batch is being written, or will be
         self._since = 0.0  # when the first of what is to be written came
         self._writing: asyncio.Future[None] | None = None
         self._stuck: list[Lease] = []  # what the spool would not let go
         self._removing: set[asyncio.Future[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
         self._again: asyncio.TimerHandle | None = None
 
     @property
@@ -70,6 +79,13 @@ class Recorder:
         if not (self._events or self._leases):
             self._schedule()
         self._events.append(event)
+        if self.chronicle is not None:
+            self.chronicle.told(event)
+
+    def resumed(self, entry: Entry) -> None:
+        """A message was begun by a daemon before: what that has not written down is."""
+        if self.chronicle is not None and self.chronicle.resumed(entry):
+            self.told(Seen(entry.arrived, entry))
 
     def release(self, lease: Lease) -> None:
         """Let a message that is delivered to all leave the spool when its status is written."""
@@ -90,18 +106,43 @@ class Recorder:
 
     def _start_later(self) -> None:
         self._busy = True
-        asyncio.get_running_loop().call_at(self._since + DELAY, self._start)
+        failing = self.chronicle is not None and self.chronicle.failing and not self._closing
+        self._timer = asyncio.get_running_loop().call_at(self._since + (AGAIN if failing else DELAY), self._start)
 
     def _start(self) -> None:
+        self._timer = None
         events, leases = self._events, self._leases
         self._events, self._leases = [], []
-        self._writing = asyncio.ensure_future(self.status.write(events))
+        if self.chronicle is None:
+            leases, self._unjournaled = self._unjournaled + leases, []
+            self._writing = asyncio.ensure_future(self.status.write(events))
+        else:
+            self._writing = asyncio.ensure_future(self._write_journal(self.chronicle, events, leases))
         self._writing.add_done_callback(lambda written: self._wrote(written, leases))
+
+    async def _write_journal(self, chronicle: Chronicle, events: list[Event], leases: list[Lease]) -> None:
+        """The journal, then the status. Where the journal cannot be written, the batch waits: `leases` is empty then."""
+        if await chronicle.write():
+            leases[:0], self._unjournaled = self._unjournaled, []
+        else:
+            new, leases[:] = [*leases], []
+            self._unjournaled += new
+            await self._mark(new)
+            self._since = asyncio.get_running_loop().time()
+            if not self._closing and len(events) + len(self._events) < MOST:
+                self._events[:0] = events
+                return
+        await self.status.write(events)
+
+    async def _mark(self, leases: Sequence[Lease]) -> None:
+        """Have the files of delivered messages say so: nobody gets one twice, however long it stays. That is tried once."""
+        news = [(lease, [outcome for outcome in lease.entry.history.last.values() if outcome.verdict == "delivered"]) for lease in leases]
+        await self.spool.record(news)
 
     def _wrote(self, written: asyncio.Future[None], leases: list[Lease]) -> None:
         """The status is committed. If it cannot be: the mail is delivered whether or not we can tell, for status is a view."""
         self._busy = False
-        if self._events or self._leases:
+        if self._events or self._leases or (self._unjournaled and not self._closing):
             self._start_later()
         problems: list[tuple[str, Exception]] = []
         if not written.cancelled() and isinstance(error := written.exception(), Exception):
@@ -139,7 +180,11 @@ class Recorder:
         task.add_done_callback(self._removing.discard)
 
     async def close(self) -> None:
-        """Write what is left, and try a last time to remove what would not go. No event may come after."""
+        """Write what is left, and try a last time what the disk did not take before. No event may come after."""
+        self._closing = True
+        if self._timer is not None and self._timer.when() > asyncio.get_running_loop().time() + DELAY:
+            self._timer.cancel()
+            self._start()
         while self._busy:
             if self._writing is None or self._writing.done():
                 await asyncio.sleep(DELAY)
@@ -147,6 +192,8 @@ class Recorder:
                 await asyncio.wait([self._writing])
         while self._removing:
             await asyncio.wait(self._removing)
+        if self._unjournaled:  # the next daemon tells what became of them: their files know it
+            await self.spool.settle([End(lease, (), GiveBack()) for lease in self._unjournaled])
         if self._again is not None:
             self._again.cancel()
             stuck = [End(lease, (), Drop()) for lease in self._stuck]

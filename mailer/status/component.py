@@ -120,6 +120,7 @@ class Sweep(Component):
         self._clock = clock
         self._chores = chores
         self._once = once
+        self._believed = False
 
     async def start(self) -> None:
         """Begin, an hour from now."""
@@ -132,6 +133,10 @@ class Sweep(Component):
         yield
         self._config = config
 
+    def believed(self) -> bool:
+        """Whether the clock was one by which things may be deleted, when that was looked at last."""
+        return self._believed
+
     async def end_pass(self) -> None:
         """Clear out after a pass. A disk that fails is told."""
         try:
@@ -140,11 +145,15 @@ class Sweep(Component):
             self._chores.trouble(error)
 
     async def _sweep(self) -> None:
-        await clear_out(self._spool, self._status, self._config, self._clock.now())
+        self._believed = await clear_out(self._spool, self._status, self._config, self._clock.now())
 
 
-async def clear_out(spool: Spool, status: StatusRecorder, config: Config, now: float) -> None:
-    """Delete what is past its time, in the spool and in its status; nothing by a clock that may be wrong. Raises `OSError`."""
+async def clear_out(spool: Spool, status: StatusRecorder, config: Config, now: float) -> bool:
+    """Delete what is past its time, in the spool and in its status; nothing by a clock that may be wrong. Whether it is believed.
+
+    Raises `OSError`.
+    """
     swept = await spool.sweep(now, Retention(config.bounce.retention, config.submission.request_id_ttl))
     if swept.believed:
         await status.forget(now - config.status.retention)
+    return swept.believed
