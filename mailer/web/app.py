@@ -121,7 +121,7 @@ class Around:
                 raise
         finally:
             asked.seconds = time.monotonic() - began
-            self.desk.requests.count(asked.endpoint, asked.status)
+            self.desk.requests.count(asked.endpoint, asked.status, asked.seconds)
             self.told(asked)
 
     def _refusal(self, fields: dict[bytes, bytes], scope: Scope) -> Response | None:

@@ -70,6 +70,11 @@ class Desk:
         future.add_done_callback(self._done)
         return await asyncio.shield(future)
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a thread, or are in one."""
+        return self._at_work
+
     def close(self) -> None:
         """Wait for what was begun, and end the threads."""
         self._threads.shutdown(cancel_futures=True)

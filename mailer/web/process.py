@@ -19,19 +19,21 @@ from mailer.events import Alarm, DoorNews, Requested
 from mailer.io.clock import SystemClock
 from mailer.io.leash import leashed
 from mailer.io.notify import notify, reloading
-from mailer.log import LogComponent
+from mailer.log import PATIENCE, LogComponent
 from mailer.mail.problem import Problem, from_os
+from mailer.metrics.readers import Readers
 from mailer.net.activation import inherited
 from mailer.operate.api_keys import keys_of, place_of
 from mailer.spool.files.store import SpoolDirectory
 
 from .app import WebRequest, application
 from .desk import Desk
+from .figures import page
 from .server import WebServer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mailer.config import Config
     from mailer.events import DaemonNews
@@ -86,13 +88,16 @@ class WebProcess:
         self.clock = clock
         try:
             await self._serve()
-        finally:
-            await self.log.stop(0.0)
+        except BaseException:  # it is told on standard error, by one line and no more
+            self.log.log.close(PATIENCE)
+            raise
+        await self.log.stop(0.0)
 
     async def _serve(self) -> None:
         self.desk = desk = Desk(self.config, self.clock, self.given)
         self.server = WebServer(application(desk, self._answered), self.config, self._refused, self._bug)
         self.turn = asyncio.Lock()
+        self.readers: Readers | None = None
         reloads: set[asyncio.Task[None]] = set()
 
         def reload() -> None:
@@ -102,6 +107,7 @@ class WebProcess:
 
         try:
             (await self.server.listen(self.config, _given(self.config)))()
+            await self._show()
             loop = asyncio.get_running_loop()
             self._hangups(lambda: loop.call_soon_threadsafe(reload))
             self._listening(self.server.places)
@@ -116,7 +122,25 @@ class WebProcess:
             for task in reloads:
                 task.cancel()
             await self.server.close(self.config.api.stop_timeout)
+            if self.readers:
+                await self.readers.close()
             await asyncio.to_thread(desk.close)
+
+    async def _show(self) -> None:
+        """Serve the figures, where they are wanted. Raises `Problem` (unavailable)."""
+        place = self.config.api.metrics
+        if place is None:
+            return
+        self.readers = Readers(page(self.desk.requests, self._gauges), self._bug)
+        try:
+            await self.readers.listen(place.host, place.port)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise Problem(f"cannot serve figures at {place}: {reason}; choose another place with api.metrics", "unavailable") from None
+
+    def _gauges(self) -> Iterator[tuple[str, str, float]]:
+        yield "mailer_api_connections", "Connections that are open.", self.server.connections
+        yield "mailer_api_working", "Requests that are at work on the disk, or wait for that.", self.desk.waiting
 
     async def _reload(self) -> None:
         """Read the configuration again; what is wrong with it is told, and the old one stays."""

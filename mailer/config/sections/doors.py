@@ -184,8 +184,8 @@ class Api(Section, header="[api]"):
     )
     metrics: Setting[HostPort | None] = Setting(
         LISTEN,
-        "Where the figures of this process are served for Prometheus, besides those of the daemon (metrics.listen). It needs the extra "
-        "metrics.",
+        "Where the figures of this process are served for Prometheus; those of the daemon are at metrics.listen. Whoever gets there may "
+        "read them. A change counts when the process is started anew.",
         None,
         example="127.0.0.1:9926",
     )
