@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from mailer.mail.problem import Forbidden, Problem
+from mailer.mail.problem import Problem
 from mailer.mail.text import one_line
 from mailer.spool.api import New
 from mailer.spool.files import doorbell, layout
@@ -128,7 +128,7 @@ class Loader:
         try:
             prepared = prepare(request, self.settings, time.time())
         except Problem as problem:
-            if not self.post.refuses(problem) and not isinstance(problem, Forbidden):
+            if not self.post.refuses(problem):
                 raise
             return problem
         envelope = prepared.envelope

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import JSONResponse, Response
 
 from mailer.compose import Composition, EmailError, EmailLimits
-from mailer.compose.fields import mailboxes
-from mailer.compose.payload import LISTS, OLD, strict
+from mailer.compose.payload import LISTS, OLD, TEXT, strict
 from mailer.mail.envelope import is_request_id, queue_priority
 from mailer.mail.problem import Problem
 from mailer.mail.text import one_line
@@ -39,17 +38,10 @@ if TYPE_CHECKING:
 JSON_TYPES: Final = ("application/json",)
 LINE_TYPES: Final = (NDJSON, "application/jsonl", "application/ndjson", "application/jsonlines")
 RAW_TYPES: Final = ("message/rfc822", "message/global")
-FROM: Final = ("from_address", "from")
 PARTS: Final = {
-    "From": "from",
-    "To": "to",
-    "Cc": "cc",
-    "Bcc": "bcc",
-    "Reply-To": "reply_to",
-    "Subject": "subject",
-    "text": "text",
-    "html": "html",
-}
+    "From": "from", "To": "to", "Cc": "cc", "Bcc": "bcc", "Reply-To": "reply_to", "Subject": "subject", "Message-ID": "message_id",
+    "In-Reply-To": "in_reply_to", "References": "references", "X-Priority": "priority", "attachment": "attachments", "link": "attachments",
+}  # fmt: skip
 """Where something is wrong with an email → the member that says it."""
 
 
@@ -140,12 +132,13 @@ class _Sender:
             if own and request_id and own != request_id:
                 words = "Idempotency-Key and request_id are the same thing, and say different ones; send one of them"
                 raise ApiRefusal(400, "bad_request_id", words, "request_id")
+            sender = found.reverse_path()
             people = len(found.recipients())
             if people > settings.max_recipients:
                 limit = f"{settings.max_recipients} (submission.max_recipients)"
                 raise ApiRefusal(400, "too_many_recipients", f"{people} recipients are more than {limit}; nothing was queued")
             return self.made(
-                found.encode(), sender=found.reverse_path(), bcc=found.hidden(), from_header=True, request_id=own or request_id,
+                found.encode(), sender=sender, bcc=found.hidden(), from_header=True, request_id=own or request_id,
                 priority=queue_priority(found.priority),
             )  # fmt: skip
         except EmailError as error:
@@ -254,22 +247,19 @@ def _each_line(body: bytes) -> Iterator[object]:
 def _refusal(error: EmailError, payload: object) -> ApiRefusal:
     """The refusal that names the member, and of a list the place, where the mistake is."""
     members = payload if isinstance(payload, dict) else {}
-    part = PARTS.get(error.part, error.part)
+    part = PARTS.get(error.part, OLD.get(error.part, error.part))
     other = next((old for old, new in OLD.items() if new == part), part)
     named = next((name for name in (part, other) if name in members), other)
-    code = (
-        "bad_payload"
-        if error.part == "payload"
-        else f"bad_{'address' if part in LISTS or part == 'from' else part.lower().replace('-', '_')}"
-    )
-    if isinstance(members.get(named), list):
+    known = part in TEXT or part in LISTS or part in ("attachments", "headers")
+    kind = "address" if part == "from" or part in LISTS else part if known else "payload"
+    if part in LISTS and isinstance(members.get(named), list):
         named += next((f"[{at}]" for at, text in enumerate(members[named]) if not _is_right(text)), "")
-    return ApiRefusal(400, code, one_line(str(error)), "" if error.part == "payload" else named)
+    return ApiRefusal(400, f"bad_{kind}", one_line(str(error)), named if known else "")
 
 
 def _is_right(text: object) -> bool:
     try:
-        return isinstance(text, str) and bool(mailboxes("To", [text]))
+        return isinstance(text, str) and bool(Composition(to=[text]).recipients())
     except EmailError:
         return False
 

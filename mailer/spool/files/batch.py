@@ -24,7 +24,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mailer.io import durable
-from mailer.mail.problem import Problem, from_os
+from mailer.mail.problem import Forbidden, Problem, from_os
 
 from . import idempotency
 from .enqueue import head, put
@@ -146,7 +146,9 @@ class Post:
 
     def refuses(self, problem: Problem) -> bool:
         """Whether `problem` concerns one letter, and says nothing of the others; so may a lack of rights, where the daemon decides."""
-        return problem.kind in ("usage", "bad-message") or (problem.kind == "no-permission" and not self.own)
+        if problem.kind == "no-permission":
+            return isinstance(problem, Forbidden) or not self.own
+        return problem.kind in ("usage", "bad-message")
 
     def write(self, letters: list[New]) -> Future[list[WrittenLetter]]:
         """Write the files of `letters` in a thread; for each its ID or why it could not be, once that is done."""
