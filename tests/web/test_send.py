@@ -97,6 +97,7 @@ def test_each_key_has_request_ids_of_its_own(api: Api) -> None:
     assert len(api.ids) == 2
 
 
+@pytest.mark.slow
 def test_fifty_at_once_are_one_message(api: Api) -> None:
     """Fifty times the same ID, one of them without ``repeat``."""
 
@@ -249,6 +250,7 @@ def test_a_mistake_is_named_with_its_member(api: Api, members: dict[str, Any], c
     assert api.ids == []
 
 
+@pytest.mark.slow
 def test_limits_are_refused_with_their_settings(api: Api) -> None:
     """The operator's words, so that a client knows whom to ask."""
     large = base64.b64encode(b"x" * 26_000_000).decode()

@@ -45,6 +45,7 @@ def test_lines_are_taken_as_an_array_is(api: Api) -> None:
     assert second["error"]["code"] == "bad_json"
 
 
+@pytest.mark.slow
 def test_a_thousand_and_no_more(api: Api) -> None:
     """In order; the limit is a setting."""
     found = api.posted(array(*numbered(1000)), path="/send_emails").json()
@@ -93,6 +94,7 @@ def test_a_disk_that_is_full_from_the_start_is_503(tmp_path: Path) -> None:
     full.close()
 
 
+@pytest.mark.slow
 def test_a_disk_that_gets_full_takes_what_it_could(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was synced by then is told of with its ID, and of the others, that they are to be sent again."""
     asked = []
