@@ -114,8 +114,7 @@ class Service:
             for component in self.components:
                 ends.push_async_callback(self._stop, component)
                 await component.start()
-            counts = await self.spool.counts()
-            self._tell("ready", " ".join(f"{state}={counts[state]}" for state in STATES))
+            self._tell("ready", " ".join(f"{state}={many}" for state, many in (await self._found()).items()))
             self.counts.ready = True
             ends.callback(self.hangups, None)
             self.hangups(lambda: loop.call_soon_threadsafe(self.reload))
@@ -126,12 +125,20 @@ class Service:
             if self.once and not self.stopping.is_set():
                 await self.sweep.end_pass()
 
+    async def _found(self) -> dict[str, int]:
+        """What is in the spool: how much in each state, and of what was given up, what an operator has cancelled apart."""
+        counts = await self.spool.counts()
+        found = {state: counts[state] for state in STATES}
+        cancelled = await self.status.cancelled(self.directory.ids("failed")) if found["failed"] else 0
+        return found | ({"failed": found["failed"] - cancelled, "cancelled": cancelled} if cancelled else {})
+
     def _build(self) -> Sequence[Component]:
         """All components, in the order in which they start; `once` serves nobody."""
         config, spool, directory, clock, once = self.config, self.spool, self.directory, self.clock, self.once
         log = LogComponent(config, clock)
         self.log = log.log
         status = sqlite.recorder(directory.root, lambda report: self._tell_apart(Alarm(clock.now(), "status", report)))
+        self.status = status
         recorder = Recorder(spool, status)
         journal = journal_of(directory, clock.now)
         self.events = Events([recorder, self.log], lambda error: self._tell_apart(Alarm.of(clock.now(), error)), self.book)
@@ -183,12 +190,12 @@ class Service:
         """What watches for people, who are told; loaded only where it is to run."""
         from mailer.watch.lookout import DailyLookout
         from mailer.watch.messenger import Messenger
-        from mailer.watch.refusals import Refusals
+        from mailer.watch.refusals import RefusedShare
 
         config, book, clock, events, chores = self.config, self.book, self.clock, self.events, self.chores
         return (
             Messenger(config, book, clock, events.tell, chores),
-            Refusals(config, events, book, clock, chores),
+            RefusedShare(config, events, book, clock, chores),
             DailyLookout(config, self.directory.root, self.spool, self.queue.scheduler, book, clock, events.tell, chores, random.random),
         )
 

@@ -12,7 +12,7 @@ from mailer.status.api import every
 
 from . import OK, pages, show
 from .options import JSON, Option, Subcommand, usage
-from .selectors import DOMAIN, FROM, LIMIT, TO, chosen, filter_of, spool_of
+from .selectors import DOMAIN, FROM, LIMIT, TO, banner, beside, chosen, filter_of, sandbox_of, spool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,11 +48,12 @@ def _print(given: Given, found: Iterable[T], page: Callable[[list[T]], show.Bloc
     if given.flag("--json"):
         for item in found:
             show.json_line(item.as_json())
+        beside(sandbox_of(given))
         return
     items = list(found)
     if not given.flag("--quiet"):
         none = "No mail failed that is like that." if chosen(given) else "No mail failed."
-        show.show([page(items) if items else show.Line([none])])
+        show.show([*banner(sandbox_of(given), listed=True), page(items) if items else show.Line([none])])
 
 
 COMMAND = Subcommand(

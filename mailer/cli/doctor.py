@@ -107,7 +107,7 @@ def _told(finding: Finding, spool: str) -> list[show.Line]:
     """What was seen; below it what to do, and the record to publish. Where the spool is, one line says, and not each."""
     known = finding.subject == spool and finding.check not in ("spool", "daemon")
     subject = f"{finding.subject}: " if finding.subject and not known else ""
-    lines = [show.Line([show.Cell(subject, "quiet"), finding.evidence])]
+    lines = [show.Line([show.Cell(subject, "quiet"), show.localized(finding.evidence, time.time())])]
     if finding.advice:
         lines.append(show.Line([show.Cell("→ ", "quiet"), show.Cell(finding.advice, "strong")]))
     if finding.record and finding.result != "pass":

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from mailer.dsn.explain import explain
 from mailer.intake.view import view_of
 from mailer.io.machine import called
-from mailer.mail.dates import rfc3339
 from mailer.mail.history import RECIPIENT_STATUS
 from mailer.mail.outcome import PHASES
 from mailer.mail.problem import Problem
 from mailer.mail.text import human_size
 from mailer.operate.explain import diagnose
+from mailer.operate.selection import meant
 
 from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
 from .selectors import banner, expanded, messages, sandbox_of, spool_of
-from .show import BLANK, Cell, Fields, Line, moment
+from .show import BLANK, Cell, Fields, Line, local, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,9 +58,9 @@ def run(asked: Given) -> int:
     with view_of(spool_of(given)) as view:
         told = 0
         for name in given.operands:
-            found = view.find(name)
-            if not found:
-                missing.append(name)
+            found, why = meant(view, name)
+            if why:
+                missing.append(why)
             for record in found:
                 found_out = asyncio.run(diagnose(view, record, config, ask=not given.flag("--no-dns")))
                 found_out.story.missing.extend([trouble] if trouble else [])
@@ -69,7 +69,7 @@ def run(asked: Given) -> int:
                 _print(given, found_out, head)
                 told += 1
         notes = view.notes
-    show.note(*notes, *(f"no message {name!r} is known here" for name in missing))
+    show.note(*notes, *missing)
     return NO_SUCH if missing else OK
 
 
@@ -241,7 +241,7 @@ def _steps(attempt: Attempted) -> str:
 def _when(at: float, now: float) -> str:
     """A moment to the second, and how far away that is, for a person and for a file alike."""
     away = f"in {show.ahead(at - now)}" if at > now else f"{show.span(now - at)} ago"
-    return f"{rfc3339(int(at))} ({away})"
+    return f"{local(at)} ({away})"
 
 
 def _ms(ms: float) -> str:
@@ -318,7 +318,8 @@ COMMAND = Subcommand(
     run,
     summary="the whole story of a message: what happened, what blocks it, what to change",
     about=(
-        "Tells of each message that is named, by ID, Message-ID or request id: when it was submitted and by whom; each attempt, with the "
+        "Tells of each message that is named, by ID (or as many of its first symbols as no other ID begins with), Message-ID or "
+        "request id: when it was submitted and by whom; each attempt, with the "
         "host, the TLS that was wanted and achieved, how long each step took, what the host said and what that means; of the last "
         "attempts that failed also what was said to and fro, without passwords and without the message. Then, for each recipient who "
         "waits: what it waits for, until when, and what would take that away; and the reports that were sent about it.\n\n"

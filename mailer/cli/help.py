@@ -49,7 +49,8 @@ COMMAND = Subcommand(
     summary="the manual of a command or a topic, on this terminal",
     about=(
         "Prints the manual page of COMMAND, or of a TOPIC that has one: config.5 is the configuration, `spool`, `delivery`, `providers`, "
-        "`deliverability` and others are named when there is no such page. It needs no man(1). On a terminal it is shown page by page "
+        "`deliverability` and others are named when there is no such page; a section of "
+        "the configuration, such as sandbox, is found in config.5. It needs no man(1). On a terminal it is shown page by page "
         "by `PAGER`. Without a word it lists the commands."
     ),
     operands="[COMMAND|TOPIC]",

@@ -147,6 +147,16 @@ def wait(spool: str, done: Prepared, seconds: float, *, told: bool) -> Ended:
     return _put_off(done, status, None if nothing else _record(spool, id, over=status == "failed"), spool, seconds)
 
 
+def ending(id: str, ended: Ended) -> str:
+    """What became of a message that all have, for a person."""
+    people = ended.record.recipients if ended.record else ()
+    first = next((person for person in people if person.why), None)
+    if first is None:
+        return f"{id} was sent"
+    host = f" by {first.host}" if first.host else ""
+    return f"{id} was taken{host}{f' for {len(people)} recipients' if len(people) > 1 else ''}: {first.why}"
+
+
 def _put_off(done: Prepared, status: str, record: Record | None, spool: str, seconds: float) -> Ended:
     id = done.envelope.id
     if status == "failed":

@@ -243,7 +243,7 @@ def _trouble(found: Overview, now: float) -> Iterator[Block]:
         yield Line([Cell("Alarms", "strong")])
         for alarm in alarms:
             since = f"since {clock(alarm.since, now)}: "
-            yield Line([Cell(f"{since}{alarm.text}", "bad" if alarm.severity == "critical" else "wait")])
+            yield Line([Cell(f"{since}{show.localized(alarm.text, now)}", "bad" if alarm.severity == "critical" else "wait")])
             if alarm.remedy:
                 yield Line([Cell(f"  to mend it: {alarm.remedy}", "quiet")])
     if found.waits:

@@ -153,8 +153,25 @@ def _operate(given: Given, view: MailView, operation: Operation, wanted: Filter 
         told.append(each)
     if not records and wanted is not None and chatty:
         show.show([show.Line([f"There is nothing to {operation.verb}."])])
+    if chatty and len(told) > (1 if wanted is not None else FEW):
+        _sum(told, operation, dry=given.flag("--dry-run"))
     codes = [EXIT_CODES[each.problem.kind] for each in told if each.problem]
     return next((code for code in (TRY_AGAIN, NO_SUCH, *codes) if code in codes), OK)  # what may work the next time is said first
+
+
+def _sum(told: list[Performed], operation: Operation, *, dry: bool) -> None:
+    """How many there were, below the last; on standard error where a program reads the list."""
+    idle, trouble = sum(each.nothing_to_do for each in told), sum(each.problem is not None for each in told)
+    many = len(told) - idle - trouble
+    text = f"would {operation.verb} {many} messages" if dry else f"{many} messages {operation.done}"
+    parts = [text.replace(" 1 messages", " 1 message") if dry else text.replace("1 messages", "1 message", 1) if many == 1 else text]
+    parts += [f"{idle} were so already"] if idle else []
+    parts += [f"{trouble} could not be"] if trouble else []
+    line = "; ".join(parts)
+    if show.terminal():
+        show.show([show.BLANK, show.Line([show.Cell(line, "quiet")])])
+    else:
+        show.note(line)
 
 
 def _tell(given: Given, what: Performed, to: str) -> None:
@@ -174,6 +191,7 @@ def _tell(given: Given, what: Performed, to: str) -> None:
         show.show([show.Line([said, "  ", record.id, f"  {pages.sender(record.sender)} → {to or pages.recipients(record)}"])])
 
 
+FEW = 5  # messages that somebody names and sees at a glance
 OLDEST = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the oldest; 0 for all, as without it")
 BY = Option("--by", metavar="WHAT", words=tuple(HEAPS), help="heaps of messages by sender, subject or submitter, the largest first")
 ACTING = (
@@ -185,11 +203,14 @@ ACTING = (
 CODES = "exit codes: 0 · 64 usage · 65 a message is done with · 67 a message is not known · 75 a message is being\ndelivered this moment"
 
 
-FLOOD = {
-    "hold": ("mailer queue hold --submitter www-data --younger 1h",),
-    "cancel": ("mailer queue cancel --subject 'Cron*failed'",),
-}
-"""How a flood is stopped, and cancelled."""
+RECIPE = (
+    "mailer queue hold --submitter www-data --younger 1h",
+    "mailer queue list --state held --by subject",
+    "mailer queue cancel --state held --subject 'Cron*failed'",
+    "mailer queue release --submitter www-data",
+)
+"""How a flood is stopped, found, and cancelled, and the rest let go."""
+FLOOD = {"hold": RECIPE[:1], "cancel": RECIPE[2:3], "release": RECIPE[3:]}
 
 
 def _command(operation: Operation, summary: str, about: str, run: Callable[[Given], int] | None = None, *more: Option) -> Subcommand:
@@ -219,9 +240,8 @@ COMMANDS = {
             "Shows what is queued, scheduled, deferred or held: age, size, sender, recipients, why it waits and when it is tried next. "
             "With --by it shows heaps: how many messages there are of each sender, subject (numbers and times left out) or submitter, "
             "their size, since when, and one of them.\n\n"
-            "The flood of a program that has gone wild is over after three commands, and other mail is not touched: it is stopped by hold "
-            "--submitter www-data --younger 1h, found by list --state held --by subject, and cancelled by cancel --subject 'Cron*failed'; "
-            "what else was held goes on with release --submitter www-data.\n\n"
+            "The flood of a program that has gone wild is over after three commands, and other mail is not touched; the examples below are "
+            "these: it is held, found by its subject, and cancelled; what else was held is released.\n\n"
             "Where a command on messages takes an ID, - stands for those that standard input names: one on each line, alone, in a list as "
             "this command prints it, or in its JSON."
         ),
@@ -229,7 +249,7 @@ COMMANDS = {
         examples=(
             "mailer queue list",
             "mailer queue list --domain example.net --older 1h",
-            "mailer queue list --state held --by subject",
+            *RECIPE,
         ),
     ),
     "show": show_message,

@@ -13,7 +13,7 @@ from mailer.spool.suspensions import Suspension, target_of
 
 from . import OK, show
 from .options import JSON, Given, Option, Subcommand, usage
-from .selectors import domains, relays, spool_of
+from .selectors import banner, beside, domains, relays, sandbox_of, spool_of
 from .show import Column, Line, Table, exact, moment
 
 WHAT = "DESTINATION is relay:NAME, mx:HOST, a domain, or *.domain for those below it; `mailer route ADDRESS` shows where mail goes."
@@ -87,10 +87,11 @@ def listing(given: Given) -> int:
     if given.flag("--json"):
         for each in on:
             show.json_line(queue.shown(each))
+        beside(sandbox_of(given))
     elif not given.flag("--quiet"):
         columns = [Column("DESTINATION"), Column("SINCE"), Column("UNTIL"), Column("WHY")]
         rows = [[each.target, moment(each.at, now), moment(_end(each), now), each.why or "-"] for each in on]
-        show.show([Table(columns, rows) if on else Line(["Nothing is paused."])])
+        show.show([*banner(sandbox_of(given), listed=True), Table(columns, rows) if on else Line(["Nothing is paused."])])
     return OK
 
 

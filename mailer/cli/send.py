@@ -85,16 +85,23 @@ def _warn(given: Given, spool: str) -> None:
 
 def _wait(given: Given, spool: str, done: Prepared, seconds: float) -> int:
     """Wait for the outcome; with ``--json`` it is printed then. Raises `Problem` for every other than that all have it."""
-    from .later import wait
+    from .later import ending, wait
 
+    chatty = (
+        not given.flag("--quiet")
+        and not given.flag("--json")
+        and (given.flag("--verbose") or (sys.stderr is not None and sys.stderr.isatty()))
+    )
     ended = None
     try:
-        ended = wait(spool, done, seconds, told=given.flag("--json"))
+        ended = wait(spool, done, seconds, told=given.flag("--json") or chatty)
     finally:
         if given.flag("--json"):  # also if it was interrupted: the ID is needed
             _print(given, done, ended)
     if ended.problem:
         raise ended.problem
+    if chatty:
+        complain(ending(done.envelope.id, ended), OK)
     return OK
 
 
@@ -232,7 +239,7 @@ COMMAND = Subcommand(
         Option("--request-id-from", metavar="FIELD", help="with --batch: the header field, or the member of a JSON line, that is each "
                "message's request id, so that the same batch can be sent again"),
         Option("--wait", metavar="SECONDS", optional=True, help="wait for the outcome, and say why: 0 sent, 75 deferred or still queued, "
-               "69 failed; with --json, what is printed is the outcome"),
+               "69 failed; with --json, what is printed is the outcome; at a terminal, or with -v, that it was sent is said, too"),
         JSON,
     ),
     examples=(

@@ -17,7 +17,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.mail.dates import rfc3339
+from mailer.mail.dates import parse_rfc3339, rfc3339
 from mailer.mail.text import one_line
 
 if TYPE_CHECKING:
@@ -365,12 +365,35 @@ def ahead(seconds: float) -> str:
     return f"{hours}h" if minutes >= 60 else f"{minutes}m" if seconds >= 59.5 else f"{round(max(seconds, 0))}s"
 
 
+def local(at: float) -> str:
+    """A time (seconds since the epoch) as people are shown it: RFC 3339 to the second, by the clock here. JSON has it in UTC."""
+    offset = time.localtime(at).tm_gmtoff
+    text = rfc3339(int(at) + offset).removesuffix("Z")
+    hours, minutes = divmod(abs(offset) // 60, 60)
+    return f"{text}{'-' if offset < 0 else '+'}{hours:02d}:{minutes:02d}" if offset else f"{text}Z"
+
+
+def localized(text: str, now: float) -> str:
+    """A text of ours with the times in it, which are in UTC for logs and JSON, by the clock on the wall here."""
+    if "Z" not in text:
+        return text
+    import re
+
+    def shown(found: re.Match[str]) -> str:
+        return clock(parse_rfc3339(found[0]), now)
+
+    try:
+        return re.sub(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", shown, text, flags=re.ASCII)
+    except ValueError:  # what looks like a time and is none
+        return text
+
+
 def moment(at: float | None, now: float) -> str:
-    """A time (seconds since the epoch) for a list: how far away it is on a terminal, else RFC 3339."""
+    """A time (seconds since the epoch) for a list: how far away it is on a terminal, else `local`."""
     if at is None:
         return "-"
     if not terminal():
-        return rfc3339(int(at))
+        return local(at)
     if at > now:
         return f"in {ahead(at - now)}"
     return f"{span(now - at)} ago" if now - at >= 1 else "now"
@@ -383,9 +406,9 @@ def clock(at: float, now: float) -> str:
 
 
 def exact(at: float | None, now: float) -> str:
-    """A time (seconds since the epoch) for a single message: RFC 3339, and how far away that is."""
+    """A time (seconds since the epoch) for a single message: `local`, and how far away that is."""
     if at is None:
         return "-"
     if not terminal():
-        return rfc3339(at)
-    return f"{rfc3339(int(at))}  ({moment(at, now)})"
+        return local(at)
+    return f"{local(at)}  ({moment(at, now)})"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mailer.intake.view import view_of
 from mailer.mail.problem import Problem
+from mailer.operate.selection import meant
 from mailer.spool.files.daemons import elsewhere
 from mailer.status.api import every
 
@@ -103,9 +104,9 @@ class StatusQuery:
             return
         self.missing = []
         for name in self.names:
-            found = view.find(name)
-            if not found:
-                self.missing.append(name)
+            found, why = meant(view, name)
+            if why:
+                self.missing.append(why)
             yield from found
 
 
@@ -136,7 +137,7 @@ def run(asked: Given) -> int:
         else:
             show.show(query.blocks(view))
         notes = view.notes
-    show.note(*notes, *(f"no message {name!r} is known here" for name in query.missing))
+    show.note(*notes, *query.missing)
     return NO_SUCH if query.missing else OK
 
 
@@ -158,7 +159,7 @@ def _watch(given: Given, query: StatusQuery | Destinations) -> None:
     def blocks() -> list[Block]:
         with view_of(spool) as view:
             shown = query.blocks(view)
-        return shown + [show.Line([f"no message {name!r} is known here"]) for name in query.missing]
+        return shown + [show.Line([why]) for why in query.missing]
 
     def lines() -> list[str]:
         with view_of(spool) as view:
@@ -175,7 +176,8 @@ COMMAND = Subcommand(
     run,
     summary="what became of messages",
     about=(
-        "Shows the messages that are named, by ID, Message-ID or request id; or those that the options select, newest first; or, "
+        "Shows the messages that are named, by ID (or as many of its first symbols as no other ID begins with), Message-ID or request "
+        "id; or those that the options select, newest first; or, "
         "with neither, how many messages there are of each kind.\n\n"
         "The answer comes from the spool and the status database together, so it is right whether or not a daemon runs. While the "
         "configuration has a sandbox ([sandbox] in mailer-config(5)), a line above says what it does; what it trapped counts as sent, with "

@@ -42,12 +42,16 @@ def check(given: Given) -> int:
 
 def _print(found: CheckedHealth, spool: SpoolDirectory) -> None:
     """The first line says it; what Nagios takes for figures stands behind the bar."""
-    what = found.symptoms[0].text if found.symptoms else f"all is well with {spool.place}"
+    now = time.time()
+    what = show.localized(found.symptoms[0].text, now) if found.symptoms else f"all is well with {spool.place}"
     more = f" (and {len(found.symptoms) - 1} more)" if len(found.symptoms) > 1 else ""
     boxed = f" (SANDBOX: {found.sandbox.words})" if found.sandbox and found.sandbox.holds else ""
     figures = f"waiting={found.waiting} oldest={round(found.oldest)}s alarms={len(found.alarms)}"
     lines = [f"MAILER {SIGNS[found.health]} - {what}{more}{boxed} | {figures}"]
-    lines += [f"{SIGNS[each.health]}: {each.text}{f'; to mend it: {each.remedy}' if each.remedy else ''}" for each in found.symptoms]
+    lines += [
+        f"{SIGNS[each.health]}: {show.localized(each.text, now)}{f'; to mend it: {each.remedy}' if each.remedy else ''}"
+        for each in found.symptoms
+    ]
     show.show([show.Line([line]) for line in lines])
 
 

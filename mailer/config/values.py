@@ -25,6 +25,10 @@ LARGEST_FILE = 2**20  # a configuration beyond this is no configuration
 
 def text(value: object) -> str:
     """Any text without control characters."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        raise ValueError(f"{written(value)} where there is one value; write it without the brackets: {written(value[0])}")
+    if isinstance(value, list):
+        raise ValueError(f"{written(value)} where there is one value; write one, in quotes and without brackets")
     if not isinstance(value, str):
         raise ValueError(f"{written(value)} is no text; write it in quotes")
     if not value.isprintable():

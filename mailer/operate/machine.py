@@ -12,6 +12,7 @@ import pwd
 import shutil
 import subprocess
 import sysconfig
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -127,10 +128,11 @@ class SystemService(NamedTuple):
         start = " ".join([*self.argv, "run", "--config", self.config])
         if self.user:
             return USER_UNIT.format(start=start)
-        hidden = next((word for word in (*self.argv, self.config) if word.startswith(("/home/", "/root/", "/run/user/", "/tmp/"))), "")
+        hidden = next((path for path in _needed(self.argv) if _is_hidden(path)), self.config if self.config.startswith(HIDDEN) else "")
         if hidden:
             raise Problem(
-                f"a service of the machine cannot see {hidden}: install mailer where everybody can read it, such as /opt or /usr/local, "
+                f"a service of the machine cannot see {hidden}: install mailer, and the Python that runs it, where everybody can read "
+                "them, such as /opt or /usr/local, "
                 "and keep the configuration in /etc/mailer",
                 "unavailable",
             )
@@ -163,6 +165,37 @@ class SystemService(NamedTuple):
         yield f"the daemon runs, and will at each {'login' if self.user else 'boot'}: {' '.join(manager)} status mailer"
         if self.user:
             yield "for it to run without you being logged in: loginctl enable-linger"
+
+
+HIDDEN = ("/home/", "/root/", "/run/user/", "/tmp/")  # from a service as the unit has it: ProtectHome=, PrivateTmp=
+
+
+def _needed(argv: Sequence[str]) -> Iterator[str]:
+    """The files that starting `argv` takes: its words, where their links lead, and the interpreter that a script names."""
+    for word in argv:
+        if not word.startswith("/"):
+            continue
+        yield word
+        yield os.path.realpath(word)
+        with suppress(OSError), open(word, "rb") as file:
+            first = file.readline(4096)
+            if first.startswith(b"#!") and (words := os.fsdecode(first[2:]).split()):
+                yield words[0]
+                yield os.path.realpath(words[0])
+
+
+def _is_hidden(path: str) -> bool:
+    """Whether a user of the service could not get to `path`: it lies where services see nothing, or a directory lets no stranger pass."""
+    if path.startswith(HIDDEN):
+        return True
+    above = os.path.dirname(path)
+    while True:
+        with suppress(OSError):
+            if not os.stat(above).st_mode & 0o001:
+                return True
+        if above in ("/", ""):
+            return False
+        above = os.path.dirname(above)
 
 
 USER_UNIT = """\

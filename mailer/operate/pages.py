@@ -36,10 +36,13 @@ def find(topic: str, program: Path = PROGRAM) -> Path:
     """The page about `topic`: a command (``send``, ``queue list``), a page (``mailer-spool``) or what follows ``mailer-`` in its name,
     with or without the section (``config.5``); nothing is the overview.
 
+    What is none of these may be a section of the configuration (``sandbox``, ``[relay]``), and is described with all of it.
     Raises `Problem` (no-such).
     """
     pages = there(program)
     names = [topic, f"mailer-{topic}", f"mailer-{topic.partition(' ')[0]}"] if topic else ["mailer"]
+    if topic.strip("[]").partition(".")[0] in sections():
+        names.append("mailer-config.5")
     for name in names:
         for title, path in sorted(pages.items(), key=lambda page: page[0].rpartition(".")[2]):
             if name in (title, title.rpartition(".")[0]):
@@ -47,6 +50,13 @@ def find(topic: str, program: Path = PROGRAM) -> Path:
     if not pages:
         raise Problem(f"the manual pages were not installed with {program}; `mailer COMMAND --help -v` says nearly as much", "no-such")
     raise Problem(f"there is no manual page about {topic!r}; there are {', '.join(words(program))}", "no-such")
+
+
+def sections() -> set[str]:
+    """The words of the sections of a configuration."""
+    from mailer.config.model import SECTIONS
+
+    return {section.word for section in SECTIONS}
 
 
 def words(program: Path = PROGRAM) -> list[str]:

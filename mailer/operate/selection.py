@@ -6,20 +6,27 @@ All commands on messages read their selection with this, so that what ``status``
 from __future__ import annotations
 
 import json
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.config import values
 from mailer.io.machine import called
 from mailer.mail import principal
 from mailer.mail.dates import rfc3339
-from mailer.spool import is_id
+from mailer.spool import ALPHABET, is_id, put_at
+from mailer.status.api import Filter, every
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from mailer.status.api import MailView
     from mailer.status.record import Record
 
 RANGE = ".."
+LENGTH = 26  # symbols of an ID
+SHORTEST = 4  # of them, which a person may write in place of all
+SEVERAL = 5  # that are named where it could be any
 
 
 def subject_pattern(text: str) -> str:
@@ -82,6 +89,30 @@ def _id_in(line: str) -> str:
     except (ValueError, AttributeError, RecursionError):
         return ""
     return id if isinstance(id, str) else ""
+
+
+def meant(view: MailView, name: str) -> tuple[list[Record], str]:
+    """The messages that a person means by `name`, who only wants to look: as `MailView.find` has it, else the one whose ID begins so.
+
+    Without any, the second says why not: nothing is known, or several IDs begin so.
+    """
+    if found := view.find(name):
+        return found, ""
+    text = name.upper()
+    if not SHORTEST <= len(text) < LENGTH or text.strip(ALPHABET):
+        return [], f"no message {name!r} is known here"
+    since, before = (put_at(text.ljust(LENGTH, symbol)) for symbol in (ALPHABET[0], ALPHABET[-1]))
+    likely = every(partial(view.messages, Filter(since=since, before=before + 0.001)))
+    alike = list(islice((each for each in likely if each.id.startswith(text)), SEVERAL + 1))
+    if len(alike) == 1:
+        return view.find(alike[0].id) or alike, ""
+    if not alike:
+        return [], f"no message {name!r} is known here, and no ID begins so"
+    more = " and others" if len(alike) > SEVERAL else ""
+    return (
+        [],
+        f"{name!r} is how several IDs begin: {', '.join(each.id for each in alike[:SEVERAL])}{more}; write more of the one that is meant",
+    )
 
 
 class Heap(NamedTuple):

@@ -50,12 +50,12 @@ class SetupDraft:
         self.path = scratch_of(plan.path)
         self._owner = keeper_of(plan.spool)
         self._puts: dict[str, Callable[[], None]] = {}
-        self._made = ""  # the directory, if it was not there
+        self._made: list[str] = []  # the directories that were not there, the deepest first
         self._state = ""  # where access tokens are kept while all is tried, for the daemon's user
         self.config: Config
 
     def __enter__(self) -> Self:
-        self._made = "" if os.path.isdir(place := os.path.dirname(self.plan.path)) else place
+        self._made = [*_missing(os.path.dirname(self.plan.path))]
         try:
             check_place(self.plan.path)
             if self.plan.tokens:
@@ -80,9 +80,9 @@ class SetupDraft:
             forget(path)
         if self._state:
             shutil.rmtree(self._state, ignore_errors=True)
-        if self._made:
+        for directory in self._made:
             with suppress(OSError):  # there is something in it
-                os.rmdir(self._made)
+                os.rmdir(directory)
 
     def _moved(self, path: str) -> str:
         """Where a file is as long as nothing is put."""
@@ -122,6 +122,13 @@ class SetupDraft:
         yield f"wrote {self.plan.path}"
 
 
+def _missing(directory: str) -> Iterator[str]:
+    """The directory, and each above it, that is not there: the deepest first."""
+    while directory and not os.path.isdir(directory):
+        yield directory
+        directory = os.path.dirname(directory)
+
+
 def _write(path: str, text: str) -> None:
     """Make a configuration: every user who sends mail reads it."""
     try:
@@ -147,6 +154,7 @@ class Looked(NamedTuple):
 
 
 REMEDIES = {
+    "dns": "is the name right, as the provider writes it, and does the DNS answer here? `mailer doctor` looks at that",
     "connect": "is the name right, and the port? A firewall may let out one of 587 (starttls) and 465 (implicit) only",
     "starttls": "is the encryption right for the port? 587 begins with starttls, 465 is implicit from the first byte",
     "auth": "are name and password right? Some providers want a password made for programs, or a token (--oauth)",
@@ -171,7 +179,10 @@ def look(program: OwnProgram, plan: SetupPlan) -> Looked:
     try:
         shown = json.loads(ran.out)
     except ValueError:
-        raise Problem(ran.complaint or "the relay cannot be looked at", KINDS.get(ran.code, "unavailable")) from None
+        absent = Problem(ran.complaint or "the relay cannot be looked at", KINDS.get(ran.code, "unavailable"))
+        if absent.kind not in ("unavailable", "try-again"):
+            raise absent from None
+        return Looked(f"{plan.host} was not found", problem=absent, remedy=REMEDIES["dns"])  # nothing was there to be called
     certificate = next(iter(shown["certificates"]), {"sha256": ""})
     phase = (shown["error"] or {"phase": ""})["phase"]
     words = [f"{shown['host']}:{shown['port']} at {shown['address']}", UNREACHED.get(phase) or _encrypted(shown["tls"])]

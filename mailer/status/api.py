@@ -239,6 +239,9 @@ class StatusRecorder(Protocol):
     async def left(self, ids: Sequence[str]) -> None:
         """Write down that pending messages have left the spool: all recipients had them, and no more is known. Raises `StatusError`."""
 
+    async def cancelled(self, ids: Sequence[str]) -> int:
+        """How many of these messages an operator has cancelled, as far as that is known; none, if it cannot be read."""
+
     async def alarms(self) -> Sequence[OpenAlarm]:
         """The alarms that were open when a daemon last said so; none, if that cannot be read."""
 

@@ -134,6 +134,10 @@ class MemoryRecorder:
                 people = [_had(each) if each.status in PENDING else each for each in record.recipients]
                 self.records[id] = record._replace(status="sent", next_attempt_at=None, error=LOST, recipients=people)
 
+    async def cancelled(self, ids: Sequence[str]) -> int:
+        """How many of these messages an operator has cancelled."""
+        return sum(id in self.records and self.records[id].status == "cancelled" for id in ids)
+
     async def alarms(self) -> list[OpenAlarm]:
         """The alarms that were open when somebody last said so."""
         return [*self.open]

@@ -30,7 +30,7 @@ LEAST = 20  # recipients
 SAID = 200  # characters of a reply
 
 
-class Refusals(Component):
+class RefusedShare(Component):
     """Counts what `events` tell, and tells them when more than ``alarm.refused`` of it is refused. What is open, `book` knows."""
 
     def __init__(self, config: Config, events: Events, book: AlarmBook, clock: Clock, chores: Chores) -> None:
@@ -52,7 +52,7 @@ class Refusals(Component):
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
-        """Another share may be too much."""
+        """Measure by the share that another configuration has."""
         yield
         self._config = config
 

@@ -134,7 +134,8 @@ def test_what_is_declared_is_whole(command: Subcommand) -> None:
     assert command.summary
     assert not command.summary.endswith(".")
     assert command is COMMAND or command.examples
-    assert all(example.find(f"mailer {command.name}") >= 0 for example in command.examples)
+    assert all(f"mailer {command.name.partition(' ')[0]}" in example for example in command.examples)
+    assert command is COMMAND or f"mailer {command.name}" in command.examples[0]
 
 
 def test_what_is_started_often_is_there() -> None:

@@ -264,6 +264,23 @@ def test_a_message_is_found_by_its_names_and_several_are_told(office: Office, sh
     assert [story["id"] for story in shell("explain", "--no-dns", "--json", "a@b", "nightly").objects] == [first, second]
 
 
+def test_the_beginning_of_an_id_does_where_only_one_begins_so(office: Office, shell: Shell) -> None:
+    """As with commits: of several none is meant, and they are listed; what acts on messages wants all of it."""
+    first, second, third = (office.put(at=at) for at in (NOW, NOW + 100_000, NOW + 100_000.5))
+    office.sent(at=NOW + 5000)
+    assert shell("explain", "--no-dns", first[:9].lower()).lines[0].startswith(first)
+    assert shell("status", "--json", first[:9]).objects[0]["id"] == first
+    both = second[:6]
+    said = shell("explain", "--no-dns", both)
+    assert (said.code, said.out) == (67, "")
+    assert said.err == f"mailer: {both!r} is how several IDs begin: {third}, {second}; write more of the one that is meant\n"
+    assert shell("status", both).err == said.err
+    assert shell("explain", second[:3]).err == f"mailer: no message {second[:3]!r} is known here\n"
+    assert "no ID begins so" in shell("status", "01ZZZZ").err
+    assert shell("queue", "cancel", first[:9]).code == 67
+    assert office.spool.find(first) == "queued"
+
+
 def test_an_unknown_message_exits_67(office: Office, shell: Shell) -> None:
     """The known ones are told."""
     id = office.put()

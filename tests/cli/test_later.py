@@ -226,6 +226,17 @@ def test_the_daemon_sends_it_at_its_time_and_not_before(world: World) -> None:
     assert len(sink.received(1)) == 1
 
 
+def test_who_waits_hears_what_happened(world: World) -> None:
+    """That it was sent, too, on standard error, at a terminal or with -v; standard output is the ID and nothing else."""
+    world.configure(world.sink())
+    world.daemon()
+    done = world.mailer("send", "-v", "--wait=20", "you@example.net", input=WHOLE)
+    id = done.out.strip()
+    assert (done.code, len(id)) == (0, 26)
+    assert f"mailer: {id} was taken by 127.0.0.1: 250 " in done.err, done.err
+    assert world.mailer("send", "--wait=20", "you@example.net", input=WHOLE).err == ""
+
+
 def test_what_has_waited_for_its_time_can_be_put_off_as_ever(world: World) -> None:
     """Who waits hears of that, and why."""
     world.configure(9)  # nobody listens there

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailer.cli import main
+from mailer.cli.queue import COMMANDS, RECIPE
 from mailer.spool.files import doorbell
 from mailer.status.view import View
 from tests.cli.terminal import UNSAFE, Shell
@@ -269,3 +270,24 @@ def test_the_two_words_of_a_command_are_explained(capsys: pytest.CaptureFixture[
     said = capsys.readouterr().err
     assert all(f"mailer queue {word}" in said for word in ("list", "show", "hold", "release", "retry", "cancel"))
     assert shell("queue", "explode").code == 64
+
+
+def test_what_was_done_to_many_is_summed_up(office: Office, shell: Shell) -> None:
+    """Beside the list, which a program reads; of a few that were named the lines say it, and JSON has no sum."""
+    ids = [office.put("a@x.example" if nth < 2 else "b@y.example", at=NOW + nth) for nth in range(8)]
+    said = shell("queue", "hold", "--domain", "x.example")
+    assert (len(said.lines), said.err) == (2, "mailer: 2 messages held\n")
+    assert shell("queue", "hold", *ids[:3]).err == ""
+    said = shell("queue", "hold", *ids[:4], "nobody", "else")
+    assert said.err.splitlines()[-1] == "mailer: 1 message held; 3 were so already; 2 could not be"
+    assert shell("queue", "release", "--all", "--dry-run").err == "mailer: would release 4 messages\n"
+    assert shell("queue", "cancel", ids[0]).err == ""
+    assert shell("queue", "cancel", "--all", "--json").err == ""
+
+
+def test_the_recipe_against_a_flood_can_be_pasted() -> None:
+    """Each line of it is a command."""
+    for verb in ("hold", "list", "cancel", "release"):
+        assert any(line.startswith(f"mailer queue {verb} ") for line in RECIPE)
+        assert set(RECIPE) & set(COMMANDS[verb].examples)
+    assert set(RECIPE) <= set(COMMANDS["list"].examples)

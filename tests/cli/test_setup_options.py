@@ -140,6 +140,14 @@ def test_a_relay_that_is_not_there(setup: Script) -> None:
     assert "encrypted" not in done.stdout
 
 
+def test_a_relay_that_the_dns_does_not_know(setup: Script) -> None:
+    """It says what to look at, and leaves nothing, not even the directories above."""
+    setup.file = setup.place / "config" / "mailer" / "config.toml"
+    done = setup("--address", "a@example.com", "--relay", "nosuch.invalid", "--no-login", "--quiet")
+    setup.refused(done, 69, "nosuch.invalid", "is the name right", "nothing was written")
+    assert not (setup.place / "config").exists()
+
+
 def test_a_sender_that_is_refused(setup: Script) -> None:
     """69, before any mail is queued."""
     with SinkThread(Moods(replies={"rcpt": "553 5.7.1 <x>: Sender address rejected: not owned by user anna"})) as sink:

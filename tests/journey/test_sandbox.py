@@ -33,6 +33,11 @@ def test_a_trap_keeps_what_was_queued_before_and_every_status_says_so(world: Wor
         ["status", "--check"],
         ["status", "--json", before],
         ["queue", "list", "--json"],
+        ["bounces"],
+        ["bounces", "--json"],
+        ["bounces", "--by", "reason"],
+        ["queue", "pauses"],
+        ["queue", "pauses", "--json"],
         ["config", "check"],
     ):
         done = world.mailer(*words)

@@ -10,8 +10,10 @@ import pytest
 
 from mailer.config.secret import keeper_of
 from mailer.mail.problem import Problem
+from mailer.operate import machine as module
 from mailer.operate.machine import Sendmail, SystemService, make_place, put_aside, usable_aliases
 from tests.fakes.processes import which
+from tests.fakes.users import public_directory
 
 UNIT = (Path(__file__).parents[2] / "packaging/systemd/mailer.service").read_text()
 
@@ -75,6 +77,27 @@ def test_where_no_service_can_be(root: Path, tmp_path: Path) -> None:
     with pytest.raises(Problem, match="systemd does not run here"):
         service(tmp_path).check()
     assert not (root / "etc").exists()
+
+
+def test_a_program_whose_interpreter_the_service_cannot_start(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a link, or in the first line of the script; and where a directory lets no stranger pass."""
+    monkeypatch.setattr(module, "HIDDEN", ("/root/",))  # a test lies in /tmp
+    with public_directory() as place:
+        script, link, closed = place / "mailer", place / "link", place / "closed"
+        script.write_text("#!/root/.local/share/uv/python/bin/python3\n")
+        with pytest.raises(
+            Problem, match=r"cannot see /root/\.local/share/uv/python/bin/python3: install mailer, and the Python that runs it"
+        ):
+            service(root, str(script)).check()
+        link.symlink_to("/root/bin/mailer")
+        with pytest.raises(Problem, match="cannot see /root/bin/mailer"):
+            service(root, str(link)).check()
+        closed.mkdir(0o700)
+        (closed / "mailer").write_text("#!/bin/sh\n")
+        with pytest.raises(Problem, match="closed/mailer"):
+            service(root, str(closed / "mailer")).check()
+        script.write_text("#!/bin/sh\n")
+        service(root, str(script)).check()
 
 
 def test_systemd_refuses(root: Path, told: Path, tmp_path: Path) -> None:

@@ -55,3 +55,14 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert caught.value.kind == "no-such"
     with pytest.raises(Problem, match="were not installed"):
         pages.find("send", tmp_path / "elsewhere/mailer")
+
+
+def test_a_section_of_the_configuration_is_in_its_page(tmp_path: Path) -> None:
+    """Where no page has its name."""
+    where = install(tmp_path, "clone", "clone/man/mailer-config.5", ".TH MAILER\\-CONFIG 5\n")
+    install(tmp_path, "clone", "clone/man/mailer-delivery.7", ".TH MAILER\\-DELIVERY 7\n")
+    for topic in ("sandbox", "[sandbox]", "relay", "relay.out", "submitter"):
+        assert pages.find(topic, where).name == "mailer-config.5"
+    assert pages.find("delivery", where).name == "mailer-delivery.7"
+    with pytest.raises(Problem, match="no manual page about 'sandboxes'"):
+        pages.find("sandboxes", where)

@@ -13,7 +13,7 @@ from mailer.mail.alarm import OpenAlarm
 from mailer.mail.outcome import Cause
 from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
-from mailer.status.api import EVERYTHING, Filter, every
+from mailer.status.api import EVERYTHING, PAGE, Filter, every
 from mailer.status.catchup import catch_up
 from mailer.status.standing import Standing
 from mailer.status.story import DIALOGS_EACH, DIALOGS_OF_MESSAGE
@@ -128,6 +128,16 @@ def test_who_waits_for_a_reason_is_told_by_message(either: Office) -> None:
     ]
     rest = run(either.recorder.put_off(page.cursor))
     assert ([each.id for each in rest.items], rest.cursor) == ([id for id in ids[2:] for _ in range(2)], "")
+
+
+def test_what_was_cancelled_is_counted_among_what_was_given_up(either: Office) -> None:
+    """Of those that are asked about."""
+    failed, gone, other = either.failed(), either.put(), either.put()
+    for id in (gone, other):
+        either.settle(id, outcome(0, "cancel", cause=Cause.CANCELLED))
+    assert run(either.recorder.cancelled([failed, gone, "01ZZZZ"])) == 1
+    assert run(either.recorder.cancelled([failed, gone, *(f"{nth:026}" for nth in range(PAGE)), other])) == 2
+    assert run(either.recorder.cancelled([])) == 0
 
 
 def test_what_has_left_the_spool_was_sent(either: Office) -> None:

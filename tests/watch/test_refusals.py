@@ -10,7 +10,7 @@ from mailer.config.sections.alarm import AlarmSection
 from mailer.events import AlarmBegun, AlarmOver, Event, Events, Tried
 from mailer.io.component import Chores
 from mailer.mail.outcome import Cause, Hop, Outcome
-from mailer.watch.refusals import LEAST, PART, WINDOW, Refusals
+from mailer.watch.refusals import LEAST, PART, WINDOW, RefusedShare
 from tests.fakes.mail import NOW, FakeClock, entry_of, outcome
 
 REFUSED = outcome(0, "fail", text="we know you", hop=Hop("mx.example.net", "192.0.2.1", 25))
@@ -28,7 +28,7 @@ class Counter:
             self.book.inherit(before.alarms, now)
         self.heard: list[str] = []
         self.events = Events([self], lambda error: self.heard.append(repr(error)), self.book)
-        self.refusals = Refusals(_config(share), self.events, self.book, self.clock, Chores(print, print))
+        self.refusals = RefusedShare(_config(share), self.events, self.book, self.clock, Chores(print, print))
         asyncio.run(self.refusals.start())
 
     def told(self, event: Event) -> None:

@@ -153,6 +153,13 @@ class SqliteRecorder:
         """Write down that pending messages have left the spool: all recipients had them, and no more is known. Raises `StatusError`."""
         await self._apart(lambda: self._left([(id,) for id in ids]))
 
+    async def cancelled(self, ids: Sequence[str]) -> int:
+        """How many of these messages an operator has cancelled, as far as that is known; none, if it cannot be read."""
+        try:
+            return await self._apart(lambda: self._mending(lambda: self._cancelled(ids)))
+        except StatusError:
+            return 0
+
     async def alarms(self) -> list[OpenAlarm]:
         """The alarms that were open when a daemon last said so; none, if that cannot be read."""
         try:
@@ -198,6 +205,11 @@ class SqliteRecorder:
         """Whether anything is known of message `id`, and who handed it over, if somebody else than we did. Raises `StatusError`."""
         row = self._told(lambda: self._mending(lambda: self._db().execute(SUBMITTER, {"id": id}).fetchone()))
         return (True, from_key(row[0])) if row else (False, None)
+
+    def _cancelled(self, ids: Sequence[str]) -> int:
+        ask = self._db().execute
+        known = (ask("SELECT status FROM emails WHERE id = ?", (id,)).fetchone() for id in ids)
+        return sum(row is not None and row[0] == "cancelled" for row in known)
 
     def knows(self, id: str) -> bool:
         """Whether anything is known of message `id`; not, if the database cannot be read."""
