@@ -177,6 +177,7 @@ def test_with_a_mechanism_of_ones_own(capsys: pytest.CaptureFixture[str]) -> Non
         assert play("own_mechanism", capsys, "127.0.0.1", server.port, "none") == "250 2.0.0 sealed\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["flask_app", "fastapi_app"])
 def test_in_a_web_framework(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A view queues, once; what is wrong is an answer; the outcome is asked for."""

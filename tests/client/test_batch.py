@@ -87,6 +87,7 @@ def test_a_batch_says_what_single_sends_say(connections: int) -> None:
     waiting.run(run())
 
 
+@pytest.mark.slow
 def test_a_batch_lets_others_through() -> None:
     """Who sends one message besides a long batch waits for one message, not for the batch."""
 

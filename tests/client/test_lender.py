@@ -122,6 +122,7 @@ def test_a_cancelled_send_leaves_no_half_transaction(phase: str) -> None:
     waiting.run(run())
 
 
+@pytest.mark.slow
 def test_cancelling_at_any_moment_loses_no_place() -> None:
     """Sends that are cancelled at every possible await leave the pool as it was."""
 

@@ -108,6 +108,7 @@ def test_smuggling() -> None:
     waiting.run(run())
 
 
+@pytest.mark.slow
 def test_a_large_message() -> None:
     """Ten megabytes with an attachment arrive octet by octet."""
 

@@ -35,6 +35,7 @@ def test_any_text_is_html(html: str, text: str) -> None:
     assert text_of(html) == text
 
 
+@pytest.mark.slow
 def test_html_nested_without_end_has_its_words() -> None:
     """No depth makes it fail, or take long."""
     begun = time.thread_time()

@@ -39,6 +39,7 @@ def signed(content: bytes = CONTENT, at: float = NOW) -> bytes:
     return sign(content, [SEAL], at)
 
 
+@pytest.mark.slow
 def test_what_we_sign_we_believe() -> None:
     """Each message of every shape, with both kinds of keys."""
     doubted = [

@@ -111,6 +111,7 @@ def test_the_window_ends_by_itself(where: Path) -> None:
     handler.close()
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(log: logging.Logger, where: Path) -> None:
     """Beyond so many different records, the rest are counted together."""
     for number in range(MOST + 300):
@@ -121,6 +122,7 @@ def test_memory_is_bounded(log: logging.Logger, where: Path) -> None:
     assert [letter["Subject"] for letter in found if "300 times" in letter["Subject"]]
 
 
+@pytest.mark.slow
 def test_what_waits_goes_when_the_program_ends_and_a_child_sends_none_of_it(where: Path) -> None:
     """Also where it forked, with its handler: each process has its own records."""
     code = (

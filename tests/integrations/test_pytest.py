@@ -61,6 +61,7 @@ def test_a_suite_of_somebody_else(tmp_path: Path) -> None:
     assert (done.returncode, "3 passed" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_pytest_finds_it_and_imports_nothing_for_it() -> None:
     """By its entry point; a suite that does not use it pays for one file."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

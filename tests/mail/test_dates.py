@@ -30,6 +30,7 @@ def test_whole_seconds_are_written_as_the_calendar_says(at: int) -> None:
     assert parse_rfc3339(text) == at
 
 
+@pytest.mark.slow
 def test_every_new_year_is_a_new_year() -> None:
     """The first second of each year falls into it, the one before into the year before."""
     for year in range(1971, 10000):
@@ -124,6 +125,7 @@ def test_a_moment_outside_the_calendar_is_refused(at: float) -> None:
         rfc5322(at)
 
 
+@pytest.mark.slow
 def test_many_threads_can_write_times_at_once() -> None:
     """The recorder, the settler and the log do: whatever day each writes, all are right."""
     days = [nth * 86_400.0 for nth in range(50)]

@@ -118,6 +118,7 @@ def test_the_largest_answer_costs_little(clock: Clock) -> None:
     assert sum(len(host) for _, host in found) < 4096
 
 
+@pytest.mark.slow
 def test_of_a_host_with_very_many_addresses_the_first_are_kept(clock: Clock) -> None:
     """Twenty of each family."""
     records = [f"many.example. 60 IN A 192.0.2.{at}\nmany.example. 60 IN AAAA 2001:db8::{at}" for at in range(200)]

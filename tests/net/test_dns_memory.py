@@ -101,6 +101,7 @@ def test_one_who_leaves(resolver: Resolver) -> None:
     assert len(run(scene())) == 2
 
 
+@pytest.mark.slow
 def test_so_many_at_once(server: Nameserver, clock: Clock) -> None:
     """However many names are looked up at a time, the sockets that it takes are bounded; the others wait their turn."""
     server.misbehave("*", "silent")

@@ -83,6 +83,7 @@ def test_a_reload_that_is_refused_says_why(spool: SpoolDirectory) -> None:
     assert text == f"the daemon (pid {pid}) keeps the configuration that it has: config.toml:3: there is no section [dilivery]"
 
 
+@pytest.mark.slow
 def test_a_daemon_that_says_nothing_or_dies_of_it(spool: SpoolDirectory) -> None:
     """Neither makes anybody wait for ever, and the one is not the other."""
     with Daemon(spool, "silent"):

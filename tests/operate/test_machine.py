@@ -167,6 +167,7 @@ def test_whose_sendmail_it_is(tmp_path: Path) -> None:
         assert made.ours == ours
 
 
+@pytest.mark.slow
 def test_a_foreign_sendmail_is_put_aside(tmp_path: Path) -> None:
     """Whatever it is, file or link; and never over what was put aside before."""
     made = sendmail(tmp_path)

@@ -46,6 +46,7 @@ def first_pass(root: Path) -> str:
     return id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("every", "after"), [(HOUR, 2 * DAY), (7 * HOUR, 49 * HOUR), (DAY, 2 * DAY), (7 * DAY, 14 * DAY)])
 def test_passes_give_up_in_time(tmp_path: Path, every: float, after: float) -> None:
     """Two days, however often cron comes, if it comes once a day; if less, it is not given up at the first try after a pause."""
@@ -77,6 +78,7 @@ def test_what_has_waited_for_its_time_has_its_whole_time_after_that(tmp_path: Pa
     play(scenario())
 
 
+@pytest.mark.slow
 def test_what_is_paused_grows_old_too(tmp_path: Path) -> None:
     """Also where each pass has only to say what the one before said, and does not write it again."""
     suspend(Post(tmp_path).spool.root, "example.com", NOW + 40 * HOUR, "", NOW)

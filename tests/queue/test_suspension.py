@@ -245,6 +245,7 @@ def test_an_operators_word_gets_past_what_a_reply_led_to(post: Post) -> None:
     play(scenario())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["retry", "time", "reload"])
 def test_after_an_outage_of_the_own_relay_all_goes_that_was_never_tried(tmp_path: Path, word: str) -> None:
     """As fast as it is taken, as soon as the relay takes one: after an operator's word, in time, or since a reload names another one."""

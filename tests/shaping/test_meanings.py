@@ -283,6 +283,7 @@ def test_every_rule_has_a_reply_that_it_and_no_earlier_one_explains() -> None:
     assert [rule.words[:3] for rule in MEANINGS if id(rule) not in reached] == []
 
 
+@pytest.mark.slow
 def test_all_words_are_reached() -> None:
     """Each phrase says what its rule does, in the first phase that the rule names: none is hidden by a rule before it that means else."""
     hidden = {}

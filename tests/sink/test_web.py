@@ -122,6 +122,7 @@ def test_searching(served: Served) -> None:
     assert "No message matches" in served.page_of("/?q=nothing")
 
 
+@pytest.mark.slow
 def test_a_long_list_has_pages(served: Served) -> None:
     for number in range(60):
         served.send(letter(f"no {number}"))

@@ -66,6 +66,7 @@ def test_whoever_asks_again_finishes_what_a_crash_cut_short(spool: SpoolDirector
     assert left(spool) == []
 
 
+@pytest.mark.slow
 def test_of_many_at_once_one_puts(spool: SpoolDirectory) -> None:
     """All get the same ID, and there is one file."""
     for nth in range(20):

@@ -319,6 +319,7 @@ def test_a_record_without_a_checksum_is_an_older_one() -> None:
     assert whole(line[:-18] + b"}") == [outcome(0)]
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_of_a_record_goes_unnoticed() -> None:
     """Each bit of three records: what is read is what was written, or it is said that something is damaged."""
     known = [outcome(0, text='550 "quoted"} {'), outcome(1, "defer", due=NOW + 60, text='a\\"}'), outcome(2, "fail")]

@@ -77,6 +77,7 @@ def test_what_an_operator_did_and_what_is_damaged_is_known(either: Office) -> No
     assert found[lost].recipients[0].status == "failed"
 
 
+@pytest.mark.slow
 def test_of_dialogs_the_last_few_are_kept(either: Office) -> None:
     """Of each recipient, and of all of them together."""
     id = either.put(*(f"r{nth}@example.net" for nth in range(9)))

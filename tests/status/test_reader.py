@@ -153,6 +153,7 @@ def test_a_reader_cannot_write(office: Office) -> None:
         assert "readonly" in reader.trouble
 
 
+@pytest.mark.slow
 def test_a_database_that_is_made_while_it_is_read_is_never_an_error(tmp_path: Path) -> None:
     """Readers and the birth of the file, many times."""
     for turn in range(20):

@@ -88,6 +88,7 @@ def test_only_the_last_dialogs_of_a_recipient_are_kept(office: Office) -> None:
         assert [lines[0].text for lines in reader.dialogs(id).values()] == ["451 3", "451 4", "451 5"]
 
 
+@pytest.mark.slow
 def test_one_recipient_does_not_push_out_the_dialogs_of_another(office: Office) -> None:
     """Three of each, and of a mailing to many the newest."""
     id = office.put(*(f"r{nth}@example.net" for nth in range(12)))

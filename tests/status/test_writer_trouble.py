@@ -150,6 +150,7 @@ def test_a_full_disk_is_an_error_and_not_a_new_database(office: Office) -> None:
     assert not office.reports
 
 
+@pytest.mark.slow
 def test_letters_of_many_recipients_are_written_whole(office: Office) -> None:
     """Ten thousand recipients, in one transaction."""
     addresses = [f"user{n}@example.net" for n in range(10_000)]

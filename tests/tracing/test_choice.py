@@ -32,6 +32,7 @@ def test_what_is_wanted(choice: Choice, event: Tried, wanted: bool) -> None:
     assert choice.wants(event) is wanted
 
 
+@pytest.mark.slow
 def test_a_sample_is_as_large_as_it_is_to_be() -> None:
     """Of many messages about the share; of one message, all attempts or none."""
     choice = Choice(0.1)

@@ -112,6 +112,7 @@ def at_every_wait(scene: Callable[[], Scene], content: bytes, *, reused: bool) -
     return asyncio.run(run())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reused", [False, True])
 @pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
 def test_cancelled_at_every_wait(content: bytes, reused: bool) -> None:
@@ -126,6 +127,7 @@ def test_cancelled_at_every_wait_with_several_addresses() -> None:
     assert at_every_wait(lambda: scene, SMALL, reused=False) >= 4
 
 
+@pytest.mark.slow
 def test_cancelled_at_every_wait_with_tls_and_login(tmp_path: Path) -> None:
     """So it is within the handshake and the login."""
     authority = trustme.CA()

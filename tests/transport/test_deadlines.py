@@ -202,6 +202,7 @@ def test_accepted_in_the_middle() -> None:
     assert (answer.phase, answer.kind) == ("body", "unasked")
 
 
+@pytest.mark.slow
 def test_a_large_message() -> None:
     """A message of 20 MB arrives as it was."""
     server = Friendly()
