@@ -97,19 +97,21 @@ class HookProcess:
 
     async def _until_stopped(self) -> None:
         """Look for wishes, and for a reload that is due. Raises what a bug raised."""
-        stopping = asyncio.ensure_future(self.stopping.wait())
+        told = [asyncio.ensure_future(event.wait()) for event in (self.stopping, self.again)]
         try:
-            while not stopping.done():
-                await asyncio.wait([stopping, *self.senders.tasks], timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
+            while not self.stopping.is_set():
+                await asyncio.wait([*told, *self.senders.tasks], timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
                 self.senders.check()
                 for over in self.book.lapse(self.clock.now()):
                     self.log.log.told(over)
                 if self.again.is_set():
                     self.again.clear()
+                    told[1] = asyncio.ensure_future(self.again.wait())
                     await self._reload()
                 await self.senders.look()
         finally:
-            stopping.cancel()
+            for each in told:
+                each.cancel()
 
     async def _reload(self) -> None:
         """Read the configuration again; what is wrong with it is told, and the old one stays."""

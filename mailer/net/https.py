@@ -273,7 +273,8 @@ class HttpsClient:
         """The `answer`; its connection is kept, if it stands."""
         idle = self._idle.setdefault(_key(url), [])
         if line.reusable and len(idle) < KEPT:
-            tls.remember(line.stream.tls)
+            if not line.kept:  # to copy a session costs as much as a request
+                tls.remember(line.stream.tls)
             line.http.start_next_cycle()
             line.kept = True
             line.since = asyncio.get_running_loop().time()

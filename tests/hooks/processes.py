@@ -1,0 +1,97 @@
+"""`mailer hooks run` as a process, on a spool whose journal the test writes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from mailer.hooks.signing import written
+from mailer.journal.api import JournalEvent
+from mailer.journal.files import FileJournal
+
+MAILER = Path(__file__).parents[2] / "bin" / "mailer"
+
+
+class SenderWorld:
+    """A spool, a secret, and a configuration with one endpoint at `port`; `more` are lines of it."""
+
+    def __init__(self, place: Path, port: int, more: str = "") -> None:
+        self.place = place
+        self.spool = place / "spool"
+        self.spool.mkdir(mode=0o700, exist_ok=True)
+        self.secret = written(secrets.token_bytes(32))
+        self.secret_file = place / "shop.secret"
+        self.secret_file.write_text(self.secret + "\n")
+        self.secret_file.chmod(0o600)
+        self.config = place / "config.toml"
+        self.configure(port, more)
+        self.journal = FileJournal(f"{self.spool}/journal")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, port: int, more: str = "") -> None:
+        self.config.write_text(
+            f'[mailer]\nspool = "{self.spool}"\nhostname = "mail.example.com"\n[[webhook]]\nname = "shop"\n'
+            f'url = "http://127.0.0.1:{port}/hook"\nsecret_file = "{self.secret_file}"\nprivate = true\n{more}'
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def write(self, events: Sequence[JournalEvent]) -> list[str]:
+        async def write() -> list[str]:
+            found = await self.journal.append(events)
+            await self.journal.close()
+            return [each.id for each in found]
+
+        return asyncio.run(write())
+
+    def cursor(self) -> str:
+        return asyncio.run(self.journal.cursor("hooks.shop"))
+
+    def start(self) -> None:
+        self.process = subprocess.Popen([sys.executable, MAILER, "hooks", "run", "--config", self.config], stderr=subprocess.PIPE)
+
+    def kill(self) -> None:
+        """As a crash does."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> str:
+        """As systemd does; what it has told."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> str:
+        process, self.process = self.process, None
+        if process is None:
+            return ""
+        process.send_signal(number)
+        _, told = process.communicate(timeout=30)
+        return told.decode()
+
+    def reload(self) -> None:
+        assert self.process
+        os.kill(self.process.pid, signal.SIGHUP)
+
+    def mailer(self, *words: str) -> tuple[int, str, str]:
+        """What a command of `mailer hooks` exits with and prints."""
+        done = subprocess.run(
+            [sys.executable, MAILER, "hooks", *words, "--config", self.config], capture_output=True, text=True, timeout=60
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def listed(self) -> dict[str, Any]:
+        code, out, error = self.mailer("list", "--json")
+        assert code == 0, error
+        found = json.loads(out.splitlines()[0])
+        assert isinstance(found, dict)
+        return found
