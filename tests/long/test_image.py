@@ -55,7 +55,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Pat
     home = tmp_path_factory.mktemp("image")
     base = bare("python3", "python3-venv", "ca-certificates")
     subprocess.run(["/usr/bin/python3", "-m", "venv", home / "venv"], check=True)
-    subprocess.run([home / "venv/bin/pip", "wheel", "-q", "-w", home / "wheels", f"{TREE}[metrics,speed]"], check=True, capture_output=True)
+    subprocess.run(
+        [home / "venv/bin/pip", "wheel", "-q", "-w", home / "wheels", f"{TREE}[metrics,speed,web]"], check=True, capture_output=True
+    )
     store = Store(home)
     container = store("from", "scratch")
     store("add", container, base, "/")
@@ -113,4 +115,5 @@ def test_it_sends_with_its_root_read_only(image: tuple[Store, Path], tmp_path: P
             machine.run("/usr/sbin/sendmail", "ben@example.net", input="Subject: sendmail\n\nx\n", **user)
             wait_until("three messages arrive", lambda: sink.count == 3)
             machine.run(*check, **user)
+            assert json.loads(machine.run("mailer", "api", "openapi", **user))["openapi"]  # the extra web is there
         assert "nobody" not in daemon.said

@@ -5,6 +5,7 @@ The tests are the days of one machine, in their order; each stands on those befo
 
 from __future__ import annotations
 
+import json
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -59,6 +60,7 @@ def test_it_is_installed(machine: Throwaway, package: Path, sink: SinkThread) ->
     assert machine.run("readlink", "-f", "/usr/lib/sendmail", "/usr/bin/mailq", "/usr/bin/newaliases").split() == ["/usr/sbin/sendmail"] * 3
     assert machine.path("etc/aliases").read_text() == "postmaster: root\nroot: ops@example.net\n"
     assert "mailer-queue - " in machine.run("mailer", "help", "queue")
+    assert json.loads(machine.run("mailer", "api", "openapi"))["openapi"]  # the extra web is there
     for place in ("bash-completion/completions/mailer", "zsh/vendor-completions/_mailer", "fish/vendor_completions.d/mailer.fish"):
         assert machine.path(f"usr/share/{place}").is_file()
     unit = TREE / "packaging/systemd/mailer.service"
