@@ -40,6 +40,8 @@ class AlarmBook:
         self._open: dict[Place, OpenAlarm] = {}
         self._inherited: dict[Place, float] = {}
         self._ended: deque[AlarmOver] = deque(maxlen=ENDS)
+        self._ousted: list[AlarmOver] = []
+        """The ends of those that made room, until they are told."""
         self._changed = True
 
     @property
@@ -80,11 +82,12 @@ class AlarmBook:
             return None if alarm is None else self._end(alarm, event.at, event.detail or "it is over")
 
     def lapse(self, now: float) -> list[AlarmOver]:
-        """End what was not met for so long that it is over, at `now` (seconds since the epoch)."""
+        """End what was not met for so long that it is over, at `now` (seconds since the epoch); and what has made room for another."""
         if not self._open:
             return []
         with self._lock:
-            return [self._end(alarm, now, why) for alarm in [*self._open.values()] if (why := self._past(alarm, now))]
+            ousted, self._ousted = self._ousted, []
+            return ousted + [self._end(alarm, now, why) for alarm in [*self._open.values()] if (why := self._past(alarm, now))]
 
     def ended(self) -> list[AlarmOver]:
         """What has ended since this was asked last, of the last `ENDS`."""
@@ -126,7 +129,7 @@ class AlarmBook:
             mildest = min(self._open.values(), key=lambda each: (SEVERITIES.index(each.severity), each.since))
             if SEVERITIES.index(mildest.severity) >= SEVERITIES.index(severity):
                 return None
-            del self._open[mildest.kind, mildest.key]
+            self._ousted.append(self._end(mildest, event.at, f"it is not followed any more: {MOST} worse or newer ones are open"))
         self._open[place] = alarm
         return AlarmBegun(event.at, alarm)
 

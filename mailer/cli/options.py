@@ -114,15 +114,21 @@ class Given:
 
     def carry_out(self) -> int:
         """Do what was given; returns the exit code. Raises `Problem`."""
-        when = self.text(COLOR.key)
+        when = self.colour
         if when is None:
             return self.command.run(self)
-        if when not in WHEN:
-            raise usage(f"--color takes auto, always or never, not {when!r}", self.command.name)
         from . import show
 
         with show.colour(when):
             return self.command.run(self)
+
+    @property
+    def colour(self) -> str | None:
+        """When there is to be colour, if that was said. Raises `Problem` (usage)."""
+        when = self.text(COLOR.key)
+        if when is not None and when not in WHEN:
+            raise usage(f"--color takes auto, always or never, not {when!r}", self.command.name)
+        return when
 
     def flag(self, name: str) -> bool:
         """Whether the option was given at all."""
@@ -186,7 +192,7 @@ def read(command: Subcommand, arguments: Iterable[str]) -> Given | None:
                 operands.append(argument)
     except LookupError:
         return None
-    if HELP.key in values or (operands and not command.operands) or not {*values.get(COLOR.key, ())} <= {*WHEN}:
+    if HELP.key in values or (operands and not command.operands):
         return None
     return Given(command, values, operands)
 

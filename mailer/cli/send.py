@@ -74,8 +74,10 @@ def run(given: Given) -> int:
 
 
 def _warn(given: Given, spool: str) -> None:
-    """Say where a daemon runs instead, unless somebody said which spool or which configuration is meant."""
-    if any(map(given.flag, ("--quiet", "--spool", "--config"))) or os.environ.get("MAILER_CONFIG"):
+    """Say where a daemon runs instead. A script that names its spool or configuration means it; a person may not."""
+    if given.flag("--quiet"):
+        return
+    if (given.flag("--spool") or given.flag("--config") or os.environ.get("MAILER_CONFIG")) and not (sys.stderr and sys.stderr.isatty()):
         return
     from mailer.spool.files.daemons import note_elsewhere
 

@@ -41,6 +41,8 @@ def missing(config: Config) -> Iterator[Mistake]:
     yield from _readable(config, "tls.ca_file", config.tls.ca_file)
     yield from _writable(config, "log.file", config.log.file)
     yield from _aliases(config)
+    if problem := mute(config):
+        yield Mistake(config.lines.get("alarm.command", 0), problem)
     for at, key in enumerate(config.dkim):
         yield from _told(config, f"dkim.{at}.key_file", partial(read_key, key.key_file))
 
@@ -52,6 +54,23 @@ def _spool(config: Config) -> Iterator[Mistake]:
     yield from _told(config, "mailer.spool", partial(check_ancestors, config.spool))
     if problem := closed(config.spool):
         yield Mistake(config.lines.get("mailer.spool", 0), problem)
+
+
+def mute(config: Config) -> str:
+    """Why the program that is told of alarms cannot be started by the user of this process; empty if it can, or there is none."""
+    for program in config.alarm.command[:1]:
+        places = [program] if "/" in program else [os.path.join(each, program) for each in os.get_exec_path()]
+        if not any(os.path.isfile(place) and os.access(place, os.X_OK) for place in places):
+            there = any(map(os.path.isfile, places))
+            why = f"may not be run by {_me()}: chmod a+rx, and the directories above" if there else "is not there"
+            return f"alarm.command: {program} {why}, so nobody hears of an alarm by it"
+    return ""
+
+
+def _me() -> str:
+    from mailer.io.machine import called
+
+    return called(os.geteuid())
 
 
 def closed(spool: str) -> str:

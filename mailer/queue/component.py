@@ -244,7 +244,7 @@ class Queue(Component):
         """Take up what the daemon before had put off."""
         found = await inherited(self.status, self.config)
         self.manager.suspended.hurry(found.hurried)
-        await self.manager.fuses.inherit(found.fused)
+        self.manager.suspended.hurry(await self.manager.fuses.inherit(found.fused))
 
     def _look_at_clock(self) -> None:
         """Where it was set, what waits is told its new time at once."""

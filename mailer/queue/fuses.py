@@ -139,10 +139,13 @@ class Fuses:
     def change(self, limit: Callable[[Principal], Limit | None] | None, now: float) -> list[str]:
         """Let other limits hold; returns the messages that are to ask for another turn."""
         self._limit = limit
+        if limit is None:
+            self._end(now)
+            return self._freed()
         again: list[str] = []
         for who, known in [*self._known.items()]:
             before = known and known[0]
-            after = limit(who) if limit else None
+            after = limit(who)
             if before == after:
                 continue
             if known is not None:
@@ -154,6 +157,22 @@ class Fuses:
         for id in again:
             self._turns.pop(id, None)
         return again
+
+    def _end(self, now: float) -> None:
+        """No fuse is left: what was used up counts no more, and who waited does so no longer."""
+        self._changed = self._changed or bool(self._paid or self._known)
+        self._paid.clear()
+        self._known.clear()
+        self.gone = {who: gone._replace(until=min(gone.until, now)) for who, gone in self.gone.items()}
+
+    def _freed(self) -> list[str]:
+        """The messages that wait for a turn that nobody gives any more; they wait no longer."""
+        freed = [*self._waiting]
+        for id in freed:
+            self._over(id)
+            self._turns.pop(id, None)
+            self._again.discard(id)
+        return freed
 
     def move(self, seconds: float) -> None:
         """The clock was set, and shows so many seconds more."""
@@ -229,8 +248,11 @@ class Fuses:
         if not self._many[who] and who in self.gone:
             self.gone[who] = self.gone[who]._replace(until=now)
 
-    async def inherit(self, ids: Iterable[str]) -> None:
-        """Note that these messages wait for their turn since before the daemon began."""
+    async def inherit(self, ids: Iterable[str]) -> list[str]:
+        """Note that these messages wait for their turn since before the daemon began; returns those for which there is no fuse any more."""
+        if self._limit is None:
+            return [*ids]
+        free: list[str] = []
         for id in ids:
             if id in self._waiting:
                 continue
@@ -239,10 +261,14 @@ class Fuses:
             except (NoSuchMessage, CorruptMessage, OSError):
                 continue
             if entry.state == "deferred" and (who := entry.envelope.principal) is not None:
+                if self._limit_of(who) is None:
+                    free.append(id)
+                    continue
                 self._waits(id, who)
                 if not _asks_again(entry):
                     self._reserved.add(id)
             await asyncio.sleep(0)
+        return free
 
     def _waits(self, id: str, who: Principal) -> None:
         if len(self._waiting) < WAITING:
@@ -257,12 +283,15 @@ class Fuses:
             self._many[who] -= 1
         return who
 
+    def _limit_of(self, who: Principal) -> Limit | None:
+        return self._limit(who) if self._limit else None
+
     def _fuse(self, who: Principal) -> tuple[Limit, Fuse] | None:
         if who not in self._known:
             if len(self._known) >= MANY:
                 self._paid.update((known, fuse[1].paid) for known, fuse in self._known.items() if fuse is not None)
                 self._known.clear()
-            limit = self._limit(who) if self._limit else None
+            limit = self._limit_of(who)
             self._known[who] = None if limit is None else (limit, Fuse(*limit.rate, limit.burst, self._paid.pop(who, NOBODY)))
         return self._known[who]
 

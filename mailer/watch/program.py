@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0  # seconds
 MUCH = 200  # characters of what it says when it fails
+BLOCK = 4096  # bytes of that which are read at once; the last two are kept
+LOOK = 0.05  # seconds between two looks whether it is done
+SETTLED = 1.0  # seconds for its last words when it is: what it has left behind may hold its standard error open for ever
 
 
 async def start(command: Sequence[str], notice: Notice, host: str, *, patience: float = PATIENCE) -> str:
@@ -31,20 +36,41 @@ async def start(command: Sequence[str], notice: Notice, host: str, *, patience: 
     except (OSError, ValueError) as error:
         return f"{command[0]} cannot be started: {getattr(error, 'strerror', None) or error}"
     data = (json.dumps(notice.as_json(host)) + "\n").encode()
+    kept: deque[bytes] = deque(maxlen=2)
+    said = asyncio.ensure_future(_last_words(process.stderr, kept))
+    given = asyncio.ensure_future(_give(process.stdin, data))
     try:
         async with asyncio.timeout(patience):
-            _, said = await process.communicate(data)
+            while process.returncode is None:  # noqa: ASYNC110 -- `wait` waits for whoever holds its standard error open, too
+                await asyncio.sleep(LOOK)
+        await asyncio.wait({said}, timeout=SETTLED)
     except TimeoutError:
-        if process.returncode == 0:  # it is done, and what it has left behind holds its standard error open
-            process._transport.close()  # type: ignore[attr-defined] # asyncio has no public way
-            return ""
         return f"{command[0]} was not done within {patience:.0f} s"
     finally:
         await _end(process)
+        for task in (said, given):
+            task.cancel()
+        await asyncio.gather(said, given, return_exceptions=True)
+        process._transport.close()  # type: ignore[attr-defined] # asyncio has no public way
     if process.returncode == 0:
         return ""
-    words = said.decode(errors="replace").strip().splitlines()[-1:]
+    words = b"".join(kept).decode(errors="replace").strip().splitlines()[-1:]
     return f"{command[0]} failed with {process.returncode}" + "".join(f": {line[:MUCH]}" for line in words)
+
+
+async def _give(stdin: asyncio.StreamWriter | None, data: bytes) -> None:
+    """Give it the alarm; it may not care to read."""
+    if stdin is not None:
+        with suppress(OSError):
+            stdin.write(data)
+            await stdin.drain()
+        stdin.close()
+
+
+async def _last_words(stderr: asyncio.StreamReader | None, kept: deque[bytes]) -> None:
+    """Keep the end of what it says, however much that is."""
+    while stderr is not None and (some := await stderr.read(BLOCK)):
+        kept.append(some)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -54,4 +80,5 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             os.killpg(process.pid, 9)
         except ProcessLookupError:
             pass
-        await process.wait()
+        while process.returncode is None:  # noqa: ASYNC110 -- as above
+            await asyncio.sleep(LOOK)

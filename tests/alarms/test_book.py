@@ -108,6 +108,9 @@ def test_there_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(book.heard(Alarm(NOW + 20, "disk", "x" * 10**6)), AlarmBegun)
     assert [alarm.key for alarm in book.alarms] == ["", "mx:1", "mx:2"]
     assert len(book.alarms[0].text) == module.LONGEST
+    (over,) = book.lapse(NOW + 21)
+    assert (over.alarm.key, over.at, "not followed any more" in over.detail) == ("mx:0", NOW + 20, True)
+    assert (book.ended(), book.lapse(NOW + 22)) == ([over], [])
 
 
 def test_what_is_only_good_to_know_costs_nothing_when_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:

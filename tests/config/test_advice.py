@@ -38,6 +38,25 @@ def test_certificate_files_have_to_be_there(tmp_path: Path) -> None:
     assert not list(missing(config))
 
 
+def test_the_program_that_is_told_of_alarms_has_to_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its path, or on PATH; and the daemon's user has to be allowed to run it."""
+    program = tmp_path / "page-me"
+
+    def said(name: str) -> list[tuple[int, str]]:
+        return [(each.line, each.text) for each in missing(read(f'{RELAY}[alarm]\ncommand = "{name} --urgent"\n'))]
+
+    assert said(str(program)) == [(6, f"alarm.command: {program} is not there, so nobody hears of an alarm by it")]
+    program.touch(0o644)
+    ((line, text),) = said(str(program))
+    assert (line, f"{program} may not be run by " in text, "chmod a+rx" in text) == (6, True, True)
+    program.chmod(0o755)
+    assert said(str(program)) == []
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert said("page-me") == []
+    ((_, text),) = said("page-you")
+    assert "page-you is not there" in text
+
+
 def test_the_spool_has_to_be_one_that_the_daemon_can_work_in(tmp_path: Path) -> None:
     """Not a file, nor below a directory where it cannot be made, nor with directories of somebody else; each says what to do."""
     if os.geteuid() == 0:

@@ -247,6 +247,45 @@ def test_a_reload_gives_other_turns(post: Post) -> None:
     play(scenario())
 
 
+@on_both
+def test_without_fuses_nobody_waits_for_a_turn(post: Post) -> None:
+    """A reload without any lets all go and ends the alarm; nothing is used up if they come back."""
+    post.manager.fuses.change(only(WILD, HOUR), post.clock.now())
+
+    async def scenario() -> None:
+        async with post.running():
+            ids = [put(post, WILD, f"w{nth}") for nth in range(8)]
+            for id in ids[3:]:
+                await post.settled(id, "deferred")
+            freed = post.manager.fuses.change(None, post.clock.now())
+            assert sorted(freed) == sorted(ids[3:])
+            post.manager.suspended.hurry(freed)
+            for id in ids:
+                await post.settled(id, None)
+            post.manager.fuses.look(post.clock.now())
+            assert told(post)[-1] == "ends"
+            await post.manager.fuses.save(post.clock.now())
+            assert at_once(post.kept.recall(fuses.NAME)) == b"{}"
+            post.manager.fuses.change(only(WILD, HOUR), post.clock.now())
+            for nth in range(3):
+                await post.settled(put(post, WILD, f"again{nth}"), None)
+
+    play(scenario())
+
+
+def test_a_daemon_whose_configuration_has_no_fuse_lets_go_what_waits_for_a_turn(tmp_path: Path) -> None:
+    """Those of a submitter who has one wait still."""
+    after, ids = restarted(tmp_path, 8)
+
+    async def scenario() -> None:
+        for limit, free in ((only(MILD, HOUR), ids[3:]), (None, ids[3:]), (only(WILD, HOUR), [])):
+            waiting = fuses.Fuses(after.kept, after.events.append)
+            waiting.change(limit, after.clock.now())
+            assert await waiting.inherit(ids[3:]) == free
+
+    play(scenario())
+
+
 def test_what_was_remembered_and_is_damaged_is_told(tmp_path: Path) -> None:
     """All fuses are whole then, and mail goes on."""
     post = Post(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -198,8 +199,15 @@ def test_a_command_has_a_limit_of_time_and_its_children_end_with_it() -> None:
         assert said == "/bin/sh failed with 3: two"
         deaf = await program.start(("/bin/true",), notice, "h")
         assert deaf == ""
-        left = await program.start(("/bin/sh", "-c", "sleep 2 &"), notice, "h", patience=0.5)
-        assert left == "", "told once, although a child of it holds its standard error open"
+        for end, told in (("exit 0", ""), ("echo no >&2; exit 4", "/bin/sh failed with 4: no")):
+            began = time.monotonic()
+            left = await program.start(("/bin/sh", "-c", f"sleep 9 & {end}"), notice, "h")
+            assert left == told, "told once, although a child of it holds its standard error open"
+            assert time.monotonic() - began < 6, "and nobody waits for that one"
+        much = await program.start(
+            ("/bin/sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo why >&2; exit 5"), notice, "h"
+        )
+        assert much == "/bin/sh failed with 5: why"
 
     asyncio.run(scenario())
     assert notice.environment("h")["MAILER_ALARM_TEXT"] == "full $(touch x)"

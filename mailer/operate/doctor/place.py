@@ -12,10 +12,10 @@ from mailer.config.secret import check_ancestors
 from mailer.io.machine import called
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
-from mailer.spool.files import condition, layout, sweep
+from mailer.spool.files import layout, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mailer.config import Config
     from mailer.spool.files.condition import Flaw, FlawKind
@@ -27,7 +27,7 @@ READ_ONLY = "`dmesg` says whether an error of the disk made it so; under systemd
 ABOVE = "only root and the owner of a spool may write above it (`ls -ld`)"
 
 
-def spool(place: str) -> Iterator[Finding]:
+def spool(place: str, flaws: Callable[[], Sequence[Flaw]]) -> Iterator[Finding]:
     """Whether the user of this process can work in the spool, and nobody else can."""
     try:
         check_ancestors(place)
@@ -42,7 +42,7 @@ def spool(place: str) -> Iterator[Finding]:
         text, _, remedy = trouble.partition("; ")
         yield Finding("spool", place, FAIL, text, remedy or "move what is there away, or set mailer.spool to another directory")
         return
-    found = [each for each in condition.flaws(place) if each.kind in ("absent", "mode", "owner")]
+    found = [each for each in flaws() if each.kind in ("absent", "mode", "owner")]
     for kind in ("absent", "mode", "owner"):
         if some := sorted((each for each in found if each.kind == kind), key=_is_grave, reverse=True):
             more = f", and {len(some) - 1} more like that" if some[1:] else ""
@@ -63,9 +63,9 @@ def _as_root(place: str) -> str:
     return f"as root: {REPAIR}, or chown -R --no-dereference {os.stat(place).st_uid} {place} while no daemon runs"
 
 
-def lying_about(place: str) -> Iterator[Finding]:
+def lying_about(place: str, flaws: Callable[[], Sequence[Flaw]]) -> Iterator[Finding]:
     """What is in the spool and leads to nothing: left-overs, strangers, what could not be read."""
-    found = condition.flaws(place)
+    found = flaws()
     kinds = Counter(each.kind for each in found)
     told: tuple[tuple[FlawKind, str, str], ...] = (
         ("corrupt", "could not be read and was set aside", "look at it (`less`), save what is of use, and remove it"),

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from mailer.check.finding import FAIL, PASS, WARN, Finding
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
-from mailer.spool.files import condition, suspensions
+from mailer.spool.files import suspensions
 from mailer.status import sqlite
 
 from .place import REPAIR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mailer.spool.files.condition import Flaw
 
 HEAVY = 1 << 28  # bytes beside the database
 
@@ -38,9 +40,9 @@ def database(place: str, *, running: bool) -> Iterator[Finding]:
         yield Finding("status", name, PASS, f"whole, {found.size / 1e6:.1f} MB")
 
 
-def requests(place: str) -> Iterator[Finding]:
+def requests(place: str, flaws: Callable[[], Sequence[Flaw]]) -> Iterator[Finding]:
     """The notes of request ids, by which what is asked for twice is queued once."""
-    damaged = [each.path for each in condition.flaws(place) if each.kind == "key"]
+    damaged = [each.path for each in flaws() if each.kind == "key"]
     if damaged:
         text = f"{len(damaged)} notes are damaged, so that their requests are refused"
         yield Finding("request ids", damaged[0], FAIL, text, f"rm {damaged[0]}, if its message was sent; else it may be sent twice")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import traceback
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, NamedTuple
+from threading import Lock
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from mailer.check.finding import FAIL, ORDER, Finding
 from mailer.mail.problem import Problem
@@ -14,7 +15,25 @@ from mailer.net.aside import aside
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+T = TypeVar("T")
+
 LIMIT = 15.0  # seconds for one check; name servers that are silent take ten
+
+
+class Once(Generic[T]):
+    """What several checks want to know: the first of them, whichever that is, finds it out by `look`, and the others wait for that."""
+
+    def __init__(self, look: Callable[[], T]) -> None:
+        self._look = look
+        self._lock = Lock()
+        self._found: list[T] = []
+
+    def __call__(self) -> T:
+        """What is found. Raises what `look` raises; then the next one looks again."""
+        with self._lock:
+            if not self._found:
+                self._found.append(self._look())
+            return self._found[0]
 
 
 class Checkup(NamedTuple):

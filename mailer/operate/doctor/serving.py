@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.check.finding import FAIL, PASS, WARN, Finding
 from mailer.mail.dates import rfc3339
-from mailer.spool.files import condition, daemons, doorbell, handover, traces
+from mailer.spool.files import daemons, doorbell, handover, traces
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status import sqlite
 
 from .place import REPAIR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mailer.config import Config
+    from mailer.spool.files.condition import Flaw
 
 WAITING = ("queued", "deferred")
 LONG = 3600.0  # seconds that mail may wait before somebody should look
@@ -64,9 +65,9 @@ def daemon(place: str, now: Running, elsewhere: Sequence[str]) -> Iterator[Findi
         yield Finding("daemon", place, FAIL if any(counts) else WARN, waits, START)
 
 
-def hearing(place: str, now: Running, config: Config) -> Iterator[Finding]:
+def hearing(place: str, now: Running, config: Config, flaws: Callable[[], Sequence[Flaw]]) -> Iterator[Finding]:
     """The doorbell, by which mail leaves at once, and the socket of other users."""
-    stale = [each.path for each in condition.flaws(place) if each.kind == "socket"]
+    stale = [each.path for each in flaws() if each.kind == "socket"]
     if stale:
         text = f"{' and '.join(os.path.basename(path) for path in stale)} of a daemon that was killed: nobody listens"
         yield Finding("doorbell", place, WARN, text, f"the next daemon replaces it; {REPAIR} removes it")

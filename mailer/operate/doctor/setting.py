@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from mailer.check.finding import FAIL, PASS, WARN, Finding
@@ -89,8 +88,7 @@ def told(config: Config) -> Iterator[Finding]:
     """Whether somebody hears of an alarm besides the log, and how."""
     command, mail = config.alarm.command, config.alarm.mail
     line = config.lines.get("alarm.command", 0)
-    if command and shutil.which(command[0]) is None:
-        text = f"{command[0]} is not there, or may not be run, so nobody hears of an alarm by it"
+    if text := advice.mute(config).removeprefix("alarm.command: "):
         yield Finding("alarms", "told by", FAIL, text, f"a program that is there, as command of [alarm] ({config.path}:{line})")
         return
     ways = [*([f"a mail to {', '.join(mail)}"] if mail else []), *([f"the command {command[0]}"] if command else [])]

@@ -15,12 +15,12 @@ from mailer.config.secret import owner_of
 from mailer.config.values import find
 from mailer.mail.problem import Problem
 from mailer.net import query
-from mailer.spool.files import daemons
+from mailer.spool.files import condition, daemons
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status import sqlite
 
 from . import installed, outward, place, records, relays, serving, setting
-from .round import Checkup, all_of
+from .round import Checkup, Once, all_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,14 +142,15 @@ def _looks(patient: Examined, now: float) -> list[Checkup]:
 
 def _of_spool(config: Config, state: serving.Running, now: float) -> list[Checkup]:
     spool = config.spool
+    flaws = Once(partial(condition.flaws, spool))  # a spool may be large: it is walked through once for all of them
     return [
-        Checkup("spool", partial(place.spool, spool)),
-        Checkup("orphans", partial(place.lying_about, spool)),
+        Checkup("spool", partial(place.spool, spool, flaws)),
+        Checkup("orphans", partial(place.lying_about, spool, flaws)),
         Checkup("space", partial(place.room, spool, config)),
         Checkup("clock", partial(place.clock, spool, now)),
         Checkup("status", partial(records.database, spool, running=state.running)),
-        Checkup("request ids", partial(records.requests, spool)),
-        Checkup("doorbell", partial(serving.hearing, spool, state, config)),
+        Checkup("request ids", partial(records.requests, spool, flaws)),
+        Checkup("doorbell", partial(serving.hearing, spool, state, config, flaws)),
         Checkup("reload", partial(serving.up_to_date, spool, state, config)),
         Checkup("limits", partial(serving.descriptors, state, config)),
         Checkup("queue", partial(serving.queue, spool, now)),
