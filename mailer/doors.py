@@ -46,6 +46,10 @@ def wanted(config: Config, spool: str | None) -> dict[str, Program]:
     found: dict[str, Program] = {}
     if any(section.kind == "web" for section in config.listens):
         found["web"] = ("web", "--quiet")
+    if config.amqp.configured:
+        found["amqp"] = ("amqp",)
+    if config.webhooks:
+        found["hooks"] = ("hooks", "run")
     given = (("--config", config.path), ("--spool", spool))
     places = [word for option, path in given if path for word in (option, os.path.abspath(path))]
     return {name: (sys.executable, "-P", "-m", "mailer", *words, *places) for name, words in found.items()}

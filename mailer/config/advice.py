@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from mailer.mail.problem import Problem
@@ -39,12 +40,28 @@ def missing(config: Config) -> Iterator[Mistake]:
             if path := getattr(relay, place):
                 yield from _told(config, f"relay.{name}.{place}", Secret("file", (path,)))
     yield from _readable(config, "tls.ca_file", config.tls.ca_file)
+    yield from _doors(config)
     yield from _writable(config, "log.file", config.log.file)
     yield from _aliases(config)
     if problem := mute(config):
         yield Mistake(config.lines.get("alarm.command", 0), problem)
     for at, key in enumerate(config.dkim):
         yield from _told(config, f"dkim.{at}.key_file", partial(read_key, key.key_file))
+
+
+def _doors(config: Config) -> Iterator[Mistake]:
+    """What a door would not open for."""
+    for at, door in enumerate(config.listens):
+        yield from _readable(config, f"listen.{at}.certificate_file", door.certificate_file, "the certificate")
+        yield from _readable(config, f"listen.{at}.key_file", door.key_file, "the key")
+        for place in door.address:
+            directory = os.path.dirname(place.path)
+            if place.path and not os.access(directory, os.W_OK | os.X_OK):
+                text = f"address: no socket can be made in {directory}; make it, for the user that the daemon runs as"
+                yield Mistake(config.lines.get(f"listen.{at}.address", 0), text)
+    if config.listens and not all(map(find_spec, ("starlette", "uvicorn"))):
+        text = "a door of the kind web needs the extra web: pip install 'mailer-mta[web]'"
+        yield Mistake(config.lines.get("listen.0.kind", 0), text)
 
 
 def _spool(config: Config) -> Iterator[Mistake]:

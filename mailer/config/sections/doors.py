@@ -141,6 +141,10 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
         """A certificate that is missing, or that nobody is shown."""
         if self.tls != "none" and not self.certificate_file:
             yield "tls", 'tls = "implicit" needs a certificate; write certificate_file = "/etc/mailer/web.pem" below it'
+        public = [place for place in self.address if place.public]
+        if self.tls == "none" and public and not self.proxies:
+            text = 'keys could be read on their way to it; write tls = "implicit", or with a proxy in front of it proxies = ["10.0.0.1"]'
+            yield "address", f"{public[0]} is no loopback address, and {text}"
         if self.tls == "none" and (self.certificate_file or self.key_file):
             yield "tls" if self.certificate_file else "key_file", 'without TLS no certificate is shown; write tls = "implicit"'
 

@@ -10,6 +10,7 @@ eyes of the user whom the spool belongs to, for the daemon runs as he. What may 
 | `records` | what is kept beside mail: the status, request ids, pauses |
 | `serving` | the daemon: lock, doorbell, configuration, limits; what waits, and the alarms that are open |
 | `setting` | the configuration, and the files that it names |
+| `doors` | doors for HTTP: keys, whether each answers, certificates |
 | `outward` | the network: name servers, port 25, names of this host, clock, DKIM keys and their records |
 | `relays` | whether each relay takes our login, and when certificates end |
 | `installed` | programs of this machine: sendmail, the service, versions |

@@ -82,7 +82,7 @@ def _certificates(name: str, found: ProbeFinding, now: float) -> Iterator[Findin
     for certificate in found.certificates[:1]:
         if certificate.not_after:
             whose = f"the one that relay {name} shows"
-            yield _until(whose, certificate.not_after, now, f"the operator of {found.endpoint.host} has to renew it")
+            yield until(whose, certificate.not_after, now, f"the operator of {found.endpoint.host} has to renew it")
 
 
 def authorities(config: Config) -> list[Finding]:
@@ -113,10 +113,11 @@ def own_certificates(config: Config, now: float) -> Iterator[Finding]:
     """How long the certificates are good that we show."""
     files = {name: relay.client_certificate for name, relay in config.relays.items() if relay.client_certificate}
     for name, _, end in ends({}, files):
-        yield _until(f"ours for relay {name}", end, now, f"renew {files[name]} (client_certificate of [relay.{name}])")
+        yield until(f"ours for relay {name}", end, now, f"renew {files[name]} (client_certificate of [relay.{name}])")
 
 
-def _until(whose: str, end: float, now: float, remedy: str) -> Finding:
+def until(whose: str, end: float, now: float, remedy: str) -> Finding:
+    """Whether the certificate of `whose` is good at `now` and for a while; `end` and `now` in seconds since the epoch."""
     until = rfc3339(int(end))
     if end <= now:
         return Finding("certificate", whose, FAIL, f"ended at {until}", remedy)

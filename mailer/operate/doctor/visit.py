@@ -19,7 +19,7 @@ from mailer.spool.files import condition, daemons
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status import sqlite
 
-from . import installed, outward, place, records, relays, serving, setting
+from . import doors, installed, outward, place, records, relays, serving, setting
 from .round import Checkup, Once, all_of
 
 if TYPE_CHECKING:
@@ -133,6 +133,9 @@ def _looks(patient: Examined, now: float) -> list[Checkup]:
     looks.append(Checkup("spool", partial(_begin, patient)))
     looks.append(Checkup("sandbox", partial(setting.sandbox, config)))
     looks += _of_world(patient, now)
+    if not patient.foreign:
+        looks.append(Checkup("door", partial(doors.doors, config, state)))
+        looks.append(Checkup("certificate", partial(doors.certificates, config, now)))
     if not patient.fresh:
         looks.append(Checkup("sendmail", installed.sendmail))
         machines = spool if spool == values.SYSTEM_SPOOL else ""
