@@ -56,7 +56,7 @@ def wanted(config: Config, spool: str | None) -> dict[str, Program]:
 
 
 class Doors(Component):
-    """Those processes, which `programs` finds in a configuration."""
+    """Processes beside the daemon, which `programs` finds in a configuration."""
 
     def __init__(
         self, config: Config, clock: Clock, tell: Callable[[Event], object], programs: Callable[[Config], Mapping[str, Program]]

@@ -349,6 +349,7 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     **{f"hooks {verb}": (_object({"name": TEXT, "wish": TEXT, "heard": FLAG}),) for verb in ("replay", "enable", "disable")},
     "hooks rotate": (_object({"name": TEXT, "secret": SOME, "file": TEXT, "signatures": COUNT}),),
     "oauth login": (_object({"relay": TEXT, "file": TEXT, "user": TEXT}),),
+    "web": (_object({"event": TEXT, "urls": _list(TEXT)}, "it listens, and can be called there"),),
     "sink": (
         _object({"event": TEXT, "host": TEXT, "port": COUNT, "maildir": TEXT.or_none, "certificate": TEXT.or_none}, "it listens"),
         _object(

@@ -107,7 +107,8 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
     """A door: where others call this machine, and what they speak there.
 
     The kind web is HTTP: the API for programs, and its page. It is a process of its own, `mailer web`, which `mailer run`
-    starts, unless systemd does. It needs the extra web, pip install 'mailer-mta[web]', and an API key, which `mailer api key add` makes.
+    starts, unless systemd does. It needs an API key, which `mailer api key add` makes, and the extra web:
+    pip install 'mailer-mta[web]'.
     """
 
     kind = Setting(choice("web"), "What is spoken there.", example="web")
