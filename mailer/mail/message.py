@@ -102,6 +102,22 @@ def long_line(data: bytes, start: int = 0, end: int | None = None) -> int:
     return last
 
 
+MIXED = b"multipart/mixed"  # RFC 2046 §5.1.3
+NEAR = 16384  # bytes of a message that are looked through for it
+
+
+def is_mixed(content: bytes) -> bool:
+    """Whether normalised `content` is of several parts side by side, as a message with attachments is.
+
+    Asked for each message that leaves: nearly always the words are nowhere in its header, and nothing is read.
+    """
+    end = content.find(b"\r\n\r\n", 0, NEAR)
+    head = content[: end + 2 if end >= 0 else NEAR]
+    if MIXED not in head.lower():
+        return False
+    return any(name == b"content-type" and MIXED in field.lower() for name, field in Message.split(head).fields())
+
+
 def header_end(data: bytes, start: int = 0, end: int | None = None) -> int:
     """Where the header ends that begins at `start` of normalised `data`: behind its last field. All rooms ask here.
 

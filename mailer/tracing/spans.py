@@ -92,6 +92,7 @@ def _send(attempt: Traced, outcomes: list[Outcome]) -> Span:
     if worst.trace is not None:
         trace = cast("Transcript", worst.trace)  # what the transports of this machine leave
         attributes["smtp.connection.reused"] = trace.reused
+        attributes["smtp.has_attachments"] = trace.mixed
         _tls(attributes, trace.prologue, hop)
         for nth, link in enumerate(reversed(trace.chain())):
             children += _Steps(link, attempt.ahead, start if nth == 0 else 0.0, worst).spans()

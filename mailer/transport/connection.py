@@ -16,6 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.delivery_options import NOTHING, Request
+from mailer.mail.message import is_mixed
 from mailer.mail.outcome import Cause
 from mailer.net.aside import LARGE, aside
 from mailer.net.stream import Stream
@@ -107,7 +108,9 @@ class Connection(Session):
             transaction = self._begun(mail) if size <= LARGE or expected is not None else await self._begun_aside(mail)
         # the packet that ended the message before may have brought answers to an envelope that went out with it
         heard = self.transcript.heard[-1:] if expected is not None else None
-        self.transcript = Transcript(self.prologue, monotonic(), reused=self.deliveries > 0, heard=heard, size=size)
+        self.transcript = Transcript(
+            self.prologue, monotonic(), reused=self.deliveries > 0, heard=heard, size=size, mixed=is_mixed(mail.content)
+        )
         if not self.usable:
             self._broken(transaction, "lost", "mail", Reply.own(451, "4.4.2", "the host closed the session before MAIL", Cause.LOST))
             return transaction.answers()

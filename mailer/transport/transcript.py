@@ -103,12 +103,34 @@ class Transcript:
 
     `reused`: the session served other messages before, so its first steps were not spent on this one. `earlier` is the
     host or the try before this one, which came to nothing. `resolved` is when (time.monotonic) the names of its route were looked up,
-    and how many seconds that took.
+    and how many seconds that took. `mixed`: the message has attachments.
     """
 
-    __slots__ = ("_made", "announced", "began", "earlier", "ended", "heard", "prologue", "resolved", "reused", "size", "unanswered")
+    __slots__ = (
+        "_made",
+        "announced",
+        "began",
+        "earlier",
+        "ended",
+        "heard",
+        "mixed",
+        "prologue",
+        "resolved",
+        "reused",
+        "size",
+        "unanswered",
+    )
 
-    def __init__(self, prologue: Prologue, began: float, *, reused: bool = False, heard: list[Packet] | None = None, size: int = 0) -> None:
+    def __init__(
+        self,
+        prologue: Prologue,
+        began: float,
+        *,
+        reused: bool = False,
+        heard: list[Packet] | None = None,
+        size: int = 0,
+        mixed: bool = False,
+    ) -> None:
         """`heard` begins with the packet that ended the transaction before, where that brought answers to this one."""
         self.prologue = prologue
         self.began = began
@@ -116,6 +138,7 @@ class Transcript:
         self.announced = bool(heard)
         self.heard: list[Packet] = [] if heard is None else heard
         self.size = size
+        self.mixed = mixed
         self.ended: tuple[float, str, str] | None = None
         self.unanswered: tuple[Command, ...] = ()
         self.earlier: Transcript | None = None

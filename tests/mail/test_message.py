@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.message import PIECE, Message, is_normal, normalise
+from mailer.mail.message import NEAR, PIECE, Message, is_mixed, is_normal, normalise
 
 SMUGGLING = [
     b"\n.\n", b"\n.\r", b"\r.\n", b"\r.\r", b"\n.\r\n", b"\r.\r\n", b"\r\n.\r\r\n", b"\r\r\n.\r\r\n", b"\r\n\0.\r\n",
@@ -112,3 +112,27 @@ def test_the_cost_of_a_huge_header_is_linear() -> None:
     """A hundred thousand fields are read in a moment."""
     header = b"".join(itertools.repeat(b"X-Field: value\r\n", 100_000))
     assert sum(1 for _ in Message.split(header + b"\r\n").fields()) == 100_000
+
+
+@pytest.mark.parametrize(
+    ("header", "mixed"),
+    [
+        ("Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n", True),
+        ("CONTENT-TYPE:\r\n Multipart/MIXED;\r\n boundary=b\r\n", True),
+        ("Subject: about multipart/mixed\r\nContent-Type: text/plain\r\n", False),
+        ("Content-Type: multipart/alternative; boundary=b\r\n", False),
+        ("Subject: x\r\n", False),
+        ("", False),
+        ("X: " + "y" * NEAR + "\r\nContent-Type: multipart/mixed\r\n", False),
+    ],
+)
+def test_a_message_with_attachments_is_told_by_its_header(header: str, mixed: bool) -> None:
+    """Not by what its subject or its text says, nor by more of a header than anybody needs."""
+    assert is_mixed(f"{header}\r\nContent-Type: multipart/mixed\r\n".encode()) is mixed
+
+
+def test_what_is_no_whole_header_is_looked_through_as_it_is() -> None:
+    """A header without an end, and nothing at all, are of no kind."""
+    assert not is_mixed(b"")
+    assert not is_mixed(b"multipart/mixed")
+    assert is_mixed(b"Content-Type: multipart/mixed\r\n")

@@ -62,6 +62,12 @@ def test_a_session_that_is_used_again_has_no_beginning() -> None:
     assert root.children[1].children[0].attributes["smtp.address"] == "<>"
 
 
+def test_whether_a_message_has_attachments() -> None:
+    """As the transaction has seen it."""
+    for mixed in (True, False):
+        assert made(Transcript(prologue(*GREETED), 98.0, mixed=mixed)).attributes["smtp.has_attachments"] is mixed
+
+
 def test_the_step_that_broke_is_the_one_that_failed() -> None:
     """In the greeting, in STARTTLS, in its handshake, in EHLO behind it, in AUTH, and in the message."""
     tls, shaken = said("STARTTLS", code=220), said("HANDSHAKE", code=220)
