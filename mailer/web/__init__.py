@@ -22,6 +22,7 @@ id, and no second message comes of it.
 `look`          what became of it
 `act`           cancelling and replaying it
 `desk`          what the endpoints have at hand: configuration, threads, figures
+`room`          how much of bodies is in memory at a time
 `health`        GET /health and /ready
 `figures`       what is counted, for Prometheus
 =============== ================================================================================================

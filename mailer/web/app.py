@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import time
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from mailer.mail.problem import Problem
 
 from .answer import ApiRefusal, error, refusal_of
 from .desk import RETRY, Desk, TooBusy
+from .room import BODIES, BodyRoom, largest_body
 from .table import TABLE
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ class Around:
         self.app = app
         self.desk = desk
         self.told = told
+        self.room = BodyRoom(0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, whatever happens."""
@@ -113,7 +116,8 @@ class Around:
             if refusal is not None:
                 await refusal(scope, receive, sent)
             else:
-                await self.app(scope, receive, sent)
+                async with AsyncExitStack() as held:
+                    await self.app(scope, self._received(fields, receive, held), sent)
         except Exception as bug:
             asked.bug = bug
             if not asked.ref:  # half an answer: that it is none is said by the end of the connection
@@ -123,6 +127,25 @@ class Around:
             asked.seconds = time.monotonic() - began
             self.desk.requests.count(asked.endpoint, asked.status, asked.seconds)
             self.told(asked)
+
+    def _received(self, fields: dict[bytes, bytes], receive: Receive, held: AsyncExitStack) -> Receive:
+        """As `receive`; who begins to read a body has the room for all of it first, until `held` ends. Raises `TooBusy`."""
+        largest = largest_body(self.desk.config)
+        self.room.octets = BODIES * largest
+        octets = largest if b"transfer-encoding" in fields else int(fields.get(b"content-length", b"0"))
+        begun = False
+
+        async def received() -> Message:
+            nonlocal begun
+            if not begun:
+                begun = True
+                try:
+                    await held.enter_async_context(self.room.taking(octets))
+                except TimeoutError:
+                    raise TooBusy from None
+            return await receive()
+
+        return received
 
     def _refusal(self, fields: dict[bytes, bytes], scope: Scope) -> Response | None:
         host = fields.get(b"host", b"").decode("latin-1")

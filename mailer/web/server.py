@@ -22,6 +22,7 @@ from mailer.net.server import AcceptLoop, Peer, tcp_sockets, unix_socket
 
 from .conversation import Conversation, WebLimits, WebTimeouts, answer
 from .framing import FramingLimits, WebRefusal
+from .room import largest_body
 
 if TYPE_CHECKING:
     import socket
@@ -182,11 +183,6 @@ class WebServer:
         if self._ticking is not None:
             self._ticking.cancel()
         return left
-
-
-def largest_body(config: Config) -> int:
-    """The largest body of a request, in octets: base64 takes a third more than what it stands for."""
-    return config.api.max_body or config.submission.max_message_size * 4 // 3 + 1_000_000
 
 
 def server_context(section: Listen) -> ssl.SSLContext | None:
