@@ -139,7 +139,7 @@ class Service:
         self.log = log.log
         status = sqlite.recorder(directory.root, lambda report: self._tell_apart(Alarm(clock.now(), "status", report)))
         self.status = status
-        recorder = Recorder(spool, status)
+        recorder = Recorder(spool, status, once=once)
         journal = journal_of(directory, clock.now)
         self.events = Events([recorder, self.log], lambda error: self._tell_apart(Alarm.of(clock.now(), error)), self.book)
         tell = self.events.tell

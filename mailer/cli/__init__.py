@@ -74,6 +74,7 @@ TABLE = {
     "config": "make, check or show the configuration",
     "api": "keys of the HTTP API, and its OpenAPI document",
     "oauth": "get a refresh token for a relay, and keep it",
+    "events": "what becomes of mail, as it happens: the journal, line by line",
     "hooks": "events posted to programs elsewhere: how each endpoint does, and the process that posts",
     "web": "the process of HTTP: the API for programs, and its page",
     "amqp": "the process of the message queue: mail from RabbitMQ, results back",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .api import Journal, JournalEvent
 
 MARGIN = 600.0  # seconds before the last event from which on what is in the spool is compared; a batch waits for milliseconds
-MOST = 100_000  # events that are compared
+MOST = 50_000  # events that are compared at least, where there are more, and twice as many at most
 LEFT: tuple[State, ...] = ("deferred", "held", "failed")
 
 
@@ -46,18 +46,19 @@ async def recall(journal: Journal, spool: SpoolDirectory) -> Recalled:
     last = await journal.last()
     if not last:
         return Recalled([], (await journal.held()).since)
-    since = put_at(last) - MARGIN
-    found: dict[str, list[JournalEvent]] = {}
-    after, count = first_id(since), 0
+    since = middle = put_at(last) - MARGIN
+    after = first_id(since)
+    older: list[JournalEvent] = []
+    newer: list[JournalEvent] = []
     while page := await journal.read(after, PAGE):
-        for event in page:
-            if event.message:
-                found.setdefault(event.message, []).append(event)
-        after, count = page[-1].id, count + len(page)
-        if count > MOST:  # of an hour as busy as that, the end is enough
-            found, count, since = {}, 0, put_at(after)
+        newer += page
+        after = page[-1].id
+        if len(newer) > MOST:  # of ten minutes as busy as that, the last are enough
+            older, newer, since, middle = newer, [], middle, put_at(after)
+    found = {event.message for events in (older, newer) for event in events}
     there = {id for state in ("queued", *LEFT) for id in spool.names(state) if id in found}
-    return Recalled([event for id in there for event in found[id]], max(since, (await journal.held()).since))
+    known = [event for events in (older, newer) for event in events if event.message in there]
+    return Recalled(known, max(since, (await journal.held()).since))
 
 
 def missed(spool: SpoolDirectory, since: float) -> Iterator[Entry | None]:

@@ -102,7 +102,7 @@ class Chronicle:
         if not self.since or (outcomes and outcomes[0].at >= self.started):
             return False
         found = lines.before(entry, self.since, self.started)
-        if put_at(entry.id) >= self.since:
+        if put_at(entry.id) >= self.since or not self._knows(entry.id):
             found = [*lines.accepted(entry), *found]
         count = len(self._lines)
         for event in found:

@@ -258,6 +258,10 @@ API_KEY = {
 BATCH = {"number": COUNT, "id": SOME, "request_id": SOME, "repeat": FLAG, "error": SOME, "refused": _list(CHANGE).or_none}
 _OF_SINK = {"event": TEXT, "at": TIME, "from": TEXT, "peer": TEXT}
 
+EVENT = {
+    "id": TEXT, "at": TIME, "type": TEXT, "message": SOME, "request_id": SOME, "key": SOME, "stream": SOME, "to": SOME, "code": CODE,
+    "enhanced": SOME, "reply": SOME, "host": SOME, "tls": SOME, "class": SOME, "attempt": COUNT.or_null, "next": TIME.or_null,
+}  # fmt: skip
 WEBHOOK = {
     **dict.fromkeys(("name", "url", "format"), TEXT),
     "events": _list(TEXT),
@@ -339,6 +343,7 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     **{f"api key {verb}": (_object({"name": TEXT, "key": TEXT}),) for verb in ("add", "rotate")},
     **{f"api key {verb}": (_object(API_KEY),) for verb in ("list", "disable", "enable")},
     "api key remove": (_object({"name": TEXT, "removed": FLAG}),),
+    "events": (_object(EVENT),),
     "hooks list": (_object(WEBHOOK),),
     "hooks test": (
         _object(

@@ -43,7 +43,7 @@ class Recorder:
 
     `status` writes events down, never more than one batch at a time. `done` is told
     of each batch when it is through: the IDs that left the spool, and what went wrong, with the ID of the message that would not leave, or
-    ``status``.
+    ``status``. With `once`, a message whose events cannot be written would not leave, either.
     """
 
     def __init__(
@@ -51,10 +51,13 @@ class Recorder:
         spool: Spool,
         status: StatusRecorder,
         done: Callable[[list[str], list[tuple[str, Exception]]], None] = lambda *_: None,
+        *,
+        once: bool = False,
     ) -> None:
         self.spool = spool
         self.status = status
         self.done = done
+        self._once = once
         self.chronicle: Chronicle | None = None
         self._events: list[Event] = []
         self._leases: list[Lease] = []
@@ -128,6 +131,9 @@ class Recorder:
             new, leases[:] = [*leases], []
             self._unjournaled += new
             await self._mark(new)
+            if self._once and new:
+                why = OSError("delivered, and still in the spool: the journal cannot be written")
+                self.done([], [(lease.entry.id, why) for lease in new])
             self._since = asyncio.get_running_loop().time()
             if not self._closing and len(events) + len(self._events) < MOST:
                 self._events[:0] = events

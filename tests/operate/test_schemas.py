@@ -89,7 +89,7 @@ def test_messages_that_wait_went_and_failed(world: World, inside: Inside) -> Non
     """Sent, refused, put off and scheduled ones: by every command that shows them, with all the forms that it has."""
     moods = Moods(refuse={"nobody@example.net": "550 5.1.1 no such user", "later@example.net": "451 4.7.1 come back"})
     with SinkThread(moods) as sink:
-        world.configure(sink.port, schedule=["1h"])
+        world.configure(sink.port, schedule=["1h"], more="[journal]\nkeep = true\n")
         sent = world.mailer("send", "--json", "-f", "a@example.com", "ann@example.net", "bad@-", input=b"Subject: x\n\nx\n")
         (first,) = right("send", sent.out)
         right("send", world.mailer("send", "--json", "--dry-run", "b@example.net", input=b"Subject: x\n\nx\n").out)
@@ -113,6 +113,7 @@ def test_messages_that_wait_went_and_failed(world: World, inside: Inside) -> Non
         for by in ("destination", "domain", "reason"):
             right("status", inside.mailer("status", "--destinations", "--by", by, "--json").out)
         right("bounces", inside.mailer("bounces", "--json").out)
+        right("events", inside.mailer("events", "--json").out, lines=7)
         for by in ("reason", "domain", "code"):
             right("bounces", inside.mailer("bounces", "--by", by, "--json").out)
         right("queue list", inside.mailer("queue", "list", "--json").out, lines=3)
