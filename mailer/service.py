@@ -29,6 +29,8 @@ from mailer.config.advice import closed
 from mailer.config.secret import check_ancestors
 from mailer.doors import Doors, wanted
 from mailer.events import Alarm, Daemon, Events, Mended
+from mailer.hooks.files import FileHookStore
+from mailer.hooks.watch import HookWatch
 from mailer.intake.component import Doorbell, IntakeComponent
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
@@ -166,9 +168,10 @@ class Service:
         queue.scheduler.limited = self.counts.limited
         figures = QueueFigures(queue.manager)
         traces = Traces(config, self.events, clock, __version__)
-        more = traces.counts, lambda: self.book.alarms, __version__
+        webhooks = HookWatch(config, journal, FileHookStore(directory.root), tell, clock, self.chores)
+        more = traces.counts, lambda: self.book.alarms, __version__, lambda: webhooks.views
         served = [] if once else [Exporter(config, self.counts, self.events, figures, queue.invariants, clock, *more)]
-        watching = [] if once else self._watch()
+        watching = [] if once else [*self._watch(), webhooks]
         return (
             log,
             journaling,

@@ -104,6 +104,8 @@ def test_what_is_configured_is_started() -> None:
     config = config_of("here.toml", b'[[listen]]\nkind = "web"\naddress = "127.0.0.1:8025"\n', "/tmp/spool")
     argv = wanted(config, "spool")["web"]
     assert argv[4:] == ("web", "--quiet", "--config", os.path.abspath("here.toml"), "--spool", os.path.abspath("spool"))
+    config = config_of("", b'[[webhook]]\nname = "shop"\nurl = "https://app.example.com/"\nsecret_file = "/x"\n', "/tmp/spool")
+    assert wanted(config, None)["hooks"][4:] == ("hooks", "run")
     assert wanted(Config(), None) == {}
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mailer.config import Config
-    from mailer.operate.hooks import EndpointView
+    from mailer.hooks.view import EndpointView
 
     from .options import Given
 

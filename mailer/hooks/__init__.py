@@ -19,5 +19,7 @@ that was not screened, and no endpoint waits for another.
 `api`            what is kept of endpoints: the interface
 `files`          that in files of the spool
 `memory`         that in memory
+`view`           how endpoints do, for whoever asks
+`watch`          what the daemon tells of endpoints: alarms and figures
 ===============  ===========================================================================
 """

@@ -18,7 +18,7 @@ from mailer.events import Alarm, DoorNews, Mended
 from mailer.io.clock import SystemClock
 from mailer.io.leash import leashed
 from mailer.io.notify import notify, reloading
-from mailer.journal.files import FileJournal
+from mailer.journal.files import journal_of
 from mailer.log import LogComponent
 from mailer.mail.problem import Problem, from_os
 from mailer.net import tls
@@ -81,7 +81,7 @@ class HookProcess:
     async def _serve(self) -> None:
         self.again = asyncio.Event()
         self.book = AlarmBook()
-        self.senders = Senders(FileJournal(f"{self.config.spool}/journal"), FileHookStore(self.config.spool), self.clock, self._told)
+        self.senders = Senders(journal_of(SpoolDirectory(self.config.spool)), FileHookStore(self.config.spool), self.clock, self._told)
         loop = asyncio.get_running_loop()
         try:
             self.senders.change(self.config)

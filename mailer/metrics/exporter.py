@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.config.kinds import HostPort
     from mailer.events import Events
+    from mailer.hooks.view import EndpointView
     from mailer.io.clock import Clock
     from mailer.mail.alarm import OpenAlarm
     from mailer.queue.invariants import Invariants
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 class Exporter(Component):
     """Serves `counts`, which hears of `events` for as long, and what `queue` and `invariants` know, where the configuration says.
 
-    `traces` says how many were sent and dropped; `alarms` are those that are open; `version` is the daemon's.
+    `traces` says how many were sent and dropped; `alarms` are those that are open; `version` is the daemon's;
+    `webhooks` are the endpoints, and how they do.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Exporter(Component):
         traces: Callable[[], Mapping[str, int]] = dict,
         alarms: Callable[[], Sequence[OpenAlarm]] = list,
         version: str = "",
+        webhooks: Callable[[], Sequence[EndpointView]] = list,
     ) -> None:
         self._config = config
         self.counts = counts
@@ -56,6 +59,7 @@ class Exporter(Component):
         self._traces = traces
         self._alarms = alarms
         self._version = version
+        self._webhooks = webhooks
         self._listen: HostPort | None = None
         self._failed = False  # what was asked for last could not be done
         self._readers: Readers | None = None
@@ -144,6 +148,7 @@ class Exporter(Component):
         figures.traces = self._traces
         figures.alarms = self._alarms
         figures.version = self._version
+        figures.webhooks = self._webhooks
         return application(figures)
 
     async def _close(self) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from mailer.hooks.view import EndpointView
     from mailer.mail.alarm import OpenAlarm
     from mailer.queue.invariants import Invariants
 
@@ -58,6 +59,7 @@ class Figures(Collector):
         self.own: Callable[[], Mapping[str, str]] = dict
         self.traces: Callable[[], Mapping[str, int]] = dict
         self.alarms: Callable[[], Sequence[OpenAlarm]] = list
+        self.webhooks: Callable[[], Sequence[EndpointView]] = list
 
     def collect(self) -> Iterator[Metric]:
         """The figures, one family after the other; those of hosts are `families`."""
@@ -65,6 +67,7 @@ class Figures(Collector):
         yield from self._counters()
         yield from self._queue(now)
         yield from self._disk()
+        yield from self._endpoints()
         yield from self._daemon()
 
     def families(self) -> Iterator[str]:
@@ -153,6 +156,29 @@ class Figures(Collector):
         yield GaugeMetricFamily("mailer_disk_free_inodes", "How many more files it has room for.", disk.inodes)
         about = "What has to stay free there (submission.min_free_space): below it mail is refused."
         yield GaugeMetricFamily("mailer_disk_reserve_bytes", about, self.reserve())
+
+    def _endpoints(self) -> Iterator[Metric]:
+        """Webhooks; none where there are none."""
+        views = self.webhooks()
+        if not views:
+            return
+        posts = CounterMetricFamily(
+            "mailer_webhook_posts", "Posts of events to endpoints, by what came of them.", labels=["name", "result"]
+        )
+        for view in views:
+            for result, number in (("good", view.kept.posted), ("failed", view.kept.failed), ("refused", view.kept.refused)):
+                posts.add_metric([view.hook.name, result], number)
+        yield posts
+        gauges: tuple[tuple[str, str, Callable[[EndpointView], float]], ...] = (
+            ("up", "Whether the endpoint takes events: it is not switched off, and did not fail last.", lambda view: view.up),
+            ("behind_events", "Events that it has not had.", lambda view: view.behind),
+            ("behind_seconds", "The age of the oldest of these.", lambda view: view.seconds),
+            ("dead_events", "Events that it has refused for good, and that are kept.", lambda view: view.dead),
+        )
+        for name, about, value in gauges:
+            yield _labelled(GaugeMetricFamily, f"mailer_webhook_{name}", about, "name", ((view.hook.name, value(view)) for view in views))
+        about = "Events that were deleted from the journal before it had them."
+        yield _labelled(CounterMetricFamily, "mailer_webhook_lost_events", about, "name", ((view.hook.name, view.lost) for view in views))
 
     def _daemon(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("mailer_ready", "Whether the daemon delivers: it has read the spool, and is not ending.", self.counts.ready)

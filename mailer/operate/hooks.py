@@ -17,10 +17,9 @@ from mailer.hooks.files import LOCK, FileHookStore
 from mailer.hooks.payload import payload
 from mailer.hooks.post import LONGEST_SECRET, Poster, client_of, parsed
 from mailer.hooks.signing import NEW, read_secrets, written
-from mailer.hooks.subscriber import cursor_of
+from mailer.hooks.view import EndpointView, views_of
 from mailer.journal.api import JournalEvent
-from mailer.journal.files import FileJournal
-from mailer.mail.dates import rfc3339
+from mailer.journal.files import journal_of
 from mailer.mail.problem import Problem
 from mailer.mail.text import one_line
 from mailer.spool import first_id, new_id
@@ -31,87 +30,11 @@ from .private import keep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Literal
 
     from mailer.config import Config
     from mailer.config.sections.webhook import Webhook
-    from mailer.hooks.endpoint import EndpointState
     from mailer.hooks.post import Posted
-
-    State = Literal["good", "behind", "waits", "off", "new"]
-
-LATE = 3600.0
-"""Seconds that the oldest event may wait before somebody should look."""
-
 TEST_ADDRESS = "test@example.invalid"
-
-
-class EndpointView(NamedTuple):
-    """An endpoint: its settings, what is kept of it, and how many events it has not had, the oldest of which is so many `seconds` old.
-
-    `lost` events were deleted before it had them, and so many `dead` ones are kept.
-    """
-
-    hook: Webhook
-    kept: EndpointState
-    behind: int
-    seconds: float
-    lost: int
-    dead: int
-
-    @property
-    def state(self) -> State:
-        """How it does, in a word: it takes events, is late, waits after a failure, is switched off, or was never called."""
-        if self.kept.off:
-            return "off"
-        if self.kept.failures:
-            return "waits"
-        if self.seconds > LATE:
-            return "behind"
-        return "good" if self.kept.good_at else "new"
-
-    def trouble(self, now: float) -> str:
-        """What a person has to know of it; empty if all is well."""
-        kept = self.kept
-        if kept.off:
-            return f"it is switched off: {kept.off}; mailer hooks enable {self.hook.name}"
-        if self.lost:
-            return f"{self.lost} events were deleted before it had them; journal.retention and journal.size say how long they are kept"
-        if self.seconds > LATE:
-            why = f": {kept.why}" if kept.failures else ""
-            return f"it has not had {self.behind} events, the oldest of which is {self.seconds / 3600:.1f} h old{why}"
-        if self.dead and now - kept.dead_at < 86400:
-            return f"it has refused {self.dead} events for good ({kept.why}); mailer hooks replay {self.hook.name} --dead posts them again"
-        return ""
-
-    def as_json(self, now: float) -> dict[str, object]:
-        """As ``--json`` has it."""
-        kept = self.kept
-        return {
-            "name": self.hook.name,
-            "url": self.hook.url.shown,
-            "format": self.hook.format,
-            "events": [*self.hook.events],
-            "stream": self.hook.stream,
-            "state": self.state,
-            "why": kept.off or (kept.why if kept.failures or self.dead else "") or None,
-            "failures": kept.failures,
-            "failing_since": _time(kept.since),
-            "next_attempt_at": _time(kept.until) if kept.waits(now) else None,
-            "off_since": _time(kept.off_at),
-            "last_success_at": _time(kept.good_at),
-            "behind": self.behind,
-            "oldest_seconds": round(self.seconds, 3),
-            "lost": self.lost,
-            "dead": self.dead,
-            "posted": kept.posted,
-            "failed": kept.failed,
-            "refused": kept.refused,
-        }
-
-
-def _time(at: float) -> str | None:
-    return rfc3339(at) if at else None
 
 
 def named(config: Config, name: str) -> Webhook:
@@ -134,16 +57,9 @@ def is_running(config: Config) -> bool:
 
 async def views(config: Config) -> list[EndpointView]:
     """All endpoints of the configuration. Raises `Problem`, `OSError`."""
-    SpoolDirectory(config.spool).check_readable()
-    journal, store = FileJournal(f"{config.spool}/journal"), FileHookStore(config.spool)
-    return [await view(hook, journal, store) for hook in config.webhooks]
-
-
-async def view(hook: Webhook, journal: FileJournal, store: FileHookStore) -> EndpointView:
-    """How the endpoint `hook` does. Raises `OSError`."""
-    cursor = cursor_of(hook.name)
-    behind, lost = await journal.behind(cursor), await journal.lost(cursor)
-    return EndpointView(hook, await store.state(hook.name), behind.events, behind.seconds, lost, len(await store.dead(hook.name)))
+    directory = SpoolDirectory(config.spool)
+    directory.check_readable()
+    return await views_of(config, journal_of(directory), FileHookStore(config.spool))
 
 
 async def test(config: Config, name: str) -> Posted:

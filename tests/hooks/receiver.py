@@ -53,6 +53,7 @@ class Receiver:
         self.context = context
         self.requests: list[Request] = []
         self.port = 0
+        self.transports: set[asyncio.Transport] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -78,6 +79,8 @@ class Receiver:
 
     async def _close(self) -> None:
         self._server.close()
+        for transport in [*self.transports]:
+            transport.abort()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
 
@@ -111,6 +114,10 @@ class _Talk(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self.receiver.transports.add(transport)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.receiver.transports.discard(self.transport)
 
     def data_received(self, data: bytes) -> None:
         self.data += data

@@ -9,6 +9,7 @@ eyes of the user whom the spool belongs to, for the daemon runs as he. What may 
 | `place` | the spool: owner, modes, what lies about in it, room on its disk |
 | `records` | what is kept beside mail: the status, request ids, pauses |
 | `serving` | the daemon: lock, doorbell, configuration, limits; what waits, and the alarms that are open |
+| `webhooks` | whether endpoints take events |
 | `setting` | the configuration, and the files that it names |
 | `doors` | doors for HTTP: keys, whether each answers, certificates |
 | `outward` | the network: name servers, port 25, names of this host, clock, DKIM keys and their records |

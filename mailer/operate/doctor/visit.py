@@ -21,6 +21,7 @@ from mailer.status import sqlite
 
 from . import doors, installed, outward, place, records, relays, serving, setting
 from .round import Checkup, Once, all_of
+from .webhooks import webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,6 +160,7 @@ def _of_spool(config: Config, state: serving.Running, now: float) -> list[Checku
         Checkup("queue", partial(serving.queue, spool, now)),
         Checkup("alarm", partial(serving.alarms, spool, state)),
         Checkup("pauses", partial(records.pauses, spool, now)),
+        Checkup("webhooks", partial(webhooks, config, now)),
     ]
 
 
