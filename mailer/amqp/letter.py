@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.compose import Composition, EmailError, EmailLimits
-from mailer.compose.payload import load
+from mailer.compose.payload import strict
 from mailer.mail.envelope import is_request_id, queue_priority
 from mailer.mail.principal import parse
 from mailer.mail.problem import Problem
@@ -115,6 +115,7 @@ def submission(letter: Letter, terms: QueueTerms) -> Submission:
             priority=queue_priority(email.priority),
             whole=True,
             submitter=terms.who,
+            senders=None if "*" in terms.senders else terms.senders,
             stream=terms.stream,
             traceparent=letter.traceparent,
         )
@@ -124,12 +125,10 @@ def submission(letter: Letter, terms: QueueTerms) -> Submission:
 
 def _email(body: bytes, terms: QueueTerms) -> Composition:
     try:
-        email = Composition.from_payload(load(body))
+        email = Composition.from_payload(strict(body))
         terms.limits.check(email)
     except EmailError as error:
         raise Problem(str(error), "bad-message") from None
-    except RecursionError:
-        raise Problem("the body is no JSON that can be read: it is nested too deeply", "bad-message") from None
     except ValueError as error:
-        raise Problem(f"the body is no JSON: {error}", "bad-message") from None
+        raise Problem(f"the body is no JSON that is taken: {one_line(str(error), 200)}", "bad-message") from None
     return email
