@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from mailer import __version__
+from mailer.alarms.beside import Neighbours
 from mailer.alarms.book import AlarmBook
 from mailer.alarms.component import AlarmComponent
 from mailer.config import load
@@ -177,6 +178,7 @@ class Service:
             journaling,
             StatusComponent(status, recorder, directory, queue.scheduler.active.__contains__, tell, clock, self.chores, once=once),
             AlarmComponent(self.book, status, tell, recorder.told, clock, self.chores),
+            Neighbours(directory, tell, clock, self.chores),
             self.sweep,
             traces,
             *served,

@@ -278,6 +278,6 @@ async def _wait(event: asyncio.Event) -> None:
 
 async def _closed(connection: AbstractConnection) -> None:
     """Close it; a broker that does not answer is not waited for."""
-    with suppress(*broker.errors(), TimeoutError):
+    with suppress(*broker.errors()):
         async with asyncio.timeout(GRACE / 2):
             await connection.close()

@@ -130,7 +130,8 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     @property
     def readers(self) -> tuple[str, ...]:
         """The names of the cursors of all who have to hear every event of the journal, wherever they are configured."""
-        return (*(f"hooks.{hook.name}" for hook in self.webhooks),)
+        amqp = ("amqp",) if self.amqp.configured and self.amqp.events else ()
+        return (*(f"hooks.{hook.name}" for hook in self.webhooks), *amqp)
 
     @property
     def journaled(self) -> bool:

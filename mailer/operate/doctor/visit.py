@@ -19,7 +19,7 @@ from mailer.spool.files import condition, daemons
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status import sqlite
 
-from . import doors, installed, outward, place, records, relays, serving, setting
+from . import broker, doors, installed, outward, place, records, relays, serving, setting
 from .round import Checkup, Once, all_of
 from .webhooks import webhooks
 
@@ -80,6 +80,8 @@ class Examined(NamedTuple):
         if not self.made or os.geteuid() != 0 or owner_of(self.config.spool).uid == 0:
             return self, ""
         preload(self.config.spool)
+        if self.config.amqp.configured:
+            broker.preload()
         owner = owner_of(self.config.spool)
         owner.become()
         if self.path and not self.mistakes and os.access(self.path, os.R_OK):
@@ -175,6 +177,8 @@ def _of_world(patient: Examined, now: float) -> list[Checkup]:
         looks.append(Checkup("alarms", partial(setting.told, config)))
         looks.append(Checkup("files", partial(setting.files, config)))
         looks += [Checkup("relay", partial(relays.login, config, name, now)) for name in relays.spoken_to(config)]
+        if config.amqp.configured:
+            looks.append(Checkup("broker", partial(broker.queues, config)))
         looks.append(Checkup("authorities", partial(relays.authorities, config)))
         looks.append(Checkup("certificate", partial(relays.own_certificates, config, now)))
     return looks
