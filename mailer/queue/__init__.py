@@ -17,7 +17,7 @@ reload replaces it.
 `invariants`    nothing is stuck, nothing fills up      `alarms`        trouble of ours that mail meets
 `clock_step`    somebody has set the clock              `fuses`         one submitter hands in too much
 `folding`       equal mail becomes one message          `digest`        that message
-`outages`       which destinations are down
+`outages`       which destinations are down             `lines`         who waits for a session
 `signing`       DKIM right before mail leaves           `signing_process`  signatures on another processor
 """
 

@@ -4,10 +4,9 @@ It knows three kinds of messages: those that wait on disk (`due`: a name and a t
 due, and those that are in memory, of which there are never more than `active_limit`. `plan` decides; the manager carries the
 plan out and tells the scheduler what happened. What a plan costs depends on what is due and what has changed, not on how much waits.
 
-Destinations take turns. One without a session comes before one that could do with another, so that none waits for another's
-queue. New mail and mail that was put off before take turns too, and a fifth of the sessions is kept for destinations that have mail
-which was never tried: a mountain of deferred mail never keeps a first attempt waiting. Who has not answered yet gets no more than
-`newcomers` allows. Which messages stay in memory, `admission` says.
+Destinations take turns, as they stand in `lines`. New mail and mail that was put off before take turns too, and a fifth of the sessions is
+kept for destinations that have mail which was never tried: a mountain of deferred mail never keeps a first attempt waiting. Who has not
+answered yet gets no more than `newcomers` allows. Which messages stay in memory, `admission` says.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from mailer.limits.window import Window
 from .admission import Admission, is_long
 from .destination import Destination
 from .due import DueQueue
+from .lines import Lines
 from .newcomers import Newcomers
 
 if TYPE_CHECKING:
@@ -89,14 +89,10 @@ class Scheduler:
         self._waiting = DueQueue()
         self._memory = Admission(limits.active, self._waiting)
         self.active = self._memory.active
-        self._first: deque[Destination] = deque()  # who has mail and no session
-        self._retries: deque[Destination] = deque()  # the same, and all of that mail was tried before
-        self._more: deque[Destination] = deque()  # who has mail and may have room for another session
-        self._resting: dict[str, Destination] = {}  # who has mail and is to be left alone
+        self._lines = Lines()
         self._timers: list[tuple[float, int, Destination]] = []
         self._serial = count()
         self._retrying = 0  # sessions that were opened for retries
-        self._retries_turn = False
         self._idle: deque[tuple[float, Destination]] = deque()
 
     # What is told to it about messages
@@ -177,11 +173,11 @@ class Scheduler:
         if not destination.line:
             if not destination.running:
                 destination.mark(self._now)
-            self._line_up(destination)
+            self._lines.join(destination, self._now)
         elif (destination.line == "retries" and not destination.only_retries) or (
             destination.line == "timer" and not job.attempt.entry.envelope.sender  # a report waits for no rate of messages
         ):
-            self._line_up(destination)
+            self._lines.join(destination, self._now)
         return destination
 
     def destination(self, route: Route) -> Destination:
@@ -216,12 +212,12 @@ class Scheduler:
             if self.terms is not None:
                 destination.agree(self.terms(destination.route))
             if len(destination):
-                self._line_up(destination)
+                self._lines.join(destination, self._now)
 
     def changed(self, destination: Destination) -> None:
         """Look again at `destination`, which was paused or resumed."""
         if len(destination):
-            self._line_up(destination)
+            self._lines.join(destination, self._now)
 
     def try_now(self, destination: Destination, now: float) -> None:
         """Let one session find out at once, as an operator says that mail may go there."""
@@ -238,7 +234,7 @@ class Scheduler:
         if destination.guest is not None:
             self.newcomers.took(destination)
         if destination.succeeded() and len(destination) and not destination.line:
-            self._line_up(destination)
+            self._lines.join(destination, self._now)
             return True
         return False
 
@@ -249,7 +245,7 @@ class Scheduler:
         destination.failed(now, reply, ours=ours)
         self.newcomers.failed(destination)
         if len(destination) and destination.rests(now):
-            self._line_up(destination)
+            self._lines.join(destination, self._now)
 
     def stands(self, destination: Destination) -> bool:
         """Note that a session which the plan opened has got as far as mail; returns whether others wait, so that it is time to plan."""
@@ -267,24 +263,10 @@ class Scheduler:
         if destination.terms is not None:
             destination.terms.throttle.closed()
         if len(destination):
-            self._line_up(destination)
+            self._lines.join(destination, self._now)
         elif not destination.running:
             destination.idle_since = self._now
             self._idle.append((self._now, destination))
-
-    def _line_up(self, destination: Destination) -> None:
-        """It has mail: the next plan looks at it."""
-        if destination.breaker.open_until > self._now or destination.paused_until > self._now:
-            destination.line = "rests"
-            self._resting[destination.key] = destination
-        elif not destination.running:
-            line = "retries" if destination.only_retries else "first"
-            if destination.line != line:
-                destination.line = line
-                (self._first if line == "first" else self._retries).append(destination)
-        elif destination.line != "more":
-            destination.line = "more"
-            self._more.append(destination)
 
     # What it decides
 
@@ -316,22 +298,20 @@ class Scheduler:
             if destination.wakes_at == at:
                 destination.wakes_at = 0.0
                 if len(destination) and destination.line == "timer":
-                    self._line_up(destination)
+                    self._lines.join(destination, self._now)
 
     def _plan_rests(self, plan: Plan, now: float) -> None:
-        for destination in self._resting.values():
-            destination.line = ""
+        for destination in self._lines.rested():
             if len(destination) and destination.rests(now):
                 plan.put_off.append(destination)
                 self._memory.relieve(destination)
             elif len(destination):
-                self._line_up(destination)
-        self._resting.clear()
+                self._lines.join(destination, now)
 
     def _plan_sessions(self, plan: Plan, now: float) -> None:
         """One session for each destination in turn, round and round, while there is room anywhere."""
-        self._let_out()
-        while self.running < self.limits.connections and (destination := self._next_in_line()):
+        self._lines.go_first(self.newcomers.let_out())
+        while self.running < self.limits.connections and (destination := self._lines.next(may_retry=self._may_retry)):
             if destination.rests(now):
                 destination.line = ""
                 plan.put_off.append(destination)
@@ -342,15 +322,9 @@ class Scheduler:
             else:
                 self._wait(destination, now)
 
-    def _let_out(self) -> None:
-        """Those for whom there is a place now are the next."""
-        for destination in reversed(self.newcomers.let_out()):
-            destination.line = "more" if destination.running else "retries" if destination.only_retries else "first"
-            {"more": self._more, "retries": self._retries, "first": self._first}[destination.line].appendleft(destination)
-
     def _plan_call_offs(self, plan: Plan, now: float) -> None:
         """Who has been silent for too long while others wait. How many of them wait for what does not matter: he had his time."""
-        full = self.running >= self.limits.connections and self._wanted(self._first, "first")
+        full = self.running >= self.limits.connections and self._lines.wanted(may_retry=False)
         if not (full or self.newcomers.waiting):
             return
         for destination, until in self.newcomers.silent(all=full):
@@ -360,22 +334,6 @@ class Scheduler:
             plan.call_off.append(destination)
         for destination in plan.call_off:
             self.newcomers.call_off(destination)
-
-    def _next_in_line(self) -> Destination | None:
-        """Whose turn it is. Those with nothing but retries take turns with the others, while they leave those their share."""
-        retries = self._retries and self._may_retry
-        self._retries_turn = not self._retries_turn
-        names = ("retries", "first") if retries and self._retries_turn else ("first", "retries", "more") if retries else ("first", "more")
-        for name in names:
-            line = self._first if name == "first" else self._more if name == "more" else self._retries
-            while line:
-                destination = line.popleft()
-                if destination.line != name:
-                    continue
-                if len(destination) and (name != "more" or self._may_retry or not destination.only_retries):
-                    return destination
-                destination.line = ""
-        return None
 
     @property
     def _may_retry(self) -> bool:
@@ -393,7 +351,7 @@ class Scheduler:
         self.newcomers.opened(destination, now)
         plan.open.append((destination, job))
         if len(destination):
-            self._line_up(destination)
+            self._lines.join(destination, self._now)
 
     def _wait(self, destination: Destination, now: float) -> None:
         """What keeps it from another session ends with a session of its own, or at a time."""
@@ -447,16 +405,7 @@ class Scheduler:
         """Whether a session has to end after its job: all are taken, and some destination has none for its mail."""
         if self.running < self.limits.connections:
             return False
-        return self._wanted(self._first, "first") or (bool(self._retries) and self._may_retry and self._wanted(self._retries, "retries"))
-
-    @staticmethod
-    def _wanted(line: deque[Destination], name: str) -> bool:
-        """Whether somebody stands in the line; who has left it is taken out."""
-        while line and (line[0].line != name or not len(line[0])):
-            gone = line.popleft()
-            if gone.line == name:
-                gone.line = ""
-        return bool(line)
+        return self._lines.wanted(may_retry=self._may_retry)
 
     @property
     def idle(self) -> bool:

@@ -84,6 +84,6 @@ def figure(label: str, values: Sequence[float], unit: str, digits: int = 1, **mo
     return middle
 
 
-def ratio(label: str, ours: float, theirs: float, bound: str = "") -> None:
+def ratio(label: str, ours: float, theirs: float, bound: str = "", digits: int = 2) -> None:
     """Print how the two compare."""
-    print(f"FIGURE {label}: {ours / theirs:.2f}{f' ({bound})' if bound else ''}", flush=True)
+    print(f"FIGURE {label}: {ours / theirs:.{digits}f}{f' ({bound})' if bound else ''}", flush=True)

@@ -1,21 +1,26 @@
 #!/usr/bin/env python3
 """What it costs to be watched: a queue that empties with figures, and with traces of one message in a hundred, beside one without.
 
-    python tests/benchmarks/observed.py [-n 2000] [--rounds 7]
+    python tests/benchmarks/observed.py [-n 2000] [--rounds 7] [--instructions]
 
 The drain is that of drain.py, messages of 1 KB over loopback to smtp-sink, where the queue's own cost is all there is. The processor's
 time of the daemon counts, in turns, and the ratio of the medians. The collector is another process, which reads what it is sent and says
 200; for the last one nobody listens. On a machine that does other things these ratios differ by more than they are about; so what traces
 cost is measured apart, too: to choose, for each message, and to make, write and send the spans of one in a hundred, in requests of 100.
+
+With ``--instructions`` instead: the instructions of ``mailer run --once`` under callgrind (valgrind), which no other program on the machine
+changes, for so many messages less those of a run on an empty spool; without traces and with them, in turns.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -60,13 +65,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", dest="count", type=int, default=2000, help="messages of one drain (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=7, help="drains of each, in turns (default %(default)s)")
+    parser.add_argument("--instructions", action="store_true", help="count instructions in place of time; takes a minute a round or so")
     given = parser.parse_args()
+    if given.instructions:
+        counted(given.count, given.rounds)
+        return
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(SmtpSink())
         home = stack.enter_context(scratch("bench"))
-        port = free_port()
-        collector = stack.enter_context(subprocess.Popen([sys.executable, "-c", COLLECTOR, str(port)]))
-        stack.callback(collector.terminate)
+        port = stack.enter_context(collecting())
         ways = {
             ALONE: "",
             "figures": f'[metrics]\nlisten = "127.0.0.1:{free_port()}"\n',
@@ -96,6 +103,44 @@ def main() -> None:
     traced = figure("to trace an attempt", apart, "us", 0)
     share = chosen + traced * SAMPLE
     ratio("drain, with what traces of 1 % cost apart / " + ALONE, costs[ALONE] + share, costs[ALONE], "must be at most 1.02")
+
+
+def counted(count: int, rounds: int) -> None:
+    """Count instructions in turns, and print."""
+    with SmtpSink() as sink, collecting() as port, scratch("bench") as home:
+        ways = {ALONE: "", "traces of 1 %": f'[trace]\nendpoint = "http://127.0.0.1:{port}/v1/traces"\n'}
+        found: dict[str, list[float]] = {name: [] for name in ways}
+        for nth in range(rounds):
+            for at, (name, more) in enumerate(ways.items()):
+                place = home / f"{nth}.{at}"
+                place.mkdir()
+                house = Daemon(place, {"sink": sink.port}, more)
+                empty = instructions(house)
+                house.fill(count, SIZE)
+                found[name].append((instructions(house) - empty) / count / 1000)
+                assert not house.spool.ids("queued")
+    middles = {name: figure(f"once with {count}, {name}", counts, "thousand instructions a message") for name, counts in found.items()}
+    ratio(f"instructions, traces of 1 % / {ALONE}", middles["traces of 1 %"], middles[ALONE], "must be at most 1.02", digits=3)
+
+
+def instructions(house: Daemon) -> int:
+    """The instructions of one pass over the spool of `house`."""
+    watched = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    argv = [*watched, sys.executable, "-m", "mailer", "run", "--once", "--config", str(house.home / "config.toml")]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONHASHSEED": "0"}
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=environment)
+    return int(done.stderr.rpartition("Collected : ")[2].split()[0])
+
+
+@contextlib.contextmanager
+def collecting() -> Iterator[int]:
+    """A collector in a process of its own, which takes all; its port."""
+    port = free_port()
+    with subprocess.Popen([sys.executable, "-c", COLLECTOR, str(port)]) as collector:
+        try:
+            yield port
+        finally:
+            collector.terminate()
 
 
 def choosing() -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.spool.files import spool as spool_file
+from mailer.spool.files import hearing
 from mailer.spool.files.doorbell import EVERYTHING, capacity, hang, listen, ring
 from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
@@ -76,16 +76,18 @@ def test_as_many_as_the_queue_holds_stand_for_everything(spool: SpoolDirectory) 
 
 def test_a_daemon_that_stood_still_looks_at_everything(spool: SpoolDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """More ring than the queue holds: all is looked at, at once and then once in a while, however many rings there are meanwhile."""
-    monkeypatch.setattr(spool_file, "LOOKS", 0.1)
+    monkeypatch.setattr(hearing, "LOOKS", 0.1)
 
     async def scenario() -> None:
         looks: list[float] = []
         files = FileSpool(spool)
         loop = asyncio.get_running_loop()
         await files.listen()
+        assert files._hearing is not None
+        rings = 3 * files._hearing._capacity
         async with asyncio.timeout(60):
             while len(looks) < 3:
-                assert all(ring(spool.root, ID) for _ in range(3 * files._capacity))  # the loop stands still for that
+                assert all(ring(spool.root, ID) for _ in range(rings))  # the loop stands still for that
                 if (await files.changes()).everything:
                     looks.append(loop.time())
         assert min(after - before for before, after in itertools.pairwise(looks)) >= 0.09

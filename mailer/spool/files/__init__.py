@@ -8,7 +8,8 @@
 `doorbell`      a sender wakes the daemon; `daemons`: which spools have one, and `traces`: what it leaves
 `store`         the directory: read, claim, record, move
 `claim`         what this process has of one message: its lock, and what is open of it
-`kept`          open files and contents of those that wait
+`kept`          open files and contents of those that wait, and files that wait to be closed
+`hearing`       the doorbell, hung, with a loop that listens
 `spool`         all that as `mailer.spool.api.Spool`
 `handover`      mail of users who may not write the spool, and `owner`: of root
 `drop`          what they left in ``drop/``, and what of it is kept aside; `pickup` takes it, `admit` makes it ours

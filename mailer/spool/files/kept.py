@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from mailer.io import durable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     from .claim import FileEntry
 
 CONTENTS = 64 << 20  # bytes of messages that are kept between being read and being leased
 STALE = 1.0  # seconds; whatever goes to a quick destination has left by then
+UNCLOSED = 8  # batches whose files are to be closed: from there on the loop does it itself, before it opens any more
 
 
 class Kept:
@@ -107,3 +110,30 @@ def close(runs: Iterable[tuple[int, int]]) -> None:
     """Close the runs of descriptors that `together` gave."""
     for first, end in runs:
         os.closerange(first, end)
+
+
+class Closer:
+    """Closes the files of batches in a thread of its own, which is there from the first on, until `end`."""
+
+    def __init__(self) -> None:
+        self._thread: ThreadPoolExecutor | None = None
+        self._unclosed: deque[Future[None]] = deque()
+
+    def close(self, runs: list[tuple[int, int]]) -> None:
+        """Close the descriptors in `runs`, soon; at once where so much waits that no more may be opened before."""
+        if self._thread is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._thread = ThreadPoolExecutor(1, "unlinked")
+        while self._unclosed and self._unclosed[0].done():
+            self._unclosed.popleft()
+        if len(self._unclosed) < UNCLOSED:
+            self._unclosed.append(self._thread.submit(close, runs))
+        else:
+            close(runs)
+
+    def end(self) -> None:
+        """Wait until all are closed."""
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -38,21 +37,20 @@ from mailer.spool.api import (
     trouble_of,
 )
 
-from . import doorbell, enqueue, layout, suspensions
+from . import enqueue, layout, suspensions
 from .claim import AT_ONCE, Large
-from .kept import CONTENTS, Kept, close, together
+from .kept import CONTENTS, Closer, Kept, together
 from .message_file import settled
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-    from concurrent.futures import Future, ThreadPoolExecutor
 
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Act, End, Entry, Lease, New, Reserve, Retention
     from mailer.spool.suspensions import Suspension, Suspensions
 
     from .claim import Claim, FileEntry
+    from .hearing import Hearing
     from .store import SpoolDirectory
 
 T = TypeVar("T")
@@ -62,8 +60,6 @@ STEP = 200  # names of a directory in one portion
 ACTS = 1000  # messages in one call
 MANY_ACTS = 20  # messages, from which on several are acted on at a time
 AT_A_TIME = 16
-UNCLOSED = 8  # batches whose files are to be closed: from there on the loop does it itself, before it opens any more
-LOOKS = 1.0  # seconds between two looks at everything that the doorbell asks for
 WAITING: tuple[State, ...] = ("queued", "deferred")
 DONE = Done()
 GONE = (NoSuchMessage, Busy, CorruptMessage, OSError, MemoryError)
@@ -76,14 +72,8 @@ class FileSpool:
     def __init__(self, directory: SpoolDirectory, files: int = 0) -> None:
         self.directory = directory
         self.kept = Kept(CONTENTS, files)
-        self._bell: Any = None
-        self._rung: asyncio.Event | None = None
-        self._heard: dict[str, None] = {}
-        self._capacity = doorbell.PORTION
-        self._again = -inf  # when everything may be looked at again, by the loop's clock
-        self._later: asyncio.TimerHandle | None = None
-        self._closer: ThreadPoolExecutor | None = None
-        self._unclosed: deque[Future[None]] = deque()
+        self._hearing: Hearing | None = None
+        self._closer = Closer()
 
     def keep_files(self, most: int) -> None:
         """Keep so many files open from now on."""
@@ -128,37 +118,14 @@ class FileSpool:
 
     async def listen(self) -> None:
         """Hang the doorbell. Raises `OSError`."""
-        from asyncio import Event, get_running_loop
+        from .hearing import Hearing
 
-        self._bell = doorbell.hang(self.directory.root)
-        self._capacity = doorbell.capacity(self._bell, self.directory.root)
-        self._rung = Event()
-        get_running_loop().add_reader(self._bell, self._hear, get_running_loop(), self._rung)
-
-    def _hear(self, loop: asyncio.AbstractEventLoop, rung: asyncio.Event) -> None:
-        heard = doorbell.listen(self._bell, self._capacity)
-        if doorbell.EVERYTHING in heard:
-            heard.remove(doorbell.EVERYTHING)
-            if self._later is None:  # whoever found the bell's queue full has his message in place by now, and so before that look
-                self._later = loop.call_at(max(self._again, loop.time()), self._look_at_everything, loop, rung)
-        self._heard |= dict.fromkeys(heard)
-        rung.set()
-
-    def _look_at_everything(self, loop: asyncio.AbstractEventLoop, rung: asyncio.Event) -> None:
-        self._later = None
-        self._again = loop.time() + LOOKS
-        self._heard[doorbell.EVERYTHING] = None
-        rung.set()
+        self._hearing = Hearing(self.directory.root)
 
     async def changes(self) -> Changes:
-        """Wait for the doorbell. When it rings more often than it can be heard, or for everything, that is told every `LOOKS` seconds."""
-        assert self._rung is not None
-        while not self._heard:
-            self._rung.clear()
-            await self._rung.wait()
-        heard, self._heard = self._heard, {}
-        ids = [word for word in heard if is_id(word)]
-        return Changes(ids, doorbell.EVERYTHING in heard, suspensions.NAME in heard)
+        """Wait for the doorbell."""
+        assert self._hearing is not None
+        return await self._hearing.changes()
 
     async def due(self, known: Callable[[str], bool], *, dated: bool = False) -> AsyncIterator[Sequence[Due | Trouble]]:
         """All that lies in ``queued/`` and ``deferred/``. Of what is known, nothing but the name is looked at."""
@@ -285,7 +252,7 @@ class FileSpool:
             else:
                 results.append(self._ended(claim, end))
         if gone:
-            self._close_all(together(gone))
+            self._closer.close(together(gone))
         return results
 
     def _ended(self, claim: Claim, end: End) -> Done | Trouble:
@@ -347,18 +314,6 @@ class FileSpool:
         except (Problem, CorruptMessage, OSError) as error:
             return Trouble(entry.id, "later", str(error))
         return Done()
-
-    def _close_all(self, runs: list[tuple[int, int]]) -> None:
-        from concurrent.futures import ThreadPoolExecutor
-
-        if self._closer is None:
-            self._closer = ThreadPoolExecutor(1, "unlinked")
-        while self._unclosed and self._unclosed[0].done():
-            self._unclosed.popleft()
-        if len(self._unclosed) < UNCLOSED:
-            self._unclosed.append(self._closer.submit(close, runs))
-        else:
-            close(runs)
 
     # Operators
 
@@ -478,18 +433,10 @@ class FileSpool:
 
     async def close(self) -> None:
         """Take the doorbell down, and close what is to be closed."""
-        if self._bell is not None:
-            from asyncio import get_running_loop
-
-            get_running_loop().remove_reader(self._bell)
-            self._bell.close()
-            self._bell = None
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
-        if self._closer is not None:
-            self._closer.shutdown()
-            self._closer = None
+        if self._hearing is not None:
+            self._hearing.close()
+            self._hearing = None
+        self._closer.end()
 
 
 def _known(entry: Entry) -> list[Outcome]:
