@@ -6,7 +6,7 @@ trouble when it has not had what is older than an hour, when it is switched off,
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Mended
@@ -45,7 +45,9 @@ class HookWatch(Component):
         self._chores = chores
 
     async def start(self) -> None:
-        """Begin to look."""
+        """Look, and look again from time to time; a disk that fails now is told then."""
+        with suppress(OSError):
+            await self.look()
         self._chores.every(EVERY, self.look)
 
     @contextmanager
