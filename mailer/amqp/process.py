@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -24,17 +25,18 @@ from mailer.journal.files import journal_of
 from mailer.limits.backoff import pause
 from mailer.log import LogComponent
 from mailer.mail.problem import Problem, from_os
+from mailer.metrics.readers import Readers
 from mailer.net import broker
 from mailer.spool.files.batch import Post
 from mailer.spool.files.store import SpoolDirectory
 
-from .figures import AmqpFigures
+from .figures import AmqpFigures, page
 from .results import Results
 from .taking import Taker
 from .visit import Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from mailer.config import Config
     from mailer.events import DaemonNews
@@ -88,11 +90,29 @@ class AmqpProcess:
         self._hangups(lambda: loop.call_soon_threadsafe(self.reload))
         try:
             self._tell("started", self.config.path)
-            async with beside.kept():
+            async with beside.kept(), self._shown():
                 await self._work()
         finally:
             self._hangups(None)
             await self.log.stop(0.0)
+
+    @asynccontextmanager
+    async def _shown(self) -> AsyncIterator[None]:
+        """Serve the figures, where they are wanted. Raises `Problem` (unavailable)."""
+        place = self.config.amqp.metrics
+        if place is None:
+            yield
+            return
+        readers = Readers(page(self.figures), self._bug)
+        try:
+            try:
+                await readers.listen(place.host, place.port)
+            except (OSError, UnicodeError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise Problem(f"cannot serve figures at {place}: {reason}; choose another place with amqp.metrics", "unavailable") from None
+            yield
+        finally:
+            await readers.close()
 
     async def _work(self) -> None:
         notify("READY=1", "STATUS=takes mail from the broker")

@@ -6,11 +6,12 @@ import asyncio
 import json
 import signal
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.processes import MAILER, Program, wait_until
+from tests.fakes.processes import MAILER, Program, free_port, wait_until
 from tests.peers.rabbitmq import PASSWORD
 
 from .house import House, letter
@@ -174,3 +175,22 @@ def test_the_daemon_starts_it_and_hears_of_its_alarms(house: House) -> None:
         daemon.says('"event":"queued"')
         daemon.stop()
     assert "stopped" in daemon.said
+
+
+def test_its_figures_are_served(house: House) -> None:
+    """By queue what became of messages, and how it stands."""
+    port = free_port()
+    house.configure(amqp=f'metrics = "127.0.0.1:{port}"')
+    house.start()
+    asyncio.run(house.publish(letter(0), b"{"))
+    house.has(1)
+    asyncio.run(house.settled())
+
+    def page() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            return str(answer.read().decode())
+
+    assert f'mailer_amqp_messages_total{{queue="{house.queue}",result="accepted"}} 1' in page()
+    assert f'mailer_amqp_messages_total{{queue="{house.queue}",result="refused"}} 1' in page()
+    assert "mailer_amqp_connected 1" in page()
+    assert 'mailer_amqp_replies_total{result="heard"} 1' in page()

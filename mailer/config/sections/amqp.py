@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import values
-from ..kinds import SECRET_PATH, choice, nearest, several
+from ..kinds import LISTEN, SECRET_PATH, HostPort, choice, nearest, several
 from . import COUNT, OPTIONAL_PATH, SWITCH, TEXT, Kind, Section, Setting
 from .daemon import SENDER
 
@@ -92,6 +92,14 @@ class Amqp(Section, header="[amqp]"):
         OPTIONAL_PATH, "The certificate authorities for the broker.", "", shown="those of [tls]", example="/etc/mailer/broker-ca.pem"
     )
     allow_plaintext_auth = Setting(SWITCH, "Whether the password may travel unencrypted to another machine (amqp://).", False)
+
+    metrics: Setting[HostPort | None] = Setting(
+        LISTEN,
+        "Where the figures of this process are served for Prometheus; those of the daemon are at metrics.listen. Whoever gets there may "
+        "read them. A change counts when the process is started anew.",
+        None,
+        example="127.0.0.1:9927",
+    )
 
     @property
     def configured(self) -> bool:
