@@ -116,4 +116,5 @@ def test_it_sends_with_its_root_read_only(image: tuple[Store, Path], tmp_path: P
             wait_until("three messages arrive", lambda: sink.count == 3)
             machine.run(*check, **user)
             assert json.loads(machine.run("mailer", "api", "openapi", **user))["openapi"]  # the extra web is there
+            machine.run("/usr/lib/mailer/bin/python", "-c", "import aio_pika", **user)
         assert "nobody" not in daemon.said

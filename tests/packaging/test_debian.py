@@ -61,6 +61,7 @@ def test_it_is_installed(machine: Throwaway, package: Path, sink: SinkThread) ->
     assert machine.path("etc/aliases").read_text() == "postmaster: root\nroot: ops@example.net\n"
     assert "mailer-queue - " in machine.run("mailer", "help", "queue")
     assert json.loads(machine.run("mailer", "api", "openapi"))["openapi"]  # the extra web is there
+    machine.run("/usr/lib/mailer/bin/python3", "-c", "import aio_pika")
     for place in ("bash-completion/completions/mailer", "zsh/vendor-completions/_mailer", "fish/vendor_completions.d/mailer.fish"):
         assert machine.path(f"usr/share/{place}").is_file()
     unit = TREE / "packaging/systemd/mailer.service"
