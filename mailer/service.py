@@ -172,6 +172,8 @@ class Service:
         webhooks = HookWatch(config, journal, FileHookStore(directory.root), tell, clock, self.chores)
         more = traces.counts, lambda: self.book.alarms, __version__, lambda: webhooks.views
         served = [] if once else [Exporter(config, self.counts, self.events, figures, queue.invariants, clock, *more)]
+        for exporter in served:
+            exporter.journal = lambda: journaling.state
         watching = [] if once else [*self._watch(), webhooks]
         return (
             log,

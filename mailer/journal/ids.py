@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mailer.spool import ALPHABET, encode, is_id
+from mailer.spool import ALPHABET, is_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_END = 1 << 128
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]  # two symbols at a time: there is one for each event
+_SHIFTS = range(120, -1, -10)
 
 
 class Ascending:
@@ -30,9 +31,11 @@ class Ascending:
 
     def next(self) -> str:
         """The next ID."""
-        number = (int(self._now() * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
-        self._last = number if self._last < number < _END else self._last + 1 + int.from_bytes(os.urandom(4), "big")
-        return encode(self._last, 26)
+        millisecond, number = int(self._now() * 1000), self._last + 1
+        if number >> 80 < millisecond < 1 << 48:
+            number = millisecond << 80 | int.from_bytes(os.urandom(10), "big") >> 1  # one more of the same millisecond is one more
+        self._last = number
+        return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
 
 
 def number_of(id: str) -> int:

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 from mailer.io import durable
 
 from . import segment
+from .api import JournalEvent
 from .ids import Ascending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .api import JournalEvent
     from .cursors import CursorFiles
 
 SEGMENT = 16 << 20  # bytes; the one that is being written may have a batch more
@@ -55,7 +55,7 @@ class SegmentWriter:
         """Write `events` down durably, all or none; returns them with their IDs."""
         with self._lock:
             ids = self._begin()
-            named = [event._replace(id=ids.next()) for event in events]
+            named = [JournalEvent(ids.next(), *event[1:]) for event in events]
             if named:
                 if self._fd < 0 or self._end >= self._size or not os.fstat(self._fd).st_nlink:  # somebody has removed it
                     self._next(named[0].id)

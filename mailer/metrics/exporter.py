@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mailer.events import Events
     from mailer.hooks.view import EndpointView
     from mailer.io.clock import Clock
+    from mailer.journal.component import JournalState
     from mailer.mail.alarm import OpenAlarm
     from mailer.queue.invariants import Invariants
 
@@ -58,6 +59,8 @@ class Exporter(Component):
         self.clock = clock
         self._traces = traces
         self._alarms = alarms
+        self.journal: Callable[[], JournalState | None] = lambda: None
+        """How it stands with the journal; None where nobody subscribes."""
         self._version = version
         self._webhooks = webhooks
         self._listen: HostPort | None = None
@@ -147,6 +150,7 @@ class Exporter(Component):
         figures.own = lambda: {relay.name: relay.client_certificate for relay in self._config.relays.values() if relay.client_certificate}
         figures.traces = self._traces
         figures.alarms = self._alarms
+        figures.journal = self.journal
         figures.version = self._version
         figures.webhooks = self._webhooks
         return application(figures)

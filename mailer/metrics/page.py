@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from mailer.hooks.view import EndpointView
+    from mailer.journal.component import JournalState
     from mailer.mail.alarm import OpenAlarm
     from mailer.queue.invariants import Invariants
 
@@ -60,6 +61,7 @@ class Figures(Collector):
         self.traces: Callable[[], Mapping[str, int]] = dict
         self.alarms: Callable[[], Sequence[OpenAlarm]] = list
         self.webhooks: Callable[[], Sequence[EndpointView]] = list
+        self.journal: Callable[[], JournalState | None] = lambda: None
 
     def collect(self) -> Iterator[Metric]:
         """The figures, one family after the other; those of hosts are `families`."""
@@ -68,6 +70,7 @@ class Figures(Collector):
         yield from self._queue(now)
         yield from self._disk()
         yield from self._endpoints()
+        yield from self._journal()
         yield from self._daemon()
 
     def families(self) -> Iterator[str]:
@@ -179,6 +182,23 @@ class Figures(Collector):
             yield _labelled(GaugeMetricFamily, f"mailer_webhook_{name}", about, "name", ((view.hook.name, value(view)) for view in views))
         about = "Events that were deleted from the journal before it had them."
         yield _labelled(CounterMetricFamily, "mailer_webhook_lost_events", about, "name", ((view.hook.name, view.lost) for view in views))
+
+    def _journal(self) -> Iterator[Metric]:
+        """As it was a minute ago; nothing where nobody subscribes."""
+        state = self.journal()
+        if state is None:
+            return
+        yield GaugeMetricFamily("mailer_journal_events", "Events that the journal keeps.", state.held.events)
+        yield GaugeMetricFamily("mailer_journal_size_bytes", "What they take on the disk.", state.held.bytes)
+        behind = state.behind.items()
+        about = "Events that a reader has not had yet."
+        yield _labelled(GaugeMetricFamily, "mailer_journal_behind_events", about, "reader", ((name, each.events) for name, each in behind))
+        about = "The age of the oldest event that a reader has not had yet; 0: none."
+        yield _labelled(
+            GaugeMetricFamily, "mailer_journal_behind_seconds", about, "reader", ((name, each.seconds) for name, each in behind)
+        )
+        about = "Events that were deleted for the size of the journal before a reader had them."
+        yield _labelled(CounterMetricFamily, "mailer_journal_lost", about, "reader", state.lost.items())
 
     def _daemon(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("mailer_ready", "Whether the daemon delivers: it has read the spool, and is not ending.", self.counts.ready)

@@ -16,7 +16,15 @@ from .lines import MESSAGE, happened
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 TIMES = st.integers(0, 4_000_000_000_000_000).map(lambda micros: micros / 1e6)
 EVENTS = st.builds(
-    JournalEvent, TEXTS, TIMES, st.sampled_from(TYPES), *[TEXTS] * 5, st.integers(0, 999), *[TEXTS] * 5, st.integers(0, 10**6), TIMES
+    JournalEvent,
+    st.just(MESSAGE),
+    TIMES,
+    st.sampled_from(TYPES),
+    *[TEXTS] * 5,
+    st.integers(0, 999),
+    *[TEXTS] * 5,
+    st.integers(0, 10**6),
+    TIMES,
 )
 
 
@@ -97,3 +105,10 @@ def test_the_same_event_is_known_again() -> None:
     assert happened(type="deferred").same != happened(type="deferred", at=NOW + 5).same
     assert happened(1).same != happened(2).same
     assert len({happened(type=type).same for type in TYPES}) == len(TYPES) - 3
+
+
+@given(EVENTS)
+def test_a_line_is_the_json_of_its_event(event: JournalEvent) -> None:
+    """However it is put together."""
+    event = event._replace(id=MESSAGE)
+    assert json.loads(event.as_line()) == event.as_json()

@@ -209,7 +209,7 @@ class Status(Section, header="[status]"):
 class JournalSection(Section, header="[journal]", member="journal"):
     """The journal: what becomes of mail, event by event, for programs that have to hear all of it.
 
-    It is written where somebody reads it, and with keep. See mailer-spool(5).
+    It is written where somebody reads it, and with keep. See mailer-events(1), and mailer-spool(5) for its files.
     """
 
     keep = Setting(SWITCH, "Whether it is written where nobody subscribes, too: for mailer events.", False)
