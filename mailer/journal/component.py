@@ -104,6 +104,7 @@ class JournalComponent(Component):
                 await self._recall()
             except OSError as error:
                 self._trouble(error)
+        self._chores.beside(self.look)
         self._chores.every(KEEP_EVERY, self.look)
         if self._once:
             await self._make_good(pause=False)

@@ -52,6 +52,19 @@ def port() -> int:
     return free_port()
 
 
+def test_the_journal_has_figures_where_somebody_subscribes(world: World, port: int) -> None:
+    """How much it keeps, and how far each reader is behind, or what he has lost."""
+    hook = f'[[webhook]]\nname = "shop"\nurl = "https://127.0.0.1:9/x"\nsecret_file = "{world.home}/secret"\nprivate = true\n'
+    (world.home / "secret").write_text("whsec_" + "QUJD" * 8 + "\n")
+    (world.home / "secret").chmod(0o600)
+    sink = world.sink()
+    world.configure(sink, more=section(port) + hook)
+    world.daemon()
+    names = ["mailer_journal_behind_events/hooks.shop", "mailer_journal_behind_seconds/hooks.shop", "mailer_journal_lost_total/hooks.shop"]
+    wait_until("the journal was looked at", lambda: "mailer_journal_events" in figures(port))
+    assert {*names, "mailer_journal_size_bytes"} <= set(figures(port))
+
+
 def test_deliveries_failures_and_deferrals_are_counted(world: World, port: int) -> None:
     """Each recipient counts by what became of it, each message once; what waits and what is known is there at the moment of asking."""
     sink = world.sink()

@@ -8,6 +8,7 @@ eyes of the user whom the spool belongs to, for the daemon runs as he. What may 
 | `round` | checks run side by side |
 | `place` | the spool: owner, modes, what lies about in it, room on its disk |
 | `records` | what is kept beside mail: the status, request ids, pauses |
+| `journal` | the journal of events, and who is behind |
 | `serving` | the daemon: lock, doorbell, configuration, limits; what waits, and the alarms that are open |
 | `webhooks` | whether endpoints take events |
 | `setting` | the configuration, and the files that it names |

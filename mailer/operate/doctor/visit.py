@@ -19,7 +19,7 @@ from mailer.spool.files import condition, daemons
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status import sqlite
 
-from . import broker, doors, installed, outward, place, records, relays, serving, setting
+from . import broker, doors, installed, journal, outward, place, records, relays, serving, setting
 from .round import Checkup, Once, all_of
 from .webhooks import webhooks
 
@@ -156,6 +156,7 @@ def _of_spool(config: Config, state: serving.Running, now: float) -> list[Checku
         Checkup("clock", partial(place.clock, spool, now)),
         Checkup("status", partial(records.database, spool, running=state.running)),
         Checkup("request ids", partial(records.requests, spool, flaws)),
+        Checkup("journal", partial(journal.journal, config)),
         Checkup("doorbell", partial(serving.hearing, spool, state, config, flaws)),
         Checkup("reload", partial(serving.up_to_date, spool, state, config)),
         Checkup("limits", partial(serving.descriptors, state, config)),
