@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .destination import Destination
 
 
-class Lines:
+class WaitingLines:
     """Destinations with mail: without a session (`first`, `retries`), with room for another perhaps (`more`), and those left alone."""
 
     def __init__(self) -> None:

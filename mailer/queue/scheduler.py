@@ -22,7 +22,7 @@ from mailer.limits.window import Window
 from .admission import Admission, is_long
 from .destination import Destination
 from .due import DueQueue
-from .lines import Lines
+from .lines import WaitingLines
 from .newcomers import Newcomers
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Scheduler:
         self._waiting = DueQueue()
         self._memory = Admission(limits.active, self._waiting)
         self.active = self._memory.active
-        self._lines = Lines()
+        self._lines = WaitingLines()
         self._timers: list[tuple[float, int, Destination]] = []
         self._serial = count()
         self._retrying = 0  # sessions that were opened for retries

@@ -13,6 +13,7 @@ import pytest
 from filelock import FileLock
 
 from mailer.cli import main
+from tests.cli.dialogue import Dialogue
 from tests.cli.terminal import UNSAFE, Shell
 from tests.cli.test_show import HOSTILE
 from tests.fakes.mail import NOW, outcome
@@ -228,7 +229,7 @@ def test_a_spool_that_is_named_has_to_be_there(words: tuple[str, ...], tmp_path:
 
 @pytest.mark.slow
 def test_a_daemon_on_another_spool_is_told_of(tmp_path: Path, office: Office) -> None:
-    """Whoever queues or looks where nobody delivers learns where somebody does; not if he has named what he means."""
+    """Whoever queues or looks where nobody delivers learns where somebody does; not a script that names what it means."""
     config = tmp_path / "home" / "mailer/config.toml"
     config.parent.mkdir(parents=True)
     other = tmp_path / "other"
@@ -248,8 +249,14 @@ def test_a_daemon_on_another_spool_is_told_of(tmp_path: Path, office: Office) ->
         assert office.spool.root in json.loads(run("status", "--json"))["daemon"]["elsewhere"]
         for named in (("--config", str(config)), ("--spool", str(other)), ("-q",)):
             assert "no daemon runs" not in run("send", *named, "you@example.net")
+            with Dialogue(["send", *named, "--to", "you@example.net", "--text", "x"], env) as person:
+                assert person.ends() == 0
+            assert ("no daemon runs on" in person.said) is (named != ("-q",)), person.said
         assert "but on" not in run("status", "--spool", str(other))
         with FileLock(f"{other}/daemon.lock"):
+            with Dialogue(["send", "--spool", str(other), "--to", "you@example.net", "--text", "x"], env) as person:
+                assert person.ends() == 0
+            assert "no daemon runs" not in person.said
             assert "no daemon runs" not in run("send", "you@example.net")
             assert "but on" not in run("status")
 
