@@ -24,6 +24,10 @@ from tests.net.test_oauth import Provider
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
+ELSEWHERE = ("to_rabbitmq",)
+"""Examples that are run in tests/amqp, which has what they talk to."""
+
+
 def play(name: str, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     """Run an example as its reader would; returns what it printed."""
     before = sys.argv

@@ -1,0 +1,27 @@
+"""Hand a mail to `mailer amqp` by a queue of RabbitMQ, and hear what became of it. However often this runs, it is mailed once.
+
+python examples/to_rabbitmq.py amqp://guest:guest@127.0.0.1/ mailer.in bob@example.net order-7
+"""
+
+import asyncio
+import json
+import sys
+
+from aio_pika import DeliveryMode, Message, connect
+
+url, queue, person, order = sys.argv[1:]
+mail = {"request_id": order, "from": "shop@example.com", "to": [person], "subject": "Your order", "text": f"{order} is on its way."}
+
+
+async def main() -> None:
+    async with await connect(url) as connection:
+        channel = await connection.channel(on_return_raises=True)  # else a message that no queue takes is lost without a word
+        answers = await channel.declare_queue(exclusive=True)
+        message = Message(json.dumps(mail).encode(), delivery_mode=DeliveryMode.PERSISTENT, reply_to=answers.name, correlation_id=order)
+        await channel.default_exchange.publish(message, queue, timeout=10)
+        async with answers.iterator(timeout=60) as replies:
+            answer = json.loads((await anext(replies)).body)
+    print(answer["error"]["message"] if "error" in answer else f"{answer['id']} {'again' if answer['repeat'] else 'new'}")
+
+
+asyncio.run(main())
