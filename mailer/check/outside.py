@@ -4,8 +4,7 @@ MX hosts are called, greet, and are left with QUIT; no mail is begun. Some say i
 translator of addresses that is the only way to know.
 
 The policy of MTA-STS is fetched as RFC 8461 §3.3 wants it: over HTTPS with a valid certificate, without redirects. Whose web server that
-is, somebody else's DNS says. So the address is looked up first and screened like that of an MX host (`mailer.mail.ip_filter`), and then
-that very address is called: no name is looked up again.
+is, somebody else's DNS says, so the client is the one that calls only where everybody gets (`mailer.net.https`).
 
 The clock of this machine is compared with that of a time server by one question of SNTP (RFC 4330); no clock is set.
 """
@@ -14,13 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 import struct
 import time
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mailer.mail.ip_filter import allowed
+from mailer.mail.web_url import WebUrl
+from mailer.net.dns import DnsTrouble
+from mailer.net.https import HttpsClient, HttpsTrouble
 from mailer.tlspolicy import Requirement
 from mailer.transport.errors import SessionError
 from mailer.transport.route import Endpoint, Timeouts
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from mailer.config.kinds import HostPort
+    from mailer.net.https import HttpsAnswer
     from mailer.smtp.reply import Reply
 
     from .lookups import Lookups
@@ -45,7 +47,7 @@ SHOWN = 200  # characters of a reply
 NO_TLS = Requirement("none")
 _SEEN = re.compile(r"\[?([0-9A-Fa-f.:]{7,45})\]?")
 
-LARGEST = 65536  # bytes of a policy, head and all; one has some hundred, RFC 8461 §3.3
+LARGEST = 65536  # bytes of a policy; one has some hundred, RFC 8461 §3.3
 PATH = "/.well-known/mta-sts.txt"
 
 EPOCH = 2208988800  # seconds from 1900, when NTP begins to count, to 1970
@@ -107,47 +109,30 @@ def _seen(line: str) -> str:
 
 async def fetch(lookups: Lookups, domain: str, *, ca_file: str = "", private: bool = False, port: int = 443) -> Fetched:
     """The policy of MTA-STS of `domain`; `private`: whether its web server may be at a private address."""
-    host = f"mta-sts.{domain}"
-    answer = (await lookups.addresses([host]))[host]
-    if answer.trouble or not answer.records:
-        return Fetched(trouble=answer.trouble or f"{host} has no address")
-    good = [address for address in answer.records if private or allowed(address)]
-    if not good:
-        return Fetched(trouble=f"{host} is at {answer.records[0]}, which nobody outside can reach")
-    try:
-        async with asyncio.timeout_at(lookups.until):
-            return _policy(await _get(good[0], port, host, ca_file))
-    except TimeoutError:
-        return Fetched(trouble=f"{good[0]} did not answer in time")
-    except OSError as error:
-        return Fetched(trouble=f"{good[0]}: {reason(error)}")
 
+    async def look_up(host: str) -> Sequence[str]:
+        answer = (await lookups.addresses([host]))[host]
+        if answer.trouble or not answer.records:
+            raise DnsTrouble(host, answer.trouble or "it has no address")
+        return answer.records
 
-async def _get(address: str, port: int, host: str, ca_file: str) -> bytes:
-    """The whole answer; HTTP/1.0, so that it ends when the connection does."""
-    context = ssl.create_default_context(cafile=ca_file or None)
-    reader, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=host)
+    client = HttpsClient(look_up, Requirement("implicit", ca_file=ca_file))
+    url = WebUrl("https", f"mta-sts.{domain}", port, PATH)
+    patience = max(lookups.until - asyncio.get_running_loop().time(), 0.1)
     try:
-        writer.write(f"GET {PATH} HTTP/1.0\r\nHost: {host}\r\nAccept: text/plain\r\n\r\n".encode())
-        data = b""
-        while len(data) <= LARGEST and (piece := await reader.read(LARGEST)):
-            data += piece
-        return data
+        return _policy(await client.ask("GET", url, [("Accept", "text/plain")], seconds=patience, most=LARGEST, private=private))
+    except HttpsTrouble as trouble:
+        return Fetched(trouble=str(trouble))
     finally:
-        writer.transport.abort()
+        await client.close()
 
 
-def _policy(data: bytes) -> Fetched:
-    head, end, body = data.partition(b"\r\n\r\n")
-    status, *_ = head.decode("latin-1").split("\r\n")
-    words = status.split(" ")
-    if not status.startswith("HTTP/1.") or len(words) < 2 or not end:
-        return Fetched(trouble="what answers is no web server")
-    if words[1] != "200":  # a redirect would lead to whom the certificate says nothing about
-        return Fetched(trouble=f"the web server says {' '.join(words[1:])[:60]}")
-    if len(data) > LARGEST:
+def _policy(answer: HttpsAnswer) -> Fetched:
+    if answer.status != 200:  # a redirect would lead to whom the certificate says nothing about
+        return Fetched(trouble=f"the web server says {answer.status} {answer.reason}".strip())
+    if answer.cut:
         return Fetched(trouble="it is longer than a policy can be")
-    return Fetched(body.decode("utf-8", "replace"))
+    return Fetched(answer.body.decode("utf-8", "replace"))
 
 
 class _Answer(asyncio.DatagramProtocol):

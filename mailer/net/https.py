@@ -55,9 +55,10 @@ class HttpsTrouble(Exception):
 
 
 class HttpsAnswer(NamedTuple):
-    """An answer: the first octets of its `body`, `cut` where there were more, and the IP `address` that gave it."""
+    """An answer: its `status`, and what the host calls that; the first octets of its `body`, `cut` where there were more; who gave it."""
 
     status: int
+    reason: str
     headers: Sequence[tuple[str, str]]
     body: bytes
     cut: bool
@@ -112,7 +113,7 @@ class _Line:
             self.stream.abort()
             raise
         headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in response.headers]
-        return HttpsAnswer(response.status_code, headers, found, cut, self.address)
+        return HttpsAnswer(response.status_code, response.reason.decode("latin-1")[:60], headers, found, cut, self.address)
 
     def _say(self, request: h11.Request, body: bytes) -> None:
         """All of it in one piece: a host that reads the header only has lost nothing."""
@@ -177,7 +178,7 @@ class HttpsClient:
                 line = await self._call(url, addresses, seconds)
                 return self._keep(url, line, await self._exchanged(line, request, body, most, seconds))
         except TimeoutError:
-            raise HttpsTrouble("timeout", f"no whole answer within {seconds:g} s") from None
+            raise HttpsTrouble("timeout", f"no whole answer within {seconds:.3g} s") from None
 
     @staticmethod
     async def _exchanged(line: _Line, request: h11.Request, body: bytes, most: int, seconds: float) -> HttpsAnswer:

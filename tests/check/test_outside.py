@@ -16,6 +16,7 @@ import trustme
 from mailer.check.examine import sources
 from mailer.check.rules.host import public
 from mailer.config.model import Delivery
+from mailer.net import tls
 from tests.fakes.processes import free_port
 from tests.fakes.script import Hang, Script
 
@@ -197,6 +198,7 @@ class Place(Look):
         ca.issue_cert(name).configure_cert(context)
         authority = self.file.parent / "ca.pem"
         ca.cert_pem.write_to_path(str(authority))
+        tls.forget()  # another authority is in that file now
         self.configure(f'[delivery]\nallow_private = true\n[tls]\nca_file = "{authority}"\n')
         with Web(context, answer) as web:
             found = self.one("MTA-STS", "tls.example", https_port=web.port)
@@ -224,7 +226,7 @@ def place(look: Look, tmp_path: Path) -> Place:
         (policy("maybe"), "fail the policy needs"),
         (b"HTTP/1.1 404 Not Found\r\n\r\n", "the web server says 404 Not Found"),
         (b"HTTP/1.1 301 Moved\r\nLocation: https://127.0.0.1/\r\n\r\n", "the web server says 301 Moved"),
-        (b"220 mx.example ESMTP\r\n", "what answers is no web server"),
+        (b"220 mx.example ESMTP\r\n", "127.0.0.1 sent no HTTP"),
         (policy() + b"x" * 70_000, "longer than a policy can be"),
     ],
 )
@@ -232,12 +234,12 @@ def test_policy(place: Place, answer: bytes, said: str) -> None:
     """The policy is fetched from its one place, and has to name the MX hosts of the domain; a redirect is not followed."""
     assert said in place.serve(answer)
     (request,) = place.requests
-    assert request.startswith(b"GET /.well-known/mta-sts.txt HTTP/1.0\r\nHost: mta-sts.tls.example\r\n")
+    assert request.startswith(b"GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: mta-sts.tls.example:")
 
 
 def test_a_certificate_of_another(place: Place) -> None:
     """A policy without a valid certificate is none, and is not even asked for."""
-    assert "its certificate is not accepted" in place.serve(policy(), "www.tls.example")
+    assert "the certificate is not accepted" in place.serve(policy(), "www.tls.example")
     assert place.requests == []
 
 
@@ -247,7 +249,7 @@ def test_no_web_server(place: Place) -> None:
     assert "refused" in place.one("MTA-STS", "tls.example", https_port=free_port()).evidence.lower()
     with Hang() as silent:
         place.configure("[delivery]\nallow_private = true\n", CONFIG.replace('"60s"', '"3s"'))
-        assert "did not answer in time" in place.one("MTA-STS", "tls.example", https_port=silent.port).evidence
+        assert "no whole answer within" in place.one("MTA-STS", "tls.example", https_port=silent.port).evidence
 
 
 # The clock
