@@ -181,7 +181,7 @@ def _names(given: Given) -> list[str]:
 
 FILE = (
     "Keys are kept in api-keys.toml beside the configuration, mode 0600, of the user whom the daemon runs as; of each secret only its "
-    "SHA-256. What is done to a key holds for the next request."
+    "SHA-256. What is done to a key holds within a second."
 )
 CODES = "exit codes: 0 · 64 usage · 67 there is no such key · 73, 74 the file cannot be written · 77 permission · 78 configuration"
 

@@ -11,6 +11,7 @@ import ipaddress
 import secrets
 import time
 from contextlib import AsyncExitStack
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -195,6 +196,7 @@ def client_of(scope: Scope, proxies: Iterable[ProxyNetwork]) -> ipaddress.IPv4Ad
     return address
 
 
+@lru_cache(1024)  # to read one costs as much as to route a request
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         made = ipaddress.ip_address(text.partition("%")[0])

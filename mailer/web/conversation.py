@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 LINGER: Final = 2.0  # seconds that a client is heard on whose request was answered before all of it was there
+TOGETHER: Final = 65_536  # octets from which on a write is not put together with others
 AHEAD: Final = 1 << 20  # octets of requests that nobody has asked for yet
 
 
@@ -68,7 +69,8 @@ class Conversation(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
-        super().connection_made(_Outlet(transport, self._end))  # type: ignore[arg-type]
+        self._outlet = _Outlet(transport, self._end, self.loop)
+        super().connection_made(self._outlet)  # type: ignore[arg-type]
         self._wire = transport
         self._expect(self.limits.timeouts.idle, self._too_quiet)
 
@@ -84,6 +86,7 @@ class Conversation(H11Protocol):
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client says no more. True keeps the connection until it has its answer (asyncio; with TLS there is no such thing)."""
+        self._outlet.flush()
         if self._lingered < 0 and self._framing.whole and self._cycle is not None and not self._answered and self._wire.can_write_eof():
             self._cycle.keep_alive = False
             return True
@@ -222,7 +225,7 @@ class Conversation(H11Protocol):
             answered = True  # it had its answer before its body was there
         self._refused(self, refusal)
         if not answered:
-            self._wire.write(answer(refusal))
+            self._outlet.write(answer(refusal))
         self._end()
 
     def _end(self) -> None:
@@ -236,6 +239,7 @@ class Conversation(H11Protocol):
             self._close()
             return
         self._lingered = 0
+        self._outlet.flush()
         if self._wire.can_write_eof():
             self._wire.write_eof()
         self.flow.resume_reading()
@@ -248,6 +252,7 @@ class Conversation(H11Protocol):
 
     def _close(self) -> None:
         """Close, when the client has taken what it was sent, or after a while."""
+        self._outlet.flush()
         self._wire.close()
         self._unread = self._unread or self.loop.call_later(self.limits.timeouts.idle, self._wire.abort)
 
@@ -267,15 +272,34 @@ class Conversation(H11Protocol):
 
 
 class _Outlet:
-    """The transport as the library has it: what it closes, we end."""
+    """The transport as the library has it: what it closes, we end; what it writes in one turn of the loop is one write.
 
-    def __init__(self, transport: asyncio.Transport, end: Callable[[], None]) -> None:
+    An answer's header and its body are two for it: each a call of the system, and to a client that waits for the second a packet more.
+    """
+
+    def __init__(self, transport: asyncio.Transport, end: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._end = end
-        self.write = transport.write
+        self._loop = loop
+        self._written: list[bytes] = []
         self.get_extra_info = transport.get_extra_info
         self.pause_reading = transport.pause_reading
         self.resume_reading = transport.resume_reading
+
+    def write(self, data: bytes) -> None:
+        """Write it soon."""
+        if not self._written:
+            self._loop.call_soon(self.flush)
+        self._written.append(data)
+        if len(data) > TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write it now."""
+        if self._written:
+            data = b"".join(self._written)
+            self._written.clear()
+            self._transport.write(data)
 
     def close(self) -> None:
         """End the conversation."""
