@@ -22,16 +22,17 @@ from mailer.events import AlarmBegun, AlarmOver, Event, Events
 from mailer.io.leash import VARIABLE
 
 CHILD = """
-import os, signal, sys, time
-book = open(sys.argv[1], "a", buffering=1)
-signal.signal(signal.SIGHUP, lambda *_: print("hangup", file=book))
-signal.signal(signal.SIGTERM, lambda *_: (print("term", file=book), sys.exit(0)))
-print("began", os.getpid(), file=book)
+import os, signal, sys
+book = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+say = lambda *words: os.write(book, (" ".join(map(str, words)) + "\\n").encode())
+signal.signal(signal.SIGHUP, lambda *_: say("hangup"))
+signal.signal(signal.SIGTERM, lambda *_: (say("term"), os._exit(0)))
+say("began", os.getpid())
 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 if len(sys.argv) > 2:
     sys.exit(int(sys.argv[2]))
 os.read(int(os.environ["MAILER_LEASH"]), 1)
-print("leash", file=book)
+say("leash")
 """
 
 
