@@ -54,6 +54,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
+        print("taken", flush=True)
     def log_message(self, *_):
         pass
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
@@ -136,11 +137,12 @@ def instructions(house: Daemon) -> int:
 def collecting() -> Iterator[int]:
     """A collector in a process of its own, which takes all; its port."""
     port = free_port()
-    with subprocess.Popen([sys.executable, "-c", COLLECTOR, str(port)]) as collector:
+    with subprocess.Popen([sys.executable, "-c", COLLECTOR, str(port)], stdout=subprocess.PIPE) as collector:
         try:
             yield port
         finally:
             collector.terminate()
+            print(f"FIGURE requests that the collector took: {collector.communicate()[0].count(b'taken')}", flush=True)
 
 
 def choosing() -> float:

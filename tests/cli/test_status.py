@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from mailer.cli import main
+from mailer.cli.show import local, localized
 from tests.cli.dialogue import Dialogue
 from tests.cli.terminal import UNSAFE, Shell
 from tests.cli.test_show import HOSTILE
@@ -357,3 +359,22 @@ def test_who_may_not_read_the_spool_is_told_so(monkeypatch: pytest.MonkeyPatch) 
             for arguments in (["status"], ["status", id], ["queue", "list"], ["queue", "hold", id], ["bounces"]):
                 assert as_somebody_else(lambda a=arguments: main(["mailer", *a, "--spool", str(root)]) == 77), (oct(mode), arguments)
         assert office.spool.find(id) == "deferred"
+
+
+def test_people_are_told_the_time_here_and_programs_in_utc(office: Office, shell: Shell, zone: Callable[[str], None]) -> None:
+    """Also in what an alarm says, which is written down in UTC."""
+    zone("CET-1CEST,M3.5.0,M10.5.0/3")
+    id = office.deferred(at=NOW, due=NOW + 300)
+    told = shell("status", id).out
+    assert "2027-01-15T09:00:00+01:00" in told
+    assert "Z" not in told.replace(id, "").split("RECIPIENT")[0].replace("01M", "")
+    assert "2027-01-15T09:05:00+01:00" in shell("status", "--state", "deferred").out
+    assert "2027-01-15T09:00:00+01:00" in shell("explain", "--no-dns", id).out
+    assert shell("status", "--json", id).objects[0]["queued_at"] == "2027-01-15T08:00:00Z"
+    text = "down; next look 2027-01-15T08:05:00Z, and 2027-99-99T08:05:00Z is none"
+    assert localized("down; next look 2027-01-15T08:05:00Z", NOW) == "down; next look 09:05"
+    assert localized(text, NOW) == text
+    zone("UTC")
+    assert local(NOW) == "2027-01-15T08:00:00Z"
+    zone("NST3:30")
+    assert local(NOW) == "2027-01-15T04:30:00-03:30"

@@ -98,7 +98,7 @@ def test_readers_know_one_error(value: object) -> None:
         (sections.OPTIONAL_DOMAIN, "a@b", "is no domain"),
         (sections.ADDRESS, "root", "it has no domain"),
         (kinds.HOST, "::g", "is no domain"),
-        (kinds.NAMESERVER, ["192.0.2.1"], "a list is no text"),
+        (kinds.NAMESERVER, ["192.0.2.1"], "write it without the brackets"),
         (kinds.NAMESERVER, "dns.example", "is no name server"),
         (kinds.NAMESERVER, "127.0.0.1:x", "is no name server"),
         (kinds.NAMESERVER, "::1:53:", "is no name server"),
@@ -187,3 +187,17 @@ def test_a_name_that_is_empty_is_said_to_be(kind: Kind[Any]) -> None:
 def test_a_host_may_have_a_dot_at_its_end() -> None:
     """Kubernetes writes it so, to say that the name is whole; no certificate has it."""
     assert kinds.HOST.read("smtp.mail.svc.cluster.local.") == "smtp.mail.svc.cluster.local"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (["a@example.com"], 'write it without the brackets: "a@example.com"'),
+        (["a", "b"], "write one, in quotes and without"),
+        (5, "no text"),
+    ],
+)
+def test_a_list_where_one_value_belongs_says_so(value: object, words: str) -> None:
+    """And shows how the one in it is written."""
+    with pytest.raises(ValueError, match=words):
+        values.text(value)

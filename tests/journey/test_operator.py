@@ -67,3 +67,11 @@ def test_the_queue_lists_what_waits(world: World, deferred: str) -> None:
     assert shown.code == 0
     assert "a test" in shown.out
     assert world.mailer("queue", "show", "0" * 26).code == 67
+
+
+def test_what_was_cancelled_is_not_counted_as_failed(world: World) -> None:
+    """In the line that says what a daemon has found."""
+    world.configure(world.sink())
+    world.send("you@there.example")
+    assert world.mailer("queue", "cancel", "--all").code == 0
+    assert "failed=0 cancelled=1" in world.once().err
