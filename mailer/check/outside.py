@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.ip_filter import allowed
 from mailer.mail.web_url import WebUrl
-from mailer.net.dns import DnsTrouble
+from mailer.net.dns import DnsTrouble, NotFound
 from mailer.net.https import HttpsClient, HttpsTrouble
 from mailer.tlspolicy import Requirement
 from mailer.transport.errors import SessionError
@@ -112,8 +112,10 @@ async def fetch(lookups: Lookups, domain: str, *, ca_file: str = "", private: bo
 
     async def look_up(host: str) -> Sequence[str]:
         answer = (await lookups.addresses([host]))[host]
-        if answer.trouble or not answer.records:
-            raise DnsTrouble(host, answer.trouble or "it has no address")
+        if answer.trouble:
+            raise DnsTrouble(host, answer.trouble)
+        if not answer.records:
+            raise NotFound(host, "nodata")
         return answer.records
 
     client = HttpsClient(look_up, Requirement("implicit", ca_file=ca_file))

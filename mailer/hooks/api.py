@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mailer.journal.api import JournalEvent
 
-    Wanted = Literal["on", "off", "since", "dead"]
+    HookWishWord = Literal["on", "off", "since", "dead"]
 
 MOST_DEAD = 2 << 20
 """Octets of dead events that are kept of one endpoint at least; twice as many at most. The oldest go first."""
@@ -52,10 +52,10 @@ class DeadEvent(NamedTuple):
             return None
 
 
-class Wish(NamedTuple):
+class HookWish(NamedTuple):
     """What somebody wants of an endpoint: ``on``, ``off`` (because of `to`), all ``since`` the event `to`, or its ``dead`` again."""
 
-    word: Wanted
+    word: HookWishWord
     to: str = ""
 
 
@@ -79,7 +79,7 @@ class HookStore(Protocol):
     async def settled(self, name: str) -> None:
         """What was exhumed has been posted, or is buried anew."""
 
-    async def granted(self, name: str, wish: Wish) -> None:
+    async def granted(self, name: str, wish: HookWish) -> None:
         """Forget the wish, unless there is another one in its place."""
 
     # Whoever asks
@@ -90,10 +90,10 @@ class HookStore(Protocol):
     async def dead(self, name: str) -> Sequence[DeadEvent]:
         """The dead events of an endpoint, the oldest first."""
 
-    async def wish(self, name: str, wish: Wish) -> None:
+    async def wish(self, name: str, wish: HookWish) -> None:
         """Leave a wish, durably. One about the same that was not granted yet is replaced."""
 
-    async def wishes(self, name: str) -> Sequence[Wish]:
+    async def wishes(self, name: str) -> Sequence[HookWish]:
         """The wishes that are not granted yet."""
 
 

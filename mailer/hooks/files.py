@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from mailer.io import durable
 
-from .api import ABOUT, MOST_DEAD, DeadEvent, HookStore, Wish, state_as_json, state_of
+from .api import ABOUT, MOST_DEAD, DeadEvent, HookStore, HookWish, state_as_json, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ class FileHookStore(HookStore):
         """Unlink ``NAME.again``."""
         await asyncio.to_thread(durable.forget, self._path(name, "again"))
 
-    async def granted(self, name: str, wish: Wish) -> None:
+    async def granted(self, name: str, wish: HookWish) -> None:
         """Unlink it, if it is still this one."""
         await asyncio.to_thread(self._granted, name, wish)
 
@@ -75,11 +75,11 @@ class FileHookStore(HookStore):
         """What the files say."""
         return await asyncio.to_thread(self._all_dead, name)
 
-    async def wish(self, name: str, wish: Wish) -> None:
+    async def wish(self, name: str, wish: HookWish) -> None:
         """Write it down."""
         await asyncio.to_thread(self._replace, self._path(name, ABOUT[wish.word]), wish._asdict())
 
-    async def wishes(self, name: str) -> Sequence[Wish]:
+    async def wishes(self, name: str) -> Sequence[HookWish]:
         """What the files say."""
         return await asyncio.to_thread(self._wishes, name)
 
@@ -129,11 +129,11 @@ class FileHookStore(HookStore):
     def _all_dead(self, name: str) -> Sequence[DeadEvent]:
         return _unique([each for kind in ("again", "dead.old", "dead") for each in _read_dead(self._path(name, kind))])
 
-    def _granted(self, name: str, wish: Wish) -> None:
+    def _granted(self, name: str, wish: HookWish) -> None:
         if _wish(self._path(name, ABOUT[wish.word])) == wish:
             durable.forget(self._path(name, ABOUT[wish.word]))
 
-    def _wishes(self, name: str) -> list[Wish]:
+    def _wishes(self, name: str) -> list[HookWish]:
         found = (_wish(self._path(name, kind)) for kind in dict.fromkeys(ABOUT.values()))
         return [wish for wish in found if wish is not None]
 
@@ -148,11 +148,11 @@ def _read_object(path: str) -> object:
         return None
 
 
-def _wish(path: str) -> Wish | None:
+def _wish(path: str) -> HookWish | None:
     found = _read_object(path)
     if not isinstance(found, dict) or found.get("word") not in ABOUT or not isinstance(found.get("to"), str):
         return None
-    return Wish(found["word"], found["to"])
+    return HookWish(found["word"], found["to"])
 
 
 def _read_dead(path: str) -> list[DeadEvent]:

@@ -10,7 +10,7 @@ from .endpoint import EndpointState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .api import DeadEvent, Wish
+    from .api import DeadEvent, HookWish
 
 
 class MemoryHookStore(HookStore):
@@ -21,7 +21,7 @@ class MemoryHookStore(HookStore):
         self._states: dict[str, EndpointState] = {}
         self._dead: dict[str, list[DeadEvent]] = {}
         self._again: dict[str, list[DeadEvent]] = {}
-        self._wishes: dict[tuple[str, str], Wish] = {}
+        self._wishes: dict[tuple[str, str], HookWish] = {}
 
     async def note(self, name: str, state: EndpointState) -> None:
         """Keep it."""
@@ -46,7 +46,7 @@ class MemoryHookStore(HookStore):
         """Let them go."""
         self._again.pop(name, None)
 
-    async def granted(self, name: str, wish: Wish) -> None:
+    async def granted(self, name: str, wish: HookWish) -> None:
         """Forget it."""
         if self._wishes.get((name, ABOUT[wish.word])) == wish:
             del self._wishes[name, ABOUT[wish.word]]
@@ -59,10 +59,10 @@ class MemoryHookStore(HookStore):
         """The dead events, also those that are set apart."""
         return [*self._again.get(name, ()), *self._dead.get(name, ())]
 
-    async def wish(self, name: str, wish: Wish) -> None:
+    async def wish(self, name: str, wish: HookWish) -> None:
         """Note it."""
         self._wishes[name, ABOUT[wish.word]] = wish
 
-    async def wishes(self, name: str) -> Sequence[Wish]:
+    async def wishes(self, name: str) -> Sequence[HookWish]:
         """In no order that matters."""
         return [wish for (owner, _), wish in self._wishes.items() if owner == name]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mailer.io.clock import Clock
     from mailer.journal.api import Journal, JournalEvent
 
-    from .api import HookStore, Wish
+    from .api import HookStore, HookWish
     from .post import Poster
 
 AT_ONCE = 8
@@ -91,7 +91,7 @@ class Subscriber:
         self._again: set[str] = set()
         self._exhuming = False
         self._bug: BaseException | None = None
-        self._wishes: list[Wish] = []
+        self._wishes: list[HookWish] = []
         self._clear()
 
     def _clear(self) -> None:
@@ -100,7 +100,7 @@ class Subscriber:
         self._ready: deque[_Item] = deque()
         self._later: list[tuple[float, str, _Item]] = []
 
-    def ask(self, wishes: list[Wish]) -> None:
+    def ask(self, wishes: list[HookWish]) -> None:
         """Grant these soon."""
         self._wishes = wishes
         self._wake.set()
@@ -309,7 +309,7 @@ class Subscriber:
 
     # What is wished
 
-    async def _grant(self, wish: Wish) -> None:
+    async def _grant(self, wish: HookWish) -> None:
         before = self.state
         if wish.word == "on":
             self.state = self.state.switched_on()

@@ -218,7 +218,7 @@ class HttpsClient:
         try:
             return await self._look_up(host)
         except NotFound:
-            raise HttpsTrouble("dns", f"the DNS has no address for {host}") from None
+            raise HttpsTrouble("dns", f"{host} has no address") from None
         except DnsTrouble as trouble:
             raise HttpsTrouble("dns", str(trouble)) from None
 

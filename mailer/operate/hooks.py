@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.config.secret import keeper_of, read_private
-from mailer.hooks.api import Wish
+from mailer.hooks.api import HookWish
 from mailer.hooks.files import LOCK, FileHookStore
 from mailer.hooks.payload import payload
 from mailer.hooks.post import LONGEST_SECRET, Poster, client_of, parsed
@@ -83,7 +83,7 @@ def _test(event: JournalEvent) -> bytes:
     return made.replace(b'"type":"deferred"', b'"type":"test"')
 
 
-async def _wish(config: Config, name: str, wish: Wish) -> bool:
+async def _wish(config: Config, name: str, wish: HookWish) -> bool:
     named(config, name)
     SpoolDirectory(config.spool).prepare()
     await FileHookStore(config.spool).wish(name, wish)
@@ -95,22 +95,22 @@ async def since(config: Config, name: str, at: float) -> bool:
 
     Raises `Problem`, `OSError`; so do the others that leave a wish.
     """
-    return await _wish(config, name, Wish("since", first_id(at)))
+    return await _wish(config, name, HookWish("since", first_id(at)))
 
 
 async def exhume(config: Config, name: str) -> bool:
     """Let its dead events be posted again; whether a sender runs that will."""
-    return await _wish(config, name, Wish("dead"))
+    return await _wish(config, name, HookWish("dead"))
 
 
 async def enable(config: Config, name: str) -> bool:
     """Switch the endpoint on; whether a sender runs that will."""
-    return await _wish(config, name, Wish("on"))
+    return await _wish(config, name, HookWish("on"))
 
 
 async def disable(config: Config, name: str, why: str) -> bool:
     """Switch the endpoint off, because of `why`; whether a sender runs that will."""
-    return await _wish(config, name, Wish("off", one_line(why, 200)))
+    return await _wish(config, name, HookWish("off", one_line(why, 200)))
 
 
 class Rotated(NamedTuple):

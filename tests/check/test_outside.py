@@ -226,7 +226,7 @@ def place(look: Look, tmp_path: Path) -> Place:
         (policy("maybe"), "fail the policy needs"),
         (b"HTTP/1.1 404 Not Found\r\n\r\n", "the web server says 404 Not Found"),
         (b"HTTP/1.1 301 Moved\r\nLocation: https://127.0.0.1/\r\n\r\n", "the web server says 301 Moved"),
-        (b"220 mx.example ESMTP\r\n", "127.0.0.1 sent no HTTP"),
+        (b"220 mx.example ESMTP\r\n", "127.0.0.1 sent no whole answer"),
         (policy() + b"x" * 70_000, "longer than a policy can be"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.hooks.api import DeadEvent, HookStore, Wish
+from mailer.hooks.api import DeadEvent, HookStore, HookWish
 from mailer.hooks.endpoint import EndpointState
 from mailer.hooks.files import FileHookStore
 from mailer.hooks.memory import MemoryHookStore
@@ -89,15 +89,15 @@ def test_a_wish_waits_until_it_is_granted(store: HookStore) -> None:
     """Of two about the same the later holds; granting the earlier one does not forget it."""
 
     async def test() -> None:
-        await store.wish("a", Wish("off", "by hand"))
-        await store.wish("a", Wish("since", IDS[3]))
-        assert {*await store.wishes("a")} == {Wish("off", "by hand"), Wish("since", IDS[3])}
+        await store.wish("a", HookWish("off", "by hand"))
+        await store.wish("a", HookWish("since", IDS[3]))
+        assert {*await store.wishes("a")} == {HookWish("off", "by hand"), HookWish("since", IDS[3])}
         assert not await store.wishes("b")
-        await store.wish("a", Wish("on"))
-        await store.granted("a", Wish("off", "by hand"))
-        assert {*await store.wishes("a")} == {Wish("on"), Wish("since", IDS[3])}
-        await store.granted("a", Wish("on"))
-        await store.granted("a", Wish("since", IDS[3]))
+        await store.wish("a", HookWish("on"))
+        await store.granted("a", HookWish("off", "by hand"))
+        assert {*await store.wishes("a")} == {HookWish("on"), HookWish("since", IDS[3])}
+        await store.granted("a", HookWish("on"))
+        await store.granted("a", HookWish("since", IDS[3]))
         assert not await store.wishes("a")
 
     asyncio.run(test())
@@ -110,7 +110,7 @@ def test_files_are_their_owners_alone(tmp_path: Path) -> None:
         store = FileHookStore(str(tmp_path))
         await store.note("a", EndpointState())
         await store.bury("a", [dead(0)])
-        await store.wish("a", Wish("on"))
+        await store.wish("a", HookWish("on"))
 
     os.umask(0)
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailer.hooks.api import Wish
+from mailer.hooks.api import HookWish
 from mailer.hooks.subscriber import AT_ONCE
 from tests.fakes import waiting
 from tests.hooks.endpoints import GONE, GOOD, ILL, REFUSED, START, Bench, Script, event
@@ -131,7 +131,7 @@ def test_dead_events_are_posted_again_on_request() -> None:
         bench.script.answer = lambda it, _: REFUSED if it in ids[:4] else GOOD
         await bench.until(lambda: bench.subscriber.state.dead == 4)
         bench.script.answer = lambda it, _: REFUSED if it == ids[0] else GOOD
-        await bench.store.wish("shop", Wish("dead"))
+        await bench.store.wish("shop", HookWish("dead"))
         bench.subscriber.ask([*await bench.store.wishes("shop")])
         await bench.until(lambda: bench.subscriber.state.dead == 5)
         await asyncio.sleep(2)
@@ -155,7 +155,7 @@ def test_410_switches_off_and_a_wish_switches_on() -> None:
         assert len(bench.script.posts) == 1
         assert (await bench.store.state("shop")).off == "it answered 410"
         bench.script.answer = lambda _id, _before: GOOD
-        bench.subscriber.ask([Wish("on")])
+        bench.subscriber.ask([HookWish("on")])
         await bench.until(lambda: ids[0] in bench.script.ids)
         assert (await bench.store.state("shop")).off == ""
 
@@ -169,7 +169,7 @@ def test_everything_since_an_event_is_posted_again() -> None:
         ids = await bench.write(*(event(number, message="01JDZ3N4T00000000000000000") for number in range(10)))
         await bench.until(lambda: len(bench.script.posts) == 10)
         await asyncio.sleep(1)
-        bench.subscriber.ask([Wish("since", ids[3])])
+        bench.subscriber.ask([HookWish("since", ids[3])])
         await bench.until(lambda: len(bench.script.posts) == 16)
         assert bench.script.ids[10:] == ids[4:]
         await asyncio.sleep(1)

@@ -39,7 +39,7 @@ class Webhook(Section, header="[[webhook]]", member="webhooks", plural="webhooks
     """An endpoint that is told what became of mail, by HTTPS: each event is posted as JSON, signed as Standard Webhooks are.
 
     Each event arrives at least once, and those of one message in their order. What an endpoint that is down has not had, it gets when it
-    is back, as long as the journal has it.
+    is back, as long as the journal has it. See mailer-hooks(1).
     """
 
     name = Setting(Kind("name", _name), "The name of the endpoint in commands, figures and files.", example="shop")
