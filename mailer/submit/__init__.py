@@ -91,10 +91,7 @@ def submit(asked: Submission, settings: SubmissionSettings, now: float, *, id: s
     layout.check_space(settings.spool, settings.min_free_space, settings.min_free_inodes, len(prepared.content))
     claim = (asked.request_id, prepared.digest) if asked.request_id else None
     done = put(settings.spool, envelope.id, envelope.to_line(), prepared.content, claim, envelope.due, asked.submitter)
-    prepared.queued = True
-    if done != envelope.id:
-        prepared.repeat = True
-        envelope.id, envelope.message_id = done, prepared.own_id
+    prepared.taken(done)
     prepared.heard = announce(settings.spool, done)
     return prepared
 

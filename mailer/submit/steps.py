@@ -129,6 +129,13 @@ class Prepared:
         self.own_id = draft.own_id
         self.queued = self.heard = self.repeat = False
 
+    def taken(self, id: str) -> None:
+        """Note that it is in the spool under `id`, which is another one than its own where the request was made before."""
+        self.queued = True
+        if id != self.envelope.id:
+            self.repeat = True
+            self.envelope.id, self.envelope.message_id = id, self.own_id
+
     @property
     def refusals(self) -> Iterator[str]:
         """Lines on the recipients that get nothing, with the reason; then one on those that do, and on who is told."""

@@ -27,13 +27,15 @@ from .answer import NDJSON, ApiRefusal, accepted, lines, refusal_of
 from .desk import Desk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from starlette.requests import Request
 
     from mailer.accounts.api import ApiKey
     from mailer.config import Config
+    from mailer.config.sections import SubmissionSection
     from mailer.operate.batch import Taken
+    from mailer.submit import Prepared
 
 JSON_TYPES: Final = ("application/json",)
 LINE_TYPES: Final = (NDJSON, "application/jsonl", "application/ndjson", "application/jsonlines")
@@ -47,14 +49,11 @@ PARTS: Final = {
 
 async def email(request: Request) -> Response:
     """One message, described by a JSON object."""
-    desk, sender = Desk.of(request), _Sender(request)
+    sender = _Sender(request)
     _media_type(request, JSON_TYPES)
     body = await request.body()
 
-    def send() -> Response:
-        return sender.sent(sender.submission(_payload(body), sender.key_field))
-
-    return await desk.work(send)
+    return await sender.sent(lambda: sender.submission(_payload(body), sender.key_field))
 
 
 async def raw(request: Request) -> Response:
@@ -67,17 +66,16 @@ async def raw(request: Request) -> Response:
         limit = f"{desk.config.submission.max_message_size} bytes (submission.max_message_size)"
         raise ApiRefusal(413, "too_large", f"the message is larger than {limit}")
 
-    def send() -> Response:
+    def made() -> Submission:
         if not body.strip():
             raise ApiRefusal(400, "bad_message", "the message is empty")
         to = request.query_params.getlist("to")
-        made = sender.made(
+        return sender.made(
             body, sender=query.get("from"), recipients=to, from_header=not to, request_id=sender.key_field,
             priority=query.get("priority", "normal"),
         )  # fmt: skip
-        return sender.sent(made)
 
-    return await desk.work(send)
+    return await sender.sent(made)
 
 
 async def emails(request: Request) -> Response:
@@ -109,7 +107,8 @@ class _Sender:
 
     def __init__(self, request: Request) -> None:
         self.key: ApiKey = request.scope["state"]["key"]
-        self.config: Config = Desk.of(request).config
+        self.desk = Desk.of(request)
+        self.config: Config = self.desk.config
         self.key_field = _idempotency_key(request)
         self.traceparent = request.headers.get("traceparent", "")
 
@@ -133,10 +132,7 @@ class _Sender:
                 words = "Idempotency-Key and request_id are the same thing, and say different ones; send one of them"
                 raise ApiRefusal(400, "bad_request_id", words, "request_id")
             sender = found.reverse_path()
-            people = len(found.recipients())
-            if people > settings.max_recipients:
-                limit = f"{settings.max_recipients} (submission.max_recipients)"
-                raise ApiRefusal(400, "too_many_recipients", f"{people} recipients are more than {limit}; nothing was queued")
+            _count(found, settings)
             return self.made(
                 found.encode(), sender=sender, bcc=found.hidden(), from_header=True, request_id=own or request_id,
                 priority=queue_priority(found.priority),
@@ -144,11 +140,14 @@ class _Sender:
         except EmailError as error:
             raise _refusal(error, payload) from None
 
-    def sent(self, asked: Submission) -> Response:
-        """The answer to one message, which is durable when this returns. Raises `Problem`."""
-        prepared = submit(asked, self.config.submitting, time.time())
-        document = accepted(prepared, self._message_id(prepared.envelope.id) if prepared.repeat else None)
-        return JSONResponse(document, 202, {"Idempotent-Replayed": "true"} if prepared.repeat else None)
+    async def sent(self, make: Callable[[], Submission]) -> Response:
+        """The answer to the message that `make` makes, which is durable by then. Raises `Problem`, `ApiRefusal`."""
+        return await self.desk.work(lambda: self._answer(submit(make(), self.config.submitting, time.time())))
+
+    def _answer(self, prepared: Prepared) -> Response:
+        if not prepared.repeat:
+            return JSONResponse(accepted(prepared), 202)
+        return JSONResponse(accepted(prepared, self._message_id(prepared.envelope.id)), 202, {"Idempotent-Replayed": "true"})
 
     def _message_id(self, id: str) -> str | None:
         """The Message-ID that a message was given when it was first sent, where that is known."""
@@ -202,10 +201,7 @@ class _Results:
             self.results.append(refusal_of(taken.problem).as_json())
         else:
             prepared = taken.prepared
-            prepared.repeat = taken.id != prepared.envelope.id
-            if prepared.repeat:
-                prepared.envelope.message_id = prepared.own_id
-            prepared.envelope.id = taken.id
+            prepared.taken(taken.id)
             self.results.append(accepted(prepared))
 
     def show(self, read: int) -> None:
@@ -219,6 +215,17 @@ class _Calm:
 
     def settle(self) -> None:
         """Go on."""
+
+
+def _count(email: Composition, settings: SubmissionSection) -> None:
+    """Raises `EmailError` where nobody gets it, or one has no domain and gets none here; `ApiRefusal` where too many do."""
+    listed = sum(map(len, (email.to, email.cc, email.bcc)))
+    if settings.default_domain and 0 < listed <= settings.max_recipients:
+        return
+    people = len(email.recipients())
+    if people > settings.max_recipients:
+        limit = f"{settings.max_recipients} (submission.max_recipients)"
+        raise ApiRefusal(400, "too_many_recipients", f"{people} recipients are more than {limit}; nothing was queued")
 
 
 def _payload(body: bytes) -> object:

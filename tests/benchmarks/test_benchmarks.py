@@ -113,3 +113,10 @@ def test_what_it_costs_to_be_watched_can_be_measured() -> None:
     lines = figures("observed.py", "-n30", "--rounds=1")
     assert sum("drain" in line for line in lines) == 8
     assert sum("to trace" in line or "to choose" in line for line in lines) == 2
+
+
+def test_what_handing_in_by_http_costs_can_be_measured() -> None:
+    """api.py compares a post with `submit`, and many of one post with a batch."""
+    lines = figures("api.py", "--messages=20", "--rounds=1", "--batch=10")
+    for what in ("POST /send_email / submit in 16 threads", "POST /send_emails / mailer send --batch", "POST /send_email, 99th percentile"):
+        assert any(line.startswith(f"FIGURE {what}") for line in lines), lines

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.home import Home
 from tests.web.api import Api
 
 
@@ -15,3 +16,8 @@ def api(tmp_path: Path) -> Iterator[Api]:
     made = Api(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)

@@ -297,6 +297,13 @@ def test_a_download_url_becomes_a_link(api: Api) -> None:
     assert b"http://169.254.169.254/latest" in api.content(id)
 
 
+def test_a_name_without_a_domain_gets_that_of_the_settings(tmp_path: Path) -> None:
+    """Where there is one, as everywhere else."""
+    made = Api(tmp_path, 'default_domain = "example.org"')
+    assert made.envelope(made.sent(to_addresses=["root"])).recipients[0].address == "root@example.org"
+    made.close()
+
+
 # raw
 
 
