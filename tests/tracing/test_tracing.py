@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mailer.config import load
+from mailer.submit import Submission, submit
 from tests.fakes.collector import Collector, Seen, collecting
 from tests.fakes.nameserver import Nameserver
 from tests.fakes.processes import MAILER, free_port, wait_until
@@ -87,6 +90,22 @@ def test_a_delivery_is_the_tree_of_the_specification(world: World, collector: Co
     assert collector.resources[0]["service.name"] == "mailer"
     said = repr(collector.spans)
     assert not [word for word in ("alice", "bob", "open sesame") if word in said]
+
+
+def test_what_caused_a_message_is_the_parent_of_its_traces(world: World, collector: Collector) -> None:
+    """The request of a program, where its envelope names one; each attempt at it is of the same trace."""
+    sink = world.sink()
+    world.configure(sink, more=traced(collector.endpoint, 1.0))
+    trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    settings = load(str(world.config)).submitting
+    asked = Submission(b"Subject: x\n\nx\n", sender="a@here.example", recipients=["you@there.example"], traceparent=f"00-{trace}-{span}-01")
+    id = submit(asked, settings, time.time()).envelope.id
+    world.daemon()
+    world.becomes(id, "sent")
+    wait_until("its spans", lambda: [each for each in collector.spans if each.name == "smtp.send"])
+    [root] = [each for each in collector.spans if each.name == "smtp.send"]
+    assert (root.trace.hex(), root.parent.hex()) == (trace, span)
+    assert {each.trace.hex() for each in collector.spans} == {trace}
 
 
 def test_failures_are_traced_and_attempts_of_one_message_are_one_trace(world: World, collector: Collector) -> None:
