@@ -273,10 +273,10 @@ COMMANDS = {
         about="Prints what GET /openapi.json answers: every endpoint, what it takes and what it gives, in OpenAPI 3.1. It is the same "
         "whatever is configured.\n\n"
         "POST /send_email, /send_emails and /send_raw hand mail in: what is answered with 202 is on the disk. A request id, as the member "
-        "request_id or the field Idempotency-Key, makes a request once: repeated, it has the same answer, with repeat: true; another message "
-        "under it is refused with 409. GET /status/ID, /status?recipient_email=ADDRESS and /explain/ID tell what became of it, "
-        "POST /messages/ID/cancel and /replay act on it; ID is that of the message, its request id, or its Message-ID. What is wrong with a "
-        "request is 400 with the member that is meant, 401 without a valid key, 403 where the key is not for it, 404 for what is not the "
+        "request_id or the field Idempotency-Key, makes a request once: repeated, it has the same answer, with repeat: true; another "
+        "message under it is refused with 409. GET /status/ID, /status?recipient_email=ADDRESS and /explain/ID tell what became of it, "
+        "POST /messages/ID/cancel and /replay act on it; ID is that of the message, its request id, or its Message-ID. What is wrong with "
+        "a request is 400 with the member that is meant, 401 without a valid key, 403 where the key is not for it, 404 for what is not the "
         "key's own, 413 and 415 for what is no body; 429 and 503 say in Retry-After when to come again.",
         examples=("mailer api openapi > openapi.json",),
         epilog="exit codes: 0 · 69 the extra web is not installed",
