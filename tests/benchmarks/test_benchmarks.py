@@ -52,6 +52,14 @@ def test_how_fast_a_queue_empties_can_be_measured() -> None:
     assert ["mailer run --once" in line for line in lines] == [True, False]
 
 
+@pytest.mark.peer("smtp-sink")
+def test_what_the_journal_costs_a_drain_can_be_measured() -> None:
+    """journal.py compares a drain that somebody hears of with one that nobody does, and measures the journal alone."""
+    lines = figures("journal.py", "-n30", "--rounds=1")
+    assert any("drain with one subscriber / with none" in line for line in lines), lines
+    assert sum("events/s" in line for line in lines) == 4
+
+
 @pytest.mark.peer("postfix", "smtp-sink", root=True)
 def test_postfix_can_be_measured_beside_us() -> None:
     """With Postfix, both print how we compare with it."""

@@ -97,6 +97,7 @@ def test_what_a_crash_has_torn_reads_as_not_written(opened: Opened, directory: P
     run(scenario())
 
 
+@pytest.mark.slow
 def test_every_end_of_a_batch_can_be_torn(opened: Opened, directory: Path) -> None:
     """Whole lines of it are there, the others not, and what is written after that stands on lines of its own."""
 
@@ -136,6 +137,7 @@ def test_a_line_in_the_middle_that_is_damaged_is_passed_over(opened: Opened, dir
     run(scenario())
 
 
+@pytest.mark.slow
 def test_any_place_in_a_large_segment_is_found(directory: Path, clock: FakeClock) -> None:
     """By halving, among lines of all lengths."""
 
