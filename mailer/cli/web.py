@@ -50,18 +50,28 @@ COMMAND = Subcommand(
     run,
     summary="the process of HTTP: the API for programs, and its page",
     about=(
-        'Serves HTTP at the doors of the configuration ([[listen]] with kind = "web") until SIGTERM or SIGINT; stays in the foreground and '
-        "logs to standard error, each request a line. The first lines of output say where it listens. `mailer run` starts it where such a "
-        "door is configured; a service of its own, mailer-web.service, does so with more confinement.\n\n"
-        "What it takes is in the spool before it says so, whether the daemon runs or not. SIGHUP (`mailer reload` passes it on) reads the "
-        "configuration, the certificates and the keys again; connections that are open go on. A stop lets requests end within "
+        "Serves HTTP at the doors of the configuration, [[listen]] of the kind web, until SIGTERM or SIGINT; stays in the "
+        "foreground and logs to standard error, each request a line (without keys, and without what stands behind a question "
+        "mark). The first lines of output say where it listens. One serves a spool. There has to be an API key first: `mailer "
+        "api key add`.\n\n"
+        "`mailer run` starts it where such a door is configured, and again when it ends. As a service of its own, "
+        "mailer-web.service, it may do less than the daemon and outlives it; with mailer-web.socket systemd opens the socket, "
+        "also at a port below 1024, and the door whose address is the same takes it over.\n\n"
+        "What it takes is in the spool before it says so, whether the daemon runs or not. SIGHUP (`mailer reload` passes it on) "
+        "reads the configuration and the certificates again; connections that are open go on. A stop lets requests end within "
         "api.stop_timeout.\n\n"
-        "`GET /health` says that it answers, `GET /ready` whether mail can be taken: the spool can be written, and its disk has room."
+        "`GET /health` says that it answers, `GET /ready` whether mail can be taken: the spool can be written, and its disk has "
+        "room.\n\n"
+        "What is refused before anybody reads it: a header of more than 16 KiB or 100 fields (431), a body larger than "
+        "api.max_body (413) or packed (415), a header, body or answer that takes too long (408, or the end), a host that is not "
+        "in api.hosts (421), one connection too many (503), and whatever two readers of HTTP could understand differently (400, "
+        "501). It speaks HTTP/1.1; HTTP/2, and the open network, are for a reverse proxy, which listen.proxies names. No page "
+        "of another origin can read an answer."
     ),
     options=(JSON,),
     examples=("mailer web", "mailer web --config /etc/mailer/config.toml"),
     epilog=(
-        "exit codes: 0 stopped · 69 it cannot listen there, or the extra web is not installed · 77 no permission · "
-        "78 configuration, no door, or no API key"
+        "exit codes: 0 stopped · 69 it cannot listen there, or the extra web is not installed · 75 another one serves the spool · "
+        "77 no permission · 78 configuration, no door, or no API key"
     ),
 )

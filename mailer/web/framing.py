@@ -16,7 +16,7 @@ TARGET: Final = 8000  # octets of a request target; RFC 9112 §3 wants that many
 METHOD: Final = 20
 CHUNK_LINE: Final = 256  # octets of a chunk's size with its extensions
 SMALL: Final = 64  # octets: chunks that are smaller than this on the average are refused beyond the first `MANY`
-MANY: Final = 10_000
+MANY: Final = 4000
 
 _LINE_ENDS: Final = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
