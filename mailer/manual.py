@@ -3,7 +3,8 @@
 ``python -m mailer.manual --write man`` writes them; a test compares the files with what is printed here, and
 fails for a command without a page. What is said of a command is said once, in its `Subcommand`. The pages of
 sections 5 and 7 are written by hand, but for `mailer-standards(7)` and `mailer-config(5)`, and so is
-`mailer-sendmail(1)`, whose options are not ours to declare.
+`mailer-sendmail(1)`, whose options are not ours to declare. In `mailer-api(7)`, which is written by hand, what lies between two comments
+is printed.
 """
 
 from __future__ import annotations
@@ -138,7 +139,13 @@ EXIT_STATUS = {
 def pages() -> dict[str, Callable[[], str]]:
     """Each generated page by its file name, as what makes its text."""
     commands = {file_of(name): partial(command_page, name) for name in TABLE if name not in BY_HAND}
-    return {"mailer.1": overview, **commands, "mailer-config.5": configuration.page, "mailer-standards.7": standards_page}
+    return {
+        "mailer.1": overview,
+        **commands,
+        "mailer-config.5": configuration.page,
+        "mailer-standards.7": standards_page,
+        "mailer-api.7": api_page,
+    }
 
 
 def file_of(name: str) -> str:
@@ -161,6 +168,7 @@ def overview() -> str:
         f"mailer-{name}"
         for name in (
             "library (3)",
+            "api (7)",
             "troubleshooting (7)",
             "security (7)",
             "tuning (7)",
@@ -216,6 +224,18 @@ def standards_page() -> str:
         for section, files in standards.in_order(sections):
             parts.append(f".br\n{roff.text(section + ' ' if section else '')}({roff.text(', '.join(files))})\n")
     return "".join(parts) + roff.see_also(OTHERS)
+
+
+def api_page() -> str:
+    """`mailer-api(7)`: what is written by hand, and between its marks what `mailer.web.manual` prints."""
+    from mailer.web.manual import BLOCKS
+
+    text = Path(__file__).parents[1].joinpath("man", "mailer-api.7").read_text(encoding="ascii")
+    for name, printed in BLOCKS.items():
+        begin, end = f'.\\" Made by `python -m mailer.manual --write man`: {name}.\n', f'.\\" End of {name}.\n'
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}{printed()}{end}{rest.partition(end)[2]}"
+    return text
 
 
 def _synopsis(command: Subcommand) -> str:

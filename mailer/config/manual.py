@@ -210,11 +210,12 @@ def page() -> str:
     """`mailer-config(5)` in roff."""
     parts = [roff.title("mailer-config", 5, "the configuration file of mailer"), PAGE]
     for cls in SECTIONS:
-        parts += [roff.heading(f"SECTION {cls.header}"), roff.paragraphs(_about(cls).replace("\n", "\n\n")), *map(_item, cls.settings)]
+        parts += [roff.heading(f"SECTION {cls.header}"), roff.paragraphs(_about(cls).replace("\n", "\n\n")), *map(item, cls.settings)]
     return "".join((*parts, ENDING, roff.see_also(("mailer (1)", "mailer-spool (5)"))))
 
 
-def _item(setting: Setting[Any]) -> str:
+def item(setting: Setting[Any]) -> str:
+    """A setting in roff: its kind, its sentence, its default."""
     if setting.required:
         default = "It has to be set."
     elif setting.shown:

@@ -16,6 +16,7 @@ id, and no second message comes of it.
 `endpoint`      an endpoint as a value
 `schemas`       what the API takes and gives, as JSON Schema
 `openapi`       the OpenAPI document
+`manual`        what mailer-api(7) says of endpoints, refusals and limits
 `gate`          who asks, by the key of a request, and whether it may do that
 `answer`        the JSON of answers, and what each kind of trouble is in HTTP
 `send`          handing mail in
