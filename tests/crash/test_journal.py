@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from mailer.sink import SinkThread
-from tests.fakes.processes import MAILER
+from tests.fakes.processes import MAILER, wait_until
 from tests.journey.world import World
 
 from .injected import Victim, side_by_side
@@ -110,3 +111,22 @@ def test_a_journal_that_takes_nothing_keeps_what_is_delivered_and_nobody_gets_it
         events = [(event["to"], event["type"]) for event in journal_of(world) if event["type"] != "alarm"]
         assert sorted(events[2:]) == [("another@there.example", "accepted"), ("another@there.example", "delivered")]
         assert [message.recipients for message in sink.messages] == [("you@there.example",), ("another@there.example",)]
+
+
+@pytest.mark.timeout(300)
+def test_a_daemon_that_is_killed_again_and_again_tells_of_each_message_once(world: World) -> None:
+    """While mail comes in and is delivered: nobody waits for a good moment."""
+    sink = world.sink("--count")
+    world.configure(sink, schedule=("1s",), more=KEEP)
+    ids = []
+    for round in range(6):
+        daemon = world.daemon()
+        ids += [world.send(f"r{round}-{nth}@there.example") for nth in range(4)]
+        daemon.signal(signal.SIGKILL)
+        wait_until("it is dead", lambda daemon=daemon: not daemon.running)
+    world.once()
+    assert world.in_spool() == []
+    events = [event for event in journal_of(world) if event["message"] in ids]
+    assert Counter((event["message"], event["type"]) for event in events) == Counter(
+        {(id, type): 1 for id in ids for type in ("accepted", "delivered")}
+    )
