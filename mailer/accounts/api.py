@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 PREFIX: Final = "mlr_"
 ID: Final = 8  # symbols
 SECRET: Final = 32  # symbols, 160 bits
-SCOPES: Final = ("send", "status", "manage", "events", "suppress")
-"""What a key may be for: to hand mail in, ask what became of it, cancel and replay it, read its events, say who is not to be mailed."""
+SCOPES: Final = ("send", "status", "manage", "events", "suppress", "operator")
+"""What a key may be for: to hand mail in, ask what became of it, cancel and replay it, read its events, say who is not to be mailed.
+
+``operator`` makes its page and its events those of everybody's mail.
+"""
 
 LONGEST_NAME: Final = 64
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")

@@ -192,8 +192,8 @@ COMMANDS = {
         summary="make a key, which is shown once",
         about="Prints the key, which a program sends as Authorization: Bearer KEY. It is not kept, and cannot be shown again. What it may "
         "do is what its scopes say: send hands mail in; status asks what became of it; manage cancels and replays it; events reads what "
-        "happens to it; suppress is for the list of those who are not to be mailed. A key sees the mail that came by it, and no other.\n\n"
-        + FILE,
+        "happens to it; suppress is for the list of those who are not to be mailed. A key sees the mail that came by it, and no other; "
+        "with operator its events, and the page, are of everybody's mail.\n\n" + FILE,
         operands="NAME",
         options=(
             Option(

@@ -22,6 +22,7 @@ id, and no second message comes of it.
 `send`          handing mail in
 `look`          what became of it
 `act`           cancelling and replaying it
+`stream`        events, a page of them or as they happen
 `desk`          what the endpoints have at hand: configuration, threads, figures
 `room`          how much of bodies is in memory at a time
 `health`        GET /health and /ready

@@ -55,6 +55,7 @@ class Conversation(H11Protocol):
         super().__init__(config, state, {})
         self.limits = limits
         self.caller = ""
+        self.endless = False  # whether the answer goes on for as long as the client is there
         self.gone: asyncio.Future[None] = self.loop.create_future()
         self._refused = refused
         self._framing = Framing(limits.framing)
@@ -87,7 +88,8 @@ class Conversation(H11Protocol):
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client says no more. True keeps the connection until it has its answer (asyncio; with TLS there is no such thing)."""
         self._outlet.flush()
-        if self._lingered < 0 and self._framing.whole and self._cycle is not None and not self._answered and self._wire.can_write_eof():
+        owed = self._lingered < 0 and self._framing.whole and not self._answered and not self.endless
+        if owed and self._cycle is not None and self._wire.can_write_eof():
             self._cycle.keep_alive = False
             return True
         return None

@@ -7,6 +7,7 @@ finds all of them taken waits, up to ``api.waiting`` of them; the next is told t
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
@@ -43,9 +44,15 @@ class Desk:
         self.given = given
         self.requests = Requests()
         self.gate = Gate(keys_of(config), clock.now)
-        self.stopping = False
+        self.ending = asyncio.Event()
+        self.streams: Counter[str] = Counter()  # of events, by the name of the key
         self._threads = ThreadPoolExecutor(THREADS, "web")
         self._at_work = 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this process is about to end."""
+        return self.ending.is_set()
 
     @staticmethod
     def of(request: Request) -> Desk:

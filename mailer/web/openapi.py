@@ -24,6 +24,7 @@ WORDS: Final = {
     405: "there is no such method",
     408: "the request took too long to come",
     409: "it was used for another message, or the message is in another state",
+    410: "what was asked for is not kept any more",
     413: "larger than may be",
     415: "another media type, or a body that is packed",
     421: "this server is not called so",

@@ -118,7 +118,7 @@ class WebProcess:
             self._tell("stopping")
         finally:
             self._hangups(None)
-            desk.stopping = True
+            desk.ending.set()
             for task in reloads:
                 task.cancel()
             await self.server.close(self.config.api.stop_timeout)

@@ -5,9 +5,10 @@ The routes are made of this table, and so is the OpenAPI document: what is not h
 
 from __future__ import annotations
 
+from mailer.journal.api import TYPES
 from mailer.mail.history import LATER, SCHEDULED, STATUSES
 
-from . import act, health, look, openapi, send
+from . import act, health, look, openapi, send, stream
 from .answer import NDJSON
 from .endpoint import EndpointAnswer, EndpointParameter, WebEndpoint
 from .schemas import ADDRESS, REQUEST_ID, TEXT, ref
@@ -17,6 +18,7 @@ KEY_FIELD = EndpointParameter(
     "Idempotency-Key", "header", REQUEST_ID, "What the request is called, so that it is made once; as request_id."
 )
 NAME = EndpointParameter("id", "path", TEXT, "The message: its ID, its request id, or its Message-ID.")
+ID = {"type": "string", "pattern": "^[0-9A-HJKMNP-TV-Z]{26}$"}
 STATES = [*dict.fromkeys((*STATUSES, *LATER, SCHEDULED))]
 RESULT = {"anyOf": [ref("Accepted"), ref("Error")]}
 RESULTS = {"type": "array", "items": RESULT}
@@ -76,9 +78,7 @@ TABLE: tuple[WebEndpoint, ...] = (
             EndpointParameter(
                 "limit", "query", {"type": "integer", "minimum": 1, "maximum": look.MOST}, f"How many, {look.PAGE} by default."
             ),
-            EndpointParameter(
-                "after", "query", {"type": "string", "pattern": "^[0-9A-HJKMNP-TV-Z]{26}$"}, "The message behind which to go on."
-            ),
+            EndpointParameter("after", "query", ID, "The message behind which to go on."),
         ),
         {},
         {200: EndpointAnswer("the messages", {JSON: MESSAGES, NDJSON: TEXT}, {"Link": "where the list goes on, rel=next (RFC 8288)"})},
@@ -126,6 +126,33 @@ TABLE: tuple[WebEndpoint, ...] = (
         {},
         {200: EndpointAnswer("the new message", {JSON: ref("Message")})},
         (404, 409),
+    ),
+    WebEndpoint(
+        "GET",
+        "/events",
+        stream.events,
+        "events",
+        "What happens to mail, the oldest first: a page as NDJSON, or, as text/event-stream, all that comes.",
+        (
+            EndpointParameter(
+                "after", "query", ID, "The event behind which to go on; a page without it begins with the oldest that is kept."
+            ),
+            EndpointParameter("Last-Event-ID", "header", ID, "The same, as a client of a stream says it when it calls again."),
+            EndpointParameter(
+                "limit", "query", {"type": "integer", "minimum": 1, "maximum": stream.MOST}, f"How many, {stream.PAGE} by default."
+            ),
+            EndpointParameter("type", "query", TEXT, f"Some of {', '.join(TYPES)}, with commas between."),
+            EndpointParameter("message", "query", ID, "The ID of the message that they are about."),
+        ),
+        {},
+        {
+            200: EndpointAnswer(
+                "the events; a stream begins now, unless it is told where",
+                {NDJSON: TEXT, stream.EVENT_STREAM: TEXT},
+                {"Link": "of a page: where to go on, also later, rel=next (RFC 8288)"},
+            )
+        },
+        (410,),
     ),
     WebEndpoint(
         "GET",

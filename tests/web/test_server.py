@@ -257,7 +257,7 @@ def test_ready_says_what_is_missing(tmp_path: Path) -> None:
         assert status == 503
         assert "submission.min_free_space" in body
         served.desk.config = served.config
-        served.desk.stopping = True
+        served.desk.ending.set()
         assert (await ready())[0] == 503
         assert (await (await served.call(asking("localhost", "/health"))).answer()).status == 200
 
