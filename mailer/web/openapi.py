@@ -48,7 +48,7 @@ def document(table: Iterable[WebEndpoint]) -> dict[str, Any]:
         "info": {
             "title": "mailer",
             "version": VERSION,
-            "description": "Hand mail in, and learn what became of it. What is answered with 202 is on the disk. See mailer-api(1).",
+            "description": "Hand mail in, and learn what became of it. What is answered with 202 is on the disk. See mailer-api(7).",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
