@@ -48,7 +48,7 @@ def run(given: Given) -> int:
     return OK
 
 
-async def _print(given: Given, journal: Journal, wanted: events.Wanted, id: str, limit: int) -> int:
+async def _print(given: Given, journal: Journal, wanted: events.EventFilter, id: str, limit: int) -> int:
     """How many events were printed, without those that came meanwhile."""
     count, last = 0, await journal.last()
     if not last:
@@ -71,7 +71,7 @@ async def _print(given: Given, journal: Journal, wanted: events.Wanted, id: str,
     return count
 
 
-def wanted_of(given: Given) -> events.Wanted:
+def wanted_of(given: Given) -> events.EventFilter:
     """What the options choose. Raises `Problem` (usage)."""
     types = frozenset(given.texts("--type"))
     if unknown := types.difference(TYPES):
@@ -79,7 +79,7 @@ def wanted_of(given: Given) -> events.Wanted:
     message = given.text("--message") or ""
     if message and not is_id(message):
         raise usage(f"--message takes the ID of a message, not {message[:40]!r}", "events")
-    return events.Wanted(types, given.text("--to") or "", message, given.text("--key") or "", given.text("--stream") or "")
+    return events.EventFilter(types, given.text("--to") or "", message, given.text("--key") or "", given.text("--stream") or "")
 
 
 def _after(given: Given) -> str:

@@ -20,7 +20,7 @@ WINDOWS = (60.0, 600.0, 7200.0, 86400.0)
 """Seconds before the newest event, in which the last few are looked for; then everywhere."""
 
 
-class Wanted(NamedTuple):
+class EventFilter(NamedTuple):
     """What an event must be like; an empty member selects everything. `to` is a pattern, `message` an ID, `key` the name of an API key."""
 
     types: frozenset[str] = frozenset()
@@ -40,7 +40,7 @@ class Wanted(NamedTuple):
         return (not self.key or event.key == self.key) and (not self.stream or event.stream == self.stream)
 
 
-async def after(journal: Journal, wanted: Wanted, id: str = "", limit: int = 0) -> AsyncIterator[JournalEvent]:
+async def after(journal: Journal, wanted: EventFilter, id: str = "", limit: int = 0) -> AsyncIterator[JournalEvent]:
     """The first `limit` events after the ID `id`, or all, oldest first. Raises `OSError`."""
     left = limit or -1
     while page := await journal.read(id, PAGE):
@@ -53,7 +53,7 @@ async def after(journal: Journal, wanted: Wanted, id: str = "", limit: int = 0) 
         id = page[-1].id
 
 
-async def newest(journal: Journal, wanted: Wanted, limit: int) -> list[JournalEvent]:
+async def newest(journal: Journal, wanted: EventFilter, limit: int) -> list[JournalEvent]:
     """The last `limit` events that are wanted, oldest first. Raises `OSError`."""
     last = await journal.last()
     for seconds in WINDOWS if last else ():
@@ -66,7 +66,7 @@ async def newest(journal: Journal, wanted: Wanted, limit: int) -> list[JournalEv
     return [*found]
 
 
-async def follow(journal: Journal, wanted: Wanted, id: str) -> AsyncIterator[JournalEvent]:
+async def follow(journal: Journal, wanted: EventFilter, id: str) -> AsyncIterator[JournalEvent]:
     """What comes after the ID `id`, as it comes, without an end. Raises `OSError`."""
     while True:
         await journal.wait(id)
