@@ -33,7 +33,7 @@ from mailer.spool.files.store import SpoolDirectory
 from .figures import AmqpFigures, page
 from .results import Results
 from .taking import Taker
-from .visit import Visit
+from .visit import LANES, Visit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -134,7 +134,7 @@ class AmqpProcess:
     async def _visit(self) -> None:
         """One visit, with the configuration that holds now. Raises `Problem` where the broker cannot be had, or is lost."""
         settings, tell = self.config.submitting, self.events.tell
-        with Post(settings.spool) as post:
+        with Post(settings.spool, sacks=LANES) as post:
             results = Results(journal_of(self.directory), self.config.amqp, tell, self.clock) if self.config.amqp.events else None
             visit = Visit(self.config, Taker(settings, post), results, self.figures, tell, self.clock)
             await visit.run(self.changed, lambda: self._tell("ready", ", ".join(self.config.amqp.queues)))

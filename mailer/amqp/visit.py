@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from .results import Results
     from .taking import Taken, Taker
 
-LANES = 2
+LANES = 4
 REST = 5.0  # seconds between two looks whether the disk takes mail again
 HELD = 64 << 20  # bytes of bodies in memory; one body may be more
 GRACE = 10.0  # seconds for what is under way at the end

@@ -60,7 +60,7 @@ class Sack:
 
     def begin(self) -> None:
         """Let the threads write the letters. None may be added after that."""
-        part = max(-(-len(self.letters) // THREADS), 1)
+        part = max(-(-len(self.letters) // self.post.threads), 1)
         self._writing = [self.post.write(self.letters[at : at + part]) for at in range(0, len(self.letters), part)]
 
     def close(self) -> list[str | Problem]:
@@ -130,12 +130,16 @@ class Sack:
 
 
 class Post:
-    """The threads that write sacks into the spool at `root`. A context manager."""
+    """The threads that write sacks into the spool at `root`. A context manager.
 
-    def __init__(self, root: str) -> None:
+    `threads` write one sack, and so many `sacks` at a time: where sacks are small, and what fills them waits for them, more wait less.
+    """
+
+    def __init__(self, root: str, threads: int = THREADS, sacks: int = 1) -> None:
         self.root = root
+        self.threads = threads
         self.own = _writable(root)
-        self._pool = ThreadPoolExecutor(THREADS, "sack")
+        self._pool = ThreadPoolExecutor(threads * sacks, "sack")
         self._turn = Lock()
 
     def __enter__(self) -> Self:
