@@ -41,6 +41,9 @@ def missing(config: Config) -> Iterator[Mistake]:
                 yield from _told(config, f"relay.{name}.{place}", Secret("file", (path,)))
     yield from _readable(config, "tls.ca_file", config.tls.ca_file)
     yield from _doors(config)
+    if config.amqp.url_file:
+        yield from _told(config, "amqp.url_file", Secret("file", (config.amqp.url_file,)))
+    yield from _readable(config, "amqp.ca_file", config.amqp.ca_file)
     yield from _writable(config, "log.file", config.log.file)
     yield from _aliases(config)
     if problem := mute(config):
