@@ -19,7 +19,7 @@ from mailer.journal.files import journal_of
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import from_os
 from mailer.mail.text import one_line
-from mailer.operate.events import Wanted
+from mailer.operate.events import EventFilter
 from mailer.spool import is_id, put_at
 from mailer.spool.files.store import SpoolDirectory
 
@@ -70,7 +70,7 @@ async def events(request: Request) -> Response:
         raise from_os("cannot read the journal", error.filename or "", error) from None
 
 
-async def _page(request: Request, journal: Journal, wanted: Wanted, after: str, limit: int) -> Response:
+async def _page(request: Request, journal: Journal, wanted: EventFilter, after: str, limit: int) -> Response:
     found: list[JournalEvent] = []
     looked = 0
     while len(found) < limit and looked < LOOKED_AT and (page := await journal.read(after)):
@@ -109,7 +109,7 @@ class _Stream(StreamingResponse):
                 del streams[self._name]
 
 
-async def _told(desk: Desk, key: ApiKey, journal: Journal, wanted: Wanted, after: str, missing: float) -> AsyncIterator[str]:
+async def _told(desk: Desk, key: ApiKey, journal: Journal, wanted: EventFilter, after: str, missing: float) -> AsyncIterator[str]:
     """The stream: it ends with the process, with the key, or when the journal cannot be read, and the client calls again."""
     yield f"retry: {RETRY}\n\n"
     if missing:
@@ -156,7 +156,7 @@ async def _holds(desk: Desk, key: ApiKey) -> bool:
     return known is not None and known.name == key.name and known.holds(now) and known.scopes >= key.scopes & {"events", "operator"}
 
 
-def _asked(request: Request, key: ApiKey) -> tuple[Wanted, str, int]:
+def _asked(request: Request, key: ApiKey) -> tuple[EventFilter, str, int]:
     """What is wanted, after which ID, and how much of it. Raises `ApiRefusal`."""
     query = request.query_params
     for name, _ in query.multi_items():
@@ -175,4 +175,4 @@ def _asked(request: Request, key: ApiKey) -> tuple[Wanted, str, int]:
         if value and not is_id(value):
             raise ApiRefusal(400, "bad_request", f"{name} is an ID of 26 letters and digits", name)
     whose = "" if "operator" in key.scopes else key.name
-    return Wanted(types, message=named["message"], key=whose), last or named["after"], int(limit)
+    return EventFilter(types, message=named["message"], key=whose), last or named["after"], int(limit)
