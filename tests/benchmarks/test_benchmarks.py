@@ -128,3 +128,10 @@ def test_what_handing_in_by_http_costs_can_be_measured() -> None:
     lines = figures("api.py", "--messages=20", "--rounds=1", "--batch=10")
     for what in ("POST /send_email / submit in 16 threads", "POST /send_emails / mailer send --batch", "POST /send_email, 99th percentile"):
         assert any(line.startswith(f"FIGURE {what}") for line in lines), lines
+
+
+def test_what_webhooks_take_can_be_measured() -> None:
+    """webhooks.py compares events with bare posts, and the memory of a sender that is behind with that of an idle one."""
+    lines = figures("webhooks.py", "-n=200", "--behind=1000", "--rounds=1")
+    for what in ("webhooks, one endpoint, 8 at a time", "webhooks / bare posts", "memory of a sender with 1,000 events behind"):
+        assert any(what in line for line in lines), lines
