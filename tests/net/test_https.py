@@ -301,6 +301,21 @@ def test_rebinding_gets_nobody_inside(certificates: Certificates) -> None:
     waiting.run(run())
 
 
+def test_a_connection_is_used_again_only_where_the_name_still_leads() -> None:
+    """Another address that may be called, too, is another host: what is idle at the first one is let go."""
+
+    async def run() -> None:
+        async with Host(OK, OK) as host:
+            client = HttpsClient(Rebinding("127.0.0.1", "127.0.0.2").addresses, Requirement("implicit"))
+            url = WebUrl.read(f"http://two.example.com:{host.port}/")
+            assert (await client.ask("GET", url, seconds=5, most=10, private=True)).address == "127.0.0.1"
+            with pytest.raises(HttpsTrouble) as caught:
+                await client.ask("GET", url, seconds=5, most=10, private=True)
+            assert (caught.value.kind, len(host.requests)) == ("connect", 1)
+
+    waiting.run(run())
+
+
 def test_a_certificate_has_to_bear_the_name(certificates: Certificates) -> None:
     """Though an address is called; and somebody known has to have signed it."""
 
