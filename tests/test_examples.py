@@ -24,8 +24,8 @@ from tests.net.test_oauth import Provider
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
-ELSEWHERE = ("to_rabbitmq", "webhook_receiver")
-"""Examples that are run in tests/amqp and tests/hooks, which have what they talk to."""
+ELSEWHERE = ("api_httpx", "api_requests", "to_rabbitmq", "webhook_receiver")
+"""Examples that are run in tests/web, tests/amqp and tests/hooks, which have what they talk to."""
 
 
 def play(name: str, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
