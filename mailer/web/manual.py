@@ -12,7 +12,7 @@ from mailer.config.manual import item
 from mailer.config.sections.doors import Api
 
 from .openapi import WITH_KEY, WORDS
-from .table import TABLE
+from .table import JSON, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,8 +34,9 @@ def _endpoint(endpoint: WebEndpoint) -> Iterator[str]:
     if endpoint.takes:
         yield f".br\nTakes {', '.join(map(roff.bold, endpoint.takes))}.\n"
     for status, given in endpoint.gives.items():
-        kinds = " or ".join(kind for kind in given.bodies if kind != "application/json") if len(given.bodies) > 1 else ""
-        yield f".br\n{roff.bold(str(status))}: {roff.text(given.sentence)}{f', also as {roff.text(kinds)}' if kinds else ''}.\n"
+        kinds = " or ".join(kind for kind in given.bodies if kind != JSON)
+        also = f", {'also ' if JSON in given.bodies else ''}as {roff.text(kinds)}" if kinds else ""
+        yield f".br\n{roff.bold(str(status))}: {roff.text(given.sentence)}{also}.\n"
     if refusals := sorted({*endpoint.refusals, *(WITH_KEY if endpoint.scope else ())}):
         yield f".br\nRefusals besides those of every request: {', '.join(map(str, refusals))}.\n"
     yield from map(_parameter, endpoint.parameters)

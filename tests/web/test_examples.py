@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.config.file import examine
 from tests.peers.install import CALLERS
 from tests.test_manual import MAN, plain
 
@@ -99,16 +100,31 @@ def test_many_at_once(client: Client) -> None:
     assert "valid key" in client.run(*example, "anna@example.net", key="mlr_0123").stdout
 
 
+def blocks() -> list[str]:
+    """What stands in mailer-api(7) as it is."""
+    page = plain((MAN / "mailer-api.7").read_text(encoding="ascii"))
+    return re.findall(r"^\.EX\n(.*?)^\.EE", page, re.MULTILINE | re.DOTALL)
+
+
 def test_the_commands_of_the_guide(client: Client) -> None:
     """What mailer-api(7) shows with curl works, one after the other."""
-    page = plain((MAN / "mailer-api.7").read_text(encoding="ascii"))
-    blocks = [block for block in re.findall(r"^\.EX\n(.*?)^\.EE", page, re.MULTILINE | re.DOTALL) if "curl" in block]
-    assert len(blocks) >= 2
-    done = client.run(
-        "/bin/sh", "-euc", "\n".join(blocks).replace("http://127.0.0.1:8025", client.url).replace("curl ", "curl -sS -w '\\n' ")
-    )
+    shown = "".join(block for block in blocks() if "curl" in block)
+    lines = [line for line in shown.splitlines() if "event-stream" not in line]  # which does not end
+    assert len(lines) >= 8
+    commands = "\n".join(lines).replace("http://127.0.0.1:8025", client.url).replace("curl ", "curl -sS -w '\\n' ")
+    made = client.home.mailer("api", "key", "add", "guide", "--scope", "send,status,manage,events", "--json")
+    done = client.run("/bin/sh", "-euc", commands, key=json.loads(made.stdout)["key"])
     assert done.returncode == 0, done.stderr
-    accepted, one, many = map(json.loads, done.stdout.splitlines())
+    accepted, one, many = map(json.loads, done.stdout.split("\n")[:3])
     assert (accepted["status"], accepted["request_id"]) == ("queued", "order-4711")
     assert one["id"] == accepted["id"]
     assert many == []  # which has failed, or is deferred
+    assert done.stdout.split("\n")[3:] == ["", ""]  # no daemon has written an event
+
+
+@pytest.mark.parametrize("text", [block for block in blocks() if block.startswith("[")], ids=lambda text: text.splitlines()[0])
+def test_the_configurations_of_the_guide(text: str) -> None:
+    """None has a mistake."""
+    config, problems = examine("mailer-api.7", text.encode())
+    assert problems == []
+    assert config is not None
