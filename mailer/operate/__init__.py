@@ -9,7 +9,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `route` | how mail for an address would travel |
 | `selection` | which messages somebody means: by names, by what they are like, in heaps |
 | `queue` | hold, release, retry, cancel and replay messages; pause a destination |
-| `overview`, `waits`, `health` | the summary; why mail waits; whether all is well |
+| `overview`, `waits`, `health`, `standing` | the summary; why mail waits; whether all is well; all of that on a page |
 | `status` | failures counted; what waits by destination, domain or reason |
 | `dkim`, `rotation` | keys, their records, signatures of a message; a new key in the place of the old one, in two steps |
 | `api_keys` | the keys of programs that use the HTTP API |

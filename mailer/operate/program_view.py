@@ -15,7 +15,7 @@ from mailer.spool import is_id
 from mailer.spool.files import idempotency
 from mailer.status.api import PAGE, Page, every
 
-from .user_view import UserView
+from .user_view import MOST, UserView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +88,10 @@ class ProgramView(UserView):
             if len(found) >= limit or looked >= LOOKED_AT:
                 return Page(found, id)
         return Page(found)
+
+    def _ids(self) -> list[str]:
+        fresh = (id for id in islice(self.view.unrecorded(), FRESH) if self.owns(id))
+        return [*islice(dict.fromkeys(merge(self._submitted(""), fresh, reverse=True)), MOST)]
 
     def _submitted(self, cursor: str) -> Iterator[str]:
         return every(lambda after, most: self.view.submitted(self.who, after or cursor, most))

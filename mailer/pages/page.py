@@ -7,6 +7,7 @@ from typing import Final
 
 import jinja2
 
+from mailer.mail.dates import rfc3339
 from mailer.mail.text import human_size, one_line
 
 HERE: Final = Path(__file__).parent
@@ -30,9 +31,28 @@ No address of ours is told elsewhere; but with `no-referrer`, browsers say `Orig
 """
 
 
+def span(seconds: float) -> str:
+    """A length of time in words: ``45 s``, ``12 min``, ``3 h``, ``5 days``."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length * (2 if unit == "days" else 1):
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(max(seconds, 0))} s"
+
+
+def moment(at: float) -> str:
+    """A time in seconds since the epoch, as RFC 3339 in UTC, to the second: the browser shows it by the clock of who looks."""
+    return rfc3339(int(at))
+
+
 def many(number: int, noun: str) -> str:
     """A count with its noun: ``1 message``, ``2 messages``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def own(header: dict[bytes, str], host: str) -> bool:
+    """Whether a change is asked for by one of our pages, or by what is no browser (Fetch Metadata; RFC 6454)."""
+    site, origin = header.get(b"sec-fetch-site"), header.get(b"origin")
+    return site in (None, "same-origin", "none") and (origin is None or origin.partition("://")[2] == host)
 
 
 class Pages:
@@ -46,7 +66,7 @@ class Pages:
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
         )
-        self._templates.filters.update(octets=human_size, many=many, line=one_line)
+        self._templates.filters.update(octets=human_size, many=many, line=one_line, span=span, moment=moment)
 
     def draw(self, template: str, **what: object) -> str:
         """The page, or the piece of one, that `template` makes of `what`."""

@@ -23,7 +23,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from starlette.routing import Route
 
 from mailer.mail.dates import rfc3339
-from mailer.pages.page import HEADERS, STATIC, Pages
+from mailer.pages.page import HEADERS, STATIC, Pages, own
 
 from . import reading
 from .box import Box, Boxed
@@ -248,12 +248,6 @@ def local(host: str, server: tuple[str, int] | None) -> bool:
         return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback or name == (server or ("",))[0]
     except ValueError:
         return False
-
-
-def own(header: dict[bytes, str], host: str) -> bool:
-    """Whether a change is asked for by one of our pages, or by what is no browser (Fetch Metadata; RFC 6454)."""
-    site, origin = header.get(b"sec-fetch-site"), header.get(b"origin")
-    return site in (None, "same-origin", "none") and (origin is None or origin.partition("://")[2] == host)
 
 
 def _row(kept: Boxed) -> dict[str, object]:

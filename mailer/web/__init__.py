@@ -23,6 +23,7 @@ id, and no second message comes of it.
 `look`          what became of it
 `act`           cancelling and replaying it
 `stream`        events, a page of them or as they happen
+`page`          the page ``/``, for a person
 `desk`          what the endpoints have at hand: configuration, threads, figures
 `room`          how much of bodies is in memory at a time
 `health`        GET /health and /ready

@@ -24,6 +24,7 @@ from mailer.mail.problem import Problem
 
 from .answer import ApiRefusal, error, refusal_of
 from .desk import RETRY, Desk, TooBusy
+from .page import FrontPage
 from .room import BODIES, BodyRoom, largest_body
 from .table import TABLE
 
@@ -67,7 +68,7 @@ class WebRequest:
 def application(desk: Desk, told: Callable[[WebRequest], object], table: Iterable[WebEndpoint] = TABLE) -> Around:
     """The application (ASGI) over `desk`; `told` hears of each request when it has been answered."""
     table = tuple(table)
-    made = Starlette(routes=[*map(_route, table)], exception_handlers={**HANDLERS, Exception: _broken})
+    made = Starlette(routes=[*map(_route, (*table, *FrontPage().endpoints))], exception_handlers={**HANDLERS, Exception: _broken})
     made.state.desk, made.state.table = desk, table
     return Around(made, desk, told)
 

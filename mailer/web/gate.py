@@ -87,6 +87,11 @@ class Gate:
                 self._fresh[id] = key, now + FRESH
         return key
 
+    async def known(self, id: str, scope: str, client: Address) -> ApiKey | None:
+        """The key with the public part `id`, which was proved before, if it is still good for `scope`, from there. Raises `Problem`."""
+        [key] = await self.keys.find([id])
+        return key if key and key.holds(self._now()) and key.is_from(str(client or "")) and scope in key.scopes else None
+
     def _failed(self, client: Address) -> None:
         """Note a key that proved nothing. Raises `ApiRefusal` for one too many."""
         name = _neighbourhood(client)
