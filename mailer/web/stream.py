@@ -48,7 +48,10 @@ QUERY: Final = ("after", "limit", "type", "message")
 
 
 async def events(request: Request) -> Response:
-    """Events after an ID: a page of them as NDJSON, or, where ``Accept`` has text/event-stream, those and all that come."""
+    """Events after an ID: a page of them as NDJSON, or, where ``Accept`` has text/event-stream, those and all that come.
+
+    Raises `ApiRefusal`, and `Problem` where the journal cannot be read.
+    """
     desk, key = Desk.of(request), request.scope["state"]["key"]
     wanted, after, limit = _asked(request, key)
     journal = journal_of(SpoolDirectory(desk.config.spool), desk.clock.now)
