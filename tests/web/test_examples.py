@@ -1,19 +1,22 @@
-"""The examples of clients of the API, and the commands of mailer-api(7), as their readers run them: against `mailer web`."""
+"""Clients in ``examples/``, and the commands of mailer-api(7) and the README, as their readers run them, against `mailer web`."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mailer.config.file import examine
+from tests.fakes.processes import MAILER, free_port
 from tests.peers.install import CALLERS
 from tests.test_manual import MAN, plain
 
@@ -128,3 +131,24 @@ def test_the_configurations_of_the_guide(text: str) -> None:
     config, problems = examine("mailer-api.7", text.encode())
     assert problems == []
     assert config is not None
+
+
+def test_the_commands_of_the_readme(tmp_path: Path) -> None:
+    """From nothing to an event, as it stands there; only what installs is left out, and ports are others."""
+    text = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8").partition("## Asked by programs\n")[2].partition("\n## ")[0]
+    shown = textwrap.dedent("\n".join(line for line in text.splitlines() if line.startswith("    ") or not line))
+    lines = [line for line in shown.splitlines() if not line.startswith(("python3 -m venv", "pip install"))]
+    sink, door = free_port(), free_port()
+    commands = "\n".join(lines).replace("1025", str(sink)).replace("8025", str(door))
+    commands = commands.replace("mailer sink >", f"mailer sink --port {sink} >").replace("curl ", "curl -sS -w '\\n' ")
+    program = tmp_path / "bin" / "mailer"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(MAILER)} "$@"\n')
+    program.chmod(0o755)
+    before = f"PATH={program.parent}:$PATH\ntrap 'kill $(jobs -p); wait' EXIT"
+    done = subprocess.run(["bash", "-euc", f"{before}\n{commands}"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    ready, accepted, status, *events = filter(None, done.stdout.splitlines())
+    assert json.loads(ready) == {"status": "ready"}
+    assert json.loads(accepted)["id"] == json.loads(status)["id"]
+    assert all(json.loads(event)["request_id"] == "order-4711" for event in events)
