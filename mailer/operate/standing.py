@@ -14,8 +14,8 @@ from mailer.status.api import Filter
 
 from .overview import Overview
 from .program_view import ProgramView
-from .status import Backlog
-from .waits import waits
+from .status import Backlog, ByDestination, Pile
+from .waits import MOST, waits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from mailer.mail.principal import Principal
     from mailer.spool.files.store import SpoolDirectory
     from mailer.status.record import Record
-
-    from .status import ByDestination
 
 FAILURES = 10
 WAITING = 50  # messages of a program that are shown
@@ -52,8 +50,12 @@ def whole_standing(spool: SpoolDirectory, config: Config, now: float) -> MailSta
             lack = at_once(view.spool.room(Reserve(config.submission.min_free_space, config.submission.min_free_inodes)))
         except (Problem, OSError):
             lack = ""
-        destinations = Backlog(view, config, now).by_destination()[:DESTINATIONS]
-        return MailStanding(Overview(what, (), config.sandbox, alarms, why, lack), destinations)
+        backlog = Backlog(view, config, now)
+        if pending <= MOST:
+            destinations = backlog.by_destination()
+        else:  # to count more takes seconds, and the daemon knows of some
+            destinations = [ByDestination(each.key, Pile(), each, not view.daemon.running) for each in backlog.states()[0]]
+        return MailStanding(Overview(what, (), config.sandbox, alarms, why, lack), destinations[:DESTINATIONS])
 
 
 def own_standing(spool: SpoolDirectory, who: Principal) -> MailStanding:

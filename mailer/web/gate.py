@@ -87,10 +87,16 @@ class Gate:
                 self._fresh[id] = key, now + FRESH
         return key
 
-    async def known(self, id: str, scope: str, client: Address) -> ApiKey | None:
-        """The key with the public part `id`, which was proved before, if it is still good for `scope`, from there. Raises `Problem`."""
+    async def known(self, id: str, digest: str, scope: str, client: Address) -> ApiKey | None:
+        """The key with the public part `id`, proved before by a secret of this digest, if that is still good for `scope`, from there.
+
+        Raises `Problem`.
+        """
         [key] = await self.keys.find([id])
-        return key if key and key.holds(self._now()) and key.is_from(str(client or "")) and scope in key.scopes else None
+        now = self._now()
+        if key is None or not key.holds(now) or not key.is_from(str(client or "")) or scope not in key.scopes:
+            return None
+        return key if digest == key.digest or (digest == key.previous and now < key.previous_until) else None
 
     def _failed(self, client: Address) -> None:
         """Note a key that proved nothing. Raises `ApiRefusal` for one too many."""

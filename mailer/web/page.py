@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
+from mailer.accounts.api import digest_of, divided
 from mailer.mail.problem import Problem
 from mailer.operate.standing import own_standing, whole_standing
 from mailer.pages.page import HEADERS, STATIC, Pages, own
@@ -41,9 +42,10 @@ COOKIE: Final = "mailer_session"
 
 
 class WebSession(NamedTuple):
-    """A browser that has shown the key with the public part `id`; it ends at `until`, by the monotonic clock."""
+    """A browser that has shown the key with the public part `id` and a secret of this digest; `until` is by the monotonic clock."""
 
     id: str
+    digest: str
     until: float
 
 
@@ -98,7 +100,7 @@ class FrontPage:
             answer.headers.update({name: value for name, value in (refusal.headers or {}).items() if name == "Retry-After"})
             return answer
         name = secrets.token_urlsafe(32)
-        self.sessions[name] = WebSession(key.id, time.monotonic() + LASTING)
+        self.sessions[name] = WebSession(key.id, digest_of(divided(typed)[1]), time.monotonic() + LASTING)
         while len(self.sessions) > SESSIONS:
             self.sessions.popitem(last=False)
         request.scope["state"]["asked"].key = key.name
@@ -122,7 +124,7 @@ class FrontPage:
         session = self.sessions.get(name)
         if session is None:
             return None
-        key = await Desk.of(request).gate.known(session.id, SCOPE, request.scope["state"]["client"])
+        key = await Desk.of(request).gate.known(session.id, session.digest, SCOPE, request.scope["state"]["client"])
         if key is None or session.until <= time.monotonic():
             self.sessions.pop(name, None)
             return None

@@ -101,6 +101,12 @@ def test_a_session_ends_with_its_key_and_with_its_time(api: Api, browser: Browse
     browser.login(api.shop)
     asyncio.run(api.keys.remove(["shop"]))
     assert 'action="/login"' in browser.ask().text
+    browser.login(api.key("third", "status"))
+    [third] = [key for key in asyncio.run(api.keys.all()) if key.name == "third"]
+    asyncio.run(api.keys.put([third._replace(digest="0" * 64, previous=third.digest, previous_until=api.clock.now() + 60)]))
+    assert "Nothing waits" in browser.ask().text
+    asyncio.run(api.keys.put([third._replace(digest="0" * 64)]))
+    assert 'action="/login"' in browser.ask().text
     monkeypatch.setattr(front, "LASTING", -1.0)
     browser.login(api.key("other", "status"))
     assert 'action="/login"' in browser.ask().text
