@@ -120,13 +120,12 @@ COMMAND = Subcommand(
     run,
     summary="what is wrong on this machine, with evidence and remedy",
     about=(
-        "Looks at everything that mail needs on this machine, side by side, and says of each thing pass, warn or fail, with what was seen "
-        "and what to do: the configuration and the files that it names; the spool, its owner, modes, left-overs and room on its disk; the "
-        "status database, the journal and the notes of request ids; the daemon, its doorbell, whether it has the configuration and the "
-        "program that are there, its limits; what waits and is paused; the name servers, and whether they can be believed; port 25, PTR, "
-        "EHLO name, clock; "
-        "DKIM keys and their records; each relay with its login and certificate; the message broker and its queues; the "
-        "sandbox; sendmail, the service, and versions.\n\n"
+        "Looks at all that mail needs here, and says of each thing pass, warn or fail, with what was seen and what to do: the "
+        "configuration and the files that it names; the spool, its owner, modes, left-overs and room on its disk; the status database, "
+        "the journal and the notes of request ids; the daemon, its doorbell, whether it has the configuration and the program that are "
+        "there, its limits; what waits and is paused; the name servers, and whether to believe them; port 25, PTR, EHLO name, clock; "
+        "DKIM keys and their records; each relay with its login and certificate; the message broker and its queues; the sandbox; "
+        "sendmail, the service, and versions.\n\n"
         "No mail is sent. A check that hangs or breaks is a finding, too. What the world thinks of your domains is for `mailer check`, and "
         "what became of one message for `mailer explain`.\n\n"
         "Root looks as the user whom the spool belongs to, for the daemon runs as he. Other users see what is theirs.\n\n"

@@ -164,11 +164,13 @@ def _put_off(done: Prepared, status: str, record: Record | None, spool: str, sec
         return Ended(Problem(f"{id} {'was ' if word == 'cancelled' else ''}{word}{_why(record)}", "unavailable"), record)
     if status == "deferred":
         return Ended(Problem(f"{id} was put off for now{_why(record)}", "try-again"), record)
-    from .show import local
-
     if status == "held":
         return Ended(Problem(f"{id} is held; `mailer queue release {id}` lets it go", "try-again"), record)
-    waits = f"scheduled for {local(done.envelope.due)}" if done.envelope.due > time.time() else f"still queued after {seconds:g} seconds"
+    waits = f"still queued after {seconds:g} seconds"
+    if done.envelope.due > time.time():
+        from .show import local
+
+        waits = f"scheduled for {local(done.envelope.due)}"
     absent = "" if done.heard else f"; {_no_daemon(spool)}"
     return Ended(Problem(f"{id} is {waits}{absent}{_why(record)}", "try-again"), record)
 

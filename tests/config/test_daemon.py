@@ -57,7 +57,7 @@ def test_an_address_and_a_port(written: str, listen: str) -> None:
         ('"[x]:9925"', "is no domain"),
         ("9925", "is no text"),
         ("true", "is no text"),
-        ('["127.0.0.1:9925"]', "is no text"),
+        ('["127.0.0.1:9925"]', "a list where there is one value"),
     ],
 )
 def test_what_is_refused(value: str, problem: str) -> None:
