@@ -105,7 +105,7 @@ class FrontPage:
             self.sessions.popitem(last=False)
         request.scope["state"]["asked"].key = key.name
         answer = RedirectResponse("/", 303, HEADERS)
-        secure = request.url.scheme == "https"
+        secure = request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")  # which TLS a proxy may speak
         answer.set_cookie(COOKIE, name, max_age=int(LASTING), path="/", secure=secure, httponly=True, samesite="strict")
         return answer
 

@@ -57,12 +57,19 @@ def test_a_key_that_is_typed_once_opens_the_page(api: Api, browser: Browser) -> 
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     said = browser.said.lower()
     assert all(word in said for word in ("httponly", "samesite=strict", "path=/", "max-age=43200"))
+    assert "secure" not in said.split("; ")
     assert api.shop.lower() not in said
     assert "Nothing waits" in browser.ask().text
     assert api.told[-1].key == "shop"
     assert browser.ask("POST", "/logout").status_code == 303
     browser.cookie = said.partition(";")[0]
     assert 'action="/login"' in browser.ask().text
+
+
+def test_over_tls_the_cookie_is_for_tls_alone(api: Api, browser: Browser) -> None:
+    """Also where a proxy speaks it: the browser says so."""
+    browser.login(api.shop, fields={"Origin": "https://localhost"})
+    assert "secure" in browser.said.lower().split("; ")
 
 
 @pytest.mark.parametrize("key", ["", "x", "mlr_" + "0" * 40, "mlr_ü"])
