@@ -108,7 +108,7 @@ class Composition:
         if self.sender is None:
             authors = fields.mailboxes("From", _listed(self.from_), most=1)
             if not authors:
-                raise EmailError("From", "the message has no author; set from_")
+                raise EmailError("From", "the message has no author; say whom it is from")
             return _complete("From", authors[0].address)
         try:
             return address.parse_reverse_path(fields.checked("the sender", self.sender))

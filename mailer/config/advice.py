@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.problem import Problem
 
 from .file import Mistake
-from .secret import Secret, check_ancestors, read_key
+from .secret import Secret, check_ancestors, read_key, read_private
 from .sections.relay import SECRETS
 from .values import SYSTEM_SPOOL, nowhere
 
@@ -44,6 +44,9 @@ def missing(config: Config) -> Iterator[Mistake]:
     if config.amqp.url_file:
         yield from _told(config, "amqp.url_file", Secret("file", (config.amqp.url_file,)))
     yield from _readable(config, "amqp.ca_file", config.amqp.ca_file)
+    for at, hook in enumerate(config.webhooks):
+        read = partial(read_private, hook.secret_file, "the secret file", 1, None, hook.maker)
+        yield from _told(config, f"webhook.{at}.secret_file", read)
     yield from _writable(config, "log.file", config.log.file)
     yield from _aliases(config)
     if problem := mute(config):

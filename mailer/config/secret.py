@@ -72,11 +72,11 @@ def _from_file(place: tuple[str, ...]) -> bytes:
     return read_private(place[0], "the password file", LONGEST)
 
 
-def read_private(path: str, what: str, longest: int, owner: int | None = None) -> bytes:
+def read_private(path: str, what: str, longest: int, owner: int | None = None, maker: str = "") -> bytes:
     """What is in a file that nobody else may read: `longest` bytes and one more, to tell that there are more.
 
-    `what` is what errors call it, and `owner` the user whose it may be besides root's, by default the one who asks. Raises `Problem`:
-    bad-config if it has to be set up better, no-permission if it may not be read.
+    `what` is what errors call it, and `owner` the user whose it may be besides root's, by default the one who asks. `maker` says what
+    makes a file that is not there. Raises `Problem`: bad-config if it has to be set up better, no-permission if it may not be read.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not make us wait
@@ -84,7 +84,8 @@ def read_private(path: str, what: str, longest: int, owner: int | None = None) -
         hint = f"it is to be that of the user whom mailer runs as: chown {os.geteuid()} {path}"
         raise Problem(f"cannot read {what} {path}: {error.strerror}; {hint}", "no-permission") from None
     except OSError as error:
-        raise Problem(f"cannot read {what} {path}: {error.strerror}", "bad-config") from None
+        hint = f"; {maker}" if maker and isinstance(error, FileNotFoundError) else ""
+        raise Problem(f"cannot read {what} {path}: {error.strerror}{hint}", "bad-config") from None
     try:
         _refuse_public(path, what, os.fstat(fd), os.geteuid() if owner is None else owner)
         return os.read(fd, longest + 1)

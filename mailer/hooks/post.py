@@ -66,15 +66,16 @@ class Poster:
     async def _fields(self, hook: Webhook, id: str, body: bytes) -> Sequence[tuple[str, str]]:
         """What proves who posts. Raises `Problem` where the secret cannot be used."""
         if hook.format == "listmonk":
-            secret = await self._secret(hook.secret_file)
+            secret = await self._secret(hook)
             return parsed(hook.secret_file, lambda: basic(secret[0].decode("utf-8", "strict")))
-        return signed(id, self._now(), body, await self._secret(hook.secret_file, signs=True))
+        return signed(id, self._now(), body, await self._secret(hook, signs=True))
 
-    async def _secret(self, path: str, *, signs: bool = False) -> Sequence[bytes]:
+    async def _secret(self, hook: Webhook, *, signs: bool = False) -> Sequence[bytes]:
+        path = hook.secret_file
         read, secret = self._secrets.get(path, (-FRESH, ()))
         now = asyncio.get_running_loop().time()
         if not secret or now - read >= FRESH:
-            data = await asyncio.to_thread(read_private, path, "the secret file", LONGEST_SECRET, self._owner)
+            data = await asyncio.to_thread(read_private, path, "the secret file", LONGEST_SECRET, self._owner, hook.maker)
             secret = parsed(path, lambda: read_secrets(data.decode("utf-8", "strict"))) if signs else [data]
             self._secrets[path] = now, secret
         return secret

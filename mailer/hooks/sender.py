@@ -57,7 +57,9 @@ class HookProcess:
         self.config = load(*given)
         self._hangups = hangups
         if not self.config.webhooks:
-            raise Problem(f"{self.config.path or 'the configuration'} has no [[webhook]]: there is nobody to tell", "bad-config")
+            raise Problem(
+                f"{self.config.path or 'the configuration'} has no [[webhook]]; write one, with name, url and secret_file", "bad-config"
+            )
 
     async def run(self) -> None:
         """Post until a signal says stop, or the daemon that has started this ends. Raises `Problem`."""

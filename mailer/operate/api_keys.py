@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.accounts.api import SCOPES, ApiKey, is_name, new_id, new_secret
 from mailer.accounts.files import NAME, FileApiKeys, rate_of
 from mailer.config.secret import keeper_of
+from mailer.config.sections.daemon import SENDER
 from mailer.config.values import find, new_file
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
@@ -71,6 +72,8 @@ async def add(keys: ApiKeys, name: str, terms: KeyTerms, now: float) -> NewKey:
         raise Problem(f"a stream takes one line of text, of at most {LONGEST_STREAM} characters", "usage")
     if terms.expires and terms.expires <= now:
         raise Problem("that time has passed: a key that has expired opens nothing", "usage")
+    for pattern in terms.senders:
+        _check_sender(pattern)
     networks = tuple(map(_network, terms.networks))
     shown, digest = new_secret(id := new_id())
     rate = terms.rate and (terms.rate.number, terms.rate.seconds)
@@ -131,6 +134,13 @@ def as_json(key: ApiKey, now: float) -> dict[str, object]:
         "disabled": key.disabled,
         "usable": key.holds(now),
     }
+
+
+def _check_sender(pattern: str) -> None:
+    try:
+        SENDER.read(pattern)
+    except ValueError as error:
+        raise Problem(f"--sender: {error}", "usage") from None
 
 
 def _network(text: str) -> str:

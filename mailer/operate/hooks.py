@@ -65,6 +65,7 @@ async def views(config: Config) -> list[EndpointView]:
 async def test(config: Config, name: str) -> Posted:
     """Post a test to the endpoint, now, whatever its state. Raises `Problem`."""
     hook = named(config, name)
+    read_private(hook.secret_file, "the secret file", LONGEST_SECRET, keeper_of(config.spool).uid, hook.maker)
     client = client_of(config)
     now = time.time()
     event = JournalEvent(new_id(now), now, "deferred", to=TEST_ADDRESS, reply="this is a test of the webhook", stream=hook.stream)

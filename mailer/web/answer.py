@@ -16,7 +16,9 @@ from mailer.mail.problem import Conflict, Forbidden
 from mailer.mail.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from starlette.datastructures import QueryParams
 
     from mailer.mail.problem import Kind, Problem
     from mailer.submit import Prepared
@@ -98,6 +100,19 @@ def accepted(prepared: Prepared, header_message_id: str | None = None) -> dict[s
         "header_message_id": header_message_id or envelope.message_id or None,
         "recipients": [{name: each[name] for name in ("address", "type", "status")} for each in recipients],
     }
+
+
+def refuse_unknown(query: QueryParams, known: Sequence[str], repeated: Sequence[str] = ()) -> None:
+    """Refuse a query that has what nobody knows, and what stands twice and is none of `repeated`. Raises `ApiRefusal`.
+
+    A parameter that is misspelt must not get lost.
+    """
+    for name in query:
+        short = one_line(name, 40)
+        if name not in known:
+            raise ApiRefusal(400, "bad_request", f"there is no {short!r}; there are {', '.join(known)}", short)
+        if name not in repeated and len(query.getlist(name)) > 1:
+            raise ApiRefusal(400, "bad_request", f"{short!r} stands twice", short)
 
 
 def lines(documents: Iterable[object]) -> bytes:

@@ -19,7 +19,7 @@ from mailer.spool import is_id
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status.api import Filter
 
-from .answer import NDJSON, ApiRefusal, lines
+from .answer import NDJSON, ApiRefusal, lines, refuse_unknown
 from .desk import Desk
 
 if TYPE_CHECKING:
@@ -103,11 +103,7 @@ def _named(request: Request, read: Callable[[ProgramView, Record], dict[str, obj
 def _asked(request: Request) -> tuple[Filter, int, str]:
     """The filter of a query, how many messages are wanted, and behind which one. Raises `ApiRefusal`."""
     query = request.query_params
-    for name, _ in query.multi_items():
-        if name not in QUERY or len(query.getlist(name)) > 1:
-            raise ApiRefusal(
-                400, "bad_request", f"{one_line(name, 40)!r} stands once, and is one of {', '.join(QUERY)}", one_line(name, 40)
-            )
+    refuse_unknown(query, QUERY)
     states = frozenset(filter(None, query.get("state", "").split(",")))
     if unknown := states.difference((*STATUSES, *LATER, SCHEDULED)):
         words = f"there is no state {one_line(min(unknown), 40)!r}; there are {', '.join(dict.fromkeys((*STATUSES, *LATER, SCHEDULED)))}"

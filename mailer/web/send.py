@@ -23,7 +23,7 @@ from mailer.spool.files.batch import Post
 from mailer.spool.files.store import SpoolDirectory
 from mailer.submit import Submission, submit
 
-from .answer import NDJSON, ApiRefusal, accepted, lines, refusal_of
+from .answer import NDJSON, ApiRefusal, accepted, lines, refusal_of, refuse_unknown
 from .desk import Desk
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ async def raw(request: Request) -> Response:
     """One message as RFC 5322 has it. Raises `ApiRefusal`."""
     desk, sender = Desk.of(request), _Sender(request)
     _media_type(request, RAW_TYPES)
-    query = _query(request, "to", "from", "priority")
+    query = request.query_params
+    refuse_unknown(query, ("to", "from", "priority"), repeated=("to",))
     body = await request.body()
     if len(body) > desk.config.submission.max_message_size:
         limit = f"{desk.config.submission.max_message_size} bytes (submission.max_message_size)"
@@ -69,7 +70,7 @@ async def raw(request: Request) -> Response:
     def made() -> Submission:
         if not body.strip():
             raise ApiRefusal(400, "bad_message", "the message is empty")
-        to = request.query_params.getlist("to")
+        to = query.getlist("to")
         return sender.made(
             body, sender=query.get("from"), recipients=to, from_header=not to, request_id=sender.key_field,
             priority=query.get("priority", "normal"),
@@ -292,11 +293,3 @@ def _idempotency_key(request: Request) -> str:
     if len(fields) > 1 or not (is_request_id(said) and said.isascii()):
         raise ApiRefusal(400, "bad_request_id", "Idempotency-Key stands once, with 1 to 255 printable characters of ASCII")
     return said
-
-
-def _query(request: Request, *known: str) -> dict[str, str]:
-    """The query of the address. Raises `ApiRefusal` for what nobody knows there: a recipient that is misspelt must not get lost."""
-    for name in request.query_params:
-        if name not in known:
-            raise ApiRefusal(400, "bad_request", f"there is no {one_line(name, 40)!r}; there are {', '.join(known)}", one_line(name, 40))
-    return dict(request.query_params)

@@ -23,7 +23,7 @@ from mailer.operate.events import EventFilter
 from mailer.spool import is_id, put_at
 from mailer.spool.files.store import SpoolDirectory
 
-from .answer import NDJSON, ApiRefusal, lines
+from .answer import NDJSON, ApiRefusal, lines, refuse_unknown
 from .desk import Desk
 
 if TYPE_CHECKING:
@@ -162,10 +162,7 @@ async def _holds(desk: Desk, key: ApiKey) -> bool:
 def _asked(request: Request, key: ApiKey) -> tuple[EventFilter, str, int]:
     """What is wanted, after which ID, and how much of it. Raises `ApiRefusal`."""
     query = request.query_params
-    for name, _ in query.multi_items():
-        if name not in QUERY or len(query.getlist(name)) > 1:
-            short = one_line(name, 40)
-            raise ApiRefusal(400, "bad_request", f"{short!r} stands once, and is one of {', '.join(QUERY)}", short)
+    refuse_unknown(query, QUERY)
     limit, types = query.get("limit", str(PAGE)), frozenset(filter(None, query.get("type", "").split(",")))
     if not (limit.isascii() and limit.isdigit() and len(limit) < 6 and 1 <= int(limit) <= MOST):
         raise ApiRefusal(400, "bad_request", f"limit is a number from 1 to {MOST}", "limit")

@@ -29,6 +29,16 @@ def test_secrets_have_to_be_readable(tmp_path: Path) -> None:
     assert not list(missing(config))
 
 
+@pytest.mark.parametrize(
+    ("more", "maker"), [("", "mailer hooks rotate shop makes it"), ('format = "listmonk"', "write user:password into it, mode 0600")]
+)
+def test_the_secret_of_a_webhook_has_to_be_there(more: str, maker: str, tmp_path: Path) -> None:
+    """The line says what makes it."""
+    hook = f'[[webhook]]\nname = "shop"\nurl = "https://app.example.com/x"\nsecret_file = "{tmp_path}/none"\n{more}\n'
+    told = f"cannot read the secret file {tmp_path}/none: No such file or directory; {maker}"
+    assert list(missing(read(f"{RELAY}{hook}"))) == [Mistake(8, told)]
+
+
 def test_certificate_files_have_to_be_there(tmp_path: Path) -> None:
     """Without them no connection would be trusted."""
     path = tmp_path / "ca.pem"

@@ -96,6 +96,15 @@ def test_a_dead_endpoint_holds_up_no_other(tmp_path: Path) -> None:
     assert told.count('"state":"begin"') >= 2
 
 
+def test_without_a_secret_nothing_is_tried(tmp_path: Path) -> None:
+    """The configuration is wrong, and the line says what makes one."""
+    with SenderWorld(tmp_path, 9) as world:
+        world.secret_file.unlink()
+        code, _, told = world.mailer("test", "shop")
+        assert code == 78
+        assert "mailer hooks rotate shop makes it" in told
+
+
 def test_410_switches_off_and_a_command_switches_on(tmp_path: Path) -> None:
     """`mailer hooks list` says so, the wish is granted within a second, and what came meanwhile arrives."""
     with Receiver(answer=lambda _: 410) as receiver, SenderWorld(tmp_path, receiver.port) as world:

@@ -37,6 +37,7 @@ def test_a_key_is_shown_once_and_not_kept() -> None:
     [
         ("a b", KeyTerms(), "no name of a key"), ("k", KeyTerms(["sned"]), "no scope 'sned'"), ("k", KeyTerms([]), "name a scope"),
         ("k", KeyTerms(networks=["10.0.0.1/8"]), "no network"), ("k", KeyTerms(stream="a\nb"), "one line"),
+        ("k", KeyTerms(senders=[""]), "no sender"), ("k", KeyTerms(senders=["shop"]), "no sender"),
         ("k", KeyTerms(expires=NOW), "has passed"), ("there", KeyTerms(), "rotate there"),
     ],
 )  # fmt: skip

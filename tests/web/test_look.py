@@ -123,6 +123,16 @@ def test_what_a_query_cannot_mean_is_refused(api: Api, query: str, member: str) 
     refused(api.ask("GET", f"/status?{query}"), 400, "bad_request", member=member)
 
 
+def test_a_parameter_that_nobody_knows_and_one_that_stands_twice(api: Api) -> None:
+    """Each is said as what it is."""
+    refused(
+        api.ask("GET", "/status?recipient=a"), 400, "bad_request", "there is no 'recipient'; there are recipient_email,", member="recipient"
+    )
+    refused(api.ask("GET", "/status?limit=1&limit=2"), 400, "bad_request", "'limit' stands twice", member="limit")
+    answer = api.posted(b"To: a@example.net\n\nx", "message/rfc822", "/send_raw?from=a@example.com&from=b@example.com")
+    refused(answer, 400, "bad_request", "'from' stands twice", member="from")
+
+
 def test_a_name_of_several_messages_is_no_name(api: Api) -> None:
     """409, with their IDs."""
     ids = [api.sent(message_id="<same@example.com>", subject=subject) for subject in "ab"]

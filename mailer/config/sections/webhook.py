@@ -66,6 +66,11 @@ class Webhook(Section, header="[[webhook]]", member="webhooks", plural="webhooks
         SWITCH, "Whether the endpoint may be one of your own: at a private address, at another port than 443, or without TLS.", False
     )
 
+    @property
+    def maker(self) -> str:
+        """What makes its secret, for whoever has none yet."""
+        return f"mailer hooks rotate {self.name} makes it" if self.format == "standard" else "write user:password into it, mode 0600"
+
     def wants(self, type: str, stream: str) -> bool:
         """Whether the endpoint is told of an event of this type, about mail of this stream. An alarm is about the mail of all."""
         return ("*" in self.events or type in self.events) and (self.stream in ("*", stream) or type == "alarm")
