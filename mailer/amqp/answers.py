@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0  # seconds for a confirmation
 LONGEST_REASON = 1000  # characters
+LONGEST_PROPERTY = 255  # octets of a property or a routing key: AMQP 0-9-1 §4.2.5.3
 
 
 class Publisher:
@@ -63,7 +64,7 @@ class Publisher:
             raise Unheard(f"no queue takes what is published to {one_line(exchange or key, 80)}") from None
         except TimeoutError:
             raise Unheard(f"what is published to {one_line(exchange or key, 80)} is not confirmed within {PATIENCE:.0f} s") from None
-        except ValueError as error:  # a key that is too long
+        except (ValueError, TypeError) as error:  # a key that is too long
             raise Unheard(str(error)) from None
 
     async def tell(self, letter: Letter, document: dict[str, object]) -> str:
@@ -109,6 +110,11 @@ def reason(queue: str, letter: Letter, problem: Problem) -> dict[str, object]:
         "code": problem.kind,
         "reason": words(problem),
     }
+
+
+def property_of(*texts: str) -> str:
+    """The first of `texts` that is there and fits into a property; empty if none does."""
+    return next((text for text in texts if 0 < len(text.encode("utf-8", "replace")) <= LONGEST_PROPERTY), "")
 
 
 def words(problem: Problem) -> str:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from mailer.events import Alarm
+from mailer.events import Alarm, Mended
 from mailer.mail.domain import ascii_domain
 
-from .answers import Unheard
+from .answers import LONGEST_PROPERTY, Unheard, property_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from mailer.config.sections.amqp import Amqp
     from mailer.events import Event
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .answers import Publisher
     from .figures import AmqpFigures
 
+T = TypeVar("T")
+
 CURSOR = "amqp"
 """The name of the cursor in the journal."""
 
@@ -32,7 +34,6 @@ PAGE = 256  # events under way at a time
 LASTING = frozenset(("failed", "expired"))
 """Types of events that a permanent failure has."""
 
-LONGEST_KEY = 255  # octets, AMQP 0-9-1 §4.2.5.3
 RETRY = 10.0  # seconds until what the broker did not take is published again
 
 
@@ -46,12 +47,13 @@ class Results:
         self._clock = clock
 
     async def publish(self, publisher: Publisher, figures: AmqpFigures) -> None:
-        """Publish what there is, and what comes. Raises what the library raises where the broker is gone, and `OSError` of the journal."""
-        after = await self._journal.cursor(CURSOR)
+        """Publish what there is, and what comes. Raises what the library raises where the broker is gone."""
+        journal = self._journal
+        after = await self._asked(lambda: journal.cursor(CURSOR))
         while True:
-            events = await self._journal.read(after, PAGE)
+            events = await self._asked(partial(journal.read, after, PAGE))
             if not events:
-                await self._journal.wait(after)
+                await self._asked(partial(journal.wait, after))
                 continue
             unheard = [why for why in await asyncio.gather(*(self._published(event, publisher) for event in events)) if why]
             if unheard:
@@ -61,7 +63,23 @@ class Results:
             for event in events:
                 figures.results[event.type] += 1
             after = events[-1].id
-            await self._journal.move(CURSOR, after)
+            await self._asked(partial(journal.move, CURSOR, after))
+
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the journal answers. Trouble with its disk is told, and it is asked again: mail is taken meanwhile, where that can be."""
+        failing = False
+        while True:
+            try:
+                found = await ask()
+            except OSError as error:
+                failing = True
+                text = f"results of mail wait: the journal cannot be read, or its cursor not be moved: {error.strerror or error}"
+                self._tell(Alarm(self._clock.now(), "journal", text, CURSOR))
+                await asyncio.sleep(RETRY)
+                continue
+            if failing:
+                self._tell(Mended(self._clock.now(), "journal", CURSOR, "results of mail are published again"))
+            return found
 
     async def _published(self, event: JournalEvent, publisher: Publisher) -> str:
         """Why the broker does not have it, or nothing."""
@@ -69,7 +87,7 @@ class Results:
             publisher.publish,
             document=event.as_json(),
             message_id=event.id,
-            correlation_id=event.request_id or event.message,
+            correlation_id=property_of(event.request_id, event.message),
             type=event.type,
         )
         try:
@@ -88,4 +106,4 @@ def key(event: JournalEvent) -> str:
         made = f"{event.type}.{ascii_domain(domain)}" if at else event.type
     except ValueError:
         return event.type
-    return made if len(made) <= LONGEST_KEY else event.type
+    return made if len(made) <= LONGEST_PROPERTY else event.type

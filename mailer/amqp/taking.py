@@ -138,7 +138,8 @@ class Taker:
     def _taken(self, prepared: Prepared, outcome: str | Problem) -> Taken:
         if isinstance(outcome, Problem):
             return Faulty(outcome) if outcome.kind in ("usage", "bad-message") else Postponed(outcome)
-        return Accepted(outcome, prepared, outcome != prepared.envelope.id)
+        prepared.taken(outcome)
+        return Accepted(outcome, prepared, prepared.repeat)
 
 
 def _all(prepared: Sequence[Ready], problem: Problem) -> Iterator[Taken]:

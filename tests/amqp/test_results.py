@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 from collections.abc import Callable, Sequence
 
 import pytest
 
+from mailer.amqp import results
+from mailer.amqp.figures import AmqpFigures
 from mailer.amqp.results import CURSOR, key
+from mailer.config.file import config_of
+from mailer.events import Event
 from mailer.journal.api import JournalEvent
 from mailer.journal.files import journal_of
+from mailer.journal.memory import MemoryJournal
 from mailer.spool.files.store import SpoolDirectory
+from tests.fakes.mail import FakeClock
 from tests.fakes.processes import wait_until
 
 from .house import House
@@ -92,6 +100,65 @@ def test_what_happened_is_published_and_remembered(subscribed: House) -> None:
     (heard,) = asyncio.run(subscribed.take(queue))
     assert [heard.message_id] == later
     subscribed.queues.append(queue)
+
+
+@real
+def test_a_request_id_that_no_property_can_hold_stops_no_result(subscribed: House) -> None:
+    """255 characters may be more octets than that: the event says it all the same, and what comes after it is published."""
+    long = "é" * 200
+    failed = event("a@example.net", "failed")._replace(request_id=long)
+    ids = written(subscribed, [failed, event("b@example.net", "failed")])
+    subscribed.start()
+    found = asyncio.run(subscribed.take(subscribed.failed, 2))
+    assert [message.message_id for message in found] == ids
+    assert (json.loads(found[0].body)["request_id"], found[0].correlation_id) == (long, "01M7")
+    assert found[1].correlation_id == "r1"
+
+
+class _Publisher:
+    """A broker that stores what it is given."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    async def publish(self, _key: str, document: dict[str, object], **_more: object) -> None:
+        """Store it."""
+        self.ids.append(str(document["id"]))
+
+
+def test_trouble_with_the_journal_is_told_and_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no loss of the broker: the alarm says what it is, nothing else is broken off, and it is over when the disk is well again."""
+    monkeypatch.setattr(results, "RETRY", 0.01)
+    told: list[Event] = []
+
+    class Ill(MemoryJournal):
+        ill = 3
+
+        async def move(self, name: str, to: str) -> None:
+            """Note it, but not at first."""
+            self.ill -= 1
+            if self.ill >= 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            await super().move(name, to)
+
+    async def publish() -> Ill:
+        journal = Ill(lambda: 1e9)
+        await journal.append([event("a@example.net"), event("b@example.net")])
+        section = config_of("config.toml", b'[amqp]\nevents = "mailer.events"\nfailed = ""\n').amqp
+        made = results.Results(journal, section, told.append, FakeClock())
+        work = asyncio.create_task(made.publish(publisher, AmqpFigures()))  # type: ignore[arg-type]
+        while not await journal.cursor(CURSOR):
+            await asyncio.sleep(0.01)
+            assert not work.done()
+        work.cancel()
+        return journal
+
+    publisher = _Publisher()
+    journal = asyncio.run(publish())
+    assert len(publisher.ids) == 2
+    assert asyncio.run(journal.cursor(CURSOR)) == publisher.ids[-1]
+    assert [type(one).__name__ for one in told] == ["Alarm"] * 3 + ["Mended"]
+    assert "No space left" in str(told[0])
 
 
 @real
