@@ -154,20 +154,29 @@ class _DoorProcess:
 
     async def _run(self) -> int:
         """Start it, and wait for its end; returns its exit code, a negative one being the signal that it died of."""
-        ours, theirs = os.pipe()
+        try:
+            ours, theirs = os.pipe()
+        except OSError as error:  # no descriptor is left
+            return self._unable(error)
         try:
             self._process = process = _started(self._argv, ours)
         except OSError as error:  # no room for another process
-            self._tell(DoorNews(self._clock.now(), self._name, "bug", f"it cannot be started: {error.strerror}"))
             os.close(theirs)
-            return 71
+            return self._unable(error)
         finally:
             os.close(ours)
         try:
             await _ended(process)
+        except OSError as error:  # it cannot be watched: it goes with its leash
+            self._unable(error)
         finally:
             os.close(theirs)
-        return process.wait()
+        code = process.poll()
+        return await asyncio.to_thread(process.wait) if code is None else code
+
+    def _unable(self, error: OSError) -> int:
+        self._tell(DoorNews(self._clock.now(), self._name, "bug", f"it cannot be started: {error.strerror}"))
+        return 71
 
     async def _rest(self, seconds: float) -> None:
         try:

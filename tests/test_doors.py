@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -143,6 +144,29 @@ def test_what_was_killed_is_started_anew(tmp_path: Path) -> None:
         os.kill(told.pid, signal.SIGKILL)
         await told.until(lambda: told.words == ["began", "began"])
         assert not [event for event in told.events if isinstance(event, AlarmBegun)]
+
+    with_doors(tmp_path, test)
+
+
+@pytest.mark.parametrize("call", ["pipe", "pidfd_open"])
+def test_a_daemon_without_descriptors_tries_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """There may be one left a moment later; meanwhile nothing is at work that nobody watches."""
+    plain, left = getattr(os, call), [2]
+
+    def scarce(*args: object) -> object:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return plain(*args)
+
+    monkeypatch.setattr(doors, "FIRST", 0.01)
+    monkeypatch.setattr(os, call, scarce)
+
+    async def test(_: Doors, told: Told, __: dict[str, tuple[str, ...]]) -> None:
+        await told.until(lambda: left[0] < 0)
+        await told.until(lambda: told.words[-1:] == ["began"])
+        os.kill(told.pid, 0)
+        assert sum("Too many open files" in str(event) for event in told.events) == 2
 
     with_doors(tmp_path, test)
 
