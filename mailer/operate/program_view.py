@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.problem import Problem
 from mailer.spool import is_id
 from mailer.spool.files import idempotency
-from mailer.status.api import PAGE, Page, every
+from mailer.status.api import PAGE, PEOPLE, Page, every
 
 from .user_view import MOST, UserView
 
@@ -76,7 +76,7 @@ class ProgramView(UserView):
         if wanted.to and "*" not in wanted.to:  # of which there is an index, and of one person's mail there is little
             return self.view.messages(mine, cursor, limit)
         found: list[Record] = []
-        last, looked = "", 0
+        last, looked, people = "", 0, 0
         for id in merge(self._submitted(cursor), islice(self.view.unrecorded(cursor), FRESH), reverse=True):
             if id == last:
                 continue
@@ -85,7 +85,8 @@ class ProgramView(UserView):
             record = next(self._records([id]), None)
             if record is not None and self.owns(id) and mine.matches(record._replace(submitter=self.who)):
                 found.append(record)
-            if len(found) >= limit or looked >= LOOKED_AT:
+                people += len(record.recipients)
+            if len(found) >= limit or looked >= LOOKED_AT or people >= PEOPLE:
                 return Page(found, id)
         return Page(found)
 

@@ -40,6 +40,9 @@ Place = tuple[int, str, int]
 PAGE = 500
 """Items of a page, unless somebody says otherwise."""
 
+PEOPLE = 20_000
+"""Recipients of the messages of a page: it ends with the message that has one more. A message may have thousands."""
+
 
 class StatusError(Exception):
     """An error: the status of mail cannot be written or asked for this moment; `str()` says why, `what` which status it is.

@@ -32,7 +32,7 @@ from mailer.spool.files import daemons
 from mailer.spool.files.layout import STATES
 from mailer.spool.files.spool import FileSpool
 
-from .api import EVERYTHING, PAGE, DaemonState, Filter, Page, Summary, Undelivered, Waiting
+from .api import EVERYTHING, PAGE, PEOPLE, DaemonState, Filter, Page, Summary, Undelivered, Waiting
 from .record import Record, of_entry
 from .story import Story, of_outcome
 
@@ -216,11 +216,13 @@ class View:
     def _read(self, ids: Iterable[str], wanted: Filter, limit: int) -> Page[Record]:
         """A page of those that are `wanted`; an ID may come twice."""
         found: list[Record] = []
+        people = 0
         last = ""
         for id in ids:
             if id != last and self._may_be(id, wanted) and (record := self._readable(id, wanted)) and wanted.matches(record):
                 found.append(record)
-                if len(found) >= limit:
+                people += len(record.recipients)
+                if len(found) >= limit or people >= PEOPLE:
                     return Page(found, id)
             last = id
         return Page(found)

@@ -37,13 +37,13 @@ async def replay(request: Request) -> Response:
 
 
 async def _act(request: Request, operation_for: Callable[[ProgramView], Operation]) -> Response:
-    def act() -> dict[str, object]:
+    def act() -> Response:
         with mail_of(request) as mail:
             record = found(mail, request.path_params["id"])
             operation = operation_for(mail)
             if record.word not in operation.states:
                 if record.word in operation.idle:
-                    return record.as_json()
+                    return JSONResponse(record.as_json())
                 raise ApiRefusal(409, "wrong_state", str(operation.refusal(record)))
             [done] = [*perform(mail.view.spool, [record], operation)]
         if isinstance(done.problem, Busy):
@@ -51,6 +51,6 @@ async def _act(request: Request, operation_for: Callable[[ProgramView], Operatio
         if done.problem is not None:
             raise ApiRefusal(409, "wrong_state", str(done.problem)) if done.problem.kind == "bad-message" else done.problem
         with mail_of(request) as mail:
-            return mail.message(done.made or done.id).as_json()
+            return JSONResponse(mail.message(done.made or done.id).as_json())
 
-    return JSONResponse(await Desk.of(request).work(act))
+    return await Desk.of(request).work(act)

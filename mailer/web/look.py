@@ -19,7 +19,7 @@ from mailer.spool import is_id
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status.api import Filter
 
-from .answer import NDJSON, ApiRefusal, lines, refuse_unknown
+from .answer import NDJSON, ApiRefusal, array, lines, refuse_unknown
 from .desk import Desk
 
 if TYPE_CHECKING:
@@ -40,27 +40,26 @@ QUERY: Final = ("recipient_email", "from", "state", "since", "limit", "after")
 
 async def one(request: Request) -> Response:
     """What became of one message, by its ID, its request id or its Message-ID."""
-    document = await Desk.of(request).work(lambda: _named(request, lambda _, record: record.as_json()))
-    return JSONResponse(document)
+    return await Desk.of(request).work(lambda: JSONResponse(_named(request, lambda _, record: record.as_json())))
 
 
 async def many(request: Request) -> Response:
     """What became of those messages that the query means, newest first; ``Link`` has where the list goes on (RFC 8288 §3)."""
     wanted, limit, after = _asked(request)
+    in_lines = NDJSON in request.headers.get("accept", "")
 
-    def read() -> tuple[list[dict[str, object]], str]:
+    def read() -> tuple[bytes, str]:
         with mail_of(request) as mail:
             page = mail.page(wanted, after, limit)
-            return [record.as_json() for record in page.items], page.cursor
+            documents = (record.as_json() for record in page.items)
+            return lines(documents) if in_lines else array(documents), page.cursor
 
-    documents, cursor = await Desk.of(request).work(read)
+    body, cursor = await Desk.of(request).work(read)  # not in the loop: a message may have thousands of recipients
     headers = {}
     if cursor:
         query = urlencode([*((name, value) for name, value in request.query_params.multi_items() if name != "after"), ("after", cursor)])
         headers["Link"] = f'</status?{query}>; rel="next"'
-    if NDJSON in request.headers.get("accept", ""):
-        return Response(lines(documents), media_type=NDJSON, headers=headers)
-    return JSONResponse(documents, headers=headers)
+    return Response(body, media_type=NDJSON if in_lines else "application/json", headers=headers)
 
 
 async def explain(request: Request) -> Response:
@@ -71,7 +70,7 @@ async def explain(request: Request) -> Response:
         return asyncio.run(diagnose(mail.view, record, desk.config)).as_json()
 
     async with _stories:
-        return JSONResponse(await desk.work(lambda: _named(request, told)))
+        return await desk.work(lambda: JSONResponse(_named(request, told)))
 
 
 _stories = asyncio.Semaphore(STORIES)

@@ -225,6 +225,17 @@ def test_a_list_reads_no_more_files_than_it_shows(either: Office, monkeypatch: p
         assert read == []
 
 
+def test_a_page_has_a_bound_in_recipients(either: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message may have thousands, and a page of five hundred of those would fill the memory; the list goes on behind it."""
+    monkeypatch.setattr("mailer.status.view.PEOPLE", 4)
+    ids = [either.put("a@example.org", "b@example.org", "c@example.org") for _ in range(3)]
+    with either.view() as view:
+        page = view.messages()
+        assert ([record.id for record in page.items], page.cursor) == (ids[:0:-1], ids[1])
+        assert [record.id for record in view.messages(cursor=page.cursor).items] == ids[:1]
+        assert [record.id for record in view.queue(Filter()).items] == ids[:2]
+
+
 def test_the_queue_is_listed_oldest_first(either: Office) -> None:
     """With the same filters; what the database knows to be something else is not read."""
     first, second, third = (

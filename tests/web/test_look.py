@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,6 +92,33 @@ def test_a_list_goes_on_where_its_link_leads(api: Api) -> None:
             path = answer.links.get("next", {}).get("url", "")
             assert not path or "&after=" in path
         assert found == ids[::-1]
+
+
+@pytest.mark.parametrize("query", ["limit=10", "limit=10&recipient_email=anna@example.net"])
+def test_a_page_has_a_bound_in_recipients(api: Api, monkeypatch: pytest.MonkeyPatch, query: str) -> None:
+    """A hundred messages with thousands of recipients each would be the memory of a machine: the page ends before, and says where."""
+    for module in ("mailer.operate.program_view", "mailer.status.view"):
+        monkeypatch.setattr(f"{module}.PEOPLE", 4)
+    ids = [api.sent(to_addresses=["anna@example.net", "b@example.net", "c@example.net"], subject=str(number)) for number in range(3)]
+    answer = api.ask("GET", f"/status?{query}")
+    assert [one["id"] for one in answer.json()] == ids[:0:-1]
+    assert [one["id"] for one in api.ask("GET", answer.links["next"]["url"]).json()] == ids[:1]
+
+
+@pytest.mark.parametrize("path", ["/status", "/status/{}", "/explain/{}"])
+def test_an_answer_is_made_beside_the_loop(api: Api, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """It may be of ten thousand recipients: others have their answers meanwhile."""
+    names: list[str] = []
+    plain = json.dumps
+
+    def dumps(*args: Any, **more: Any) -> str:
+        names.append(threading.current_thread().name.partition("_")[0])
+        return plain(*args, **more)
+
+    id = api.sent()
+    monkeypatch.setattr(json, "dumps", dumps)
+    assert api.ask("GET", path.format(id)).status_code == 200
+    assert set(names) == {"web"}
 
 
 def test_what_has_left_is_known_to_the_database(tmp_path: Path) -> None:
