@@ -42,6 +42,7 @@ LOOKED_AT: Final = 20_000  # events of the journal for one answer, whosesoever t
 STREAMS: Final = 4  # of one key
 ALL_STREAMS: Final = 64
 ALIVE: Final = 15.0  # seconds between two signs of life, at which the key is looked at again
+TOGETHER: Final = 50  # events of a stream that are written at once
 RETRY: Final = 2000  # milliseconds after which a client calls again
 
 QUERY: Final = ("after", "limit", "type", "message")
@@ -86,7 +87,8 @@ async def _page(request: Request, journal: Journal, wanted: EventFilter, after: 
                     break
     query = urlencode([*((name, value) for name, value in request.query_params.multi_items() if name != "after"), ("after", after)])
     headers = {"Link": f'</events?{query}>; rel="next"'} if after else {}
-    return Response(lines(event.as_json() for event in found), media_type=NDJSON, headers=headers)
+    body = await asyncio.to_thread(lines, (event.as_json() for event in found))
+    return Response(body, media_type=NDJSON, headers=headers)
 
 
 class _Stream(StreamingResponse):
@@ -124,11 +126,13 @@ async def _told(desk: Desk, key: ApiKey, journal: Journal, wanted: EventFilter, 
             page = await journal.read(after)
         except OSError:
             return
-        for event in page:
-            after = event.id
-            if wanted.means(event):
-                told = after
-                yield f"id: {after}\ndata: {json.dumps(event.as_json(), separators=(',', ':'))}\n\n"
+        for at in range(0, len(page), TOGETHER):  # each part of a stream costs more than an event, and others have their turn in between
+            some = page[at : at + TOGETHER]
+            after = some[-1].id
+            if meant := [event for event in some if wanted.means(event)]:
+                told = meant[-1].id
+                yield "".join(map(_block, meant))
+            await asyncio.sleep(0)
         if now() >= due:
             due = now() + ALIVE
             if not await _holds(desk, key):
@@ -139,6 +143,10 @@ async def _told(desk: Desk, key: ApiKey, journal: Journal, wanted: EventFilter, 
             yield ": nothing new\n\n"
         if not page:
             await _news(journal, after, desk.ending, due - now())
+
+
+def _block(event: JournalEvent) -> str:
+    return f"id: {event.id}\ndata: {json.dumps(event.as_json(), separators=(',', ':'))}\n\n"
 
 
 async def _news(journal: Journal, after: str, ending: asyncio.Event, seconds: float) -> None:

@@ -205,6 +205,21 @@ def test_a_stream_tells_what_comes_and_goes_on_where_it_was(tmp_path: Path) -> N
     with_office(test, tmp_path)
 
 
+def test_many_events_come_in_few_parts(tmp_path: Path) -> None:
+    """Each part costs the loop more than an event does; all of them come, in their order."""
+
+    async def test(office: Office) -> None:
+        key = await office.key("shop", "events")
+        [before] = await office.write(event("shop"))
+        found = await office.write(*[event("shop") for _ in range(600)])
+        stream = await office.listen(key, f"?after={before}")
+        await stream.until(found[-1])
+        assert ids(stream.events) == found
+        assert sum(_is_size(line) for line in stream.text.partition(b"\r\n\r\n")[2].split(b"\r\n")) < 50
+
+    with_office(test, tmp_path)
+
+
 def test_signs_of_life(tmp_path: Path) -> None:
     """Every 15 seconds; and what was others' is passed over by an ID without an event, so that it is not looked at again."""
 
