@@ -1,7 +1,7 @@
 """The door for programs that speak HTTP (RFC 9110, RFC 9112), in a process of its own: the API, and pages.
 
-Starlette is the application and uvicorn speaks HTTP for it, on the accept loop of the house. What both lack is here: a reader of the octets
-that is stricter than the library and comes first, limits of octets, of time and of connections, and an end that no client misses.
+Starlette is the application and uvicorn runs it, on the accept loop of the house. What both lack is here: a reader of the octets that is
+stricter than that of uvicorn and stands in its place, limits of octets, of time and of connections, and an end that no client misses.
 
 The promise: what is answered with 202 is in the spool, on the disk. A client that did not hear the answer asks again with the same request
 id, and no second message comes of it.
@@ -10,6 +10,7 @@ id, and no second message comes of it.
 `process`       ``mailer web``: the process, its signals, its reload
 `server`        the doors: sockets, TLS, places, and the end
 `conversation`  one connection: uvicorn's protocol, with deadlines, and answers that are seen
+`exchange`      one request and its answer
 `framing`       where each request begins and ends, and what is refused before anybody reads it
 `app`           the application: what stands around each request, and the routes
 `table`         the endpoints, from which the routes and the OpenAPI document are made

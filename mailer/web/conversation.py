@@ -1,7 +1,7 @@
 """One connection: uvicorn's protocol, with what it lacks.
 
-Each request goes through `Framing` before the library has an octet of it, and is answered before the next one is looked at, so that no
-refusal gets between two answers. A client has its time for the header, for the body, for the next request, and for taking what it is
+Each request is read by `Framing`, becomes an `Exchange`, and is answered before the next one is looked at, so that no refusal gets between
+two answers. A client has its time for the header, for the body, for the next request, and for taking what it is
 sent (the library waits for ever); what has been refused, or answered before its body was there, is read on for a while, so that the client
 sees the answer instead of a reset (RFC 9112 §9.6).
 """
@@ -13,10 +13,11 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .answer import error
+from .exchange import Exchange, begun
 from .framing import Framing, FramingLimits, WebRefusal
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Conversation(H11Protocol):
         self.gone: asyncio.Future[None] = self.loop.create_future()
         self._refused = refused
         self._framing = Framing(limits.framing)
+        self._exchange: Exchange | None = None
         self._ahead = b""
         self._timer: asyncio.TimerHandle | None = None  # what the client has to do in time
         self._unread: asyncio.TimerHandle | None = None  # what it has to take
@@ -127,9 +129,9 @@ class Conversation(H11Protocol):
         return not self._framing.whole
 
     @property
-    def _cycle(self) -> RequestResponseCycle | None:
-        """The request that is answered now, or was last."""
-        return self.cycle
+    def _cycle(self) -> Exchange | None:
+        """The request that is answered now, or was and is not all there yet."""
+        return self._exchange
 
     @property
     def _answered(self) -> bool:
@@ -150,7 +152,7 @@ class Conversation(H11Protocol):
                 else:
                     self.flow.pause_reading()
                 return
-            begun, headed = framing.begun, framing.headed
+            before, headed = framing.begun, framing.headed
             data, self._ahead = self._ahead, b""
             try:
                 data, self._ahead = framing.feed(data)
@@ -162,23 +164,15 @@ class Conversation(H11Protocol):
                 self._expect(0, None)
             elif framing.headed and not headed:
                 self._expect(self.limits.timeouts.body, self._too_slow)
-            elif framing.begun and not begun:
+            elif framing.begun and not before:
                 self._expect(self.limits.timeouts.header, self._too_slow)
-            if data:
-                self.conn.receive_data(data)
-                self.handle_events()
+            if framing.head is not None:
+                if not headed:
+                    self._exchange = self.cycle = begun(self, framing.head)
+                assert self._exchange is not None
+                if self._exchange.hear(data, whole=framing.whole) > HIGH_WATER_LIMIT:
+                    self.flow.pause_reading()
             self._next()
-
-    def handle_events(self) -> None:
-        """Hand on what the library has understood; what it refuses, and we did not, is refused as well."""
-        try:
-            super().handle_events()
-        except h11.RemoteProtocolError as error:  # pragma: no cover - the library catches it
-            self._refuse(WebRefusal(400, "bad_request", str(error)))
-
-    def send_400_response(self, msg: str) -> None:
-        """What the library refuses."""
-        self._refuse(WebRefusal(400, "bad_request", msg))
 
     def on_response_complete(self) -> None:
         """One is answered; go on with the next."""
@@ -195,13 +189,11 @@ class Conversation(H11Protocol):
 
     def _next(self) -> None:
         """Make ready for another request, if this one has come whole and is answered."""
-        if not self._framing.whole or not self._answered or self._lingered >= 0:
+        if not self._framing.whole or not self._answered or self._ending:
             return
-        if self.conn.our_state is h11.DONE and self.conn.their_state is h11.DONE:
-            self.conn.start_next_cycle()
-        if self.conn.our_state is h11.IDLE:
-            self._framing.again()
-            self._expect(self.limits.timeouts.idle, self._too_quiet)
+        self._exchange = None
+        self._framing.again()
+        self._expect(self.limits.timeouts.idle, self._too_quiet)
 
     # -- the end
 

@@ -1,10 +1,10 @@
 """The framing of requests: where in the octets of a connection each begins and ends, and what is refused before anybody reads it.
 
-It stands in front of the library, and is stricter: whatever two readers of HTTP may understand differently (request smuggling) ends the
+It is stricter than a library has to be: whatever two readers of HTTP may understand differently (request smuggling) ends the
 connection. RFC 9112 leaves a server that choice nearly everywhere; where it would have to be more liberal the place says so.
 
-A `Framing` is fed what came and gives back what the library may have of it, which is one request and no more, in lines that are whole: of
-a chunked body it passes on one chunk for all that came at once. It is a machine without clock and network.
+A `Framing` is fed what came and gives back the octets of one body and no more; what stood before that is its `RequestHead`. It is a machine
+without clock and network.
 """
 
 from __future__ import annotations
@@ -52,11 +52,26 @@ class FramingLimits(NamedTuple):
     body: int = 35_000_000
 
 
+class RequestHead(NamedTuple):
+    """The header of a request that is taken: the names of `fields` are in lower case, `target` is a path, with its query.
+
+    `persists`: the connection may have another request behind it (RFC 9112 §9.3). `expects`: the client waits with the body until it is
+    asked for (RFC 9110 §10.1.1).
+    """
+
+    method: bytes
+    target: bytes
+    version: bytes
+    fields: list[tuple[bytes, bytes]]
+    persists: bool
+    expects: bool
+
+
 class Framing:
     """The octets of one connection, from the first.
 
-    `begun`: some of a request has come. `headed`: its header is complete. `whole`: all of it has come; what comes then is the next
-    request's, and waits until `again` is called.
+    `begun`: some of a request has come. `headed`: its header is complete, and `head` what it says. `whole`: all of it has come; what comes
+    then is the next request's, and waits until `again` is called.
     """
 
     def __init__(self, limits: FramingLimits) -> None:
@@ -66,6 +81,7 @@ class Framing:
     def again(self) -> None:
         """Begin with the next request."""
         self.begun = self.headed = self.whole = self._emptied = False
+        self.head: RequestHead | None = None
         self._held = b""
         self._looked = 0  # of what is held
         self._left = 0  # of the body, or of the chunk
@@ -73,7 +89,7 @@ class Framing:
         self._chunks = self._size = self._trailer = self._fields = 0
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """What the library may have now, and what belongs to the next request. Raises `WebRefusal`."""
+        """What came of the body, and what belongs to the next request. Raises `WebRefusal`."""
         if self.whole:
             return b"", data
         if self.headed:
@@ -95,22 +111,22 @@ class Framing:
                 raise self._too_many()
             return b"", b""
         rest, self._held = self._held[end + 4 :], b""
-        head, self.whole = self._head(head)
+        self.head = self._head(head)
+        self.whole = not self._part and not self._left
         self.headed = True
-        more, ahead = (b"", rest) if self.whole or not rest else self._body(rest)
-        return head + more, ahead
+        return (b"", rest) if self.whole or not rest else self._body(rest)
 
     # -- the header
 
-    def _head(self, head: bytes) -> tuple[bytes, bool]:
-        """The header as the library has it, and whether it is all of the request."""
-        line, *fields = head[:-4].split(b"\r\n")
-        if len(fields) > self.limits.fields:
+    def _head(self, head: bytes) -> RequestHead:
+        """What the header says."""
+        line, *lines = head[:-4].split(b"\r\n")
+        if len(lines) > self.limits.fields:
             raise self._too_many()
         method, target, version = _request_line(line)
+        fields = [*map(_field, lines)]
         found: dict[bytes, bytes] = {}
-        for field in fields:
-            name, value = _field(field)
+        for name, value in fields:
             if name in _ONCE and name in found:
                 raise WebRefusal(400, "bad_request", f"the field {name.decode('ascii')} stands twice")
             found[name] = value
@@ -120,11 +136,13 @@ class Framing:
                 raise WebRefusal(400, "bad_request", "the target of the request and its Host field name two hosts")
             path = absolute[2].partition(b"#")[0]
             target = path if path.startswith(b"/") else b"/" + path
-            head = b"%s %s %s%s" % (method, target, version, head[len(line) :])
         elif not target.startswith(b"/") and not (target == b"*" and method == b"OPTIONS"):
             raise WebRefusal(400, "bad_request", "the target of a request begins with /")
         self._begin_body(found, version)
-        return head, not self._part and not self._left
+        said = b",".join(value for name, value in fields if name == b"connection").lower()
+        persists = version != b"HTTP/1.0" and b"close" not in [token.strip(b" \t") for token in said.split(b",")]
+        expects = b"expect" in found and version != b"HTTP/1.0"
+        return RequestHead(method, target, version, fields, persists, expects)
 
     def _begin_body(self, found: dict[bytes, bytes], version: bytes) -> None:
         """How long the body is. RFC 9112 §6.3"""
@@ -158,7 +176,7 @@ class Framing:
         return mine, rest
 
     def _chunked(self, data: bytes) -> tuple[bytes, bytes]:
-        """All data that came, as one chunk; and the last one when it has come. RFC 9112 §7.1"""
+        """All data that came. RFC 9112 §7.1; trailer fields say nothing that is listened to here."""
         self._held += data
         data, self._held = self._held, b""
         at, found = 0, []
@@ -183,11 +201,7 @@ class Framing:
                 raise WebRefusal(400, "bad_request", "a line of the chunked body ends otherwise than with CR LF")
             self._line(data[at : end - 1])
             at = end + 1
-        body = b"".join(found)
-        passed = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
-        if self.whole:
-            passed += b"0\r\n\r\n"  # trailer fields say nothing that is listened to here
-        return passed, data[at:] if self.whole else b""
+        return b"".join(found), data[at:] if self.whole else b""
 
     def _line(self, line: bytes) -> None:
         if _CONTROL.search(line):

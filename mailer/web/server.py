@@ -84,7 +84,6 @@ class WebServer:
             FramingLimits(body=largest_body(config)),
             WebTimeouts(api.header_timeout, api.body_timeout, api.idle_timeout, api.header_timeout),
         )
-        self._uvicorn.h11_max_incomplete_event_size = self.limits.framing.header + 1024
         self._accepting.most = api.max_connections
         self._accepting.each = max(1, api.max_connections // 4)
 

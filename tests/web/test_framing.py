@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 
-import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from mailer.web.framing import Framing, FramingLimits, WebRefusal
+from mailer.web.framing import Framing, FramingLimits, RequestHead, WebRefusal
 
 from .oddities import GET, GOOD, ODD, chunked
 
@@ -18,7 +17,7 @@ LIMITS = FramingLimits(body=100_000)
 
 
 def read(data: bytes, step: int = 0) -> tuple[bytes, bytes]:
-    """What the library gets of the first request, and what is left."""
+    """The body of the first request, and what is left."""
     framing, passed, left = Framing(LIMITS), b"", b""
     step = step or len(data)
     for at in range(0, len(data), step):
@@ -28,17 +27,6 @@ def read(data: bytes, step: int = 0) -> tuple[bytes, bytes]:
             return passed, left + data[at + step :]
     assert not left
     return passed, b""
-
-
-def body_of(data: bytes) -> bytes:
-    """What the library understands of it."""
-    connection = h11.Connection(h11.SERVER, 20_000)
-    connection.receive_data(data)
-    found = b""
-    while (event := connection.next_event()) is not h11.NEED_DATA and not isinstance(event, h11.EndOfMessage):
-        found += bytes(event.data) if isinstance(event, h11.Data) else b""
-    assert isinstance(event, h11.EndOfMessage)
-    return found
 
 
 @pytest.mark.parametrize("what", ODD)
@@ -63,31 +51,54 @@ def test_what_is_odd_is_refused_octet_by_octet(what: str) -> None:
 
 @pytest.mark.parametrize("what", GOOD)
 def test_what_is_right_is_read(what: str) -> None:
-    """The library has the body that is meant, and what is behind is left for the next."""
+    """It has the body that is meant, and what is behind is left for the next."""
     data, body = GOOD[what]
     for step in (0, 1, 1000) if len(data) < 5000 else (0, 4096):
-        passed, left = read(data + GET, step)
-        assert body_of(passed) == body
-        assert left == GET
+        assert read(data + GET, step) == (body, GET)
 
 
-def test_small_chunks_are_one_for_the_library() -> None:
-    """What came at once costs it one event, however small its chunks were."""
-    passed, _ = read(chunked(b"1\r\n \r\n" * 3000 + b"0\r\n\r\n"))
-    assert passed.endswith(b"\r\nbb8\r\n" + b" " * 3000 + b"\r\n0\r\n\r\n")
+def test_small_chunks_are_one_piece() -> None:
+    """What came at once is handed on at once, however small its chunks were."""
+    assert read(chunked(b"1\r\n \r\n" * 3000 + b"0\r\n\r\n")) == (b" " * 3000, b"")
+
+
+def head(data: bytes) -> RequestHead:
+    """What the header says, which is all of it."""
+    framing = Framing(LIMITS)
+    framing.feed(data)
+    assert framing.head
+    return framing.head
 
 
 def test_a_whole_url_becomes_a_path() -> None:
-    """The host of it is that of the field, so the library need not know of it."""
-    data = b"GET http://localhost?x=%20y HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    assert read(data)[0] == b"GET /?x=%20y HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    """The host of it is that of the field, so nobody behind need know of it."""
+    found = head(b"GET http://localhost?x=%20y HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert found == (b"GET", b"/?x=%20y", b"HTTP/1.1", [(b"host", b"localhost")], True, False)
+
+
+@pytest.mark.parametrize(
+    ("version", "fields", "persists", "expects"),
+    [
+        (b"1.1", b"", True, False),
+        (b"1.0", b"", False, False),
+        (b"1.0", b"Connection: keep-alive\r\nExpect: 100-continue\r\n", False, False),
+        (b"1.1", b"Connection: x, Close\r\n", False, False),
+        (b"1.1", b"Connection: x\r\nConnection: close\r\n", False, False),
+        (b"1.1", b"Connection: closed\r\n", True, False),
+        (b"1.1", b"Content-Length: 1\r\nExpect: 100-continue\r\n", True, True),
+    ],
+)
+def test_what_the_client_wants_of_the_connection(version: bytes, fields: bytes, persists: bool, expects: bool) -> None:
+    """Whether it goes on behind the answer, and whether the body is to be asked for."""
+    found = head(b"GET / HTTP/" + version + b"\r\nHost: localhost\r\n" + fields + b"\r\n")
+    assert (found.persists, found.expects) == (persists, expects)
 
 
 def test_one_request_after_the_other() -> None:
     """Nothing of the next is looked at before its time."""
     framing = Framing(LIMITS)
     first, left = framing.feed(GET + b"\r\nnonsense\n\n")
-    assert (first, left, framing.whole) == (GET + b"\r\n", b"nonsense\n\n", True)
+    assert (first, left, framing.whole) == (b"", b"nonsense\n\n", True)
     assert framing.feed(left) == (b"", left)
     framing.again()
     with pytest.raises(WebRefusal):
