@@ -82,6 +82,8 @@ def _route(endpoint: WebEndpoint) -> Route:
             fields = request.headers.getlist("authorization")
             key = state["key"] = await Desk.of(request).gate.admit(endpoint.scope, fields, request.query_params, state["client"])
             asked.key = key.name
+            with Desk.of(request).share(key.name):
+                return await endpoint.handler(request)
         return await endpoint.handler(request)
 
     return Route(endpoint.path, answered, methods=[endpoint.method], name=f"{endpoint.method} {endpoint.path}")

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from mailer.operate.api_keys import keys_of
 
+from .answer import ApiRefusal
 from .figures import Requests
 from .gate import Gate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from starlette.requests import Request
 
@@ -46,6 +48,7 @@ class Desk:
         self.gate = Gate(keys_of(config), clock.now)
         self.ending = asyncio.Event()
         self.streams: Counter[str] = Counter()  # of events, by the name of the key
+        self._asking: Counter[str] = Counter()  # requests that are answered now, by the same
         self._threads = ThreadPoolExecutor(THREADS, "web")
         self._at_work = 0
 
@@ -60,6 +63,25 @@ class Desk:
         desk = request.app.state.desk
         assert isinstance(desk, Desk)
         return desk
+
+    @contextmanager
+    def share(self, name: str) -> Iterator[None]:
+        """Answer a request of the key `name`, which has a quarter of the places. Raises `ApiRefusal` where it has used them all.
+
+        Its holder may be at many addresses, or behind a proxy, where the shares of addresses do not count: others have their turn all the
+        same.
+        """
+        most = max(1, self.config.api.max_connections // 4)
+        if self._asking[name] >= most:
+            words = f"{most} requests of this key are under way (a quarter of api.max_connections); wait for one of them"
+            raise ApiRefusal(429, "too_many_at_once", words, headers={"Retry-After": "1"})
+        self._asking[name] += 1
+        try:
+            yield
+        finally:
+            self._asking[name] -= 1
+            if not self._asking[name]:
+                del self._asking[name]
 
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function that waits for the disk, in a thread. Raises `TooBusy`, and what the function raises.

@@ -28,7 +28,7 @@ WORDS: Final = {
     413: "larger than may be",
     415: "another media type, or a body that is packed",
     421: "this server is not called so",
-    429: "too many requests of this key, or wrong keys of this address",
+    429: "too many requests of this key, in a time or at a time, or wrong keys of this address",
     431: "too long a header",
     500: "a fault of the server, with the number under which its log has it",
     503: "not this moment: too many wait, or the disk is full",

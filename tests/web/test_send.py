@@ -6,12 +6,14 @@ import asyncio
 import base64
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mailer.io import durable
+from mailer.web import send
 from tests.web.api import MAIL, Api, refused
 
 
@@ -95,6 +97,37 @@ def test_each_key_has_request_ids_of_its_own(api: Api) -> None:
     other = api.key("other")
     assert api.sent(request_id="r") != api.send(other, request_id="r", subject="another").json()["id"]
     assert len(api.ids) == 2
+
+
+def test_a_key_has_a_quarter_of_the_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its requests come by a proxy, or from many addresses; another key has its turn meanwhile."""
+    api = Api(tmp_path, "[api]\nmax_connections = 16")
+    other, most = api.key("other"), 4
+    go, begun = threading.Event(), threading.Semaphore(0)
+    plain = send.submit
+
+    def slow(*args: Any) -> Any:
+        begun.release()
+        go.wait(20)
+        return plain(*args)
+
+    monkeypatch.setattr(send, "submit", slow)
+
+    async def many() -> list[Any]:
+        calls = [asyncio.ensure_future(api.asked("POST", "/send_email", json=MAIL, client=f"127.0.0.{n}")) for n in range(1, most + 1)]
+        for _ in range(most):
+            await asyncio.to_thread(begun.acquire)
+        refused = await api.asked("POST", "/send_email", json=MAIL, client="127.0.1.1")
+        seen = await api.asked("GET", "/events", other)
+        go.set()
+        return [refused, seen, *await asyncio.gather(*calls), await api.asked("POST", "/send_email", json=MAIL)]
+
+    refused, seen, *taken = asyncio.run(many())
+    assert (refused.status_code, refused.json()["error"]["code"], refused.headers["retry-after"]) == (429, "too_many_at_once", "1")
+    assert seen.status_code == 403, "it has no scope for that, and was heard"
+    assert {answer.status_code for answer in taken} == {202}
+    assert len(api.ids) == most + 1
+    api.close()
 
 
 @pytest.mark.slow

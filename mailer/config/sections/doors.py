@@ -176,7 +176,8 @@ class Api(Section, header="[api]"):
     )
     max_connections = Setting(
         COUNT,
-        "How many connections there may be at a time; a quarter of that from one address that is no proxy. The next is refused.",
+        "How many connections there may be at a time; a quarter of that from one address that is no proxy, and as many requests of one "
+        "key. The next is refused.",
         256,
     )
     header_timeout = Setting(PERIOD, "How long the header of a request may take to come.", "10s")
