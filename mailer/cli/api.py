@@ -271,7 +271,7 @@ COMMANDS = {
         openapi,
         summary="the OpenAPI document of the HTTP API",
         about="Prints what GET /openapi.json answers: every endpoint, what it takes and what it gives, in OpenAPI 3.1. It is the same "
-        "whatever is configured.\n\n"
+        "whatever is configured. mailer-api(7) is the guide to it (`mailer help api.7`).\n\n"
         "POST /send_email, /send_emails and /send_raw hand mail in: what is answered with 202 is on the disk. A request id, as the member "
         "request_id or the field Idempotency-Key, makes a request once: repeated, it has the same answer, with repeat: true; another "
         "message under it is refused with 409. GET /status/ID, /status?recipient_email=ADDRESS and /explain/ID tell what became of it, "

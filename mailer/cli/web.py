@@ -59,7 +59,7 @@ COMMAND = Subcommand(
         "also at a port below 1024, and the door whose address is the same takes it over.\n\n"
         "What it takes is in the spool before it says so, whether the daemon runs or not. SIGHUP (`mailer reload` passes it on) "
         "reads the configuration and the certificates again; connections that are open go on. A stop lets requests end within "
-        "api.stop_timeout.\n\n"
+        "api.stop_timeout. The API is explained in mailer-api(7).\n\n"
         "`GET /health` says that it answers, `GET /ready` whether mail can be taken: the spool can be written, and its disk has "
         "room. `GET /` is a page for people, which changes nothing: what is queued and why it waits, destinations, what failed "
         "last, live. It asks once for a key with the scope status, and shows the mail of that key; with the scope operator "
