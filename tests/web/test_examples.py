@@ -145,7 +145,7 @@ def test_the_commands_of_the_readme(tmp_path: Path) -> None:
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {shlex.join(MAILER)} "$@"\n')
     program.chmod(0o755)
-    before = f"PATH={program.parent}:$PATH\ntrap 'kill $(jobs -p); wait' EXIT"
+    before = f"export TMPDIR={tmp_path} PATH={program.parent}:$PATH\ntrap 'kill $(jobs -p); wait' EXIT"
     done = subprocess.run(["bash", "-euc", f"{before}\n{commands}"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     ready, accepted, status, *events = filter(None, done.stdout.splitlines())
