@@ -25,7 +25,7 @@ from mailer.mail.problem import Problem
 from .answer import ApiRefusal, error, refusal_of
 from .desk import RETRY, Desk, TooBusy
 from .page import FrontPage
-from .room import BODIES, BodyRoom, largest_body
+from .room import BODIES, SMALL, BodyRoom, largest_body
 from .table import TABLE
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Around:
         largest = largest_body(self.desk.config)
         self.room.octets = BODIES * largest
         octets = largest if b"transfer-encoding" in fields else int(fields.get(b"content-length", b"0"))
-        begun = False
+        begun = octets <= SMALL  # which needs no room
 
         async def received() -> Message:
             nonlocal begun
