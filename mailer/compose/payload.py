@@ -44,7 +44,8 @@ ATTACHMENT = ("filename", "content_type", "data_base64", "download_url", "conten
 
 
 LARGEST_SKELETON = 1 << 19  # octets of JSON beside its strings: ten thousand recipients have a tenth of that
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+PIECE = 1 << 18  # octets that are looked at, or decoded, at a time: while that goes on no other thread has its turn
 
 
 def load(text: bytes) -> object:
@@ -57,11 +58,30 @@ def load(text: bytes) -> object:
 
 
 def _refuse_bulk(text: bytes) -> None:
-    skeleton = len(text)
-    if skeleton > LARGEST_SKELETON:
-        skeleton -= sum(found.end() - found.start() for found in _STRING.finditer(text))
-    if skeleton > LARGEST_SKELETON:
-        raise ValueError(f"it has {skeleton} bytes beside its texts, more than {LARGEST_SKELETON}")
+    if len(text) <= LARGEST_SKELETON:
+        return
+    skeleton, at, strings = 0, 0, 0
+    while skeleton + strings // 2 <= LARGEST_SKELETON:  # between two strings there is something
+        start = text.find(b'"', at)
+        if start < 0:
+            skeleton += len(text) - at
+            break
+        skeleton, at, strings = skeleton + start - at, _end_of_string(text, start + 1), strings + 1
+    if skeleton + strings // 2 > LARGEST_SKELETON:
+        raise ValueError(f"it has too much beside its texts: more than {LARGEST_SKELETON} bytes")
+
+
+def _end_of_string(text: bytes, at: int) -> int:
+    """Where the string ends, behind its quotation mark, in which `at` is; the end of the text, if it does not."""
+    while at < len(text):
+        found = _IN_STRING.match(text, at, at + PIECE)
+        assert found
+        at = found.end()
+        if text.startswith(b'"', at):
+            return at + 1
+        if text.startswith(b"\\", at):  # what it escapes is in the next piece
+            at += 2
+    return len(text)
 
 
 def strict(text: bytes) -> object:
@@ -176,10 +196,17 @@ def _file(members: Mapping[str, Any]) -> Attachment:
         raise EmailError("attachment", "an attachment needs data_base64, or a download_url")
     text = "".join(_text("data_base64", members["data_base64"]).split())
     try:
-        data = a2b_base64(text, strict_mode=True)
+        data = _decoded(text)
     except (Base64Error, ValueError):
         raise EmailError("attachment", f"the data_base64 of the attachment {_name(members)!r} is no base 64") from None
     return Attachment(data, _name(members), _text("content_type", members.get("content_type", "")), _content_id(members))
+
+
+def _decoded(text: str) -> bytes:
+    """The octets that base 64 writes, in pieces. Raises `ValueError`, of which `Base64Error` is one."""
+    if 0 <= text.find("=") < len(text) - 2:
+        raise ValueError("there is something behind the end")
+    return b"".join(a2b_base64(text[at : at + PIECE], strict_mode=True) for at in range(0, len(text), PIECE))
 
 
 def _link(members: Mapping[str, Any]) -> Link:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import email
 import email.policy
 import json
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.compose import Attachment, Composition, EmailError, Link
+from mailer.compose import Attachment, Composition, EmailError, Link, payload
 
 FULL = json.loads("""{
   "request_id": "unique_identifier_for_tracking",
@@ -125,3 +126,44 @@ def test_any_json_is_an_email_or_refused(payload: Any) -> None:
         assert str(error).isprintable()  # noqa: PT017 - either way is right
         return
     assert b"\n" not in data.replace(b"\r\n", b"")
+
+
+@given(st.lists(st.sampled_from(['"', "\\", "a", ",", "[", "é"]), max_size=60).map("".join), st.integers(1, 9))
+def test_what_is_text_and_what_is_not_is_told_apart_in_pieces(text: str, piece: int) -> None:
+    """Wherever the pieces end that a long text is looked at in: what stands in a string is never too much, what does not is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(payload, "PIECE", piece)
+        patch.setattr(payload, "LARGEST_SKELETON", 12)
+        assert payload.strict(json.dumps([text, text], ensure_ascii=False).encode()) == [text, text]
+        with pytest.raises(ValueError, match="beside its texts"):
+            payload.strict(json.dumps([text, *range(8)], ensure_ascii=False).encode())
+
+
+@given(st.binary(max_size=60), st.integers(0, 80), st.sampled_from(["", "=", "A", "!"]))
+def test_base_64_is_read_in_pieces(data: bytes, at: int, more: str) -> None:
+    """As if it were read at once, so that a large attachment holds up no other thread for long; no more is taken for it than that."""
+    written = base64.b64encode(data).decode()
+    wrong = written[:at] + more + written[at + 1 :]
+    pieces: list[int] = []
+
+    def decode(text: str, *, strict_mode: bool) -> bytes:
+        pieces.append(len(text))
+        return binascii.a2b_base64(text, strict_mode=strict_mode)
+
+    def read(text: str) -> bytes | None:
+        mail = {**FULL, "attachments": [{"filename": "a", "data_base64": text}]}
+        try:
+            return Composition.from_payload(mail).files[0].data
+        except EmailError:
+            return None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(payload, "PIECE", 8)
+        patch.setattr(payload, "a2b_base64", decode)
+        assert read(written) == data
+        assert max(pieces, default=0) <= 8
+        try:
+            whole: bytes | None = binascii.a2b_base64(wrong, strict_mode=True)
+        except ValueError:
+            whole = None
+        assert read(wrong) in (whole, None if len(wrong) % 4 else whole)
