@@ -49,10 +49,12 @@ def journey(house: House, count: int, poison: int, kills: int) -> None:
     bad = -(-count // poison)
     house.has(count - bad, seconds=240)
     asyncio.run(house.settled())
-    # A broker that is killed may do again what it has done last: a dead letter of that moment can be there twice, whatever we have said.
+    # A broker that is killed may do again what it has done last, and on a busy machine that is more: dead letters of that time can be there
+    # twice, whatever we have said. It was killed once, so none is there more often.
     dead = asyncio.run(house.take(house.dead, asyncio.run(house.count(house.dead))))
-    assert {message.message_id for message in dead} == {f"m{n}" for n in range(0, count, poison)}
-    assert len(dead) <= bad + 1
+    often = collections.Counter(message.message_id for message in dead)
+    assert often.keys() == {f"m{n}" for n in range(0, count, poison)}
+    assert max(often.values()) <= 2
     made = collections.Counter(one["request_id"] for one in house.envelopes())
     assert made == collections.Counter({f"r{n}": 1 for n in range(count) if n % poison})
     assert '"state":"end"' in program.said
