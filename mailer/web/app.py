@@ -8,6 +8,7 @@ page of another origin read an answer: there is no CORS field, ever.
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 import time
 from contextlib import AsyncExitStack
@@ -20,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from mailer.accounts.api import PREFIX
 from mailer.mail.problem import Problem
 
 from .answer import ApiRefusal, error, refusal_of
@@ -42,6 +44,7 @@ HEADERS: Final = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"
 """What every answer has that does not say it otherwise."""
 
 CODES: Final = {404: "no_such_path", 405: "method_not_allowed", 413: "too_large"}
+_KEY: Final = re.compile(f"{PREFIX}[0-9A-Za-z]+")
 FORWARDED: Final = 20  # addresses of one X-Forwarded-For that are looked at
 
 
@@ -56,7 +59,7 @@ class WebRequest:
     def __init__(self, client: str, method: str, path: str) -> None:
         self.client = client
         self.method = method
-        self.path = path
+        self.path = _KEY.sub(f"{PREFIX}…", path)  # somebody may ask for the status of a key
         self.endpoint = "other"
         self.key = ""
         self.status = 0

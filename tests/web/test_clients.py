@@ -142,7 +142,7 @@ def test_the_key_is_nowhere_but_with_its_holder(house: House) -> None:
     for key in (house.key, wrong):
         secret = key[12:]
         shown = [text[max(0, text.find(secret) - 200) :][:300] for text in said if secret in text]
-        assert not [text for text in shown if "/status/mlr_" not in text], shown
+        assert not shown
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
