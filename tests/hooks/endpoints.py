@@ -97,12 +97,14 @@ class Bench:
         return await self.journal.cursor("hooks.shop")
 
     async def until(self, holds: Callable[[], bool], seconds: float = 100_000.0) -> None:
-        """Wait until something is so."""
+        """Wait until something is so; it is looked at ever more seldom, for each look of very many takes a moment of the machine."""
+        pause = 0.05
         async with asyncio.timeout(seconds):
             while not holds():
                 if self.task.done():
                     self.task.result()
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.1, 0.5)
 
     async def stop(self) -> None:
         await self.subscriber.stop(5.0)
