@@ -1,6 +1,6 @@
 """One connection: uvicorn's protocol, with what it lacks.
 
-Each request is read by `Framing`, becomes an `Exchange`, and is answered before the next one is looked at, so that no refusal gets between
+Each request is read by `Framing`, becomes a `WebExchange`, and is answered before the next one is looked at, so that no refusal gets between
 two answers. A client has its time for the header, for the body, for the next request, and for taking what it is
 sent (the library waits for ever); what has been refused, or answered before its body was there, is read on for a while, so that the client
 sees the answer instead of a reset (RFC 9112 §9.6).
@@ -17,7 +17,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .answer import error
-from .exchange import Exchange, begun
+from .exchange import WebExchange, begun
 from .framing import Framing, FramingLimits, WebRefusal
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Conversation(H11Protocol):
         self.gone: asyncio.Future[None] = self.loop.create_future()
         self._refused = refused
         self._framing = Framing(limits.framing)
-        self._exchange: Exchange | None = None
+        self._exchange: WebExchange | None = None
         self._ahead = b""
         self._timer: asyncio.TimerHandle | None = None  # what the client has to do in time
         self._unread: asyncio.TimerHandle | None = None  # what it has to take
@@ -129,7 +129,7 @@ class Conversation(H11Protocol):
         return not self._framing.whole
 
     @property
-    def _cycle(self) -> Exchange | None:
+    def _cycle(self) -> WebExchange | None:
         """The request that is answered now, or was and is not all there yet."""
         return self._exchange
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BODILESS: Final = (204, 304)  # statuses whose answers have no body, RFC 9110 §6.4.1
 
 
-class Exchange(RequestResponseCycle):
+class WebExchange(RequestResponseCycle):
     """The request `head`, which came on `protocol`, and its answer."""
 
     def __init__(self, protocol: H11Protocol, head: RequestHead) -> None:
@@ -142,9 +142,9 @@ class Exchange(RequestResponseCycle):
         return len(self.body)
 
 
-def begun(protocol: H11Protocol, head: RequestHead) -> Exchange:
+def begun(protocol: H11Protocol, head: RequestHead) -> WebExchange:
     """The exchange of a request, which the application begins to answer."""
-    made = Exchange(protocol, head)
+    made = WebExchange(protocol, head)
     task: asyncio.Task[Any] = protocol.loop.create_task(made.run_asgi(protocol.app))
     task.add_done_callback(protocol.tasks.discard)
     protocol.tasks.add(task)
