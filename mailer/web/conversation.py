@@ -1,9 +1,9 @@
 """One connection: uvicorn's protocol, with what it lacks.
 
-Each request is read by `Framing`, becomes a `WebExchange`, and is answered before the next one is looked at, so that no refusal gets between
-two answers. A client has its time for the header, for the body, for the next request, and for taking what it is
-sent (the library waits for ever); what has been refused, or answered before its body was there, is read on for a while, so that the client
-sees the answer instead of a reset (RFC 9112 §9.6).
+Each request is read by `Framing`, becomes a `WebExchange`, and is answered before the next one is looked at, so that no refusal gets
+between two answers. A client has its time for the header, for the body, for the next request, and for taking what it is sent (the library
+waits for ever); what has been refused, or answered before its body was there, is read on for a while, so that the client sees the answer
+instead of a reset (RFC 9112 §9.6).
 """
 
 from __future__ import annotations
