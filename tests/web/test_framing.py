@@ -105,6 +105,7 @@ def test_one_request_after_the_other() -> None:
         framing.feed(left)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
