@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from mailer.amqp.figures import AmqpFigures
 from mailer.cli.run import COMMAND
 from mailer.queue.invariants import TICK
 from tests.fakes.processes import MAILER, Program, free_port, listens, wait_until
@@ -245,5 +246,6 @@ def test_the_manual_explains_what_is_served(world: World, port: int) -> None:
     ours = {name for name in served if name.startswith(("mailer_", "smtp_"))}
     root = Path(MAILER[1]).parents[1]
     manual = set(re.findall(r"(?:mailer|smtp|process)_\w+", (root / "man" / "mailer-metrics.7").read_text()))
-    assert ours <= manual <= served | {name for name in manual if name.startswith("mailer_api_")}  # which `mailer web` serves
+    amqp = set(re.findall(r"# TYPE (\w+) ", "".join(AmqpFigures().families())))  # which `mailer amqp` serves
+    assert ours | amqp <= manual <= served | amqp | {name for name in manual if name.startswith("mailer_api_")}  # which `mailer web` serves
     assert set(re.findall(r"mailer_\w+", (root / "README.md").read_text())) - {"mailer_sink"} <= served  # which is a fixture

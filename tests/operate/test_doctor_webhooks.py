@@ -69,7 +69,7 @@ def test_one_that_is_switched_off_fails(patient: Patient) -> None:
 def test_one_that_is_far_behind_fails(patient: Patient) -> None:
     """With how far, and why."""
     journal = FileJournal(f"{patient.spool}/journal")
-    asyncio.run(journal.append([event(1)._replace(at=NOW - 7200)]))
+    asyncio.run(journal.append([event(1)._replace(at=time.time() - 7200)]))
     asyncio.run(journal.close())
     ((result, evidence, advice),) = patient.looked(EndpointState(failures=3, why="it answered 500"))
     assert (result, advice) == (FAIL, "mailer hooks test shop shows what it answers")
