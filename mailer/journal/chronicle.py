@@ -14,6 +14,7 @@ that has waited for long, and was never tried, may be ``accepted`` twice.
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, AlarmBegun, AlarmOver, Changed, Mended, Seen, Settled, Tried
@@ -22,7 +23,7 @@ from mailer.spool import first_id, put_at
 from . import lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from mailer.events import Event
     from mailer.io.clock import Clock
@@ -58,6 +59,7 @@ class Chronicle:
         self._accepted: set[str] = set()  # messages that were, and were not tried yet
         self._known: set[tuple[str, str, str, float]] = set()
         self._failing = ""
+        self._meanwhile: list[JournalEvent] | None = None  # written since somebody began to read the journal, for `recall`
         self.since = 0.0
         """From when on the journal may miss something that the spool has, in seconds since the epoch; 0.0: it misses nothing."""
         self.started = clock.now()
@@ -68,9 +70,18 @@ class Chronicle:
         """Whether what was written last could not be."""
         return bool(self._failing)
 
+    @contextmanager
+    def recalling(self) -> Iterator[None]:
+        """While the journal is read for `recall`: what is written meanwhile may have been missed by that, and counts as known."""
+        self._meanwhile = []
+        try:
+            yield
+        finally:
+            self._meanwhile = None
+
     def recall(self, known: Iterable[JournalEvent], since: float) -> None:
         """Take note of what is in the journal of the messages that are in the spool now. From `since` on, something may be missing."""
-        self._known = {event.same for event in (*known, *self._batch, *self._lines)}
+        self._known = {event.same for event in (*known, *(self._meanwhile or ()), *self._batch, *self._lines)}
         self.started, self.since = self._clock.now(), since
         self._first = first_id(self.started)
 
@@ -161,6 +172,8 @@ class Chronicle:
             return False
         finally:
             self._batch = []
+        if self._meanwhile is not None:
+            self._meanwhile += batch
         if self._failing:
             self._failing = ""
             self._tell(Mended(self._clock.now(), "journal", "write", "the journal is written again"))

@@ -149,8 +149,9 @@ class JournalComponent(Component):
             self._tell(Alarm(now, "journal", text, name))
 
     async def _recall(self) -> None:
-        if self.chronicle is not None:
-            self.chronicle.recall(*await recall(self.journal, self._spool))
+        if (chronicle := self.chronicle) is not None:
+            with chronicle.recalling():
+                chronicle.recall(*await recall(self.journal, self._spool))
 
     async def _make_good(self, *, pause: bool = True) -> None:
         """Tell what is in the spool and not in the journal, in a part of the time: the mail goes first."""

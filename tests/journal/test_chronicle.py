@@ -236,3 +236,14 @@ def test_an_empty_journal_misses_what_came_since_it_was_begun(spool: SpoolDirect
     assert run(recall(scribe.journal, spool)) == ([], 0.0)
     run(scribe.journal.keep(1e9, 10**9, ()))
     assert run(recall(scribe.journal, spool)).since == NOW
+
+
+def test_what_is_written_while_the_journal_is_read_is_told_once(spool: SpoolDirectory) -> None:
+    """Whoever reads it may have been before that."""
+    scribe = Scribe()
+    entry = spool.read(put(spool, "a@x.example", id=id_at(NOW + 1)))
+    with scribe.chronicle.recalling():
+        known = run(scribe.journal.read("", 100))
+        assert scribe.written(Seen(NOW, entry))
+        scribe.chronicle.recall(known, NOW)
+    assert not scribe.chronicle.resumed(entry)
