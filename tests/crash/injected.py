@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from tests.fakes.processes import which
+from tests.journey.world import World
 
 T = TypeVar("T")
 
@@ -137,3 +139,24 @@ def side_by_side(work: Callable[[T], None], cases: Iterable[T]) -> None:
     """Do `work` for each case, as many at a time as there are cores; the first failure is raised."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(work, cases))
+
+
+def sweep(home: Path, struck: Callable[[World, list[str], str, int], bool], steps: Mapping[str, int], most: int) -> None:
+    """Let a pass over three messages be struck at each of the `steps`: the first time it is made, then every how manieth is its value.
+
+    `struck` gets a world of its own below `home`, the messages (one that is taken, one put off, one refused), the step and its number, and
+    says whether the pass died of it; the first that did not was the last. Each step is made fewer than `most` times.
+    """
+    template = World(home)
+    template.configure(1)
+    ids = [template.send(f"{who}@there.example") for who in ("you", "451", "550")]
+
+    def dies(step: str) -> None:
+        for nth in range(1, most, steps[step]):
+            place = home / f"{step}-{nth}"
+            shutil.copytree(template.spool, place / "spool")
+            if not struck(World(place), ids, step, nth):
+                return
+        raise AssertionError(f"a pass over three messages makes {most} times {step}?")
+
+    side_by_side(dies, steps)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from mailer.sink import SinkThread
 from tests.fakes.processes import MAILER
 from tests.journey.world import World
 
-from .injected import Victim, side_by_side
+from .injected import Victim, sweep
 
 pytestmark = pytest.mark.peer("strace")
 
@@ -29,20 +28,7 @@ def test_the_daemon_may_die_at_any_step_of_settling(tmp_path: Path) -> None:
     The recipient has one copy, or two if the daemon died between the server's answer and the end of the message;
     the sender has a report; what was put off waits. Nothing else is left.
     """
-
-    template = World(tmp_path)
-    template.configure(1)
-    ids = [template.send(f"{who}@there.example") for who in ("you", "451", "550")]
-
-    def dies(step: str) -> None:
-        for nth in range(1, MOST, STEPS[step]):
-            home = tmp_path / f"{step}-{nth}"
-            shutil.copytree(template.spool, home / "spool")
-            if not struck(World(home), ids, step, nth):
-                return
-        raise AssertionError(f"a pass over three messages makes {MOST} times {step}?")
-
-    side_by_side(dies, STEPS)
+    sweep(tmp_path, struck, STEPS, MOST)
 
 
 def struck(world: World, ids: list[str], step: str, nth: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from collections import Counter
 from pathlib import Path
@@ -15,7 +14,7 @@ from mailer.sink import SinkThread
 from tests.fakes.processes import MAILER, wait_until
 from tests.journey.world import World
 
-from .injected import Victim, side_by_side
+from .injected import Victim, sweep
 
 pytestmark = [pytest.mark.peer("strace"), pytest.mark.slow]
 
@@ -50,19 +49,7 @@ def test_each_event_is_in_the_journal_wherever_the_daemon_died(tmp_path: Path) -
 
     A message that has left the spool has its event, at the very moment of the crash. IDs ascend over all of it.
     """
-    template = World(tmp_path)
-    template.configure(1)
-    ids = [template.send(f"{who}@there.example") for who in ("you", "451", "550")]
-
-    def dies(step: str) -> None:
-        for nth in range(1, MOST, STEPS[step]):
-            home = tmp_path / f"{step}-{nth}"
-            shutil.copytree(template.spool, home / "spool")
-            if not struck(World(home), ids, step, nth):
-                return
-        raise AssertionError(f"a pass over three messages makes {MOST} times {step}?")
-
-    side_by_side(dies, STEPS)
+    sweep(tmp_path, struck, STEPS, MOST)
 
 
 def struck(world: World, ids: list[str], step: str, nth: int) -> bool:

@@ -215,7 +215,7 @@ def test_raw_mail_is_held_to_the_senders_too(api: Api) -> None:
         (b"[" * 200_000, "nested too deeply"), (b'{"a":' * 50_000, "nested too deeply"),
         (b'{"subject": "a", "subject": "b"}', "stands twice"),
         (b'{"x": NaN}', "NaN"), (b'{"x": -Infinity}', "Infinity"), (b'{"subject": "\\ud800"}', "half of a character"),
-        (b"{" + b",".join(b'"%d":1' % number for number in range(1_000_000)) + b"}", "beside its texts"), (b"", "Expecting value"),
+        (b'{"1":1' + b',"1":1' * 1_000_000 + b"}", "beside its texts"), (b"", "Expecting value"),
         (b'{"subject": "\xff"}', "no UTF-8"), ('{"subject": "x"}'.encode("utf-16"), "no UTF-8"), (b'{"a": 1' + b"0" * 5000 + b"}", "digit"),
         (b"{} {}", "Extra data"),
     ],
