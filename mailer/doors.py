@@ -44,7 +44,7 @@ Program = tuple[str, ...]
 def wanted(config: Config, spool: str | None) -> dict[str, Program]:
     """The command lines of the processes that `config` asks for, by their names; `spool` is the one that the daemon was told to serve."""
     found: dict[str, Program] = {}
-    if any(section.kind == "web" for section in config.listens):
+    if config.web_doors:
         found["web"] = ("web", "--quiet")
     if config.amqp.configured:
         found["amqp"] = ("amqp",)

@@ -19,14 +19,12 @@ import signal
 from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from mailer import __version__
 from mailer.alarms.beside import Neighbours
 from mailer.alarms.book import AlarmBook
 from mailer.alarms.component import AlarmComponent
-from mailer.config import load
 from mailer.config.advice import closed
+from mailer.config.file import load, load_again
 from mailer.config.secret import check_ancestors
 from mailer.doors import Doors, wanted
 from mailer.events import Alarm, Daemon, Events, Mended
@@ -35,12 +33,13 @@ from mailer.hooks.watch import HookWatch
 from mailer.intake.component import Doorbell, IntakeComponent
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
+from mailer.io.lock import sole
 from mailer.io.loop import run_loop
 from mailer.io.notify import ServiceManager, notify, reloading
 from mailer.journal.component import JournalComponent
 from mailer.journal.files import journal_of
 from mailer.log import SPAN, LogComponent
-from mailer.mail.problem import Problem, from_os
+from mailer.mail.problem import Problem
 from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter, relays_of
 from mailer.metrics.queue_figures import QueueFigures
@@ -82,7 +81,6 @@ class Service:
         self.book = AlarmBook()
         self.directory = SpoolDirectory(self.config.spool)
         self.spool = FileSpool(self.directory)
-        self.lock = FileLock(f"{self.directory.root}/daemon.lock", timeout=0, mode=0o600)
 
     def run(self) -> None:
         """Run until a signal says stop, or with `once` until nothing is due. Raises `Problem`."""
@@ -92,17 +90,9 @@ class Service:
         check_ancestors(self.directory.root)
         raise_descriptor_limit()
         quieten_collector()
-        try:
-            self.lock.acquire()
-        except Timeout:
-            raise Problem(f"another daemon runs on the spool {self.directory.root}", "try-again") from None
-        except OSError as error:
-            raise from_os("cannot lock the spool", self.lock.lock_file, error) from None
-        try:
-            with noted(self.directory):
-                run_loop(self._main())
-        finally:
-            self.lock.release()
+        root = self.directory.root
+        with sole(f"{root}/daemon.lock", f"another daemon runs on the spool {root}"), noted(self.directory):
+            run_loop(self._main())
 
     async def _main(self) -> None:
         self.components = self._build()
@@ -214,9 +204,7 @@ class Service:
         reloading()
         began, refused = now(), ""
         try:
-            config = load(*self.given)
-            if config.spool != self.config.spool:
-                raise Problem("the spool cannot change while the daemon runs; restart it", "bad-config")
+            config = load_again(self.given, self.config, "daemon")
             with ExitStack() as ready:
                 for component in self.components:
                     ready.enter_context(component.reload(config))

@@ -12,19 +12,18 @@ import signal
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from mailer.alarms.beside import AlarmsBeside
 from mailer.alarms.book import AlarmBook
-from mailer.config import load
+from mailer.config.file import load, load_again
 from mailer.events import Alarm, DoorNews, Events
 from mailer.io.clock import SystemClock
 from mailer.io.leash import leashed
+from mailer.io.lock import sole
 from mailer.io.notify import notify, reloading
 from mailer.journal.files import journal_of
 from mailer.limits.backoff import pause
 from mailer.log import LogComponent
-from mailer.mail.problem import Problem, from_os
+from mailer.mail.problem import Problem
 from mailer.metrics.readers import Readers
 from mailer.net import broker
 from mailer.spool.files.batch import Post
@@ -65,17 +64,8 @@ class AmqpProcess:
         """Work until a signal says stop, or the daemon that has started this ends. Raises `Problem`."""
         self.directory = directory = SpoolDirectory(self.config.spool)
         directory.prepare()
-        lock = FileLock(f"{directory.place}/{NAME}.lock", timeout=0, mode=0o600)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise Problem(f"another mailer amqp works for the spool {directory.place}", "try-again") from None
-        except OSError as error:
-            raise from_os("cannot lock the spool", lock.lock_file, error) from None
-        try:
+        with sole(f"{directory.place}/{NAME}.lock", f"another mailer amqp works for the spool {directory.place}"):
             await self._run(directory)
-        finally:
-            lock.release()
 
     async def _run(self, directory: SpoolDirectory) -> None:
         loop = asyncio.get_running_loop()
@@ -105,11 +95,7 @@ class AmqpProcess:
             return
         readers = Readers(page(self.figures), self._bug)
         try:
-            try:
-                await readers.listen(place.host, place.port)
-            except (OSError, UnicodeError) as error:
-                reason = getattr(error, "strerror", None) or error
-                raise Problem(f"cannot serve figures at {place}: {reason}; choose another place with amqp.metrics", "unavailable") from None
+            await readers.serve(place, "amqp.metrics")
             yield
         finally:
             await readers.close()
@@ -155,9 +141,7 @@ class AmqpProcess:
         """Read the configuration again, and begin a visit with it; what is wrong with it is told, and the old one stays."""
         reloading()
         try:
-            config = load(*self.given)
-            if config.spool != self.config.spool:
-                raise Problem("the spool cannot change while the process runs; restart it", "bad-config")
+            config = load_again(self.given, self.config)
             _configured(config)
             with self.log.reload(config):
                 pass

@@ -42,6 +42,17 @@ def load(path: str | None = None, spool: str | None = None) -> Config:
     return config_of(*find(path), spool)
 
 
+def load_again(given: tuple[str | None, str | None], before: Config, what: str = "process") -> Config:
+    """The configuration for a `what` that has gone by `before`; `given` is what the command line said. Raises `Problem` (bad-config).
+
+    Another spool is refused: what is under way, and the lock, are of the one that there was.
+    """
+    config = load(*given)
+    if config.spool != before.spool:
+        raise Problem(f"the spool cannot change while the {what} runs; restart it", "bad-config")
+    return config
+
+
 def config_of(path: str, data: bytes, spool: str | None = None, *, only: Collection[str] = ()) -> Config:
     """The configuration in `data`, the content of `path`. Raises `Problem` (bad-config), also where there is no place for a spool.
 

@@ -136,7 +136,12 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     @property
     def journaled(self) -> bool:
         """Whether the journal is written: somebody subscribes, may do so, or it is to be kept."""
-        return self.journal.keep or bool(self.readers) or any(listen.kind == "web" for listen in self.listens)
+        return self.journal.keep or bool(self.readers or self.web_doors)
+
+    @property
+    def web_doors(self) -> tuple[Listen, ...]:
+        """The doors of the kind web, in the order of the file."""
+        return tuple(listen for listen in self.listens if listen.kind == "web")
 
     @property
     def submitting(self) -> SubmissionSettings:

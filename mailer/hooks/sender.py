@@ -10,17 +10,16 @@ import asyncio
 import signal
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from mailer.alarms.book import AlarmBook
-from mailer.config import load
+from mailer.config.file import load, load_again
 from mailer.events import Alarm, DoorNews, Mended
 from mailer.io.clock import SystemClock
 from mailer.io.leash import leashed
+from mailer.io.lock import sole
 from mailer.io.notify import notify, reloading
 from mailer.journal.files import journal_of
 from mailer.log import LogComponent
-from mailer.mail.problem import Problem, from_os
+from mailer.mail.problem import Problem
 from mailer.net import tls
 from mailer.spool.files.store import SpoolDirectory
 
@@ -30,6 +29,7 @@ from .subscriber import Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from mailer.config import Config
     from mailer.config.sections.webhook import Webhook
@@ -64,8 +64,7 @@ class HookProcess:
     async def run(self) -> None:
         """Post until a signal says stop, or the daemon that has started this ends. Raises `Problem`."""
         SpoolDirectory(self.config.spool).prepare()
-        lock = locked(self.config.spool)
-        try:
+        with locked(self.config.spool):
             loop = asyncio.get_running_loop()
             self.stopping = asyncio.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -77,8 +76,6 @@ class HookProcess:
                 await self._serve()
             finally:
                 await self.log.stop(0.0)
-        finally:
-            lock.release()
 
     async def _serve(self) -> None:
         self.again = asyncio.Event()
@@ -119,9 +116,7 @@ class HookProcess:
         """Read the configuration again; what is wrong with it is told, and the old one stays."""
         reloading()
         try:
-            config = await asyncio.to_thread(load, *self.given)
-            if config.spool != self.config.spool:
-                raise Problem("the spool cannot change while the process runs; restart it", "bad-config")
+            config = await asyncio.to_thread(load_again, self.given, self.config)
             with self.log.reload(config):
                 pass
             await self.senders.rearrange(config)
@@ -217,13 +212,6 @@ class Senders:
             await self._client.close()
 
 
-def locked(spool: str) -> FileLock:
-    """The lock of the one sender of a spool. Raises `Problem` (try-again) where another has it."""
-    lock = FileLock(f"{spool}/{LOCK}", timeout=0, mode=0o600)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise Problem(f"another mailer hooks run posts the events of {spool}", "try-again") from None
-    except OSError as error:
-        raise from_os("cannot lock the webhooks", lock.lock_file, error) from None
-    return lock
+def locked(spool: str) -> AbstractContextManager[None]:
+    """Holds the lock of the one sender of a spool. Raises `Problem` (try-again) where another has it."""
+    return sole(f"{spool}/{LOCK}", f"another mailer hooks run posts the events of {spool}", "cannot lock the webhooks")

@@ -11,6 +11,7 @@
 `signals`     signals while a message comes in, and SIGHUP while the daemon runs
 `notify`      the service manager
 `loop`        the event loop of a program
+`lock`        a process of which there may be one
 `leash`       a process that the daemon has started ends when the daemon does
 `component`   what the daemon consists of: parts that start, reload and stop; chores
 ============  ========================================================================

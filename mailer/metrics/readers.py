@@ -15,6 +15,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from mailer.mail.problem import Problem
 from mailer.net.server import AcceptLoop, Peer, streams, tcp_sockets
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
     from wsgiref.types import WSGIApplication
 
+    from mailer.config.kinds import HostPort
     from mailer.net.stream import Stream
 
 PATIENCE = 10.0  # seconds from the connection to the end of the answer
@@ -41,6 +43,14 @@ class Readers:
     async def listen(self, host: str, port: int) -> None:
         """Serve at an address from now on. Raises `OSError`, and `UnicodeError` for a name that is none."""
         self._accepting.listen(*await tcp_sockets(host, port))
+
+    async def serve(self, place: HostPort, setting: str) -> None:
+        """Serve at `place`, which is the value of `setting`, from now on. Raises `Problem` (unavailable)."""
+        try:
+            await self.listen(place.host, place.port)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise Problem(f"cannot serve figures at {place}: {reason}; choose another place with {setting}", "unavailable") from None
 
     @property
     def port(self) -> int:

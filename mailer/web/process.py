@@ -11,16 +11,15 @@ import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
-from mailer.config import load
+from mailer.config.file import load, load_again
 from mailer.config.sections.doors import DoorPlace
 from mailer.events import Alarm, DoorNews, Requested
 from mailer.io.clock import SystemClock
 from mailer.io.leash import leashed
+from mailer.io.lock import sole
 from mailer.io.notify import notify, reloading
 from mailer.log import PATIENCE, LogComponent
-from mailer.mail.problem import Problem, from_os
+from mailer.mail.problem import Problem
 from mailer.metrics.readers import Readers
 from mailer.net.activation import inherited
 from mailer.operate.api_keys import keys_of, place_of
@@ -65,17 +64,8 @@ class WebProcess:
         directory = SpoolDirectory(self.config.spool)
         directory.prepare()
         await _known(self.config)
-        lock = FileLock(f"{directory.place}/web.lock", timeout=0, mode=0o600)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise Problem(f"another mailer web serves the spool {directory.place}", "try-again") from None
-        except OSError as error:
-            raise from_os("cannot lock the spool", lock.lock_file, error) from None
-        try:
+        with sole(f"{directory.place}/web.lock", f"another mailer web serves the spool {directory.place}"):
             await self._run()
-        finally:
-            lock.release()
 
     async def _run(self) -> None:
         clock = SystemClock()
@@ -132,11 +122,7 @@ class WebProcess:
         if place is None:
             return
         self.readers = Readers(page(self.desk.requests, self._gauges), self._bug)
-        try:
-            await self.readers.listen(place.host, place.port)
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise Problem(f"cannot serve figures at {place}: {reason}; choose another place with api.metrics", "unavailable") from None
+        await self.readers.serve(place, "api.metrics")
 
     def _gauges(self) -> Iterator[tuple[str, str, float]]:
         yield "mailer_api_connections", "Connections that are open.", self.server.connections
@@ -147,9 +133,7 @@ class WebProcess:
         async with self.turn:
             reloading()
             try:
-                config = await asyncio.to_thread(load, *self.given)
-                if config.spool != self.config.spool:
-                    raise Problem("the spool cannot change while the process runs; restart it", "bad-config")
+                config = await asyncio.to_thread(load_again, self.given, self.config)
                 _doors(config)
                 with ExitStack() as ready:
                     ready.enter_context(self.log.reload(config))
@@ -194,7 +178,7 @@ class WebProcess:
 
 def _doors(config: Config) -> None:
     """Raises `Problem` (bad-config) where there is nothing to listen at."""
-    if not any(section.kind == "web" for section in config.listens):
+    if not config.web_doors:
         where = config.path or "the configuration"
         raise Problem(
             f'{where}: there is no door for HTTP; write [[listen]] with kind = "web" and address = "127.0.0.1:8025"', "bad-config"
@@ -212,7 +196,7 @@ async def _known(config: Config) -> None:
 
 def _given(config: Config) -> dict[DoorPlace, socket.socket]:
     """The sockets that the service manager has opened, by the places of the configuration that they are for. Raises `Problem`."""
-    places = [place for section in config.listens if section.kind == "web" for place in section.address]
+    places = [place for section in config.web_doors for place in section.address]
     found: dict[DoorPlace, socket.socket] = {}
     for each in inherited():
         name = each.getsockname()

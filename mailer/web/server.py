@@ -92,8 +92,8 @@ class WebServer:
 
         What is returned takes over; what was made is closed again where that is not called. Raises `Problem` (unavailable, bad-config).
         """
-        wanted = {place: section for section in config.listens if section.kind == "web" for place in section.address}
-        contexts = {id(section): server_context(section) for section in config.listens if section.kind == "web"}
+        wanted = {place: section for section in config.web_doors for place in section.address}
+        contexts = {id(section): server_context(section) for section in config.web_doors}
         made: dict[DoorPlace, list[socket.socket]] = {}
         try:
             for place, section in wanted.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,8 @@ class Patient:
         config = Config(mailer=Mailer(spool=str(self.spool)), webhooks=(webhook(secret_file=str(self.secret), **settings),))
         if state:
             asyncio.run(self.store.note("shop", state))
-        lock = locked(str(self.spool)) if runs else None
-        try:
+        with locked(str(self.spool)) if runs else nullcontext():
             return [(each.result, each.evidence, each.advice) for each in asyncio.run(webhooks(config, NOW))]
-        finally:
-            if lock:
-                lock.release()
 
 
 @pytest.fixture

@@ -28,10 +28,9 @@ START = "mailer run starts it; or mailer web, whose one line on standard error s
 
 async def doors(config: Config, now: Running) -> list[Finding]:
     """Whether each door is one; where no daemon runs, one that does not answer is no surprise."""
-    sections = [section for section in config.listens if section.kind == "web"]
-    if not sections:
+    if not config.web_doors:
         return []
-    asked = [(section, place) for section in sections for place in section.address]
+    asked = [(section, place) for section in config.web_doors for place in section.address]
     return [*await _keys(config), *await asyncio.gather(*(_door(section, place, now) for section, place in asked))]
 
 
