@@ -18,6 +18,13 @@ from tests.status.office import Office
 
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
+ELSEWHERE = re.compile(r"mailer: warning: no daemon runs on .*, but on .*\r?\n")
+
+
+def unwarned(shown: str) -> str:
+    """What a terminal showed, without the warning that a daemon runs elsewhere: those of other tests do, and are of the same user."""
+    return ELSEWHERE.sub("", shown)
+
 
 class Said(NamedTuple):
     """What a command printed, and its exit code."""

@@ -20,6 +20,7 @@ from tests.journey.world import World
 from tests.operate.test_bundle import lines, mbox, message, payload
 
 from .home import Home
+from .terminal import unwarned
 
 
 def batch(home: Home, *arguments: str | Path, input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -308,7 +309,7 @@ def test_a_terminal_shows_how_far_it_is(home: Home) -> None:
     try:
         running = home.start("send", "--batch", path, stderr=theirs)
         running.communicate(timeout=60)
-        shown = os.read(ours, 1 << 16).decode()
+        shown = unwarned(os.read(ours, 1 << 16).decode())
     finally:
         os.close(ours)
         os.close(theirs)
@@ -324,7 +325,7 @@ def test_a_terminal_shows_the_lines_above_the_bar(home: Home) -> None:
     try:
         running = home.start("send", "--batch", path, stdout=theirs, stderr=theirs)
         running.communicate(timeout=60)
-        shown = os.read(ours, 1 << 16).decode()
+        shown = unwarned(os.read(ours, 1 << 16).decode())
     finally:
         os.close(ours)
         os.close(theirs)
