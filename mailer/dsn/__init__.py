@@ -1,4 +1,4 @@
-"""Reports about mail that could not be delivered: written here, later also read.
+"""Reports about mail: those about mail that could not be delivered are written here, and whatever comes back is read.
 
 A delivery status notification (DSN, RFC 3464) is a message of type multipart/report (RFC 6522) with three
 parts. The first is for the person who sent the mail, in plain words. The second, message/delivery-status,
@@ -8,6 +8,9 @@ returns the header of the message, or all of it, so that its sender recognises i
 Two rules keep reports from breeding. A report has the null reverse-path, and mail with the null reverse-path
 is never reported (RFC 5321 §4.5.5). And a report that cannot be delivered is kept, not reported.
 
+What comes back was written by a stranger. `reading` takes any octets and says which kind of report they are, and what of whom:
+`reported` has the values.
+
 `explain` holds what reply codes mean and what to do about them, `fields` the part for programs; `report` has the
-part for the person, and puts all together.
+part for the person, and puts all together. `classes` says what refusals mean in a word, ours and those of reports.
 """

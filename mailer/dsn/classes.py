@@ -1,0 +1,172 @@
+"""What a refusal means, in a word: its class, whose fault it is, and whether the address is gone for good.
+
+The classes are data, ``classes.toml`` beside this file. They serve reports that came back, whoever wrote them, and our own refusals
+alike. A refusal is known best by its cause, where we judged it ourselves; then by its words, for a code is given for anything; then by
+an enhanced code that is not (RFC 3463 §3); then by words that are said of other things, too; then by the SMTP code (RFC 5321 §4.2.3).
+
+A phrase begins where a word does, and ends anywhere; of scripts that have no spaces between words it may stand anywhere. The words
+of a stranger are looked at to `LONGEST` characters, and each phrase is looked for once from the left: the time grows with the text,
+whatever it says.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from enum import StrEnum
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+LONGEST = 1000  # characters of a text that are looked at
+_BEGIN = 3  # letters of a phrase by which it is found
+_UNSPACED = 0x2E80  # from here on are the scripts of East Asia, which write no spaces between words
+
+_ADDRESS = re.compile(r"<[^<>@\s]{0,256}@[^<>@\s]{0,256}>|(?<![^\s<>(\"'=:,;])[^\s<>()\"'=:,;@]{1,256}@[\w.-]{1,256}")
+_BETWEEN = re.compile(r"[^\w.]+")  # what divides words; a dot stands within names and codes
+_BARE = {
+    421: "network", 450: "other", 451: "other", 452: "full", 454: "tls", 500: "protocol", 501: "protocol", 502: "protocol", 503: "protocol",
+    504: "protocol", 521: "bad-domain", 530: "relay", 534: "relay", 535: "relay", 538: "tls", 551: "unknown-user", 552: "full",
+    553: "unknown-user", 555: "protocol", 556: "bad-domain",
+}  # fmt: skip
+"""What an SMTP code means that nobody explains, RFC 5321 §4.2.3, RFC 7504; 550 and 554 are given for anything."""
+
+
+class Fault(StrEnum):
+    """Whose fault it is that mail did not arrive."""
+
+    RECIPIENT = "recipient"  # the address is no good
+    TIME = "time"  # another day it may go through
+    SENDER = "sender"  # what the other side holds against the sender, or against the message
+    US = "us"  # something of this mail system has to be mended
+
+
+class Class(NamedTuple):
+    """A class of refusals by its `name`; `status` is the code of RFC 3463 for a refusal without one, empty if none says it."""
+
+    name: str
+    fault: Fault
+    hard: bool
+    status: str
+
+
+class _Phrase(NamedTuple):
+    """The pieces of a phrase in their order, and the class that it says."""
+
+    pieces: tuple[str, ...]
+    name: str
+
+
+class _Phrases:
+    """Phrases, found by how their first word begins; those of scripts without spaces are looked for one by one."""
+
+    def __init__(self) -> None:
+        self.begun: dict[str, list[_Phrase]] = {}
+        self.anywhere: list[_Phrase] = []
+
+    def add(self, written: str, name: str) -> None:
+        """Take in a phrase as it stands in the file; the longest of those that begin alike comes first."""
+        if ord(written[0]) >= _UNSPACED:
+            self.anywhere.append(_Phrase(tuple(written.split(" * ")), name))
+            return
+        pieces = tuple(words(piece) for piece in written.split(" * "))
+        alike = self.begun.setdefault(pieces[0][1 : 1 + _BEGIN], [])
+        alike.append(_Phrase(pieces, name))
+        alike.sort(key=lambda each: -len(each.pieces[0]))
+
+    def earliest(self, text: str) -> str:
+        """The name of the class whose phrase stands first in `text`, the longest of those that begin at one place; "" if none does."""
+        at = best = len(text)
+        name = ""
+        for phrase in () if text.isascii() else self.anywhere:
+            found = text.find(phrase.pieces[0])
+            if 0 <= found < best and _follow(phrase.pieces[1:], text, found):
+                best, name = found, phrase.name
+        at = text.find(" ")
+        while 0 <= at < best:
+            for phrase in self.begun.get(text[at + 1 : at + 1 + _BEGIN], ()):
+                if text.startswith(phrase.pieces[0], at) and _follow(phrase.pieces[1:], text, at + len(phrase.pieces[0])):
+                    return phrase.name
+            at = text.find(" ", at + 1)
+        return name
+
+
+class _Table(NamedTuple):
+    classes: dict[str, Class]
+    causes: dict[str, str]
+    codes: dict[str, str]
+    words: _Phrases
+    hints: _Phrases
+
+
+@cache
+def _table() -> _Table:
+    """``classes.toml``, read once."""
+    table = _Table({}, {}, {}, _Phrases(), _Phrases())
+    for name, rule in tomllib.loads(files(__package__).joinpath("classes.toml").read_text("utf-8")).items():
+        table.classes[name] = Class(name, Fault(rule["fault"]), rule.get("hard", False), rule["status"])
+        table.causes.update(dict.fromkeys(rule.get("causes", ()), name))
+        table.codes.update(dict.fromkeys(rule.get("codes", ()), name))
+        for phrase in rule.get("words", ()):
+            table.words.add(phrase, name)
+        for phrase in rule.get("hints", ()):
+            table.hints.add(phrase, name)
+    return table
+
+
+def class_of(name: str, *, temporary: bool = False) -> Class:
+    """The class of that name, where it is known what it is. A `temporary` refusal is never hard, and its status is of class 4."""
+    found = _table().classes[name]
+    if temporary:
+        return found._replace(hard=False, status="4" + found.status[1:] if found.status else "")
+    return found
+
+
+def named(name: str) -> bool:
+    """Whether there is a class of that name."""
+    return name in _table().classes
+
+
+def classify(code: int, enhanced: str, text: str, cause: str = "", *, temporary: bool | None = None) -> Class:
+    """The class of a refusal with this SMTP `code` (0 for none), `enhanced` code ("" for none), `text` and `cause`.
+
+    `text` is the host's own words, without codes or with them. `cause` is the word of `mailer.mail.outcome.Cause`, where we judged it.
+    `temporary` says whether it is tried again, or might be: where it is not said, the codes say it, and no code means for good.
+    """
+    if temporary is None:
+        temporary = enhanced.startswith("4.") if enhanced else 400 <= code < 500
+    return class_of(_name(code, enhanced, text, cause), temporary=temporary)
+
+
+@lru_cache(4096)
+def _name(code: int, enhanced: str, text: str, cause: str) -> str:
+    table = _table()
+    if cause in table.causes:
+        return table.causes[cause]
+    small = plain(text)
+    if name := table.words.earliest(small):
+        return name
+    _, _, detail = enhanced.partition(".")
+    if name := table.codes.get(detail, ""):
+        return name
+    return table.hints.earliest(small) or _BARE.get(code, "other")
+
+
+def plain(text: str) -> str:
+    """What is looked at: words in lower case with one space before each, without addresses, whose words mean nothing."""
+    small = text[:LONGEST].lower()
+    return words(_ADDRESS.sub(" ", small) if "@" in small else small)
+
+
+def words(text: str) -> str:
+    """`text` as one space before each word."""
+    return " " + _BETWEEN.sub(" ", text)
+
+
+def _follow(pieces: tuple[str, ...], text: str, at: int) -> bool:
+    for piece in pieces:
+        at = text.find(piece, at)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
