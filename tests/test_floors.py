@@ -17,7 +17,7 @@ FLOORS = (
     {"mail"},
     {"smtp", "dkim", "tlspolicy", "dsn", "aggregate", "compose", "proxy", "roff"},
     {"io", "events", "rewriting"},
-    {"config", "spool", "status", "journal", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
+    {"config", "spool", "status", "journal", "reports", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
     {"transport"},
     {"submit", "routing", "shaping", "bounces", "client", "check", "hooks"},
     {"queue"},
@@ -36,6 +36,7 @@ BESIDE = {
     ("rewriting", "io"),  # who is of this machine depends on what it is called
     ("accounts", "config"),  # a file of secrets is read as those are that the configuration names
     ("accounts", "spool"),  # the symbols of an ID
+    ("reports", "spool"),  # the symbols of an ID, and the room on its disk
     ("status", "spool"),  # an ID tells the age of its message
     ("alarms", "spool"),  # what other processes have met is a note in the spool
     ("net", "config"),  # where a broker is says a section, and its password is a secret

@@ -1,0 +1,13 @@
+"""Reports about mail of ours that come back to us: bounces, complaints, and what other hosts say of our domains.
+
+A report is taken, then it is acted upon, and never the other way round: who hands one over (a server that waits for its 250, a mailbox
+that deletes it, a pipe that waits for an exit code) is told "taken" when the report is a file that survives a power failure, and not
+earlier. What it changes is worked out from there, and can be worked out again after a crash: the ID of a report follows from its octets,
+so one that is handed over twice is one report.
+
+`api`       what is asked of the place where reports are, and the values that cross it
+`files`     reports on a disk, in the spool
+`memory`    reports in memory
+"""
+
+from __future__ import annotations
