@@ -26,6 +26,7 @@ class KindOfAlarm(NamedTuple):
 
 KINDS: dict[AlarmKind, KindOfAlarm] = {
     "blocklist": KindOfAlarm("critical", DAILY, "mailer check shows which list, and its page says how to be taken off"),
+    "bounces": KindOfAlarm("warning", QUIET),
     "broker": KindOfAlarm("critical", 0.0, "the broker of amqp.url_file"),
     "bug": KindOfAlarm("warning", QUIET, "mailer explain --bundle collects what a report of it needs"),
     "certificate": KindOfAlarm("critical", LONG),

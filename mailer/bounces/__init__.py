@@ -1,6 +1,8 @@
-"""Reports about mail that was given up, or is late: whether one is due, what it says, and how many one sender gets.
+"""Reports about mail: those that are written here, of what was given up or is late, and what those of others come to.
 
-In `reports`, `Reports` decides and writes, `Quota` counts. What comes out of it enters by the one door, `submit`.
+`reports`   whether one is due, what it says, and how many one sender gets; it enters by the one door, `submit`
+`keys`      the keys that sign return tokens
+`matching`  which message of ours a report is about, and how sure that is
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from .kinds import literal, write
 from .sections import Mailer, Sandbox, SubmissionSection, SubmissionSettings
 from .sections.alarm import AlarmSection
 from .sections.amqp import Amqp, AmqpQueue
-from .sections.daemon import Bounce, Fold, FuseSection, Intake, JournalSection, LogSection, Metrics, Status, Submitter, TraceSection
+from .sections.bounce import Bounce
+from .sections.daemon import Fold, FuseSection, Intake, JournalSection, LogSection, Metrics, Status, Submitter, TraceSection
 from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, TimeoutSection, Tls
 from .sections.dkim import Dkim
 from .sections.doors import Api, Listen

@@ -13,4 +13,5 @@ What comes back was written by a stranger. `reading` takes any octets and says w
 
 `explain` holds what reply codes mean and what to do about them, `fields` the part for programs; `report` has the
 part for the person, and puts all together. `classes` says what refusals mean in a word, ours and those of reports.
+`return_token` is what the sender of mail that leaves has in it, so that a report of somebody else is known again.
 """

@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.alarms.book import AlarmBook
-from mailer.bounces import Reports
-from mailer.events import Alarm
+from mailer.bounces import Reports, keys
+from mailer.events import Alarm, Mended
 from mailer.io.component import Component
 from mailer.limits.backoff import Schedule
 from mailer.mail.principal import unix
@@ -31,6 +31,7 @@ from mailer.spool.api import Due, Trouble
 from mailer.status.api import StatusError
 from mailer.transport.courier import TRANSPORTS
 from mailer.transport.pool import Pool
+from mailer.transport.return_path import PLAIN, ReturnPaths
 from mailer.transport.route import Timeouts
 from mailer.transport.trap import TrapCourier
 
@@ -347,7 +348,25 @@ def policy_of(
         attempt_limit=config.delivery.attempt_limit,
         reactions=reactions,
         sandbox=sandbox,
+        returns=returns_of(config, tell, now),
     )
+
+
+def returns_of(config: Config, tell: Callable[[Event], None], now: float) -> ReturnPaths:
+    """What gives mail its sender. Where the key cannot be had that is told, and mail leaves with the sender that it has."""
+    bounce = config.bounce
+    if not bounce.address:
+        return PLAIN
+    if bounce.verp == "off":
+        return ReturnPaths(bounce.address)
+    path = keys.place(config)
+    try:
+        key = keys.present(path, now)[0].secret
+    except Problem as problem:
+        tell(Alarm(now, "bounces", f"mail leaves without return tokens: {problem}", "key"))
+        return ReturnPaths(bounce.address)
+    tell(Mended(now, "bounces", "key", "the key can be used"))
+    return ReturnPaths(bounce.address, key, bounce.verp == "recipient")
 
 
 def signer_of(config: Config, tell: Callable[[Event], None], now: float) -> Signer | None:

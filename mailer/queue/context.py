@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.transport.return_path import PLAIN
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from mailer.shaping.replies import Reactions
     from mailer.spool.api import Spool
     from mailer.transport.courier import Courier
+    from mailer.transport.return_path import ReturnPaths
 
     from .alarms import Alarms
     from .recorder import Recorder
@@ -47,6 +50,8 @@ class Policy(NamedTuple):
     """Whose mail goes another way than its address says; None where mail is live."""
     attempt_limit: float = 4 * 3600.0
     """Seconds after which an attempt without progress is broken off."""
+    returns: ReturnPaths = PLAIN
+    """What gives mail the sender that it leaves with."""
 
     def diverts_as(self, other: Policy) -> bool:
         """Whether mail goes another way than its address says under the same terms as under `other`."""

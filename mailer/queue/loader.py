@@ -343,7 +343,7 @@ class MessageLoader:
             self._no_room(context, attempt, route, recipients)
             return
         terms = context.scheduler.destination(route).terms
-        most = MAX_RECIPIENTS if terms is None else terms.recipients_per_message
+        most = context.policy.returns.most(MAX_RECIPIENTS if terms is None else terms.recipients_per_message, route)
         if len(recipients) <= most:
             context.scheduler.queue(Job(attempt, route, recipients))
         else:

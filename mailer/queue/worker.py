@@ -10,6 +10,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mailer.mail.delivery_options import NOTHING
 from mailer.net.aside import LARGE, REFUSED, aside, portions
 from mailer.rewriting import diverted, relayed
 from mailer.shaping.blame import BLAME
@@ -21,7 +22,7 @@ from . import age
 from .tasks import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from mailer.mail.delivery_options import Request
     from mailer.mail.outcome import Outcome, Phase
@@ -152,8 +153,7 @@ class Worker(Progress):
             if content is not None:
                 if context.policy.signer is not None or job.route.author or job.route.instead:
                     content = _signed(context, job, content)
-                envelope = attempt.entry.envelope
-                self._next = Load(job, envelope, content, _asked(context, job) if envelope.options else None)
+                self._next = _load(context, job, content)
                 return
         except Unsigned as trouble:
             outcomes = unsigned(job.recipients, str(trouble), context.clock.now())
@@ -177,8 +177,7 @@ class Worker(Progress):
                     content = await aside(partial(diverted, content, _names(job)))
                 if context.policy.signer is not None:
                     content = await context.policy.signer.sign_apart(content, context.clock.now())
-                envelope = job.attempt.entry.envelope
-                return Load(job, envelope, content, _asked(context, job) if envelope.options else None)
+                return _load(context, job, content)
         except Unsigned as trouble:
             outcomes = unsigned(job.recipients, str(trouble), context.clock.now())
         except asyncio.CancelledError:
@@ -299,9 +298,18 @@ class Worker(Progress):
         return outcomes
 
 
-def _asked(context: Context, job: Job) -> Callable[[], Request]:
-    """What the sender asks of the hosts, at the moment when it is asked of them."""
-    return partial(age.asked, job.attempt.entry, context.clock)
+def _load(context: Context, job: Job, content: bytes) -> Load[Job]:
+    """What the courier takes: the job, with the content that leaves."""
+    envelope, returns = job.attempt.entry.envelope, context.policy.returns
+    asked = partial(_asked, context, job) if envelope.options or returns.address else None
+    return Load(job, envelope, content, asked, returns)
+
+
+def _asked(context: Context, job: Job) -> Request:
+    """What the sender asks of the hosts, at the moment when it is asked of them; and that reports name the message."""
+    entry = job.attempt.entry
+    asked = age.asked(entry, context.clock) if entry.envelope.options else NOTHING
+    return context.policy.returns.named(asked, entry.id)
 
 
 def _names(job: Job) -> list[str]:

@@ -130,7 +130,13 @@ class Finder:
         first = next(way.via for way in resolution.ways if way.found)
         relay = self._relay(first)
         return Route(
-            resolution.key, hops, relay is not None, relay.author if relay else "", relay.protocol if relay else "smtp", resolved=took
+            resolution.key,
+            hops,
+            relay is not None,
+            relay.author if relay else "",
+            relay.protocol if relay else "smtp",
+            verp=relay is None or relay.verp,
+            resolved=took,
         )
 
     async def resolve(self, domain: str) -> Resolution:

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from mailer.mail.delivery_options import NOTHING, Request
 from mailer.mail.outcome import Cause, reach
 from mailer.net.aside import REFUSED, portions
-from mailer.rewriting import reverse_path
 from mailer.smtp.reply import Reply
 from mailer.smtp.transaction import Answer
 
 from .connection import Parcel
 from .errors import SessionError, beside, joined
 from .exchange import too_many, transact
+from .return_path import PLAIN, ReturnPaths
 from .verdict import OUR_LOGIN, answered, redirected
 
 if TYPE_CHECKING:
@@ -60,12 +60,16 @@ J = TypeVar("J", bound=Consignment)
 
 
 class Load(NamedTuple, Generic[J]):
-    """A job and the message that it is about. `asked` says what is asked of the hosts at that moment, if anything is."""
+    """A job and the message that it is about. `asked` says what is asked of the hosts at that moment, if anything is.
+
+    `returns` gives it the sender that it leaves with.
+    """
 
     job: J
     envelope: Envelope
     content: bytes
     asked: Callable[[], Request] | None = None
+    returns: ReturnPaths = PLAIN
 
 
 class CourierSession(Protocol):
@@ -300,9 +304,9 @@ class SmtpCourierSession:
         return mail
 
     def _mail(self, load: Load[Any], recipients: Sequence[int]) -> Parcel:
-        envelope, author, people = load.envelope, load.job.route.author, load.envelope.recipients
-        sender = reverse_path(envelope.sender, author) if author else envelope.sender
-        if instead := load.job.route.instead:
+        envelope, route, people = load.envelope, load.job.route, load.envelope.recipients
+        sender = load.returns.of(envelope.sender, envelope.id, route, load.job.recipients)
+        if instead := route.instead:
             return Parcel(sender, [instead], load.content, None, load.asked() if load.asked else NOTHING)
         addresses = [people[to].address for to in recipients] if len(recipients) > 1 else [people[recipients[0]].address]
         return Parcel(sender, addresses, load.content, None, load.asked() if load.asked else NOTHING)

@@ -182,24 +182,6 @@ class TraceSection(Section, header="[trace]"):
     slow = Setting(DURATION, "Each attempt is traced that takes as long as this or longer; with 0 none is for that.", "10s")
 
 
-class Bounce(Section, header="[bounce]"):
-    """What happens when mail is given up."""
-
-    enabled = Setting(SWITCH, "Whether the sender gets a report.", True)
-    content = Setting(choice("headers", "full"), "How much of the message the report carries.", "headers")
-    delay_warning = Setting(
-        DURATION,
-        "After this time without delivery the sender is warned, once a message. With 0 only those are who asked for it, after 4 hours, and "
-        "those whose mail waits for something of ours longer than retry.expire.",
-        "0s",
-    )
-    max_per_hour = Setting(COUNT, "The most reports that one sender gets in an hour. What is beyond that is told in the log.", 100)
-    max_per_hour_in_all = Setting(
-        COUNT, "The most that all senders together get: whoever forges many addresses must not make reports to them all.", 2000
-    )
-    retention = Setting(DURATION, "How long a message that was given up is kept, for inspection and replay.", "7d")
-
-
 class Status(Section, header="[status]"):
     """The record of what became of messages."""
 

@@ -143,6 +143,12 @@ class Relay(Section, header="[relay.NAME]", member="relays"):
         shown="whoever wrote it",
         example="Our shop <me@example.com>",
     )
+    verp = Setting(
+        SWITCH,
+        "Whether mail may leave there with a token in its sender (bounce.verp). A relay that takes no other sender than the one that logs "
+        "in wants false.",
+        True,
+    )
     protocol = Setting(choice("smtp", "lmtp"), "What is spoken: SMTP, or LMTP as mailbox servers do.", "smtp")
     chunking = Setting(SWITCH, "Whether messages may go in chunks (BDAT) where the relay offers it, which saves time.", True)
     proxy = Setting(
