@@ -19,6 +19,7 @@ TITLES = {
     1870: "SMTP Service Extension for Message Size Declaration",
     1912: "Common DNS Operational and Configuration Errors",
     1918: "Address Allocation for Private Internets",
+    1952: "GZIP file format specification version 4.3",
     2033: "Local Mail Transfer Protocol",
     2034: "SMTP Service Extension for Returning Enhanced Error Codes",
     2045: "MIME Part One: Format of Internet Message Bodies",
@@ -134,6 +135,7 @@ TITLES = {
     9520: "Negative Caching of DNS Resolution Failures",
     9651: "Structured Field Values for HTTP",
     9989: "Domain-Based Message Authentication, Reporting, and Conformance (DMARC)",
+    9990: "Domain-Based Message Authentication, Reporting, and Conformance (DMARC) Aggregate Reporting",
 }
 
 _CITED = re.compile(r"RFC (\d+)((?:(?:,| and)? (?:§\d[\d.]*\d|§\d|Appendix [A-Z]))*)")

@@ -1,11 +1,11 @@
 """The command line: one file a command, behind a table that imports only what was asked for.
 
 `start` is what the script ``mailer`` calls, and `main` all that it does. The module of a command declares it: a `Subcommand` of `options`
-called `COMMAND`, or several in `COMMANDS` where a second word chooses. From that `click_face` makes click's commands (parser, help, errors,
-completion), the small reader of `options` reads what is `OFTEN` started, and `mailer.manual` prints the manual page. Its function does
-three things: read what was given, call one function of `operate`, print. What it raises is a `Problem`, which ends the program with one of
-the `EXIT_CODES`, those of sysexits(3). All text goes through `show`, the only place that knows how things look; what several commands
-show alike is in `pages`, and the options by which they choose messages are in `selectors`.
+called `COMMAND`, or several in `COMMANDS` where a second word chooses ("" where there may be none). From that `click_face` makes click's
+commands (parser, help, errors, completion), the small reader of `options` reads what is `OFTEN` started, and `mailer.manual` prints the
+manual page. Its function does three things: read what was given, call one function of `operate`, print. What it raises is a `Problem`,
+which ends the program with one of the `EXIT_CODES`, those of sysexits(3). All text goes through `show`, the only place that knows how
+things look; what several commands show alike is in `pages`, and the options by which they choose messages are in `selectors`.
 
 A new command is a line in `TABLE`, a module of that name with its declaration and an example, and a file in ``tests/cli``; then
 ``python -m mailer.manual --write man``. ``send`` and ``sendmail`` have several files each, so that a plain message loads little.

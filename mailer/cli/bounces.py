@@ -56,7 +56,7 @@ def _print(given: Given, found: Iterable[T], page: Callable[[list[T]], show.Bloc
         show.show([*banner(sandbox_of(given), listed=True), page(items) if items else show.Line([none])])
 
 
-COMMAND = Subcommand(
+plain = Subcommand(
     "bounces",
     run,
     summary="recipients that failed or bounced, and why",
@@ -79,3 +79,5 @@ COMMAND = Subcommand(
         "mailer bounces --json --limit 0 | jq -r .address | sort -u",
     ),
 )
+
+COMMANDS = {"": plain}

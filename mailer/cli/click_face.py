@@ -84,23 +84,25 @@ def _program(table: Mapping[str, str], load: Callable[[str], Any]) -> ClickGroup
 
 
 def _group(name: str, commands: Mapping[str, Subcommand]) -> ClickGroup:
-    """A command whose next word chooses; of names with two words the first one is a group of its own."""
+    """A command whose next word chooses; of names with two words the first one is a group of its own. The name "" is for no word."""
     inner: dict[str, dict[str, Subcommand]] = {}
     for words, each in commands.items():
         first, _, rest = words.partition(" ")
         if rest:
             inner.setdefault(first, {})[rest] = each
     firsts = dict.fromkeys(words.partition(" ")[0] for words in commands)
+    lines = "\n".join(f"  mailer {each.name:<24}{each.summary}" for words, each in commands.items() if words)
 
     def page() -> str:
-        lines = "\n".join(f"  mailer {each.name:<24}{each.summary}" for each in commands.values())
         return f"usage: mailer {name} COMMAND [OPTION…]\n\n{lines}\n\n`mailer {name} COMMAND --help` says more."
 
     def unknown(word: str) -> Problem:
-        return Problem(f"`mailer {name}` has no {word!r}; it has {', '.join(firsts)}", "usage")
+        return Problem(f"`mailer {name}` has no {word!r}; it has {', '.join(filter(None, firsts))}", "usage")
 
     def make(word: str) -> click.Command:
-        return _group(f"{name} {word}", inner[word]) if word in inner else ClickCommand(commands[word])
+        if word in inner:
+            return _group(f"{name} {word}", inner[word])
+        return ClickCommand(commands[word], f"besides:\n{lines}\n" if lines and not word else "")
 
     summaries = {word: f"{', '.join(inner[word])}" if word in inner else commands[word].summary for word in firsts}
     return ClickGroup(name, summaries, make, page, unknown)
@@ -161,7 +163,7 @@ class ClickGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
         """The names of the commands, in order."""
-        return [*self.summaries]
+        return [*filter(None, self.summaries)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name. Raises `Problem` (usage) if there is none."""
@@ -172,7 +174,9 @@ class ClickGroup(click.Group):
         raise self.unknown(cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Without a word say what there is; nothing was asked for, which is a mistake. Raises `Problem` (usage)."""
+        """Without a word do what is meant then, or say what there is: for nothing was asked for. Raises `Problem` (usage)."""
+        if "" in self.summaries and (not args or args[0].startswith("-")) and args[:1] != ["--"]:
+            args = ["", *args]
         if not args and not ctx.resilient_parsing:
             print(ctx.get_help(), file=sys.stderr if ctx.parent else sys.stdout)
             ctx.exit(USAGE)
@@ -189,15 +193,18 @@ class ClickGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """The names that begin with `incomplete`, without a look at the commands themselves."""
-        found = [CompletionItem(name, help=about) for name, about in self.summaries.items() if name.startswith(incomplete)]
+        found = [CompletionItem(name, help=about) for name, about in self.summaries.items() if name and name.startswith(incomplete)]
+        if "" in self.summaries:
+            return found + self.make("").shell_complete(ctx, incomplete)
         return found + click.Command.shell_complete(self, ctx, incomplete)
 
 
 class ClickCommand(click.Command):
-    """One command, as it is declared."""
+    """One command, as it is declared; `besides` stands at the end of its help."""
 
-    def __init__(self, declared: Subcommand) -> None:
+    def __init__(self, declared: Subcommand, besides: str = "") -> None:
         self.declared = declared
+        self.besides = besides
         self.taken = [ClickOption(option, declared.options) for option in declared.options]
         params = [*self.taken, _operands(declared.operands, declared.words)]
         super().__init__(declared.name, context_settings={"terminal_width": WIDTH}, params=params, add_help_option=False)
@@ -253,6 +260,7 @@ class ClickCommand(click.Command):
         """What ``--help`` prints: a screen that begins with examples; with ``-v`` all that there is to say."""
         whole = bool(ctx.params.get(VERBOSE.key.strip("-")))
         _write(formatter, self.declared, whole=whole)
+        formatter.write(self.besides and f"{self.besides}\n")
         formatter.write("" if whole else f"`mailer {self.declared.name} --help -v` says all.")
 
     def unknown(self, name: str) -> str:

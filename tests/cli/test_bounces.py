@@ -94,3 +94,12 @@ def test_a_terminal_names_the_host_that_refused(office: Office, shell: Shell) ->
     said = shell.at_terminal("bounces")
     for text in ("a@x.example", "550 5.1.1 no such user", id):
         assert text in said.out
+
+
+def test_no_second_word_is_needed(office: Office, shell: Shell) -> None:
+    """Without one it lists, with options or without; a word that it does not have is one line, and a mistake."""
+    office.failed("a@x.example")
+    assert shell("bounces").lines == shell("bounces", "--limit", "5").lines
+    assert "--by WHAT" in shell("bounces", "--help").out
+    wrong = shell("bounces", "ingets")
+    assert (wrong.code, wrong.err.count("\n")) == (64, 1)
