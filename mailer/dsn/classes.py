@@ -4,9 +4,7 @@ The classes are data, ``classes.toml`` beside this file. They serve reports that
 alike. A refusal is known best by its cause, where we judged it ourselves; then by its words, for a code is given for anything; then by
 an enhanced code that is not (RFC 3463 §3); then by words that are said of other things, too; then by the SMTP code (RFC 5321 §4.2.3).
 
-A phrase begins where a word does, and ends anywhere; of scripts that have no spaces between words it may stand anywhere. The words
-of a stranger are looked at to `LONGEST` characters, and each phrase is looked for once from the left: the time grows with the text,
-whatever it says.
+The words of a stranger are looked at to `LONGEST` characters.
 """
 
 from __future__ import annotations
@@ -18,12 +16,11 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from .phrases import Phrases, words
+
 LONGEST = 1000  # characters of a text that are looked at
-_BEGIN = 3  # letters of a phrase by which it is found
-_UNSPACED = 0x2E80  # from here on are the scripts of East Asia, which write no spaces between words
 
 _ADDRESS = re.compile(r"<[^<>@\s]{0,256}@[^<>@\s]{0,256}>|(?<![^\s<>(\"'=:,;])[^\s<>()\"'=:,;@]{1,256}@[\w.-]{1,256}")
-_BETWEEN = re.compile(r"[^\w.]+")  # what divides words; a dot stands within names and codes
 _BARE = {
     421: "network", 450: "other", 451: "other", 452: "full", 454: "tls", 500: "protocol", 501: "protocol", 502: "protocol", 503: "protocol",
     504: "protocol", 521: "bad-domain", 530: "relay", 534: "relay", 535: "relay", 538: "tls", 551: "unknown-user", 552: "full",
@@ -50,67 +47,24 @@ class Class(NamedTuple):
     status: str
 
 
-class _Phrase(NamedTuple):
-    """The pieces of a phrase in their order, and the class that it says."""
-
-    pieces: tuple[str, ...]
-    name: str
-
-
-class _Phrases:
-    """Phrases, found by how their first word begins; those of scripts without spaces are looked for one by one."""
-
-    def __init__(self) -> None:
-        self.begun: dict[str, list[_Phrase]] = {}
-        self.anywhere: list[_Phrase] = []
-
-    def add(self, written: str, name: str) -> None:
-        """Take in a phrase as it stands in the file; the longest of those that begin alike comes first."""
-        if ord(written[0]) >= _UNSPACED:
-            self.anywhere.append(_Phrase(tuple(written.split(" * ")), name))
-            return
-        pieces = tuple(words(piece) for piece in written.split(" * "))
-        alike = self.begun.setdefault(pieces[0][1 : 1 + _BEGIN], [])
-        alike.append(_Phrase(pieces, name))
-        alike.sort(key=lambda each: -len(each.pieces[0]))
-
-    def earliest(self, text: str) -> str:
-        """The name of the class whose phrase stands first in `text`, the longest of those that begin at one place; "" if none does."""
-        at = best = len(text)
-        name = ""
-        for phrase in () if text.isascii() else self.anywhere:
-            found = text.find(phrase.pieces[0])
-            if 0 <= found < best and _follow(phrase.pieces[1:], text, found):
-                best, name = found, phrase.name
-        at = text.find(" ")
-        while 0 <= at < best:
-            for phrase in self.begun.get(text[at + 1 : at + 1 + _BEGIN], ()):
-                if text.startswith(phrase.pieces[0], at) and _follow(phrase.pieces[1:], text, at + len(phrase.pieces[0])):
-                    return phrase.name
-            at = text.find(" ", at + 1)
-        return name
-
-
 class _Table(NamedTuple):
     classes: dict[str, Class]
     causes: dict[str, str]
     codes: dict[str, str]
-    words: _Phrases
-    hints: _Phrases
+    words: Phrases
+    hints: Phrases
 
 
 @cache
 def _table() -> _Table:
     """``classes.toml``, read once."""
-    table = _Table({}, {}, {}, _Phrases(), _Phrases())
-    for name, rule in tomllib.loads(files(__package__).joinpath("classes.toml").read_text("utf-8")).items():
+    read = tomllib.loads(files(__package__).joinpath("classes.toml").read_text("utf-8"))
+    said, hinted = (Phrases((name, rule.get(of, ())) for name, rule in read.items()) for of in ("words", "hints"))
+    table = _Table({}, {}, {}, said, hinted)
+    for name, rule in read.items():
         table.classes[name] = Class(name, Fault(rule["fault"]), rule.get("hard", False), rule["status"])
         table.causes.update(dict.fromkeys(rule.get("causes", ()), name))
         table.codes.update(dict.fromkeys(rule.get("codes", ()), name))
-        for phrase in rule.get("words", ()):
-            table.words.add(phrase, name)
-        for phrase in rule.get("hints", ()):
-            table.hints.add(phrase, name)
     return table
 
 
@@ -144,29 +98,15 @@ def _name(code: int, enhanced: str, text: str, cause: str) -> str:
     if cause in table.causes:
         return table.causes[cause]
     small = plain(text)
-    if name := table.words.earliest(small):
+    if name := table.words.first(small)[1]:
         return name
     _, _, detail = enhanced.partition(".")
     if name := table.codes.get(detail, ""):
         return name
-    return table.hints.earliest(small) or _BARE.get(code, "other")
+    return table.hints.first(small)[1] or _BARE.get(code, "other")
 
 
 def plain(text: str) -> str:
     """What is looked at: words in lower case with one space before each, without addresses, whose words mean nothing."""
-    small = text[:LONGEST].lower()
+    small = text[:LONGEST]
     return words(_ADDRESS.sub(" ", small) if "@" in small else small)
-
-
-def words(text: str) -> str:
-    """`text` as one space before each word."""
-    return " " + _BETWEEN.sub(" ", text)
-
-
-def _follow(pieces: tuple[str, ...], text: str, at: int) -> bool:
-    for piece in pieces:
-        at = text.find(piece, at)
-        if at < 0:
-            return False
-        at += len(piece)
-    return True

@@ -1,0 +1,208 @@
+"""The parts of a message that came back, and what stands in them: found within bounds, however it is nested.
+
+What is looked at is bounded, for a stranger wrote it: `MOST` octets of the message, `MAX_DEPTH` levels and `PARTS` parts of it,
+`HEADER` octets of a header, `TEXT` characters of its text. What lies behind a bound is not read; nobody's report has that much to say
+before it returns the message. Transfer encodings (RFC 2045 §6) and character sets are undone; what cannot be is left as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import Error, a2b_base64, a2b_qp
+from html import unescape
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.mail.entity import MAX_DEPTH, Entity, default_of, pieces
+from mailer.mail.message import Message, header_end, normalise, without_preface
+from mailer.mail.text import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST = 12_000_000  # octets of a message
+PARTS = 500
+HEADER = 256 * 1024  # octets
+RETURNED = 64 * 1024  # octets of the header of the message that came back
+TEXT = 64 * 1024  # characters of what is written for people
+LINE = 2000  # characters of a line of it
+FIELD = 2000  # characters of a field that are looked at
+
+_CHARSET = re.compile(r';\s*charset\s*=\s*"?([\w.:+-]{1,40})', re.IGNORECASE)
+_ENCODED = re.compile(r"=\?([\w.:+-]{1,40})(?:\*[\w-]{1,20})?\?([bBqQ])\?([^?\s]{0,1000})\?=")  # RFC 2047 §2; §6.2 drops blanks between two
+_BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?)")
+_SCRIPTS = re.compile(r"<(style|script|head)\b[^<>]*>", re.IGNORECASE)
+_BREAKS = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table|/?ul|/?blockquote|/?pre)\b[^<>]{0,1000}>", re.IGNORECASE)
+_TAGS = re.compile(r"<[/!?a-zA-Z][^<>@]{0,2000}>")
+NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "unicode-escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
+"""What Python calls so is no character set of mail, or takes too long."""
+
+
+class Part(NamedTuple):
+    """A part that holds no others: its media type in lower case, its place in `Parts.data`, how deep it lies, and its parent's type."""
+
+    kind: str
+    header: Message
+    start: int
+    end: int
+    depth: int
+    within: str
+
+    @property
+    def name(self) -> str:
+        """Its file name, decoded, or nothing. RFC 2183 §2.3"""
+        for field in (b"content-disposition", b"content-type"):
+            found = _NAMED.search((self.header.value(field) or "")[:FIELD])
+            if found:
+                return decoded(found[1] or found[2] or "")
+        return ""
+
+
+_NAMED = re.compile(r';\s*(?:file)?name\*?\s*=\s*(?:"([^"]{0,300})"|([^\s;"]{1,300}))', re.IGNORECASE)
+
+
+class Parts:
+    """A message in its parts: `data` is the normalised message, `header` the message's own header."""
+
+    def __init__(self, content: bytes) -> None:
+        self.data = normalise(without_preface(content[:MOST]).lstrip(b"\r\n") or b"\r\n")
+        root = Entity.within(self.data, 0, len(self.data))
+        self.header = bounded(root.header)
+        self.type = (self.header.value(b"content-type") or "")[:FIELD]
+        self.kind = self.type.partition(";")[0].strip().lower()
+        self.all = [*self._walk(root, "text/plain", "", 0)]
+
+    def _walk(self, root: Entity, default: str, parent: str, depth: int) -> Iterator[Part]:
+        """The parts from left to right. A multipart without its boundary is text, which it most likely is."""
+        left = PARTS
+        waiting = [iter([(root, default, parent, depth)])]
+        while waiting and left:
+            entity, default, parent, depth = next(waiting[-1], (None, "", "", 0))
+            if entity is None:
+                waiting.pop()
+                continue
+            header = bounded(entity.header)
+            type = (header.value(b"content-type") or default)[:FIELD]
+            kind = type.partition(";")[0].strip().lower() or default
+            if kind.startswith("multipart/") and depth < MAX_DEPTH:
+                found = pieces(type, self.data, entity.start, entity.end)
+                if found is not None:
+                    waiting.append(self._inside(found, kind, depth + 1))
+                    continue
+                kind = "text/plain"
+            left -= 1
+            yield Part(kind, header, entity.start, entity.end, depth, parent)
+
+    def _inside(self, found: Iterator[tuple[int, int, str]], kind: str, depth: int) -> Iterator[tuple[Entity, str, str, int]]:
+        for start, end, role in found:
+            if role == "part" and end > start:
+                begin = start + 2 * self.data.startswith(b"\r\n", start)
+                yield Entity.within(self.data, begin, end), default_of(kind), kind, depth
+
+    def first(self, *kinds: str) -> Part | None:
+        """The first part of one of these media types."""
+        return next((part for part in self.all if part.kind in kinds), None)
+
+    def octets(self, part: Part, limit: int) -> bytes:
+        """The first `limit` octets of a part, more or less, without their transfer encoding."""
+        encoding = (part.header.value(b"content-transfer-encoding") or "")[:FIELD].partition("(")[0].strip().lower()
+        if encoding == "base64":
+            return _base64(self.data[part.start : min(part.end, part.start + limit * 3 // 2)])
+        raw = self.data[part.start : min(part.end, part.start + limit)]
+        return a2b_qp(raw) if encoding == "quoted-printable" else raw
+
+    def text(self, part: Part, limit: int = TEXT) -> str:
+        """The text of a part, of HTML too, with LF line ends and lines of at most `LINE` characters."""
+        is_html = part.kind == "text/html"
+        charset = _CHARSET.search((part.header.value(b"content-type") or "")[:FIELD])
+        text = in_charset(self.octets(part, 4 * limit if is_html else limit), charset[1] if charset else "")
+        if is_html:
+            text = unmarked(text)
+        lines = (line[:LINE].rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n")[:limit].split("\n"))
+        return "\n".join(lines)
+
+    def written(self) -> str:
+        """What the message says to people: its plain text, or its HTML where it has no other, of all parts before a message in it."""
+        plain: list[str] = []
+        marked: list[str] = []
+        room = TEXT
+        for part in self.all:
+            if part.kind.startswith("message/") and part.kind != "message/delivery-status":
+                break
+            if room > 0 and part.kind in ("text/plain", "text/html", "text", "text/enriched"):
+                text = self.text(part, room)
+                (marked if part.kind == "text/html" else plain).append(text)
+                room -= len(text)
+        return "\n".join(plain) if any(text.strip() for text in plain) else "\n".join(marked)
+
+
+def bounded(header: Message) -> Message:
+    """The header to `HEADER` octets, whole lines."""
+    if len(header.header) <= HEADER:
+        return header
+    return Message(header.header[: header.header.rfind(b"\r\n", 0, HEADER) + 2], b"")
+
+
+def returned(data: bytes, start: int, end: int) -> bytes:
+    """The header of a message at this place of normalised `data`, to `RETURNED` octets, whole lines."""
+    while data.startswith(b"\r\n", start, end):
+        start += 2
+    stop = header_end(data, start, end)
+    if stop - start > RETURNED:
+        stop = data.rfind(b"\r\n", start, start + RETURNED) + 2
+    return data[start:stop]
+
+
+def _base64(raw: bytes) -> bytes:
+    """As much of it as is whole groups; text before or behind it is ignored, RFC 2045 §6.8."""
+    letters = raw.translate(None, b" \t\r\n")
+    try:
+        return a2b_base64(letters[: len(letters) // 4 * 4])
+    except Error:
+        return b""
+
+
+def in_charset(octets: bytes, charset: str) -> str:
+    """Octets as text of a character set that a stranger names; as readers guess where that is none."""
+    name = charset.lower().strip()
+    if name in ("", "us-ascii", "ascii", "utf-8", "utf8", "unknown-8bit", "7bit") or name in NO_CHARSETS:
+        return readable(octets)[0]
+    if name in ("iso-8859-1", "latin1"):
+        name = "windows-1252"
+    if name in ("unicode-1-1-utf-7", "utf-7") and b"+" not in octets:
+        return readable(octets)[0]
+    try:
+        return octets.decode("utf-7" if name == "unicode-1-1-utf-7" else _OTHER_NAMES.get(name, name), "replace")
+    except (LookupError, ValueError):
+        return readable(octets)[0]
+
+
+_OTHER_NAMES = {"gb2312": "gb18030", "gbk": "gb18030", "ks_c_5601-1987": "cp949", "iso-8859-8-i": "iso-8859-8", "x-sjis": "cp932", "shift_jis": "cp932"}
+"""Names that mail uses, and the sets that hold what is written under them."""
+
+
+def decoded(value: str) -> str:
+    """The value of a field as people read it: encoded words (RFC 2047) undone, on one line."""
+    if "=?" not in value:
+        return value
+    return _ENCODED.sub(_word, _BETWEEN_WORDS.sub(r"\1", value[:FIELD]))
+
+
+def _word(found: re.Match[str]) -> str:
+    text = found[3].encode("ascii", "replace")
+    octets = _base64(text + b"=" * (-len(text) % 4)) if found[2] in "bB" else a2b_qp(text.replace(b"_", b" "), header=True)
+    return in_charset(octets, found[1])
+
+
+def unmarked(text: str) -> str:
+    """The text of HTML: its tags gone, breaks as line ends."""
+    pieces = []
+    at = 0
+    while (found := _SCRIPTS.search(text, at)) is not None:
+        pieces.append(text[at : found.start()])
+        at = text.lower().find(f"</{found[1].lower()}", found.end())
+        if at < 0 or len(pieces) > 50:  # noqa: PLR2004
+            at = len(text)
+            break
+    pieces.append(text[at:])
+    lines = " ".join("".join(pieces).split())
+    return unescape(_TAGS.sub(" ", _BREAKS.sub("\n", lines)))

@@ -1,0 +1,334 @@
+"""Reports that have no part for programs: known by their shape, and read as a person reads them.
+
+No rule here is of one program. A message is taken for a report when enough of these come together: who writes (a postmaster, the null
+reverse-path), what its subject and its letter say, a reply code, the message that came back. One alone never is enough, for people
+quote and forward reports, and answering machines write as postmasters.
+
+Whom it is about is found by weighing each address of the letter: where it stands (alone on a line, below a heading that says that mail
+failed, behind ``To:``), what stands around it (a reply code, a reason), whether the message that came back was for it; and against it, that
+it is the sender's, a postmaster's, one to ask for help, or part of a link. What stands beside an address is what was said of it.
+
+The words are data, ``shapes.toml``, in some twenty languages. All of it is bounded: so much text, so many lines, so many addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.mail.message import Message
+
+from . import automatic
+from .classes import classify
+from .delivery_status import address_of, code_in, enhanced_in, judged, one_line
+from .feedback_report import recipients_in
+from .letter import Letter, addresses
+from .parts import FIELD, decoded
+from .phrases import words
+from .reported import Reported, ReportKind
+from .vocabulary import vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .letter import Address
+
+RECIPIENTS = 1000  # of a letter
+CONSIDERED = 3000  # addresses of a letter that are weighed
+ENOUGH = 4  # of the signs of a report, where who writes is known for reports
+MORE = 6  # where it is anybody
+AROUND = 6  # lines below an address that may tell its reason
+SECTION = 900  # characters of a letter that tell the reason for all
+
+_REPLY = re.compile(r"(?<![\w.:/-])[45][0-5]\d[ \-][ ]?(?:#?[45]\.\d{1,3}\.\d{1,3}|[A-Za-z<\"'(])|(?<![\w.])[45]\.\d{1,3}\.\d{1,3}(?!\.?\d)")
+_HELPERS = frozenset({
+    "postmaster", "abuse", "support", "helpdesk", "help", "mailer-daemon", "hostmaster", "webmaster", "admin", "administrator", "noc", "security", "info-help",
+    "spam", "nospam", "unblock", "delist", "removeme", "feedback", "customerservice", "service", "noreply", "no-reply", "mailadmin", "sysadmin",
+})  # fmt: skip
+_BULLETS = " \t<>*-–—•·\"'`:([{|=+#;,.&/\\0123456789°"
+
+
+class Seen(NamedTuple):
+    """An address of the letter, how much speaks for it, the line it is in, and where it ends there."""
+
+    address: str
+    weight: int
+    line: int
+    end: int
+
+
+class Shape(NamedTuple):
+    """What a report that is known by its shape says."""
+
+    kind: ReportKind
+    recipients: tuple[Reported, ...]
+    header: bytes
+    """The header that the letter quotes, if any."""
+
+
+def shape(header: Message, text: str, came_back: bytes, *, encloses: bool) -> Shape | None:
+    """The report that a message with this `header` and letter `text` is, or None.
+
+    `came_back` is the header of the message that it encloses, where it `encloses` one.
+    """
+    letter = Letter(text)
+    returned = came_back or letter.header
+    subject = automatic.subject_of(header)
+    failed_for = _failed_recipients(header)
+    if not failed_for and not _is_report(header, subject, letter, encloses=encloses or bool(letter.header)):
+        return None
+    found = _recipients(header, letter, returned, failed_for)
+    whole = _section(letter)
+    late = _is_late(subject, letter)
+    reported = tuple(_reported(letter, group, whole, late=late, subject=subject) for group in found)
+    if not reported:
+        reported = (_judged("", "", whole, late=late, subject=subject),)
+    return Shape(ReportKind.DELAY if late else ReportKind.BOUNCE, reported, letter.header)
+
+
+# Whether it is one
+
+
+def _is_report(header: Message, subject: str, letter: Letter, *, encloses: bool) -> bool:
+    """The sum of the signs."""
+    vocabulary_ = vocabulary()
+    known = _is_known_author(header)
+    null = automatic.has_null_path(header)
+    if automatic.is_answer(header, subject) or automatic.is_reply(subject):
+        return False
+    signs = 2 * known + null
+    name = vocabulary_.subjects.first(subject)[1]
+    if name == "delivered":
+        return False
+    signs += 2 * bool(name)
+    heading = any(vocabulary_.failed.stands_in(said) or vocabulary_.delayed.stands_in(said) for said in letter.words)
+    reply = any(_REPLY.search(line) for line in letter.lines)
+    signs += 2 * heading + reply + encloses
+    if not known and (header.value(b"list-id") is not None or header.value(b"in-reply-to") is not None):
+        return False
+    if not known and any(vocabulary_.away.stands_in(said) for said in letter.words[:60]):
+        return False
+    if not (heading or reply) or not (name or known):
+        return False
+    return signs >= (ENOUGH if known or null else MORE)
+
+
+def _is_known_author(header: Message) -> bool:
+    """Whether it is written in the name of a mail system."""
+    author = decoded((header.value(b"from") or "")[:FIELD])
+    if author.strip() in ("", "<>"):
+        return True
+    address = address_of(author) if "<" in author else author.strip()
+    local, _, _ = address.rpartition("@")
+    name = author.partition("<")[0]
+    known = vocabulary().authors
+    return known.begins(words(local)) or known.stands_in(words(name if "@" not in name else name.partition("(")[2]))
+
+
+def _failed_recipients(header: Message) -> list[str]:
+    """Those that Exim and Google name in the header."""
+    found = [address.strip(" <>\t") for value in header.values(b"x-failed-recipients") for address in value[: 40 * FIELD].split(",")]
+    return [one_line(address, 320) for address in dict.fromkeys(found) if "@" in address][:RECIPIENTS]
+
+
+def _is_late(subject: str, letter: Letter) -> bool:
+    """Whether it is still tried: the subject says so, or the letter does and nothing in both says that it is over."""
+    vocabulary_ = vocabulary()
+    name = vocabulary_.subjects.first(subject)[1]
+    late = any(vocabulary_.delayed.stands_in(said) for said in letter.words)
+    if name == "delayed":
+        return late or not vocabulary_.final.stands_in(subject)
+    if not late:
+        return False
+    return not vocabulary_.final.stands_in(subject) and not any(vocabulary_.final.stands_in(said) for said in letter.words)
+
+
+# Whom it is about
+
+
+def _recipients(header: Message, letter: Letter, returned: bytes, failed_for: Sequence[str]) -> list[list[Seen]]:
+    """For each recipient, where the letter names him; the best places first."""
+    seen = _weighed(header, letter, {address.lower() for address in recipients_in(returned)}, {address.lower() for address in failed_for})
+    places: dict[str, list[Seen]] = {}
+    for each in seen:
+        places.setdefault(each.address.lower(), []).append(each)
+    for address in failed_for:
+        places.setdefault(address.lower(), []).append(Seen(address, 9, -1, 0))
+    weights = {address: max(each.weight for each in found) for address, found in places.items()}
+    best = max(weights.values(), default=0)
+    least = max(4, best - 4) if best >= 4 else max(best, 2)  # noqa: PLR2004
+    if failed_for:
+        least = 8
+    chosen = [sorted(found, key=lambda each: -each.weight) for address, found in places.items() if weights[address] >= least]
+    if chosen:
+        return chosen[:RECIPIENTS]
+    return [[Seen(address, 0, -1, 0)] for address in _elsewhere(header, letter, returned)]
+
+
+def _elsewhere(header: Message, letter: Letter, returned: bytes) -> list[str]:
+    """Where the letter has no address: the only recipient of the message that came back, or a name of the host that writes."""
+    for_whom = recipients_in(returned)
+    if len(for_whom) == 1:
+        return for_whom
+    domain = address_of((header.value(b"from") or "")[:FIELD]).rpartition("@")[2]
+    heading = False
+    for line, said in zip(letter.lines, letter.words, strict=False):
+        name = line.strip(" \t<>*-:'\"")
+        if heading and name and " " not in name and name.isascii() and domain and len(name) <= 64:  # noqa: PLR2004
+            mine = [address for address in for_whom if address.lower().startswith(f"{name.lower()}@")]
+            return mine[:1] or [f"{name}@{domain}"]
+        if said.strip():
+            heading = vocabulary().failed.stands_in(said) and line.rstrip().endswith(":")
+    return []
+
+
+def _weighed(header: Message, letter: Letter, for_whom: set[str], failed_for: set[str]) -> list[Seen]:
+    theirs = _senders(header, letter.header) - for_whom
+    hosts = {address.rpartition("@")[2] for address in for_whom}
+    found: list[Seen] = []
+    heading = -100
+    for number, line in enumerate(letter.lines):
+        fails = vocabulary().failed.stands_in(letter.words[number]) if letter.words[number] != " " else False
+        if fails:
+            heading = number
+        if "@" not in line:
+            continue
+        reason = _has_reason(letter, number)
+        for each in addresses(line):
+            small = each.text.lower()
+            weight = 2 * (number - heading <= 12) + fails + reason + _of_place(line, each)  # noqa: PLR2004
+            weight += 3 * (small in for_whom) + 6 * (small in failed_for) + (small.rpartition("@")[2] in hosts)
+            weight -= 6 * (small in theirs) + _against(small, line, each)
+            found.append(Seen(each.text, weight, number, each.end))
+            if len(found) == CONSIDERED:
+                return found
+    return found
+
+
+def _senders(header: Message, quoted: bytes) -> set[str]:
+    """Who wrote the report, and whom it was sent to, which is the sender of what came back."""
+    found: set[str] = set()
+    for fields, names in ((header, (b"from", b"to", b"delivered-to", b"reply-to", b"x-original-to")), (Message(quoted, b""), (b"from", b"return-path", b"sender"))):
+        for name in names:
+            for value in fields.values(name):
+                found |= {each.text.lower() for each in addresses(value[:FIELD])}
+    return found
+
+
+def _of_place(line: str, each: Address) -> int:
+    """What speaks for an address in how it is written: alone, first on its line, behind a label, followed by its reason."""
+    before, after = line[: each.start], line[each.end :]
+    weight = 0
+    stripped = before.strip(_BULLETS)
+    if not stripped:
+        weight += 2 + (not after.strip(" \t<>*-\"'`:)].,;"))
+    elif "rcpt to:" in before[-12:].lower():
+        weight += 4
+    else:
+        weight += _label(before)
+    if after.lstrip(">\"'` ").startswith((":", "...", "(", "…", " -")) or _REPLY.search(after[:100]):
+        weight += 1
+    return weight
+
+
+def _label(before: str) -> int:
+    """2 where the words right before say that it is a recipient, −5 where they say that it is somebody else."""
+    said = words(before[-60:].strip(_BULLETS)).split(" ")[1:]
+    known = vocabulary()
+    for many in range(min(known.longest_label, len(said)), 0, -1):
+        kind = known.labels.get(" " + " ".join(said[-many:]), "")
+        if kind:
+            return 2 if kind == "recipient" else -5
+    return 0
+
+
+def _against(address: str, line: str, each: Address) -> int:
+    """What speaks against it: part of a link, who helps, a name without a domain, a Message-ID."""
+    local, _, domain = address.rpartition("@")
+    weight = 0
+    word = line[max(line.rfind(" ", 0, each.start), line.rfind("<", 0, each.start), line.rfind('"', 0, each.start)) + 1 : each.start].lower()
+    if "://" in word or "mailto:" in word or "www." in word:
+        weight += 5
+    if local in _HELPERS:
+        weight += 4
+    if "." not in domain:
+        weight += 1 if line[each.start - 1 : each.start] == "<" else 3
+    digits = sum(map(str.isdigit, local))
+    if len(local) > 20 and digits > 8:  # noqa: PLR2004
+        weight += 2
+    return weight
+
+
+def _has_reason(letter: Letter, number: int) -> bool:
+    """Whether this line or one of the next has a reply code."""
+    return any(_REPLY.search(line) for line in letter.lines[number : number + 4])
+
+
+# What it says of him
+
+
+def _reported(letter: Letter, places: Sequence[Seen], whole: str, *, late: bool, subject: str) -> Reported:
+    best = ""
+    for place in places[:4]:
+        said = _beside(letter, place) if place.line >= 0 else ""
+        if said and (not best or (_tells(said) and not _tells(best))):
+            best = said
+    return _judged(places[0].address, best, whole, late=late, subject=subject)
+
+
+def _tells(said: str) -> bool:
+    return bool(_REPLY.search(said)) or classify(0, "", said).name != "other"
+
+
+def _beside(letter: Letter, place: Seen) -> str:
+    """What stands behind an address and in the lines below it, up to the next address that begins a line, and an empty line."""
+    line = letter.lines[place.line]
+    begin = line[: place.end].rpartition(place.address)[0]
+    said = [line[place.end :].lstrip(" >\"'`:.,;)(-")]
+    if begin.strip(_BULLETS):
+        said.insert(0, begin.strip(" <\"'"))
+    empty = 0
+    for below in letter.lines[place.line + 1 : place.line + 1 + AROUND]:
+        first = next(addresses(below), None) if "@" in below else None
+        if first is not None and not below[: first.start].strip(_BULLETS) and first.text.lower() != place.address.lower():
+            break
+        if not below.strip():
+            empty += 1
+            if any(part.strip() for part in said) or empty > 1:
+                break
+            continue
+        said.append(below.strip())
+    return " ".join(part for part in said if part.strip())
+
+
+def _section(letter: Letter) -> str:
+    """The lines of the letter that tell a reason: those with a reply code, then those that say that mail failed, and what follows these."""
+    coded = [line.strip() for line in letter.lines if _REPLY.search(line)]
+    return " ".join(coded)[:SECTION] or " ".join(line.strip() for line in letter.lines if line.strip())[: 2 * SECTION]
+
+
+def _judged(address: str, said: str, whole: str, *, late: bool, subject: str) -> Reported:
+    """A recipient with its class: by what stands beside it, else by what the whole letter says, else by its subject."""
+    action = "delayed" if late else "failed"
+    text = said if _tells(said) else " ".join(filter(None, (said, whole)))
+    status = enhanced_in(said) or enhanced_in(text) or enhanced_in(whole)
+    diagnostic = said if _tells(said) else text
+    found = judged(address, "", action, status, diagnostic, "", "")
+    if found.class_ == "other":
+        around = classify(code_in(diagnostic), status, f"{subject} {whole}", temporary=late or status.startswith("4."))
+        if around.name != "other":
+            found = judged(address, "", action, status or around.status, f"{diagnostic} ", "", f"{subject} {whole}")
+            return _as(found, around.name, hard=around.hard, status=status or around.status)
+    return found
+
+
+def _as(found: Reported, name: str, *, hard: bool, status: str) -> Reported:
+    from dataclasses import replace
+
+    return replace(found, class_=name, hard=hard, status=status, fault=classify(0, "", "", "").fault if not name else _fault(name))
+
+
+def _fault(name: str):
+    from .classes import class_of
+
+    return class_of(name).fault
