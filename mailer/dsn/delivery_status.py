@@ -8,6 +8,7 @@ name, and what stands before any is about the message. An address in the ``utf-8
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailer.mail import text as words
@@ -97,13 +98,13 @@ def reported(fields: Fields, text: str = "") -> Reported:
     diagnostic = _typed(fields.get(b"diagnostic-code", ""))
     status = enhanced_in(fields.get(b"status", "")) or enhanced_in(diagnostic)
     action = _action(given, status)
-    address = final if "@" in final or "@" not in original else original
+    address = original if "@" in original or not final else final
     if action in ("delivered", "relayed", "expanded"):
-        return Reported(address, original, action, status, one_line(diagnostic), _host(fields.get(b"remote-mta", "")))
-    return judged(address, original, action, status, diagnostic, _host(fields.get(b"remote-mta", "")), text)
+        return Reported(address, original, final, action, status, one_line(diagnostic), _host(fields.get(b"remote-mta", "")))
+    return judged(Reported(address, original, final), action, status, diagnostic, _host(fields.get(b"remote-mta", "")), text)
 
 
-def judged(address: str, original: str, action: str, status: str, diagnostic: str, remote: str, text: str) -> Reported:  # noqa: PLR0917
+def judged(whom: Reported, action: str, status: str, diagnostic: str, remote: str, text: str) -> Reported:
     """A recipient that did not get the mail, with its class: what the host said tells it, else what stands around it."""
     said = enhanced_in(diagnostic)
     temporary = action == "delayed" or (status or said).startswith("4.")
@@ -116,17 +117,26 @@ def judged(address: str, original: str, action: str, status: str, diagnostic: st
         found = around if around.name != "other" else found
     if not status:
         status = _unsaid(code, found.status, temporary=temporary)
-    return Reported(address, original, action, status, one_line(diagnostic), remote, found.name, found.hard, found.fault)
+    return replace(
+        whom,
+        action=action,
+        status=status,
+        diagnostic=one_line(diagnostic),
+        remote=remote,
+        class_=found.name,
+        hard=found.hard,
+        fault=found.fault,
+    )
 
 
 def _says(diagnostic: str) -> bool:
     """Whether there are words beside the codes."""
-    return sum(map(str.isalpha, ENHANCED.sub("", diagnostic)[:200])) > 20  # noqa: PLR2004
+    return sum(map(str.isalpha, ENHANCED.sub("", diagnostic)[:200])) > 20
 
 
 def _unsaid(code: int, status: str, *, temporary: bool) -> str:
     """The status of a report that has none: of its class, and never of another class than the reply."""
-    if code >= 400 and status:  # noqa: PLR2004
+    if code >= 400 and status:
         return str(code)[0] + status[1:]
     return status or ("4.0.0" if temporary else "5.0.0")
 
@@ -145,8 +155,9 @@ def address_of(value: str) -> str:
     """The address of a field, without its type, comments and brackets. RFC 3464 §2.1.2, RFC 6533 §3"""
     text = value[:VALUE]
     kind, semicolon, rest = text.partition(";")
-    if semicolon and "@" not in kind:
+    while semicolon and "@" not in kind:  # some write the type twice
         text = rest
+        kind, semicolon, rest = text.partition(";")
     if "<" in text and ">" in text[text.index("<") :]:
         text = text[text.index("<") + 1 :].partition(">")[0]
     if "\\x{" in text:
@@ -159,13 +170,13 @@ def address_of(value: str) -> str:
 
 def _character(found: re.Match[str]) -> str:
     number = int(found[1], 16)
-    return chr(number) if 0x20 <= number <= 0x10FFFF and not 0xD800 <= number < 0xE000 else "\ufffd"  # noqa: PLR2004
+    return chr(number) if 0x20 <= number <= 0x10FFFF and not 0xD800 <= number < 0xE000 else "\ufffd"
 
 
 def _typed(value: str) -> str:
     """What a diagnostic says, without its type, which is a word before a semicolon."""
     kind, semicolon, rest = value.partition(";")
-    return rest.strip() if semicolon and len(kind) <= 20 and " " not in kind.strip() else value.strip()  # noqa: PLR2004
+    return rest.strip() if semicolon and len(kind) <= 20 and " " not in kind.strip() else value.strip()
 
 
 def _host(value: str) -> str:

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LINES = 1500  # that are looked at
+EARLY = 25  # characters of a line within which it says that the message follows, where it has no rule
 NEAR = 40  # lines within which a header shows that it is one
 
-_SURE = re.compile(r"[>| \t]{0,4}(?:Received|Return-Path|Message-ID|X-[\w-]{1,40}|DKIM-Signature|MIME-Version|Delivered-To|Content-Type): ?\S", re.IGNORECASE)
+_SURE = re.compile(
+    r"[>| \t]{0,4}(?:Received|Return-Path|Message-ID|X-[\w-]{1,40}|DKIM-Signature|MIME-Version|Delivered-To|Content-Type): ?\S",
+    re.IGNORECASE,
+)
 _FIELD = re.compile(r"[>| \t]{0,4}([A-Za-z][\w-]{0,60}):(?: |$)")
 _KNOWN = frozenset({
     "received", "return-path", "message-id", "from", "to", "subject", "date", "mime-version", "content-type", "x-mailer", "reply-to", "sender",
@@ -66,19 +70,26 @@ def _is_header(lines: list[str], at: int) -> bool:
             seen.add(found[1].lower())
         elif not line.strip() or (not found and line[:1] not in " \t>|"):
             break
-    return len(seen) >= 3 and not seen.isdisjoint({"received", "message-id", "return-path", "mime-version"})  # noqa: PLR2004
+    return len(seen) >= 3 and not seen.isdisjoint({"received", "message-id", "return-path", "mime-version"})
 
 
 def _ends(line: str, said: str) -> bool:
     """Whether this line says that the message follows: such words, with a rule around them, or alone on the line."""
-    if len(said) < 4 or len(said) > 90 or not vocabulary().returned.stands_in(said):  # noqa: PLR2004
+    if len(said) < 4 or len(said) > 90:
         return False
-    return bool(_RULE.match(line.lstrip(" >|"))) or line.rstrip().endswith((":", "-", "follow", "follows", "follows.", "below.", "=", "*", "_"))
+    at, name = vocabulary().returned.first(said)
+    if not name:
+        return False
+    return bool(_RULE.match(line.lstrip(" >|"))) or (
+        at <= EARLY and line.rstrip().endswith((":", "-", "follow", "follows", "follows.", "below.", "=", "*", "_"))
+    )
 
 
 def _quoted(lines: list[str], at: int) -> bytes:
     """The header that begins in one of the lines from `at`, as the octets of one."""
-    start = next((number for number in range(at, min(at + NEAR, len(lines))) if _FIELD.match(lines[number]) and _begun(lines, number)), None)
+    start = next(
+        (number for number in range(at, min(at + NEAR, len(lines))) if _FIELD.match(lines[number]) and _begun(lines, number)), None
+    )
     if start is None:
         return b""
     quote = _QUOTE.match(lines[start])
@@ -93,7 +104,7 @@ def _quoted(lines: list[str], at: int) -> bytes:
 
 def _begun(lines: list[str], at: int) -> bool:
     names = {found[1].lower() for line in lines[at : at + NEAR] if (found := _FIELD.match(line))}
-    return len(names & _KNOWN) >= 2  # noqa: PLR2004
+    return len(names & _KNOWN) >= 2
 
 
 # Addresses
@@ -105,7 +116,7 @@ _LOCAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 _TRIMMED = "'*`./|{}~^!&$%?-+="
 _DOMAIN = re.compile(r"\[[\dA-Fa-fIPv:.]{2,60}\]|#?[^\W_][\w-]{0,62}(?:\.[\w-]{1,63}){0,20}", re.ASCII)
 _WIDE_DOMAIN = re.compile(r"[^\W_][\w-]{0,62}(?:\.[\w-]{1,63}){0,20}")
-_NAMED = frozenset({"to", "rcpt", "recipient", "email", "mail", "user", "addr", "address", "for", "from"})
+_NAMED = frozenset({"to", "rcpt", "recipient", "email", "mail", "user", "addr", "address", "for", "from", "smtp"})
 _WIDE = 0x2E80
 
 
@@ -146,8 +157,8 @@ def _local_start(line: str, at: int) -> int:
     least = max(at - LONGEST_LOCAL, 0)
     if at and line[at - 1] == '"':
         quote = line.rfind('"', least, at - 1)
-        return quote if quote >= 0 and at - quote > 2 else at  # noqa: PLR2004
+        return quote if quote >= 0 and at - quote > 2 else at
     start = at
-    while start > least and (line[start - 1] in _LOCAL or (line[start - 1].isalpha() and 0x7F < ord(line[start - 1]) < _WIDE)):  # noqa: PLR2004
+    while start > least and (line[start - 1] in _LOCAL or (line[start - 1].isalpha() and 0x7F < ord(line[start - 1]) < _WIDE)):
         start -= 1
     return start

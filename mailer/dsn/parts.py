@@ -176,7 +176,14 @@ def in_charset(octets: bytes, charset: str) -> str:
         return readable(octets)[0]
 
 
-_OTHER_NAMES = {"gb2312": "gb18030", "gbk": "gb18030", "ks_c_5601-1987": "cp949", "iso-8859-8-i": "iso-8859-8", "x-sjis": "cp932", "shift_jis": "cp932"}
+_OTHER_NAMES = {
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "ks_c_5601-1987": "cp949",
+    "iso-8859-8-i": "iso-8859-8",
+    "x-sjis": "cp932",
+    "shift_jis": "cp932",
+}
 """Names that mail uses, and the sets that hold what is written under them."""
 
 
@@ -200,7 +207,7 @@ def unmarked(text: str) -> str:
     while (found := _SCRIPTS.search(text, at)) is not None:
         pieces.append(text[at : found.start()])
         at = text.lower().find(f"</{found[1].lower()}", found.end())
-        if at < 0 or len(pieces) > 50:  # noqa: PLR2004
+        if at < 0 or len(pieces) > 50:
             at = len(text)
             break
     pieces.append(text[at:])

@@ -19,8 +19,9 @@ from . import automatic
 from .delivery_status import ACTIONS, ADDRESS, RECIPIENTS, address_of, fields_of, one_line, reported
 from .feedback_report import Feedback, feedback
 from .parts import FIELD, Parts, decoded, returned
+from .phrases import words
 from .reported import Report, Reported, ReportKind
-from .shapes import shape
+from .shapes import is_known_author, shape
 from .vocabulary import vocabulary
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ UNFLATTENED = 64 * 1024
 
 def read(content: bytes) -> Report:
     """The report that the message `content` is; any octets are one, if only of the kind ``none``."""
+    return _read(content, inner=True)
+
+
+def _read(content: bytes, *, inner: bool) -> Report:
     parts = Parts(content)
     came_back = _came_back(parts)
     return (
@@ -52,6 +57,7 @@ def read(content: bytes) -> Report:
         or _of_feedback(parts, came_back)
         or _of_policy(parts)
         or _of_reading(parts, came_back)
+        or (_of_inner(parts) if inner and b"multipart/report" in came_back.lower() else None)
         or _of_shape(parts, came_back)
         or _of_nothing(parts)
     )
@@ -78,8 +84,10 @@ def _of_delivery(parts: Parts, came_back: bytes) -> Report | None:
     return _delivery(parts, parts.octets(part, len(parts.data)), came_back)
 
 
-def _delivery(parts: Parts, body: bytes, came_back: bytes) -> Report | None:
+def _delivery(parts: Parts, body: bytes, came_back: bytes, *, failed: bool = False) -> Report | None:
     fields, blocks, unread = fields_of(body)
+    if failed:
+        blocks = [{**block, b"action": "failed"} for block in blocks]
     if not blocks:
         return None
     text = _letter_of(parts, blocks)
@@ -89,7 +97,7 @@ def _delivery(parts: Parts, body: bytes, came_back: bytes) -> Report | None:
 
 def _letter_of(parts: Parts, blocks: list[Fields]) -> str:
     """The letter, where there is one recipient: of several, nobody knows whom its words are about."""
-    return parts.written()[:UNFLATTENED] if len(blocks) == 1 and len(blocks[0].get(b"diagnostic-code", "")) < 40 else ""  # noqa: PLR2004
+    return parts.written()[:UNFLATTENED] if len(blocks) == 1 and len(blocks[0].get(b"diagnostic-code", "")) < 40 else ""
 
 
 def _kind(found: tuple[Reported, ...]) -> ReportKind:
@@ -128,14 +136,23 @@ def _of_policy(parts: Parts) -> Report | None:
 def _is_aggregate(part: Part) -> bool:
     """Whether a part is called as aggregate reports are: receiver, domain, begin and end between exclamation marks."""
     name = part.name.lower()
-    if name.count("!") < 3 or not name.endswith((".xml", ".xml.gz", ".zip", ".gz")):  # noqa: PLR2004
+    if name.count("!") < 3 or not name.endswith((".xml", ".xml.gz", ".zip", ".gz")):
         return False
     return all(stamp.isdigit() for stamp in name.partition(".xml")[0].removesuffix(".zip").removesuffix(".gz").split("!")[2:4])
 
 
 def _of_reading(parts: Parts, came_back: bytes) -> Report | None:
-    """RFC 8098: somebody has read it, or has not; it did arrive."""
-    return _report(parts, ReportKind.AUTO_REPLY, (), came_back) if parts.first(*READ) is not None else None
+    """RFC 8098: somebody has read it, or has not; it did arrive. Unless a program refused it so, RFC 5429 §2.1.3."""
+    part = parts.first(*READ)
+    if part is None:
+        return None
+    body = parts.octets(part, UNFLATTENED)
+    if b"automatic-action" in body.lower() and b"deleted" in body.lower():
+        refused = _delivery(parts, body, came_back, failed=True)
+        said = parts.written()
+        if refused is not None and (vocabulary().failed.stands_in(words(said[:2000])) or "reject" in said[:2000]):
+            return refused
+    return _report(parts, ReportKind.AUTO_REPLY, (), came_back)
 
 
 # By the letter
@@ -152,6 +169,15 @@ def _of_shape(parts: Parts, came_back: bytes) -> Report | None:
     if found is None:
         return None
     return _report(parts, found.kind, found.recipients, came_back or found.header)
+
+
+def _of_inner(parts: Parts) -> Report | None:
+    """A report within a message that a gateway of the mail system put around it."""
+    part = parts.first("message/rfc822")
+    if part is None or not is_known_author(parts.header):
+        return None
+    found = _read(parts.octets(part, len(parts.data)), inner=False)
+    return found if found.kind in (ReportKind.BOUNCE, ReportKind.DELAY, ReportKind.DELIVERED) else None
 
 
 def _flattened(text: str) -> bytes:

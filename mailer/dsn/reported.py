@@ -32,9 +32,11 @@ class Reported:
     """One recipient of a report. What the report does not say is empty."""
 
     address: str
-    """Whom it is about: the final recipient, else the original one; without angle brackets, as it is written there."""
+    """Whom it is about, as its sender knows him: the original recipient, else the final one; without angle brackets."""
     original: str = ""
     """The address that the sender wrote, where the report has it: Original-Recipient, RFC 3464 §2.3.1."""
+    final: str = ""
+    """Where the message was to go in the end, where the report has it: Final-Recipient, RFC 3464 §2.3.2."""
     action: str = ""
     """``failed``, ``delayed``, ``delivered``, ``relayed`` or ``expanded``, RFC 3464 §2.3.3."""
     status: str = ""

@@ -14,6 +14,7 @@ The words are data, ``shapes.toml``, in some twenty languages. All of it is boun
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.message import Message
@@ -29,22 +30,50 @@ from .reported import Reported, ReportKind
 from .vocabulary import vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from .letter import Address
 
 RECIPIENTS = 1000  # of a letter
 CONSIDERED = 3000  # addresses of a letter that are weighed
 ENOUGH = 4  # of the signs of a report, where who writes is known for reports
-MORE = 6  # where it is anybody
+MORE = 6  # where it may be anybody
 AROUND = 6  # lines below an address that may tell its reason
 SECTION = 900  # characters of a letter that tell the reason for all
 
-_REPLY = re.compile(r"(?<![\w.:/-])[45][0-5]\d[ \-][ ]?(?:#?[45]\.\d{1,3}\.\d{1,3}|[A-Za-z<\"'(])|(?<![\w.])[45]\.\d{1,3}\.\d{1,3}(?!\.?\d)")
+_REPLY = re.compile(
+    r"(?<![\w.:/-])[45][0-5]\d[ \-][ ]?(?:#?[45]\.\d{1,3}\.\d{1,3}|[A-Za-z<\"'(])|(?<![\w.])[45]\.\d{1,3}\.\d{1,3}(?!\.?\d)"
+)
 _HELPERS = frozenset({
     "postmaster", "abuse", "support", "helpdesk", "help", "mailer-daemon", "hostmaster", "webmaster", "admin", "administrator", "noc", "security", "info-help",
     "spam", "nospam", "unblock", "delist", "removeme", "feedback", "customerservice", "service", "noreply", "no-reply", "mailadmin", "sysadmin",
 })  # fmt: skip
+_ORIGINS = ("generated from ", "expanded from ", "expanded from: ", "generated from <", "expanded from <", "expanded from: <")
+_PROGRAMS = (
+    "outlook",
+    "thunderbird",
+    "mozilla",
+    "apple mail",
+    "iphone",
+    "ipad",
+    "eudora",
+    "mutt",
+    "the bat",
+    "evolution",
+    "kmail",
+    "pine",
+    "roundcube",
+    "foxmail",
+)
+"""How programs for people call themselves."""
+_SUMMARY = re.compile(
+    r"\s*(?:subject|sent|date|from|betreff|gesendet|datum|objet|envoyé|asunto|enviado|assunto|oggetto|inviato|temat|onderwerp|件名|тема)\s*:",
+    re.IGNORECASE,
+)
+_PLAIN = frozenset({"unknown-user", "bad-domain", "moved", "inactive", "full", "too-large", "expired"})
+"""Classes that say by themselves, of a mail system with nothing else to say, that mail failed."""
+_GENERATED = re.compile(r"\((?:ultimately )?(?:generated|expanded) from:? <?([^\s<>()]{1,320})>?\)")
+"""How Exim and Postfix name the recipient that was written, beside what an alias made of it."""
 _BULLETS = " \t<>*-–—•·\"'`:([{|=+#;,.&/\\0123456789°"
 
 
@@ -82,7 +111,7 @@ def shape(header: Message, text: str, came_back: bytes, *, encloses: bool) -> Sh
     late = _is_late(subject, letter)
     reported = tuple(_reported(letter, group, whole, late=late, subject=subject) for group in found)
     if not reported:
-        reported = (_judged("", "", whole, late=late, subject=subject),)
+        reported = (_judged("", "", "", whole, late=late, subject=subject),)
     return Shape(ReportKind.DELAY if late else ReportKind.BOUNCE, reported, letter.header)
 
 
@@ -92,28 +121,44 @@ def shape(header: Message, text: str, came_back: bytes, *, encloses: bool) -> Sh
 def _is_report(header: Message, subject: str, letter: Letter, *, encloses: bool) -> bool:
     """The sum of the signs."""
     vocabulary_ = vocabulary()
-    known = _is_known_author(header)
+    known = is_known_author(header)
     null = automatic.has_null_path(header)
     if automatic.is_answer(header, subject) or automatic.is_reply(subject):
         return False
     signs = 2 * known + null
     name = vocabulary_.subjects.first(subject)[1]
-    if name == "delivered":
+    if name == "delivered" and vocabulary_.subjects.begins(subject):
         return False
-    signs += 2 * bool(name)
+    signs += 2 * bool(name) + (not known and bool(name) and vocabulary_.subjects.begins(subject))
     heading = any(vocabulary_.failed.stands_in(said) or vocabulary_.delayed.stands_in(said) for said in letter.words)
+    if known and null and not heading:
+        heading = classify(0, "", _section(letter)).name in _PLAIN
     reply = any(_REPLY.search(line) for line in letter.lines)
     signs += 2 * heading + reply + encloses
-    if not known and (header.value(b"list-id") is not None or header.value(b"in-reply-to") is not None):
+    if not known and _is_of_people(header):
         return False
     if not known and any(vocabulary_.away.stands_in(said) for said in letter.words[:60]):
         return False
-    if not (heading or reply) or not (name or known):
+    if not (name or known) or not (heading or reply or name):
         return False
+    signs += _is_alone(letter)
     return signs >= (ENOUGH if known or null else MORE)
 
 
-def _is_known_author(header: Message) -> bool:
+def _is_of_people(header: Message) -> bool:
+    """Whether the header says that somebody has answered, or has written with a program for people, or that it came by a list."""
+    if any(header.value(name) is not None for name in (b"list-id", b"list-post", b"in-reply-to", b"user-agent", b"x-originating-ip")):
+        return True
+    return any(name in (header.value(b"x-mailer") or "").lower() for name in _PROGRAMS)
+
+
+def _is_alone(letter: Letter) -> bool:
+    """Whether an address stands alone on a line, or first before its reason."""
+    found = ((line, next(addresses(line), None)) for line in letter.lines if "@" in line)
+    return any(first is not None and _of_place(line, first) >= 3 for line, first in found)
+
+
+def is_known_author(header: Message) -> bool:
     """Whether it is written in the name of a mail system."""
     author = decoded((header.value(b"from") or "")[:FIELD])
     if author.strip() in ("", "<>"):
@@ -122,7 +167,7 @@ def _is_known_author(header: Message) -> bool:
     local, _, _ = address.rpartition("@")
     name = author.partition("<")[0]
     known = vocabulary().authors
-    return known.begins(words(local)) or known.stands_in(words(name if "@" not in name else name.partition("(")[2]))
+    return known.stands_in(words(local)) or known.stands_in(words(name if "@" not in name else name.partition("(")[2]))
 
 
 def _failed_recipients(header: Message) -> list[str]:
@@ -137,7 +182,7 @@ def _is_late(subject: str, letter: Letter) -> bool:
     name = vocabulary_.subjects.first(subject)[1]
     late = any(vocabulary_.delayed.stands_in(said) for said in letter.words)
     if name == "delayed":
-        return late or not vocabulary_.final.stands_in(subject)
+        return True
     if not late:
         return False
     return not vocabulary_.final.stands_in(subject) and not any(vocabulary_.final.stands_in(said) for said in letter.words)
@@ -148,7 +193,8 @@ def _is_late(subject: str, letter: Letter) -> bool:
 
 def _recipients(header: Message, letter: Letter, returned: bytes, failed_for: Sequence[str]) -> list[list[Seen]]:
     """For each recipient, where the letter names him; the best places first."""
-    seen = _weighed(header, letter, {address.lower() for address in recipients_in(returned)}, {address.lower() for address in failed_for})
+    for_whom = {address.lower() for address in (*recipients_in(returned), _for(Message(returned, b"")))}
+    seen = _weighed(header, letter, for_whom - {""}, {address.lower() for address in failed_for})
     places: dict[str, list[Seen]] = {}
     for each in seen:
         places.setdefault(each.address.lower(), []).append(each)
@@ -156,7 +202,7 @@ def _recipients(header: Message, letter: Letter, returned: bytes, failed_for: Se
         places.setdefault(address.lower(), []).append(Seen(address, 9, -1, 0))
     weights = {address: max(each.weight for each in found) for address, found in places.items()}
     best = max(weights.values(), default=0)
-    least = max(4, best - 4) if best >= 4 else max(best, 2)  # noqa: PLR2004
+    least = max(4, best - 4) if best >= 4 else max(best, 2)
     if failed_for:
         least = 8
     chosen = [sorted(found, key=lambda each: -each.weight) for address, found in places.items() if weights[address] >= least]
@@ -167,19 +213,35 @@ def _recipients(header: Message, letter: Letter, returned: bytes, failed_for: Se
 
 def _elsewhere(header: Message, letter: Letter, returned: bytes) -> list[str]:
     """Where the letter has no address: the only recipient of the message that came back, or a name of the host that writes."""
+    for line in letter.lines:
+        if (origin := _GENERATED.search(line[:400])) and "@" in origin[1]:
+            return [origin[1]]
+    fields = Message(returned, b"")
+    if envelope := _for(fields):
+        return [envelope]
     for_whom = recipients_in(returned)
-    if len(for_whom) == 1:
+    if len(for_whom) == 1 and fields.value(b"list-id") is None:
         return for_whom
     domain = address_of((header.value(b"from") or "")[:FIELD]).rpartition("@")[2]
     heading = False
     for line, said in zip(letter.lines, letter.words, strict=False):
         name = line.strip(" \t<>*-:'\"")
-        if heading and name and " " not in name and name.isascii() and domain and len(name) <= 64:  # noqa: PLR2004
+        if heading and name and " " not in name and name.isascii() and domain and len(name) <= 64:
             mine = [address for address in for_whom if address.lower().startswith(f"{name.lower()}@")]
             return mine[:1] or [f"{name}@{domain}"]
         if said.strip():
             heading = vocabulary().failed.stands_in(said) and line.rstrip().endswith(":")
     return []
+
+
+def _for(fields: Message) -> str:
+    """Whom the host that was reached last was given a message for, RFC 5321 §4.4."""
+    for value in fields.values(b"received"):
+        _, found, rest = value[:FIELD].partition(" for <")
+        if found:
+            address = rest.partition(">")[0]
+            return address if "@" in address and " " not in address else ""
+    return ""
 
 
 def _weighed(header: Message, letter: Letter, for_whom: set[str], failed_for: set[str]) -> list[Seen]:
@@ -193,10 +255,11 @@ def _weighed(header: Message, letter: Letter, for_whom: set[str], failed_for: se
             heading = number
         if "@" not in line:
             continue
-        reason = _has_reason(letter, number)
+        reason = _has_reason(letter, number) + (classify(0, "", line).name != "other")
         for each in addresses(line):
             small = each.text.lower()
-            weight = 2 * (number - heading <= 12) + fails + reason + _of_place(line, each)  # noqa: PLR2004
+            weight = 2 * (number - heading <= 12 or _fails_below(letter, number)) + fails + reason + _of_place(line, each)
+            weight -= 4 * _is_summed_up(letter, number)
             weight += 3 * (small in for_whom) + 6 * (small in failed_for) + (small.rpartition("@")[2] in hosts)
             weight -= 6 * (small in theirs) + _against(small, line, each)
             found.append(Seen(each.text, weight, number, each.end))
@@ -208,7 +271,10 @@ def _weighed(header: Message, letter: Letter, for_whom: set[str], failed_for: se
 def _senders(header: Message, quoted: bytes) -> set[str]:
     """Who wrote the report, and whom it was sent to, which is the sender of what came back."""
     found: set[str] = set()
-    for fields, names in ((header, (b"from", b"to", b"delivered-to", b"reply-to", b"x-original-to")), (Message(quoted, b""), (b"from", b"return-path", b"sender"))):
+    for fields, names in (
+        (header, (b"from", b"to", b"delivered-to", b"reply-to", b"x-original-to")),
+        (Message(quoted, b""), (b"from", b"return-path", b"sender")),
+    ):
         for name in names:
             for value in fields.values(name):
                 found |= {each.text.lower() for each in addresses(value[:FIELD])}
@@ -217,8 +283,10 @@ def _senders(header: Message, quoted: bytes) -> set[str]:
 
 def _of_place(line: str, each: Address) -> int:
     """What speaks for an address in how it is written: alone, first on its line, behind a label, followed by its reason."""
-    before, after = line[: each.start], line[each.end :]
+    before, after = line[: each.start], line[each.end :].replace(each.text, "")
     weight = 0
+    if before.endswith(_ORIGINS):
+        return -1
     stripped = before.strip(_BULLETS)
     if not stripped:
         weight += 2 + (not after.strip(" \t<>*-\"'`:)].,;"))
@@ -246,7 +314,9 @@ def _against(address: str, line: str, each: Address) -> int:
     """What speaks against it: part of a link, who helps, a name without a domain, a Message-ID."""
     local, _, domain = address.rpartition("@")
     weight = 0
-    word = line[max(line.rfind(" ", 0, each.start), line.rfind("<", 0, each.start), line.rfind('"', 0, each.start)) + 1 : each.start].lower()
+    word = line[
+        max(line.rfind(" ", 0, each.start), line.rfind("<", 0, each.start), line.rfind('"', 0, each.start)) + 1 : each.start
+    ].lower()
     if "://" in word or "mailto:" in word or "www." in word:
         weight += 5
     if local in _HELPERS:
@@ -254,9 +324,22 @@ def _against(address: str, line: str, each: Address) -> int:
     if "." not in domain:
         weight += 1 if line[each.start - 1 : each.start] == "<" else 3
     digits = sum(map(str.isdigit, local))
-    if len(local) > 20 and digits > 8:  # noqa: PLR2004
+    if len(local) > 20 and digits > 8:
         weight += 2
     return weight
+
+
+def _fails_below(letter: Letter, number: int) -> bool:
+    return any(vocabulary().failed.stands_in(said) for said in letter.words[number + 1 : number + 3])
+
+
+def _is_summed_up(letter: Letter, number: int) -> bool:
+    """Whether the line is one of those that say which message it was: to whom, its subject, when it was sent."""
+    line = letter.lines[number]
+    if ":" not in line[:20]:
+        return False
+    around = letter.lines[max(number - 1, 0) : number] + letter.lines[number + 1 : number + 2]
+    return any(_SUMMARY.match(each) for each in around)
 
 
 def _has_reason(letter: Letter, number: int) -> bool:
@@ -273,7 +356,9 @@ def _reported(letter: Letter, places: Sequence[Seen], whole: str, *, late: bool,
         said = _beside(letter, place) if place.line >= 0 else ""
         if said and (not best or (_tells(said) and not _tells(best))):
             best = said
-    return _judged(places[0].address, best, whole, late=late, subject=subject)
+    origin = _GENERATED.search(best[:400]) if "from" in best[:400] else None
+    original = next((each.text for each in addresses(origin[1] + " ")), "") if origin else ""
+    return _judged(places[0].address, original, best, whole, late=late, subject=subject)
 
 
 def _tells(said: str) -> bool:
@@ -307,28 +392,13 @@ def _section(letter: Letter) -> str:
     return " ".join(coded)[:SECTION] or " ".join(line.strip() for line in letter.lines if line.strip())[: 2 * SECTION]
 
 
-def _judged(address: str, said: str, whole: str, *, late: bool, subject: str) -> Reported:
+def _judged(address: str, original: str, said: str, whole: str, *, late: bool, subject: str) -> Reported:
     """A recipient with its class: by what stands beside it, else by what the whole letter says, else by its subject."""
     action = "delayed" if late else "failed"
-    text = said if _tells(said) else " ".join(filter(None, (said, whole)))
-    status = enhanced_in(said) or enhanced_in(text) or enhanced_in(whole)
-    diagnostic = said if _tells(said) else text
-    found = judged(address, "", action, status, diagnostic, "", "")
-    if found.class_ == "other":
-        around = classify(code_in(diagnostic), status, f"{subject} {whole}", temporary=late or status.startswith("4."))
-        if around.name != "other":
-            found = judged(address, "", action, status or around.status, f"{diagnostic} ", "", f"{subject} {whole}")
-            return _as(found, around.name, hard=around.hard, status=status or around.status)
-    return found
-
-
-def _as(found: Reported, name: str, *, hard: bool, status: str) -> Reported:
-    from dataclasses import replace
-
-    return replace(found, class_=name, hard=hard, status=status, fault=classify(0, "", "", "").fault if not name else _fault(name))
-
-
-def _fault(name: str):
-    from .classes import class_of
-
-    return class_of(name).fault
+    diagnostic = said if _tells(said) else " ".join(filter(None, (said, whole)))
+    status = enhanced_in(said) or enhanced_in(diagnostic) or enhanced_in(whole)
+    found = judged(Reported(address, original), action, status, diagnostic, "", "")
+    if found.class_ != "other":
+        return found
+    around = classify(code_in(diagnostic), status, f"{subject} {whole}", temporary=late or status.startswith("4."))
+    return replace(found, class_=around.name, hard=around.hard, fault=around.fault, status=status or around.status)
