@@ -17,7 +17,7 @@ FLOORS = (
     {"mail"},
     {"smtp", "dkim", "tlspolicy", "dsn", "aggregate", "compose", "proxy", "roff"},
     {"io", "events", "rewriting"},
-    {"config", "spool", "status", "journal", "reports", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
+    {"config", "spool", "status", "journal", "reports", "suppression", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
     {"transport"},
     {"submit", "routing", "shaping", "bounces", "client", "check", "hooks"},
     {"queue"},
@@ -37,6 +37,7 @@ BESIDE = {
     ("accounts", "config"),  # a file of secrets is read as those are that the configuration names
     ("accounts", "spool"),  # the symbols of an ID
     ("reports", "spool"),  # the symbols of an ID, and the room on its disk
+    ("suppression", "spool"),  # root writes what is beside a spool as its owner
     ("status", "spool"),  # an ID tells the age of its message
     ("alarms", "spool"),  # what other processes have met is a note in the spool
     ("net", "config"),  # where a broker is says a section, and its password is a secret
@@ -236,12 +237,15 @@ def test_no_statement_is_built_from_text(path: Path) -> None:
 
 @everywhere
 def test_the_database_of_the_status_is_known_in_its_room_only(path: Path) -> None:
-    """No sqlite3, no error of it and no place of its file crosses `mailer.status.api`; the place is made once."""
+    """No sqlite3, no error of it and no place of its file crosses `mailer.status.api`; the place is made once. So it is with the other one,
+    of `mailer.suppression.api`."""
     within = path.relative_to(PACKAGE).as_posix()
-    if not within.startswith("status/sqlite/"):
+    if not within.startswith(("status/sqlite/", "suppression/sqlite.py")):
         assert not {name for name in imports(path) if name.partition(".")[0] in ("sqlite3", "_sqlite3")}
+    if not within.startswith("status/sqlite/"):
         assert not {name for name in imports(path) if name.startswith("mailer.status.sqlite.")}
     assert ("status.sqlite3" in texts(path)) == (within == "status/sqlite/__init__.py")
+    assert ("suppress.sqlite3" in texts(path)) == (within == "suppression/sqlite.py")
 
 
 @among(path for path in SOURCES if room(path) == "operate")

@@ -23,6 +23,7 @@ from .sections.dkim import Dkim
 from .sections.doors import Api, Listen
 from .sections.relay import Relay, RouteRule, completed
 from .sections.shaping import Reaction, Shape, Source
+from .sections.suppress import Suppress
 from .sections.webhook import Webhook
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
-    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Status, JournalSection, Listen, Api, Amqp, AmqpQueue, LogSection, AlarmSection, Metrics,
-    TraceSection, Webhook,
+    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Suppress, Status, JournalSection, Listen, Api, Amqp, AmqpQueue, LogSection,
+    AlarmSection, Metrics, TraceSection, Webhook,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
 
@@ -73,6 +74,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     dns: Dns
     check: Check
     bounce: Bounce
+    suppress: Suppress
     amqp: Amqp
     amqp_queues: tuple[AmqpQueue, ...]
     status: Status

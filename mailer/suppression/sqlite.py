@@ -1,0 +1,440 @@
+"""Entries in ``suppress.sqlite3`` beside the spool: the truth about whom nobody may mail, written by the daemon, the API and the commands.
+
+A write is one short transaction that holds everybody else up for as long as it lasts, and is synced (``synchronous = FULL``) before it is
+told; who finds another one at work waits up to `PATIENCE`. Readers wait for nobody, and see a change as soon as it is made.
+
+What is kept here cannot be made anew from anything else. So a file that is damaged, or of another program, or that others than its owner
+may write, is never moved aside or begun anew: everything that needs it says so, and mail waits (`mailer.queue.suppressed`). No file
+is an empty list; a file that was there and is gone is trouble.
+
+The look-up is a read of an index of SQLite in the thread of whoever asks, which takes some microseconds; `FEW` of them at most, others go
+to a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import stat
+from contextlib import contextmanager, nullcontext
+from math import inf
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from mailer.io.durable import PRIVATE
+from mailer.mail.pattern import fits as fits_pattern
+from mailer.mail.problem import Problem, from_os
+from mailer.spool.files.owner import acting
+
+from . import ledger, schema
+from .address import domain_key_of, key_of
+from .api import (
+    ALL,
+    MOST_NEWS,
+    REASONS,
+    Reason,
+    SuppressionChange,
+    SuppressionDone,
+    SuppressionEntry,
+    SuppressionFilter,
+    SuppressionNews,
+    SuppressionTerms,
+    precedence,
+    stream_name,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+NAME: Final = "suppress.sqlite3"
+PATIENCE: Final = 5.0  # seconds
+FEW: Final = 200  # look-ups in the thread that asks: some milliseconds
+APPLICATION: Final = 0x6D737570  # "msup", `PRAGMA application_id`
+
+
+class SqliteSuppression:
+    """The entries in the file beside the spool at `root`: a `SuppressionList`. It may be used by several threads."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
+        self.path = f"{self.root}/{NAME}"
+        self._reader: sqlite3.Connection | None = None
+        self._writer: sqlite3.Connection | None = None
+        self._which: tuple[int, int] | None = None
+        self._seen = -1
+        self._empty = True
+        self._of_domains = False
+        self._reading, self._writing = Lock(), Lock()
+
+    # Looking
+
+    async def look(self, wanted: Sequence[tuple[str, str]], at: float) -> Sequence[SuppressionEntry | None]:
+        """The entries that keep them from being mailed."""
+        return self._look(wanted, at) if len(wanted) <= FEW else await asyncio.to_thread(self._look, wanted, at)
+
+    async def listing(
+        self, *, after: tuple[str, str] = ("", ""), limit: int = 1000, wanted: SuppressionFilter | None = None
+    ) -> Sequence[SuppressionEntry]:
+        """Entries in the order of their keys."""
+        asked = wanted or SuppressionFilter()
+        holding = None if asked.at is None else _micro(asked.at)
+        said = [asked.scope, asked.reason, asked.class_, asked.source, _micro(asked.since), holding, *after, asked.to, limit]
+        if asked.to and "*" not in asked.to:
+            return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.LISTING_OF_ADDRESS, said), _entry))
+        return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.LISTING, said), _entry))
+
+    async def log(self, address: str = "", *, since: float = 0.0, limit: int = 1000) -> Sequence[SuppressionChange]:
+        """Lines of the log, the newest first."""
+        if not address:
+            return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.LOG, [_micro(since), limit]), _line))
+        said = [_micro(since), limit, address, domain_key_of(address)]
+        return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.LOG_OF_ADDRESS, said), _line))
+
+    async def news(self, serial: int) -> SuppressionNews:
+        """What was added since."""
+        return await asyncio.to_thread(self._news, serial)
+
+    async def count(self) -> int:
+        """How many entries there are."""
+        found = await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.COUNT), lambda row: int(row[0])))
+        return found[0] if found else 0
+
+    async def check(self) -> str:
+        """What is wrong with the file, by all that is in it; empty for nothing. Raises `Problem` where it cannot be read at all."""
+        said = await asyncio.to_thread(lambda: self._rows(lambda db: db.execute("PRAGMA quick_check(1)"), lambda row: str(row[0])))
+        return "" if said in ([], ["ok"]) else said[0]
+
+    # Changing
+
+    async def add(self, entries: Sequence[SuppressionEntry], *, terms: SuppressionTerms | None = None, change: int = 0) -> SuppressionDone:
+        """Add entries."""
+        return await asyncio.to_thread(self._change, lambda book: ledger.add(book, entries, terms, change))
+
+    async def remove(self, keys: Sequence[tuple[str, str]], *, by: str, at: float, note: str = "") -> SuppressionDone:
+        """Take entries off the list."""
+        return await asyncio.to_thread(self._change, lambda book: ledger.remove(book, keys, by, at, note))
+
+    async def undo(self, changes: Sequence[int], *, by: str, at: float) -> SuppressionDone:
+        """Put back what was before."""
+        return await asyncio.to_thread(self._change, lambda book: ledger.undo(book, changes, by, at))
+
+    async def expire(self, at: float, *, keep_log: float = inf) -> int:
+        """Let go of what holds no longer. Where there is no file, none is made."""
+
+        def over(book: _SqliteBook) -> int:
+            rows = book.db.execute(schema.OVER, (_micro(at),)).fetchall()
+            many = ledger.expire(book, map(_entry, rows), at)
+            if keep_log < inf:
+                book.db.execute(schema.FORGET, (_micro(at - keep_log),))
+            return many
+
+        return await asyncio.to_thread(lambda: self._change(over) if os.path.lexists(self.path) else 0)
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        with self._reading, self._writing:
+            self._let_go()
+
+    # In whatever thread
+
+    def _look(self, wanted: Sequence[tuple[str, str]], at: float) -> list[SuppressionEntry | None]:
+        with self._reading, self._told():
+            db = self._open_to_read()
+            if db is None:
+                return [None] * len(wanted)
+            [seen] = db.execute("PRAGMA data_version").fetchone()
+            if seen != self._seen:
+                empty, of_domains = db.execute(schema.KINDS).fetchone()
+                self._empty, self._of_domains, self._seen = bool(empty), bool(of_domains), seen
+            if self._empty:
+                return [None] * len(wanted)
+            now = _micro(at)
+            found: list[SuppressionEntry | None] = []
+            for address, stream in wanted:
+                key = key_of(address)
+                scope = stream_name(stream) if stream else ALL
+                rows = db.execute(schema.OF_ADDRESS, (key, scope, now)).fetchall()
+                if self._of_domains:
+                    rows += db.execute(schema.OF_ADDRESS, (domain_key_of(key), scope, now))
+                found.append(_nearest(rows, key, scope) if rows else None)
+            return found
+
+    def _news(self, serial: int) -> SuppressionNews:
+        with self._reading, self._told():
+            db = self._open_to_read()
+            if db is None:
+                return SuppressionNews(0, ())
+            newest = int(db.execute(schema.NEWEST).fetchone()[0])
+            if not serial or newest == serial:
+                return SuppressionNews(newest, ())
+            keys = db.execute(schema.NEWS, (serial, MOST_NEWS + 1)).fetchall()
+            return SuppressionNews(newest, None if len(keys) > MOST_NEWS else keys)
+
+    def _rows(self, asked: Callable[[sqlite3.Connection], Iterable[Any]], made: Callable[[Any], T]) -> list[T]:
+        with self._reading, self._told():
+            db = self._open_to_read()
+            return [] if db is None else [made(row) for row in asked(db)]
+
+    def _change(self, act: Callable[[_SqliteBook], T]) -> T:
+        """Do `act` in one transaction. A crash leaves all of it or nothing."""
+        with self._writing, self._as_owner(), self._told():
+            db = self._open_to_write()
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                done = act(_SqliteBook(db))
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+            return done
+
+    def _as_owner(self) -> Any:
+        """What root makes here has to be the owner's of the spool, or nobody could use it."""
+        if os.geteuid() == 0 and os.path.isdir(self.root) and os.stat(self.root).st_uid != 0:
+            return acting(self.root)
+        return nullcontext()
+
+    # The file
+
+    def _open_to_read(self) -> sqlite3.Connection | None:
+        """The file as it is this moment; None if there never was one. Raises `Problem`, `sqlite3.Error`, `OSError`."""
+        try:
+            about = os.lstat(self.path)
+        except FileNotFoundError:
+            if self._which is None:
+                return None
+            raise Problem(f"the suppression list {self.path} was there, and is gone: {PUT_BACK}", "io-error") from None
+        which = about.st_dev, about.st_ino
+        if self._reader is None or which != self._which:
+            self._refuse_foreign(about)
+            self._let_go_reader()
+            if not about.st_size:
+                return None  # somebody is making it
+            db = _connected(self.path)
+            try:
+                if not _version(db, self.path):
+                    db.close()
+                    return None
+                db.execute("PRAGMA query_only = 1")
+            except BaseException:
+                db.close()
+                raise
+            self._reader, self._which, self._seen = db, which, -1
+        return self._reader
+
+    def _open_to_write(self) -> sqlite3.Connection:
+        """The same, made if there is none and there never was."""
+        about = os.lstat(self.path) if os.path.lexists(self.path) else None
+        if about is None and self._which is not None:
+            raise Problem(f"the suppression list {self.path} was there, and is gone: {PUT_BACK}", "io-error")
+        if about is None:
+            try:
+                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
+            except FileExistsError:  # by another process, in this moment
+                pass
+            about = os.lstat(self.path)
+        which = about.st_dev, about.st_ino
+        if self._writer is None or which != self._which:
+            self._refuse_foreign(about)
+            self._let_go_writer()
+            db = _connected(self.path)
+            try:
+                found = _version(db, self.path)
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = FULL")
+                for step in schema.STEPS[found:]:
+                    _take(db, step)
+            except BaseException:
+                db.close()
+                raise
+            self._writer = db
+            if which != self._which:
+                with self._reading:
+                    self._let_go_reader()
+                    self._which = which
+        return self._writer
+
+    def _refuse_foreign(self, about: os.stat_result) -> None:
+        """Refuse a file that others may write: who is mailed must not be theirs to say. Raises `Problem`."""
+        owner = os.stat(self.root).st_uid
+        if not stat.S_ISREG(about.st_mode):
+            raise Problem(f"the suppression list {self.path} is no regular file; {PUT_BACK}", "bad-config")
+        if about.st_uid != owner:
+            hint = f"if it is yours: chown {owner} {self.path}*"
+            raise Problem(
+                f"the suppression list {self.path} is of user {about.st_uid}, and the spool of user {owner}; {hint}", "bad-config"
+            )
+        if about.st_mode & 0o022:
+            raise Problem(
+                f"the suppression list {self.path} may be written by others; look at it, then: chmod 600 {self.path}", "bad-config"
+            )
+
+    def _let_go(self) -> None:
+        self._let_go_reader()
+        self._let_go_writer()
+
+    def _let_go_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _let_go_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What SQLite and the system say, as a `Problem`."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            self._seen = -1
+            raise _problem(self.path, error) from None
+        except OSError as error:
+            raise from_os("cannot use the suppression list", self.path, error) from None
+
+
+PUT_BACK: Final = "put back a copy, or an export (`mailer suppress import`), and restart mailer"
+
+
+def health(root: str) -> str:
+    """What is wrong with the list beside the spool at `root`; empty for nothing, also where there is none."""
+    entries = SqliteSuppression(root)
+
+    async def look() -> str:
+        try:
+            return await entries.check()
+        except Problem as problem:
+            return str(problem)
+        finally:
+            await entries.close()
+
+    return asyncio.run(look())
+
+
+class _SqliteBook:
+    """The entries in a transaction of `db`: a `SuppressionBook`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+
+    def entry(self, key: ledger.Key) -> SuppressionEntry | None:
+        row = self.db.execute(schema.ENTRY, key).fetchone()
+        return None if row is None else _entry(row)
+
+    def keep(self, entry: SuppressionEntry) -> None:
+        self.db.execute(schema.KEEP, _row(entry))
+
+    def drop(self, key: ledger.Key) -> None:
+        self.db.execute(schema.DROP, key)
+
+    def newest_change(self) -> int:
+        return int(self.db.execute(schema.NEWEST_CHANGE).fetchone()[0])
+
+    def note(self, line: SuppressionChange) -> None:
+        entries = _as_text(line.before), _as_text(line.after)
+        said = (line.change, _micro(line.at), line.act, line.address, line.scope, line.by, line.note, *entries, line.reason, line.evidence)
+        self.db.execute(schema.NOTE, said)
+
+    def is_proved(self, key: ledger.Key, reason: Reason, evidence: str) -> bool:
+        return self.db.execute(schema.PROVED, (*key, reason.value, evidence)).fetchone() is not None
+
+    def ran_out(self, key: ledger.Key, reason: Reason) -> int:
+        return int(self.db.execute(schema.RAN_OUT, (*key, reason.value)).fetchone()[0])
+
+    def lines_of(self, change: int) -> Sequence[SuppressionChange]:
+        return [_line(row) for row in self.db.execute(schema.LINES, (change,))]
+
+
+def _connected(path: str) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    db.create_function("fits", 2, fits_pattern, deterministic=True)
+    return db
+
+
+def _version(db: sqlite3.Connection, path: str) -> int:
+    """The version of the tables; 0 for an empty file. Raises `Problem` for one of another program, or of a later version."""
+    found = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if found > schema.VERSION:
+        raise Problem(
+            f"the suppression list {path} has version {found}, and this mailer knows versions up to {schema.VERSION}", "bad-config"
+        )
+    names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if names and not (found and {"entries", "log"} <= names):
+        raise Problem(f"the suppression list {path} is a database of another program; {PUT_BACK}", "bad-config")
+    return found
+
+
+def _take(db: sqlite3.Connection, step: str) -> None:
+    """Take one step, unless another process has meanwhile."""
+    before = int(db.execute("PRAGMA user_version").fetchone()[0])
+    try:
+        db.executescript(step)
+    except sqlite3.OperationalError:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        if int(db.execute("PRAGMA user_version").fetchone()[0]) == before:
+            raise
+
+
+def _nearest(rows: Sequence[Any], key: str, scope: str) -> SuppressionEntry | None:
+    found = {entry.key: entry for entry in map(_entry, rows)}
+    return next((found[each] for each in precedence(key, scope) if each in found), None)
+
+
+def _micro(at: float) -> int:
+    return round(at * 1_000_000)
+
+
+def _row(entry: SuppressionEntry) -> tuple[Any, ...]:
+    until = None if entry.until is None else _micro(entry.until)
+    return (*entry[:2], entry.reason.value, *entry[3:6], _micro(entry.at), until, *entry[8:])
+
+
+def _entry(row: Sequence[Any]) -> SuppressionEntry:
+    address, scope, reason, class_, source, evidence, at, until, by, note = row
+    known = REASONS.get(reason, Reason.MANUAL)  # a later version has more of them: whoever stands here is not mailed
+    return SuppressionEntry(
+        address, scope, known, class_, source, evidence, at / 1e6, None if until is None else until / 1e6, by, note,
+    )  # fmt: skip
+
+
+def _as_text(entry: SuppressionEntry | None) -> str | None:
+    if entry is None:
+        return None
+    import json
+
+    return json.dumps(_row(entry), separators=(",", ":"))
+
+
+def _of_text(text: str | None) -> SuppressionEntry | None:
+    if text is None:
+        return None
+    import json
+
+    return _entry(json.loads(text))
+
+
+def _line(row: Sequence[Any]) -> SuppressionChange:
+    serial, change, at, act, address, scope, by, note, before, after, reason, evidence = row
+    made = _of_text(before), _of_text(after)
+    return SuppressionChange(serial, change, at / 1e6, act, address, scope, by, note, *made, reason, evidence)
+
+
+def _problem(path: str, error: sqlite3.Error) -> Problem:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Problem(f"the suppression list {path} is being written for longer than {PATIENCE:.0f} s; try again", "try-again")
+    if code in (sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH):
+        return Problem(f"cannot use the suppression list {path}: {error} (`ls -l {path}*` shows who owns it)", "no-permission")
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM):
+        return Problem(f"cannot use the suppression list {path}: {error}; try again", "try-again")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+        return Problem(f"the suppression list {path} is damaged ({error}); {PUT_BACK}", "io-error")
+    return Problem(f"cannot use the suppression list {path}: {error}", "io-error")
