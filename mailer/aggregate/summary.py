@@ -104,6 +104,9 @@ class TlsReport(NamedTuple):
     contact: str = ""
 
 
+AggregateReport = DmarcReport | TlsReport
+
+
 def day_of(begin: int, end: int) -> int:
     """The day, in whole days since the epoch, that has the middle of a report: days of reporters begin in their own time zones."""
     return (begin + end) // 2 // DAY

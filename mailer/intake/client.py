@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mailer.mail.alarm import OpenAlarm
     from mailer.spool.api import Act, How, Reserve
     from mailer.spool.suspensions import Suspensions
-    from mailer.status.api import Filter, Waiting
+    from mailer.status.api import DmarcSum, Filter, SumReport, TlsSum, Waiting
     from mailer.status.standing import Standing
 
 T = TypeVar("T")
@@ -98,11 +98,23 @@ class RemoteView:
 
     def backlog(self, _cursor: str = "", _limit: int = PAGE) -> Page[Waiting]:
         """Refuse to say what waits: that concerns all mail. Raises `Problem` (no-permission)."""
-        raise Problem("you may not read the spool; ask its owner, or run this as that user", "no-permission")
+        raise _of_all()
 
     def destinations(self, _cursor: str = "", _limit: int = PAGE) -> Page[Standing]:
         """None: the state of destinations concerns all mail."""
         return Page(())
+
+    def dmarc_sums(self, _day: int) -> Iterator[DmarcSum]:
+        """Refuse to say what others report: that concerns all mail. Raises `Problem` (no-permission)."""
+        raise _of_all()
+
+    def tls_sums(self, _day: int) -> Iterator[TlsSum]:
+        """Refuse to say what others report: that concerns all mail. Raises `Problem` (no-permission)."""
+        raise _of_all()
+
+    def aggregate_reports(self, _since: float) -> Iterator[SumReport]:
+        """Refuse to say what others report: that concerns all mail. Raises `Problem` (no-permission)."""
+        raise _of_all()
 
     def alarms(self) -> Sequence[OpenAlarm]:
         """None: what is wrong with this machine's mail is told to those who may read all of it."""
@@ -205,6 +217,10 @@ class RemoteSpool:
             except Problem as problem:
                 return problem
         return refusal
+
+
+def _of_all() -> Problem:
+    return Problem("you may not read the spool; ask its owner, or run this as that user", "no-permission")
 
 
 def question(root: str, line: str, data: bytes = b"") -> tuple[str, bytes]:

@@ -10,7 +10,7 @@ Every list is a `Page`: so many items, and where the next page begins. Whoever w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, Protocol, Self, TypeVar
 
 from mailer.mail.dates import rfc3339
 from mailer.mail.history import LATER
@@ -20,6 +20,7 @@ from mailer.spool import first_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from mailer.aggregate.summary import AggregateReport, DmarcSource, TlsResult
     from mailer.events import Event
     from mailer.mail.alarm import OpenAlarm
     from mailer.mail.history import Status, Word
@@ -190,6 +191,44 @@ class PutOff(NamedTuple):
     cause: Cause
 
 
+class DmarcSum(NamedTuple):
+    """How many messages others have seen on a `day` (whole days since the epoch), alike in `what`; `domain` publishes the policy."""
+
+    day: int
+    domain: str
+    reporter: str
+    what: DmarcSource
+    messages: int
+
+
+class TlsSum(NamedTuple):
+    """How many sessions with hosts of ours others report of a `day`, alike in `what`."""
+
+    day: int
+    reporter: str
+    what: TlsResult
+    sessions: int
+
+
+class SumReport(NamedTuple):
+    """An aggregate report that was counted: `kind` is dmarc or tlsrpt; times are in seconds since the epoch. The rest: `DmarcReport`."""
+
+    kind: str
+    reporter: str
+    report_id: str
+    domain: str
+    begin: float
+    end: float
+    received: float
+    policy: str
+    bad: int
+    trouble: str
+
+
+Counted = Literal["new", "known", "full"]
+"""What became of an aggregate report that was to be counted: it was; it had been before; there is no room for more."""
+
+
 class DaemonState(NamedTuple):
     """Whether a daemon is `running`; `pid` 0 is unknown; `sending` are the IDs of what is delivered this moment."""
 
@@ -254,10 +293,17 @@ class StatusRecorder(Protocol):
         What cannot be read is left out.
         """
 
+    async def count(self, reports: Sequence[AggregateReport], at: float, ours: Callable[[str], bool]) -> Sequence[Counted]:
+        """Add the sums of what others report, each report once, however often it comes; returns what became of each. Raises `StatusError`.
+
+        A report is known by its reporter, ID, domain and beginning. `at` is when it came, and `ours` says whether a domain is: others,
+        which anybody may report on, have less room.
+        """
+
     async def forget(self, before: float) -> int:
         """Delete all that is known of messages that were done with before then (seconds since the epoch); returns how many.
 
-        The one rule of retention. What is pending stays, and so does whatever was heard of since.
+        The one rule of retention. What is pending stays, and so does whatever was heard of since. Sums of days before then go, too.
         """
 
     async def maintain(self) -> None:
@@ -346,6 +392,15 @@ class StatusReader(Protocol):
     def undelivered(self, wanted: Filter, before: Place | None = None) -> Iterator[tuple[Place, Undelivered]]:
         """The recipients that did not get their message, newest first, with their places. `since` is when that was known."""
 
+    def dmarc_sums(self, day: int) -> Iterator[DmarcSum]:
+        """What others have counted of mail in a domain's name, on this day and later, by day; of whatever domain."""
+
+    def tls_sums(self, day: int) -> Iterator[TlsSum]:
+        """What others have counted of sessions with the hosts of a domain, on this day and later, by day; of whatever domain."""
+
+    def aggregate_reports(self, since: float) -> Iterator[SumReport]:
+        """The reports that were counted and end then or later, newest first."""
+
 
 class QueueActs(Protocol):
     """The part of a `mailer.spool.api.Spool` that is about single messages, as operators and users have it."""
@@ -421,6 +476,15 @@ class MailView(Protocol):
     def alarms(self) -> Sequence[OpenAlarm]:
         """The alarms that are open, as the daemon says, or the last one said, the oldest first; nothing where only the user's own mail
         is seen."""
+
+    def dmarc_sums(self, day: int) -> Iterator[DmarcSum]:
+        """What others have counted of mail in a domain's name, on this day and later; refused where only the user's own mail is seen."""
+
+    def tls_sums(self, day: int) -> Iterator[TlsSum]:
+        """What others have counted of sessions with the hosts of a domain, on this day and later; refused as `dmarc_sums` is."""
+
+    def aggregate_reports(self, since: float) -> Iterator[SumReport]:
+        """The reports that were counted and end then or later, newest first; refused as `dmarc_sums` is."""
 
     def summary(self, failures: int = 5) -> Summary:
         """The spool at a glance, with the last `failures`."""

@@ -12,17 +12,19 @@ from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
+from mailer.aggregate.summary import DAY, DmarcReport, TlsReport, day_of
 from mailer.events import AlarmsOpen, Changed, Corrupt, Seen, Settled, Standings, Tried
 from mailer.mail.history import LATER, PENDING, UNDELIVERED
 from mailer.spool import first_id
 
-from .api import PAGE, Page, PutOff, Undelivered, Waiting
+from .api import PAGE, DmarcSum, Page, PutOff, SumReport, TlsSum, Undelivered, Waiting
 from .record import of_entry
 from .story import DIALOGS_EACH, DIALOGS_OF_MESSAGE, DialogLine, of_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from mailer.aggregate.summary import AggregateReport, DmarcSource, TlsResult
     from mailer.events import Event
     from mailer.mail.alarm import OpenAlarm
     from mailer.mail.history import Status
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from mailer.mail.principal import Principal
     from mailer.spool.api import Entry
 
-    from .api import Filter, Place
+    from .api import Counted, Filter, Place
     from .record import RecipientRecord, Record
     from .standing import Standing
     from .story import Attempted
@@ -51,6 +53,7 @@ class MemoryRecorder:
         self.submitters: dict[str, Principal] = {}
         self.standings: dict[str, Standing] = {}
         self.open: list[OpenAlarm] = []
+        self.aggregates: dict[tuple[object, ...], tuple[AggregateReport, float]] = {}
 
     # What is told
 
@@ -152,6 +155,15 @@ class MemoryRecorder:
             found += [PutOff(id, each.domain, each.cause) for each in people if each.status == "deferred" and each.cause is not None]
         return Page(found)
 
+    async def count(self, reports: Sequence[AggregateReport], at: float, _ours: Callable[[str], bool]) -> list[Counted]:
+        """Keep what others report, each report once; returns what became of each. There is room for all."""
+        became: list[Counted] = []
+        for report in reports:
+            key = (type(report), report.reporter, report.report_id, getattr(report, "domain", ""), report.begin)
+            became.append("known" if key in self.aggregates else "new")
+            self.aggregates.setdefault(key, (report, at))
+        return became
+
     async def forget(self, before: float) -> int:
         """Delete all that is known of messages that were done with before then; returns how many."""
         old = [
@@ -162,6 +174,8 @@ class MemoryRecorder:
         for id in old:
             for known in (self.records, self.attempts, self.dialogs, self.submitters):
                 known.pop(id, None)
+        first = int(before // DAY)
+        self.aggregates = {key: (report, at) for key, (report, at) in self.aggregates.items() if day_of(report.begin, report.end) >= first}
         return len(old)
 
     async def maintain(self) -> None:
@@ -185,6 +199,14 @@ class MemoryRecorder:
 
 def _had(recipient: RecipientRecord) -> RecipientRecord:
     return recipient._replace(status="sent", code=0, enhanced_code="", reply="", cause=None, besides="")
+
+
+def _sum_report(report: AggregateReport, at: float) -> SumReport:
+    if isinstance(report, DmarcReport):
+        kind, domain, policy, trouble = "dmarc", report.domain, report.policy, report.trouble
+    else:
+        kind, domain, policy, trouble = "tlsrpt", "", "", ""
+    return SumReport(kind, report.reporter, report.report_id, domain, report.begin, report.end, at, policy, report.bad, trouble)
 
 
 class MemoryReader:
@@ -279,6 +301,29 @@ class MemoryReader:
         found = (self._undelivered(record, wanted) for record in self._oldest())
         every = sorted(chain.from_iterable(found), key=lambda each: each[0], reverse=True)
         return (each for each in every if before is None or each[0] < before)
+
+    def dmarc_sums(self, day: int) -> Iterator[DmarcSum]:
+        """What others have counted of mail in a domain's name, on this day and later, by day; of whatever domain."""
+        found: Counter[tuple[int, str, str, DmarcSource]] = Counter()
+        for each, _ in self._kept.aggregates.values():
+            if isinstance(each, DmarcReport):
+                for what, count in each.counts.items():
+                    found[day_of(each.begin, each.end), each.domain, each.reporter, what] += count
+        return (DmarcSum(*key, count) for key, count in sorted(found.items()) if key[0] >= day)
+
+    def tls_sums(self, day: int) -> Iterator[TlsSum]:
+        """What others have counted of sessions with the hosts of a domain, on this day and later, by day; of whatever domain."""
+        found: Counter[tuple[int, str, TlsResult]] = Counter()
+        for each, _ in self._kept.aggregates.values():
+            if isinstance(each, TlsReport):
+                for what, count in each.counts.items():
+                    found[day_of(each.begin, each.end), each.reporter, what] += count
+        return (TlsSum(*key, count) for key, count in sorted(found.items()) if key[0] >= day)
+
+    def aggregate_reports(self, since: float) -> Iterator[SumReport]:
+        """The reports that were counted and end then or later, newest first."""
+        newest = sorted(self._kept.aggregates.values(), key=lambda each: -each[0].end)
+        return (_sum_report(report, at) for report, at in newest if report.end >= since)
 
     def _undelivered(self, record: Record, wanted: Filter) -> Iterator[tuple[Place, Undelivered]]:
         for at, each in enumerate(record.recipients):

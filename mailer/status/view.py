@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from mailer.spool.api import Entry
     from mailer.spool.files.store import SpoolDirectory
 
-    from .api import Place, StatusReader
+    from .api import DmarcSum, Place, StatusReader, SumReport, TlsSum
     from .standing import Standing
     from .story import Attempted
 
@@ -321,6 +321,18 @@ class View:
     def alarms(self) -> list[OpenAlarm]:
         """The alarms that are open, as the daemon says, or the last one said, the oldest first."""
         return self.reader.alarms()
+
+    def dmarc_sums(self, day: int) -> Iterator[DmarcSum]:
+        """What others have counted of mail in a domain's name, on this day (whole days since the epoch) and later."""
+        return self.reader.dmarc_sums(day)
+
+    def tls_sums(self, day: int) -> Iterator[TlsSum]:
+        """What others have counted of sessions with the hosts of a domain, on this day and later."""
+        return self.reader.tls_sums(day)
+
+    def aggregate_reports(self, since: float) -> Iterator[SumReport]:
+        """The reports that were counted and end then or later, newest first."""
+        return self.reader.aggregate_reports(since)
 
     def backlog(self, cursor: str = "", limit: int = PAGE) -> Page[Waiting]:
         """Each recipient who waits for his mail, by message; not those whose mail is held."""

@@ -61,30 +61,30 @@ def test_a_new_database_is_brought_to_the_last_version_and_stays_there(db: sqlit
     assert schema.version(db) == 0
     schema.migrate(db)
     schema.migrate(db)
-    assert schema.version(db) == schema.VERSION == 5
+    assert schema.version(db) == schema.VERSION == 6
 
 
 def test_each_step_is_taken_once_and_in_order(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """A later version adds its step; what the first one stored is still there."""
     schema.migrate(db)
     db.execute("INSERT INTO attempts (email_id, position, at, recipient, verdict, scope) VALUES ('x', 0, 1, 'a', 'defer', 'host')")
-    step = "BEGIN; ALTER TABLE attempts ADD COLUMN more INTEGER; PRAGMA user_version = 6; COMMIT;"
+    step = "BEGIN; ALTER TABLE attempts ADD COLUMN more INTEGER; PRAGMA user_version = 7; COMMIT;"
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
-    monkeypatch.setattr(schema, "VERSION", 6)
+    monkeypatch.setattr(schema, "VERSION", 7)
     schema.migrate(db)
-    assert schema.version(db) == 6
+    assert schema.version(db) == 7
     assert db.execute("SELECT recipient, more FROM attempts").fetchall() == [("a", None)]
 
 
 def test_a_step_that_fails_leaves_the_version_it_began_with(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it has happened."""
     schema.migrate(db)
-    step = "BEGIN; ALTER TABLE emails ADD COLUMN more TEXT; PRAGMA user_version = 6; SELECT nonsense; COMMIT;"
+    step = "BEGIN; ALTER TABLE emails ADD COLUMN more TEXT; PRAGMA user_version = 7; SELECT nonsense; COMMIT;"
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
     with pytest.raises(sqlite3.OperationalError):
         schema.migrate(db)
     assert columns(db, "emails") == EMAILS
-    assert db.execute("PRAGMA user_version").fetchone() == (5,)
+    assert db.execute("PRAGMA user_version").fetchone() == (6,)
 
 
 @pytest.mark.parametrize("steps", [schema.STEPS[:1], schema.STEPS[:2]])
@@ -175,7 +175,7 @@ def test_the_file_is_in_the_mode_that_lets_others_read(tmp_path: Path) -> None:
     run(made.close())
 
 
-@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("version", [3, 4, 5])
 def test_whoever_looks_before_the_daemon_has_run_sees_an_older_database(tmp_path: Path, version: int) -> None:
     """Read as it is: no alarms are known, and all the rest is there; the daemon brings it to the last version."""
     path = tmp_path / NAME
@@ -187,6 +187,7 @@ def test_whoever_looks_before_the_daemon_has_run_sees_an_older_database(tmp_path
     before.close()
     with reader.Reader(str(path)) as read:
         assert read.alarms() == []
+        assert [*read.dmarc_sums(0), *read.tls_sums(0), *read.aggregate_reports(0)] == []
         assert read.trouble == ""
         assert read.record(id) is not None
     made = writer.SqliteRecorder(str(path))

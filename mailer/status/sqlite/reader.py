@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mailer.mail.history import Status
     from mailer.mail.principal import Principal
 
-    from ..api import Filter, Place, Undelivered, Waiting
+    from ..api import DmarcSum, Filter, Place, SumReport, TlsSum, Undelivered, Waiting
     from ..record import Record
     from ..standing import Standing
     from ..story import Attempted, DialogLine
@@ -230,6 +230,24 @@ class Reader:
         at, id, position = before or (1 << 62, "~", 0)
         bound = {**bound_of(wanted), "since": round(wanted.since * 1e6), "at": at, "id": id, "position": -position}
         return self._good(UNDELIVERED, bound, values.undelivered)
+
+    def dmarc_sums(self, day: int) -> Iterator[DmarcSum]:
+        """What others have counted of mail in a domain's name, on this day and later, by day; of whatever domain."""
+        from . import sums
+
+        return self._good(sums.DMARC_SUMS, (day,), sums.dmarc_sum)
+
+    def tls_sums(self, day: int) -> Iterator[TlsSum]:
+        """What others have counted of sessions with the hosts of a domain, on this day and later, by day; of whatever domain."""
+        from . import sums
+
+        return self._good(sums.TLS_SUMS, (day,), sums.tls_sum)
+
+    def aggregate_reports(self, since: float) -> Iterator[SumReport]:
+        """The reports that were counted and end then or later, newest first."""
+        from . import sums
+
+        return self._good(sums.REPORTS, (round(since * 1e6),), sums.report)
 
     def _good(
         self, statement: str, bound: Mapping[str, object] | tuple[object, ...], read: Callable[[tuple[object, ...]], T]

@@ -12,7 +12,8 @@ from memory or were read back from the spool, which keeps microseconds too. In S
 How long rows live: see `mailer.status.sqlite.writer.SqliteRecorder.forget`. A message that is still pending keeps all of its rows
 but dialogs: of these, the last few of each recipient are kept, and no more in all than `DIALOGS`. `destinations` has what is in
 the daemon's memory: a row goes when the destination does, and all go when a daemon starts. `alarms` has those that are open, and what
-was open when a daemon ended, with which the next one goes on.
+was open when a daemon ended, with which the next one goes on. `aggregate_reports`, `dmarc_rows` and `tlsrpt_rows` have what other hosts
+report in sums, as long as messages that are done with; how many there may be, `mailer.status.sqlite.sums` says.
 """
 
 from __future__ import annotations
@@ -188,7 +189,63 @@ PRAGMA user_version = 5;
 COMMIT;
 """
 
-STEPS = (FIRST, SECOND, THIRD, FOURTH, FIFTH)
+SIXTH = """
+BEGIN IMMEDIATE;
+
+CREATE TABLE aggregate_reports (                      -- aggregate reports whose sums are below; so none counts twice
+    kind          TEXT NOT NULL,                      -- dmarc, tlsrpt
+    reporter      TEXT NOT NULL,                      -- what it says of itself; nothing proves it
+    report_id     TEXT NOT NULL,
+    domain        TEXT NOT NULL,                      -- '' for tlsrpt, which has one for each policy
+    begin_time    INTEGER NOT NULL,
+    end_time      INTEGER NOT NULL,
+    received_time INTEGER NOT NULL,
+    ours          INTEGER NOT NULL,                   -- 1: about a domain that was ours when it came
+    policy        TEXT,                               -- dmarc: none, quarantine, reject
+    bad           INTEGER NOT NULL,                   -- rows of the report that said nothing usable
+    trouble       TEXT,                               -- what the reporter found wrong with the record in the DNS
+    contact       TEXT,
+    PRIMARY KEY (kind, reporter, report_id, domain, begin_time)
+) WITHOUT ROWID;
+
+CREATE TABLE dmarc_rows (                             -- messages that others have seen with a domain of ours in their From, summed
+    day         INTEGER NOT NULL,                     -- since the epoch, in UTC: date(day * 86400, 'unixepoch')
+    domain      TEXT NOT NULL,                        -- that publishes the policy
+    reporter    TEXT NOT NULL,
+    author      TEXT NOT NULL,                        -- the domain of From
+    source      TEXT NOT NULL,                        -- the IP address that they came from; '' for several
+    disposition TEXT NOT NULL,                        -- none, quarantine, reject, pass
+    dkim        INTEGER NOT NULL,                     -- 1: passed, and agrees with From
+    spf         INTEGER NOT NULL,
+    signer      TEXT NOT NULL,                        -- the domain of the best signature, and its result
+    signed      TEXT NOT NULL,
+    path        TEXT NOT NULL,                        -- the domain of the reverse-path, and what SPF says of it
+    allowed     TEXT NOT NULL,
+    override    TEXT NOT NULL,                        -- why the policy was not followed: mailing_list, forwarded, ...
+    ours        INTEGER NOT NULL,
+    messages    INTEGER NOT NULL,
+    PRIMARY KEY (day, domain, reporter, author, source, disposition, dkim, spf, signer, signed, path, allowed, override)
+) WITHOUT ROWID;
+
+CREATE TABLE tlsrpt_rows (                            -- sessions of others with hosts of ours, summed
+    day      INTEGER NOT NULL,
+    domain   TEXT NOT NULL,
+    reporter TEXT NOT NULL,
+    policy   TEXT NOT NULL,                           -- tlsa, sts, no-policy-found
+    result   TEXT NOT NULL,                           -- success, or what failed
+    host     TEXT NOT NULL,                           -- of ours; '' where all of them are meant
+    reason   TEXT NOT NULL,
+    ours     INTEGER NOT NULL,
+    sessions INTEGER NOT NULL,
+    PRIMARY KEY (day, domain, reporter, policy, result, host, reason)
+) WITHOUT ROWID;
+
+PRAGMA user_version = 6;
+
+COMMIT;
+"""
+
+STEPS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH)
 """Step n makes version n + 1 out of version n, as one transaction that sets ``user_version``."""
 
 VERSION = len(STEPS)
@@ -205,7 +262,17 @@ CREATE TEMP VIEW alarms AS SELECT '' AS kind, '' AS key, 0 AS since, 0 AS last, 
 """
 """The same for one of version 4, which knows no alarms."""
 
-VIEWS = {3: AS_FOURTH + AS_FIFTH, 4: AS_FIFTH}
+AS_SIXTH = """
+CREATE TEMP VIEW aggregate_reports AS SELECT '' AS kind, '' AS reporter, '' AS report_id, '' AS domain, 0 AS begin_time, 0 AS end_time,
+    0 AS received_time, 0 AS ours, NULL AS policy, 0 AS bad, NULL AS trouble, NULL AS contact WHERE 0;
+CREATE TEMP VIEW dmarc_rows AS SELECT 0 AS day, '' AS domain, '' AS reporter, '' AS author, '' AS source, '' AS disposition, 0 AS dkim,
+    0 AS spf, '' AS signer, '' AS signed, '' AS path, '' AS allowed, '' AS override, 0 AS ours, 0 AS messages WHERE 0;
+CREATE TEMP VIEW tlsrpt_rows AS SELECT 0 AS day, '' AS domain, '' AS reporter, '' AS policy, '' AS result, '' AS host, '' AS reason,
+    0 AS ours, 0 AS sessions WHERE 0;
+"""
+"""The same for one of version 5, which knows no reports of others."""
+
+VIEWS = {3: AS_FOURTH + AS_FIFTH + AS_SIXTH, 4: AS_FIFTH + AS_SIXTH, 5: AS_SIXTH}
 """By the version that a database has."""
 
 

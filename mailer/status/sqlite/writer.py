@@ -34,16 +34,19 @@ from mailer.spool import first_id, is_id
 
 from ..api import PAGE, Page, PutOff, StatusError
 from ..story import DIALOGS_EACH, DIALOGS_OF_MESSAGE
-from . import file, rows, schema, values
+from . import file, rows, schema, sums, values
 from .rows import Arrears, NewsBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from mailer.aggregate.summary import AggregateReport
     from mailer.events import Event
     from mailer.mail.alarm import OpenAlarm
     from mailer.mail.history import Status
     from mailer.mail.principal import Principal
+
+    from ..api import Counted
 
 T = TypeVar("T")
 
@@ -173,6 +176,10 @@ class SqliteRecorder:
             return await self._apart(lambda: self._mending(lambda: self._put_off(cursor, limit)))
         except StatusError:
             return Page(())
+
+    async def count(self, reports: Sequence[AggregateReport], at: float, ours: Callable[[str], bool]) -> list[Counted]:
+        """Add the sums of what others report, each report once; returns what became of each. Raises `StatusError`."""
+        return await self._apart(lambda: self._mending(lambda: self._count(reports, at, ours)))
 
     async def forget(self, before: float) -> int:
         """Delete all rows of messages that were done with before then (seconds since the epoch); returns how many.
@@ -402,12 +409,17 @@ class SqliteRecorder:
             found.append(each)
         return Page(found)
 
+    def _count(self, reports: Sequence[AggregateReport], at: float, ours: Callable[[str], bool]) -> list[Counted]:
+        with self.transaction() as db:
+            return sums.put(db, reports, at, ours)
+
     def _forget_all(self, before: float) -> int:
         count = 0
         try:
             while forgotten := self._mending(lambda: self._forget(before)):
                 count += forgotten
             self._mending(self._forget_dialogs)
+            self._mending(lambda: self._forget_sums(before))
         except (sqlite3.Error, OSError) as error:
             self.report(f"{self._what} cannot be cleared of what is old: {error}")
         return count
@@ -423,6 +435,10 @@ class SqliteRecorder:
             db.executemany("DELETE FROM submitters WHERE email_id = ?", old)
             db.executemany("DELETE FROM emails WHERE id = ?", old)
         return len(old)
+
+    def _forget_sums(self, before: float) -> None:
+        with self.transaction() as db:
+            sums.forget(db, before)
 
     def _forget_dialogs(self) -> None:
         with self.transaction() as db:
