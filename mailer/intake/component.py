@@ -15,6 +15,7 @@ from mailer.events import Alarm
 from mailer.io.component import Component
 from mailer.mail.principal import unix
 from mailer.spool.files import layout
+from mailer.spool.api import Reserve
 from mailer.spool.files.admit import IntakeTerms
 from mailer.status.api import StatusError
 
@@ -119,13 +120,15 @@ class IntakeComponent(Component):
         each = max(intake.max_connections // 4, 1)
         self._limits = CallLimits(intake.max_connections, each, intake.timeout, self.terms.largest)
         self._rescan = config.delivery.rescan
+        self._keep = Reserve(submission.min_free_space, submission.min_free_inodes)
         if self._server:
             self._server.change(self._limits)
-            self._handlers.terms = self.terms
+            self._handlers.terms, self._handlers.keep = self.terms, self._keep
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         self._handlers = Handlers(self.spool, self.terms, lambda changed: _call(loop, self.look, [changed]))
+        self._handlers.keep = self._keep
         self._server = IntakeServer(self.spool.place, self._handlers.answer, self._limits, self._bug)
 
     # What the rules of the spool ask

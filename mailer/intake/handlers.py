@@ -2,6 +2,7 @@
 
 ========================  ===============================================================================================
 ``put ID`` + spool file   the message is in the spool, durably: ``ok`` and the ID that it has
+``bounce`` + report       a report is kept, durably (`mailer.reports`): ``ok`` and its ID; its first line says how it came
 ``find NAME``             the user's messages of that ID, Message-ID or request id, one JSON object a line
 ``list`` + filter         the user's messages, newest first; ``queue`` those of the spool, oldest first; ``bounces`` recipients in trouble
 ``summary``               how many there are of each kind
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -30,8 +32,10 @@ from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import one_line
 from mailer.operate.queue import cancelling, perform
 from mailer.operate.user_view import UserView
+from mailer.reports.api import MAX_REPORT, Facts
+from mailer.reports.files import take
 from mailer.spool import is_id
-from mailer.spool.api import CorruptMessage, NoSuchMessage, at_once
+from mailer.spool.api import CorruptMessage, NoSuchMessage, Reserve, at_once
 from mailer.spool.files.admit import Stranger, admit
 from mailer.spool.files.handover import ANSWER_CODES
 from mailer.status.api import Filter
@@ -49,7 +53,8 @@ PEOPLE = 25  # recipients in one line; each may have a reply of 4,000 characters
 LONGEST_LINE = 4096  # bytes of the first line of a question; a Message-ID has fewer than a thousand
 ATTEMPTS = 2000  # in one story, the last
 PUT = b"put "
-"""How a question begins that writes. The others only look, and one at a time is enough."""
+LEAVES = (PUT, b"boun")
+"""How a question begins that leaves something with us, by the first four octets. The others only look, and one at a time is enough."""
 
 
 class Handlers:
@@ -59,8 +64,10 @@ class Handlers:
         self.spool = spool
         self.terms = terms
         self.changed = changed
+        self.keep = Reserve(0, 0)
         self._verbs: dict[str, Callable[[Principal, str, bytes], Generator[bytes, None, None]]] = {
             "put": self._put,
+            "bounce": self._bounce,
             "find": self._find,
             "list": partial(self._list, UserView.messages),
             "queue": partial(self._list, UserView.queue),
@@ -109,6 +116,17 @@ class Handlers:
         done = admit(self.spool, data, id, Stranger(who, time.time()), self.terms)
         self.changed(done)
         yield b"ok " + done.encode()
+
+    def _bounce(self, who: Principal, _: str, data: bytes) -> Generator[bytes, None, None]:
+        line, _, content = data.partition(b"\n")
+        try:
+            facts = Facts.read(line)
+        except ValueError:
+            raise Problem("the question does not say how the report came", "usage") from None
+        if len(content) > MAX_REPORT:
+            raise Problem(f"the report has {len(content)} octets, and may have {MAX_REPORT}", "bad-message")
+        came = replace(facts, source="stdin", peer=str(who), at=time.time())  # whatever he says of himself
+        yield b"ok " + take(self.spool.place, content, came, self.keep).encode()
 
     def _find(self, who: Principal, name: str, _: bytes) -> Generator[bytes, None, None]:
         with UserView(self.spool, who) as mail:

@@ -24,7 +24,7 @@ from mailer.mail.problem import Problem
 from mailer.net.server import AcceptLoop, unix_socket
 from mailer.spool.files.handover import MORE, NAME
 
-from .handlers import PUT, refusal
+from .handlers import LEAVES, PUT, refusal
 
 if TYPE_CHECKING:
     import socket
@@ -105,7 +105,7 @@ class IntakeServer:
                 question = await self._question(caller, uid, held)
             if question is None:
                 return False
-            if question.startswith(PUT):
+            if question.startswith(LEAVES):
                 turns = self._writers
             else:
                 turns = self._lookers
@@ -127,7 +127,7 @@ class IntakeServer:
             )
             return None
         question = await self._read(caller, min(length, len(PUT)))
-        if length > SMALL and question != PUT:
+        if length > SMALL and bytes(question) not in LEAVES:
             await self._say(
                 caller, refusal(Problem(f"a question that hands no message in has at most {SMALL} bytes, not {length}", "usage"))
             )

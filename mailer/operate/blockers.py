@@ -1,6 +1,6 @@
 """Why mail waits: what stands between a recipient and his message this moment, and what would take it away.
 
-Pure: what is to be looked at comes as `Facts`. The cases, in the order in which `blockers` looks at them; the
+Pure: what is to be looked at comes as `BlockerFacts`. The cases, in the order in which `blockers` looks at them; the
 first that holds is what counts, those behind it hold too:
 
 ============  ===========================================  ==========================================================
@@ -75,7 +75,7 @@ class Blocker(NamedTuple):
 
 
 @dataclass(slots=True)
-class Facts:
+class BlockerFacts:
     """The facts that blockers are found in. `ways` and `standings` are by domain and by destination; what is not known is left empty.
 
     `due` is the next attempt at a recipient, 0.0 for now; `leaves` the time that it was submitted for, if it is still to come.
@@ -104,7 +104,7 @@ class Facts:
         return ""
 
 
-def blockers(facts: Facts, domain: str, due: float, last: Attempted | None) -> list[Blocker]:
+def blockers(facts: BlockerFacts, domain: str, due: float, last: Attempted | None) -> list[Blocker]:
     """What stands before a recipient in `domain` who is still to get his mail, the most important first."""
     if facts.status == "sending":
         return [Blocker("sending", "it is being delivered this moment")]
@@ -116,7 +116,7 @@ def blockers(facts: Facts, domain: str, due: float, last: Attempted | None) -> l
     return found
 
 
-def _of_message(facts: Facts) -> Iterator[Blocker]:
+def _of_message(facts: BlockerFacts) -> Iterator[Blocker]:
     if facts.status == "held":
         live = facts.config is None or not facts.config.sandbox.holds
         if facts.boxed and live:
@@ -134,7 +134,7 @@ def _of_message(facts: Facts) -> Iterator[Blocker]:
         )
 
 
-def _of_destination(facts: Facts, domain: str, last: Attempted | None) -> Iterator[Blocker]:
+def _of_destination(facts: BlockerFacts, domain: str, last: Attempted | None) -> Iterator[Blocker]:
     key = facts.destination(domain, last)
     pause = facts.pauses.of_domain(domain, facts.now) or facts.pauses.of_way(key, facts.now)
     if pause is not None:
@@ -173,7 +173,7 @@ def _probed(key: str) -> str:
     return leg.removeprefix("relay:") if leg.startswith("relay:") else next(iter(hosts_of(leg)), leg)
 
 
-def _of_attempt(facts: Facts, domain: str, due: float, last: Attempted | None, known: set[BlockerKind]) -> Iterator[Blocker]:
+def _of_attempt(facts: BlockerFacts, domain: str, due: float, last: Attempted | None, known: set[BlockerKind]) -> Iterator[Blocker]:
     """What the last attempt left behind."""
     if last is None or due <= facts.now or last.verdict != "defer":
         return
@@ -234,7 +234,7 @@ def _trusted(relay: str) -> str:
     )
 
 
-def _relay(facts: Facts, domain: str, last: Attempted) -> str:
+def _relay(facts: BlockerFacts, domain: str, last: Attempted) -> str:
     """The name of the relay that was tried for `domain`; empty if it was none. Of several accounts with one host it is that on the way."""
     relays = facts.config.relays if facts.config else {}
     tried = last.host, last.port, last.tls_wanted
@@ -247,7 +247,7 @@ _SETTINGS = {"window": ("max_connections",), "rate": ("message_rate", "connectio
 """Which settings are behind it."""
 
 
-def _limit(facts: Facts, key: str, kind: WaitKind) -> str:
+def _limit(facts: BlockerFacts, key: str, kind: WaitKind) -> str:
     """The settings that make it wait, what they are for that destination, and where they stand."""
     config = facts.config
     if kind == "connections":
@@ -260,7 +260,7 @@ def _limit(facts: Facts, key: str, kind: WaitKind) -> str:
     return ", ".join(f"{each.name} is {each.value} ({each.where})" for each in said) or "it goes on by itself"
 
 
-def _of_turn(facts: Facts, key: str) -> Iterator[Blocker]:
+def _of_turn(facts: BlockerFacts, key: str) -> Iterator[Blocker]:
     """It is due and could go: whether it waits for its turn at the destination, or for the daemon to look."""
     standing = facts.standings.get(key)
     if standing is not None and standing.wait in ("rate", "window", "connections", "breaker"):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mailer.status.record import RecipientRecord, Record
     from mailer.status.story import Attempted, Story
 
-    from .blockers import Blocker, Facts
+    from .blockers import Blocker, BlockerFacts
 
 PATIENCE = 3.0  # seconds for the DNS
 MAX_DOMAINS = 20  # whose way is looked up
@@ -49,7 +49,7 @@ class Diagnosis(NamedTuple):
     """
 
     story: Story
-    facts: Facts
+    facts: BlockerFacts
     daemon: DaemonState
     gives_up: float
     blocked: dict[int, Blocked]
@@ -163,8 +163,8 @@ def _due(story: Story, to: int) -> float:
     return min(last.due, entry.due) if entry.due else last.due  # an operator may have moved the file's time, never the record's
 
 
-def _facts(view: MailView, story: Story, config: Config | None) -> Facts:
-    from .blockers import Facts
+def _facts(view: MailView, story: Story, config: Config | None) -> BlockerFacts:
+    from .blockers import BlockerFacts
 
     submission = config.submission if config else None
     try:
@@ -173,7 +173,7 @@ def _facts(view: MailView, story: Story, config: Config | None) -> Facts:
         story.missing.append(f"which destinations are paused is not known: {error}")
         paused = Suspensions()
     entry, now = story.entry, time.time()
-    return Facts(
+    return BlockerFacts(
         story.record.id,
         story.record.status,
         now,

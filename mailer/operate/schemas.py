@@ -83,6 +83,18 @@ DAEMON = {"running": FLAG, "pid": COUNT.or_null}
 ALARM = _object({"kind": TEXT, "key": SOME, "severity": TEXT, "since": TIME, "last_at": TIME, "count": COUNT, "text": TEXT, "remedy": SOME})
 UNDELIVERED = {"id": TEXT, "from": TEXT, "subject": SOME, "message_status": TEXT, "address": TEXT, "status": TEXT, **REPLY}
 UNDELIVERED |= {"updated_at": TIME, "at": TIME}
+REPORT = {
+    "id": TEXT,
+    "state": TEXT,
+    "at": TIME,
+    "source": TEXT,
+    "size": COUNT,
+    "recipient": SOME,
+    "mail_from": SOME,
+    "peer": SOME,
+    "tls": SOME,
+}
+REPORT |= {"note": ANY}
 STANDING = {
     "destination": TEXT,
     "kind": TEXT,
@@ -298,6 +310,9 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
         _object(UNDELIVERED, "a recipient who did not get it"),
         *(_object({by: TEXT, "count": COUNT, "example": TEXT}, f"with --by {by}") for by in ("reason", "domain", "code")),
     ),
+    "bounces ingest": (_object({"id": TEXT}),),
+    "bounces reports": (_object(REPORT, "a report"),),
+    "bounces show": (_object({**REPORT, "content": TEXT}),),
     "queue list": (
         _object(MESSAGE, "a message"),
         *(

@@ -23,6 +23,9 @@ ReportState: TypeAlias = Literal["new", "done", "unmatched"]
 STATES: tuple[ReportState, ...] = ("new", "done", "unmatched")
 """New: it waits to be acted upon. Done: it was. Unmatched: nothing of ours was found that it is about, so it changed nothing."""
 
+MAX_REPORT = 10_000_000
+"""Octets of a report, where no setting says otherwise. Reports return a header, or at most a message."""
+
 LONGEST_FACT = 1000  # characters of one fact, which a stranger may have said
 
 

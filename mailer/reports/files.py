@@ -78,16 +78,24 @@ class _Head(NamedTuple):
     end: int
 
 
-def take(root: str, content: bytes, facts: Facts, keep: Reserve = NO_RESERVE) -> str:
-    """Keep a report in the spool at `root`, durably; returns its ID. Raises `OSError`, and `Problem` (try-again) without room."""
-    return take_all(root, [(content, facts)], keep)[0]
+def take(root: str, content: bytes, facts: Facts, keep: Reserve = NO_RESERVE, *, owner: bool = False) -> str:
+    """Keep a report in the spool at `root`, durably; returns its ID.
+
+    With `owner`, we act as the spool's. Raises `OSError`, `Problem`: try-again without room, and `ForeignSpool`.
+    """
+    return take_all(root, [(content, facts)], keep, owner=owner)[0]
 
 
 def take_all(
-    root: str, came: Sequence[tuple[bytes, Facts]], keep: Reserve = NO_RESERVE, pool: ThreadPoolExecutor | None = None
+    root: str,
+    came: Sequence[tuple[bytes, Facts]],
+    keep: Reserve = NO_RESERVE,
+    pool: ThreadPoolExecutor | None = None,
+    *,
+    owner: bool = False,
 ) -> list[str]:
     """As `take`, of several, whose files are synced beside each other where there is a `pool`."""
-    prepare(root)
+    prepare(root, owner=owner)
     if lack := layout.shortage(root, *keep, sum(len(content) for content, _ in came)):
         raise Problem(f"the disk of the spool {root} has {lack}; the report was not taken, try again later", "try-again")
     ids = [report_id(content) for content, _ in came]
@@ -145,12 +153,13 @@ def _error(begun: tuple[str, int]) -> OSError | None:
     return None
 
 
-def prepare(root: str) -> None:
-    """Make the directories that are missing. Raises `OSError`, `Problem`."""
+def prepare(root: str, *, owner: bool = False) -> None:
+    """Make the directories that are missing; with `owner`, we act as the spool's. Raises `OSError`, `Problem`."""
     if os.path.isdir(f"{root}/{DIRECTORY}/{STATES[-1]}"):
-        layout.check_owner(root)
+        if not owner:
+            layout.check_owner(root)
         return
-    layout.prepare(root)
+    (layout.make if owner else layout.prepare)(root)
     for path in (f"{root}/{DIRECTORY}", *(f"{root}/{DIRECTORY}/{state}" for state in STATES)):
         if not os.path.isdir(path):
             try:

@@ -11,7 +11,7 @@ from mailer.config import Config
 from mailer.config.kinds import Via
 from mailer.config.sections.relay import Relay
 from mailer.mail.outcome import Cause
-from mailer.operate.blockers import Blocker, Facts, blockers
+from mailer.operate.blockers import Blocker, BlockerFacts, blockers
 from mailer.routing.mx import MailHost, MailHosts
 from mailer.routing.resolve import Resolution, WayOut
 from mailer.routing.table import DEFAULT
@@ -47,7 +47,7 @@ def tried(verdict: str = "defer", **more: Any) -> Attempted:
 def found(status: str = "deferred", *, due: float = NOW + 300, last: Attempted | None = None, **facts: Any) -> list[Blocker]:
     """What stands before the recipient; by default, a daemon runs and nothing does."""
     given: dict[str, Any] = {"running": True, "ways": {"example.net": way()}, "standings": {KEY: CALM}} | facts
-    return blockers(Facts(ID, status, NOW, **given), "example.net", due, last)
+    return blockers(BlockerFacts(ID, status, NOW, **given), "example.net", due, last)
 
 
 def kinds(blockers: list[Blocker]) -> list[str]:

@@ -1,0 +1,94 @@
+"""Reports that come back, as the doors ask of them: hand one in, whoever you are, and see those that were taken.
+
+A program that a mail server starts for a bounce address (a pipe) has the rights of some user, and rarely those of the spool's owner. Then
+the daemon takes the report from it. Where none answers, the report stays with the mail server, which tries again: that is what
+"try-again" says to it. There is no other way in, for what lies in ``drop/`` is mail.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from mailer.mail.problem import Problem, from_os
+from mailer.reports import files
+from mailer.reports.api import STATES, Facts, LoadedReport, ReportRow
+from mailer.spool import is_id
+from mailer.spool.files.handover import PAUSES, Unanswered, ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mailer.reports.api import ReportState
+    from mailer.spool.api import Reserve
+
+PAGE = 100  # rows that are read at a time
+
+
+def ingest(root: str, content: bytes, facts: Facts, keep: Reserve, wait: Callable[[float], None] = time.sleep) -> str:
+    """Take a report into the spool at `root`, or let its daemon take it; returns the ID when it is durable. Raises `Problem`."""
+    try:
+        return files.take(root, content, facts, keep)
+    except PermissionError:
+        pass
+    except OSError as error:
+        raise from_os("cannot take the report", error.filename or root, error) from None
+    except Problem as problem:
+        if problem.kind != "no-permission":
+            raise
+    try:
+        return _handed_over(root, content, facts, wait)
+    except Unanswered as refused:
+        if os.geteuid() == 0:
+            return _as_owner(root, content, facts, keep)
+        raise Problem(
+            f"no daemon answers for the spool {root}, which belongs to another user; the report was not taken, try again later", "try-again"
+        ) from refused
+
+
+def _handed_over(root: str, content: bytes, facts: Facts, wait: Callable[[float], None]) -> str:
+    """Raises `Unanswered` where nobody takes it."""
+    for pause in (*PAUSES, 0.0):
+        try:
+            return ask(root, "bounce", facts.as_line() + content)[0]
+        except Unanswered as trouble:
+            if not trouble.busy or not pause:
+                raise
+            wait(pause)
+    raise AssertionError
+
+
+def _as_owner(root: str, content: bytes, facts: Facts, keep: Reserve) -> str:
+    from mailer.spool.files.owner import acting
+
+    try:
+        with acting(root):
+            return files.take(root, content, facts, keep, owner=True)
+    except OSError as error:
+        raise from_os("cannot take the report", error.filename or root, error) from None
+
+
+def listed(root: str, states: Sequence[ReportState] = STATES, limit: int | None = None) -> Iterator[ReportRow]:
+    """The reports in the spool at `root` that are in these states, in the order of IDs. Raises `Problem`."""
+    after, left = "", limit
+    while left is None or left > 0:
+        try:
+            page = files.listing(root, states, after, PAGE if left is None else min(left, PAGE))
+        except OSError as error:
+            raise from_os("cannot list the reports", error.filename or root, error) from None
+        yield from page.rows
+        left = None if left is None else left - len(page.rows)
+        if not (after := page.after):
+            return
+
+
+def shown(root: str, id: str) -> tuple[ReportRow, LoadedReport]:
+    """The report of this ID, or of the only one that begins so. Raises `Problem`: no-such, usage where several do."""
+    found = [row for row in listed(root) if row.id.startswith(id.upper())] if id else []
+    if len(found) > 1:
+        raise Problem(f"several reports begin with {id}: {', '.join(row.id for row in found[:3])}", "usage")
+    loaded = files.load(root, found[0].id) if found and is_id(found[0].id) else None
+    if loaded is None:
+        raise Problem(f"there is no report {id[:40]!r}; `mailer bounces reports` lists them", "no-such")
+    return found[0], loaded

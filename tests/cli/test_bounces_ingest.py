@@ -1,0 +1,139 @@
+"""``mailer bounces ingest``, ``reports`` and ``show``: what a pipe goes by, and what was taken."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from mailer.intake.handlers import Handlers
+from mailer.mail.principal import unix
+from mailer.reports import files
+from mailer.reports.api import MAX_REPORT, Facts, SettledReport, report_id
+from mailer.spool.files.admit import IntakeTerms
+from tests.cli.terminal import Shell
+from tests.status.office import Office
+
+REPORT = b"Subject: gone\r\n\r\nnobody here\x1b[31m\xff\r\n"
+
+
+@pytest.fixture
+def pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Standard input is a file with `REPORT`; no mail server has set a variable."""
+    for name in ("RECIPIENT", "ORIGINAL_RECIPIENT", "SENDER"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "report"
+    path.write_bytes(REPORT)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(path.open("rb")))
+    return path
+
+
+def waiting(office: Office) -> list[str]:
+    return files.waiting(office.spool.root, 10)
+
+
+@pytest.mark.usefixtures("pipe")
+def test_a_report_is_on_disk_when_the_program_exits_with_zero(office: Office, shell: Shell) -> None:
+    """Its octets as they came; the ID is printed."""
+    said = shell("bounces", "ingest", "--recipient", "bounces+x@example.com", "-f", "<>")
+    id = report_id(REPORT)
+    assert said == (0, f"{id}\n", "")
+    loaded = files.load(office.spool.root, id)
+    assert loaded is not None
+    assert loaded.content == REPORT
+    came = loaded.facts
+    assert (came.source, came.recipient, came.mail_from, came.peer) == ("stdin", "bounces+x@example.com", "", f"unix:{os.getuid()}")
+
+
+@pytest.mark.usefixtures("pipe")
+def test_what_a_mail_server_sets_for_its_pipe_is_read(office: Office, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address before aliases, where a token stands."""
+    for name, value in {"RECIPIENT": "root@h", "ORIGINAL_RECIPIENT": "bounces+t@h", "SENDER": "MAILER-DAEMON@x"}.items():
+        monkeypatch.setenv(name, value)
+    (taken,) = shell("bounces", "ingest", "--json").objects
+    loaded = files.load(office.spool.root, taken["id"])
+    assert loaded is not None
+    assert (loaded.facts.recipient, loaded.facts.mail_from) == ("bounces+t@h", "MAILER-DAEMON@x")
+
+
+@pytest.mark.usefixtures("pipe")
+def test_whatever_this_machine_lacks_is_to_be_tried_again(
+    office: Office, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is told anything else gives the report up."""
+    bad = tmp_path / "bad.toml"
+    bad.write_text("[mailer\n")
+    assert shell("bounces", "ingest", "--config", str(bad)).code == 75
+    monkeypatch.setattr("mailer.io.durable.begin_new", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    said = shell("bounces", "ingest", "--config", os.environ["MAILER_CONFIG"])
+    assert (said.code, said.out) == (75, "")
+    assert waiting(office) == []
+
+
+def test_what_is_no_report_is_refused(office: Office, shell: Shell, pipe: Path) -> None:
+    """Nothing, and what is larger than any: the line says how large."""
+    pipe.write_bytes(b"")
+    assert shell("bounces", "ingest").code == 65
+    with pipe.open("wb") as file:
+        file.truncate(MAX_REPORT + 1)
+    said = shell("bounces", "ingest")
+    assert said.code == 65
+    assert str(MAX_REPORT) in said.err
+    assert waiting(office) == []
+
+
+def foreign(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the spool one of somebody else's."""
+
+    def refused(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("mailer.operate.reports.files.take", refused)
+    monkeypatch.setattr("mailer.operate.reports.os.geteuid", lambda: 70_001)
+
+
+@pytest.mark.usefixtures("pipe")
+def test_without_rights_and_daemon_the_server_has_to_come_again(office: Office, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the line says why."""
+    foreign(office, monkeypatch)
+    said = shell("bounces", "ingest")
+    assert said.code == 75
+    assert "no daemon answers" in said.err
+
+
+def test_the_daemon_takes_it_from_another_user(office: Office) -> None:
+    """Who he is says the kernel, whatever he says; what is too large, or says nothing of how it came, is refused."""
+    handlers = Handlers(office.spool, IntakeTerms(10_000, 10), lambda _: None)
+
+    def answer(question: bytes) -> bytes:
+        return b"".join(handlers.answer(unix(70_001), question))
+
+    facts = Facts("shop", "bounces+x@example.com", peer="unix:0", at=1.0)
+    assert answer(b"bounce\n" + facts.as_line() + REPORT) == b"ok " + report_id(REPORT).encode()
+    loaded = files.load(office.spool.root, report_id(REPORT))
+    assert loaded is not None
+    assert (loaded.facts.source, loaded.facts.peer, loaded.facts.recipient) == ("stdin", "unix:70001", "bounces+x@example.com")
+    assert loaded.facts.at > 1.0
+    assert answer(b"bounce\nx\n" + REPORT).startswith(b"no 64 ")
+    assert answer(b"bounce\n" + facts.as_line() + bytes(MAX_REPORT + 1)).startswith(b"no 65 ")
+    assert waiting(office) == [report_id(REPORT)]
+
+
+def test_reports_are_listed_and_shown(office: Office, shell: Shell) -> None:
+    """With what became of them; what a stranger wrote is harmless on a terminal, and as it came with --raw."""
+    root = office.spool.root
+    assert shell("bounces", "reports").lines == ["No report like that was taken."]
+    facts = Facts("box", "bounces@example.com", at=1_700_000_000.0)
+    one, other = files.take_all(root, [(REPORT, facts), (b"other", facts)])
+    files.settle(root, [SettledReport(one, "unmatched", {"kind": "bounce"})])
+    assert [row["id"] for row in shell("bounces", "reports", "--json").objects] == sorted([one, other])
+    assert [row["id"] for row in shell("bounces", "reports", "--json", "--state", "unmatched").objects] == [one]
+    assert shell("bounces", "reports", "--state", "lost").code == 64
+    shown = shell("bounces", "show", one[:8].lower())
+    assert "nobody here" in shown.out
+    assert "\x1b" not in shown.out
+    assert shell("bounces", "show", "ZZZZ").code == 67
+    (found,) = shell("bounces", "show", one, "--json").objects
+    assert (found["note"], found["state"]) == ({"kind": "bounce"}, "unmatched")
