@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from mailer.events import Alarm
 from mailer.io.component import Component
 from mailer.mail.principal import unix
-from mailer.spool.files import layout
 from mailer.spool.api import Reserve
+from mailer.spool.files import layout
 from mailer.spool.files.admit import IntakeTerms
 from mailer.status.api import StatusError
 

@@ -118,9 +118,9 @@ class Handlers:
         yield b"ok " + done.encode()
 
     def _bounce(self, who: Principal, _: str, data: bytes) -> Generator[bytes, None, None]:
-        line, _, content = data.partition(b"\n")
+        how, _, content = data.partition(b"\n")
         try:
-            facts = Facts.read(line)
+            facts = Facts.read(how)
         except ValueError:
             raise Problem("the question does not say how the report came", "usage") from None
         if len(content) > MAX_REPORT:

@@ -14,6 +14,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `dkim`, `rotation` | keys, their records, signatures of a message; a new key in the place of the old one, in two steps |
 | `api_keys` | the keys of programs that use the HTTP API |
 | `events` | what the journal has of mail, chosen and in order |
+| `reports` | reports that came back: taken from whoever brings one, listed, shown |
 | `hooks` | endpoints of webhooks: how each does, and what is wished of it |
 | `oauth` | a refresh token for a relay, by a device code or a redirect |
 | `probe`, `trust` | how far a session with a server comes; its certificate written down |

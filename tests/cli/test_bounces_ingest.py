@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,15 @@ REPORT = b"Subject: gone\r\n\r\nnobody here\x1b[31m\xff\r\n"
 
 
 @pytest.fixture
-def pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Standard input is a file with `REPORT`; no mail server has set a variable."""
     for name in ("RECIPIENT", "ORIGINAL_RECIPIENT", "SENDER"):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "report"
     path.write_bytes(REPORT)
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(path.open("rb")))
-    return path
+    with path.open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        yield path
 
 
 def waiting(office: Office) -> list[str]:
@@ -66,6 +68,7 @@ def test_whatever_this_machine_lacks_is_to_be_tried_again(
     bad = tmp_path / "bad.toml"
     bad.write_text("[mailer\n")
     assert shell("bounces", "ingest", "--config", str(bad)).code == 75
+    os.lseek(sys.stdin.fileno(), 0, os.SEEK_SET)
     monkeypatch.setattr("mailer.io.durable.begin_new", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     said = shell("bounces", "ingest", "--config", os.environ["MAILER_CONFIG"])
     assert (said.code, said.out) == (75, "")
