@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry
     from mailer.status.standing import Standing
+    from mailer.status.story import HeardReport
 
 
 DaemonNews = Literal[
@@ -76,6 +77,13 @@ class Corrupt(Event):
     id: str
     reason: str
     path: str = ""
+
+
+@dataclass(slots=True)
+class Heard(Event):
+    """A report of another host was read, matched and acted upon: what it says, recipient by recipient. The status has it by then."""
+
+    reports: Sequence[HeardReport]
 
 
 @dataclass(slots=True)

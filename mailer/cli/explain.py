@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mailer.operate.explain import Blocked, Diagnosis
     from mailer.routing.resolve import Resolution
     from mailer.status.record import Record
-    from mailer.status.story import Attempted, DialogLine, Story
+    from mailer.status.story import Attempted, DialogLine, HeardReport, Story
 
     from .options import Given
     from .show import Block, Piece
@@ -103,6 +103,8 @@ def _page(what: Diagnosis, now: float, *, whole: bool = False) -> Iterator[Block
         yield from _ways(what.facts.ways)
     if story.reports:
         yield from _reports(story.reports, now)
+    if story.heard:
+        yield from _heard(story.heard, now, whole)
     if story.missing:
         yield BLANK
         yield Line([Cell("Not known", "strong")])
@@ -313,6 +315,33 @@ def _reports(reports: Sequence[Record], now: float) -> Iterator[Block]:
         yield Line(["  ", report.id, "  ", show.status(report.status), Cell(told, "quiet")])
 
 
+TRUSTED = {
+    "token": "proved by the token in the address that it came to",
+    "ours": "known by the name of the message alone, which others may have read",
+    "none": "nothing shows that it is about this message",
+}
+
+
+def _heard(reports: Sequence[HeardReport], now: float, whole: bool) -> Iterator[Block]:
+    """What other hosts reported later, the last of it unless the `whole` story is told."""
+    yield BLANK
+    yield Line([Cell("What came back", "strong")])
+    left_out = 0 if whole else max(len(reports) - SHOWN, 0)
+    if left_out:
+        yield Line([Cell(f"  {left_out} earlier ones are not shown; --verbose shows them", "quiet")])
+    for report in reports[left_out:]:
+        yield Line(["  ", _when(report.at, now), "  ", Cell(f"{report.kind} about {report.recipient or 'nobody in particular'}", "strong")])
+        said = " ".join(part for part in (report.status, report.reply[1]) if part)
+        found: list[tuple[str, str]] = [
+            ("says", said),
+            ("means", report.class_),
+            ("trust", TRUSTED.get(report.trust, report.trust)),
+            ("so", report.effect),
+            ("report", f"{report.id} from {report.source}"),
+        ]
+        yield Fields([(f"      {label:<8}", value) for label, value in found if value])
+
+
 COMMAND = Subcommand(
     "explain",
     run,
@@ -322,7 +351,7 @@ COMMAND = Subcommand(
         "request id: when it was submitted and by whom; each attempt, with the "
         "host, the TLS that was wanted and achieved, how long each step took, what the host said and what that means; of the last "
         "attempts that failed also what was said to and fro, without passwords and without the message. Then, for each recipient who "
-        "waits: what it waits for, until when, and what would take that away; and the reports that were sent about it.\n\n"
+        "waits: what it waits for, until when, and what would take that away; the reports that were sent about it, and what other hosts reported later.\n\n"
         "The answer comes from the spool, the status database and the daemon's own account of its destinations. Without a "
         "daemon, or without the database, it says what is left and what is not known. To say where the mail would go now, it asks "
         "the DNS, for three seconds at most.\n\n"

@@ -23,7 +23,7 @@ from mailer.spool.files import layout, message_file, suspensions
 from mailer.spool.files.handover import Unanswered, ask
 from mailer.status.api import PAGE, DaemonState, Page, Summary, Undelivered
 from mailer.status.record import RecipientRecord, Record
-from mailer.status.story import Attempted, DialogLine, Story
+from mailer.status.story import Attempted, DialogLine, HeardReport, Story
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,6 +82,7 @@ class RemoteView:
             told.dialogs,
             told.reports,
             told.missing,
+            told.heard,
         )
 
     def messages(self, wanted: Filter, cursor: str = "", limit: int = PAGE) -> Page[Record]:
@@ -152,6 +153,7 @@ class _Told:
     def __init__(self, documents: Iterator[dict[str, Any]]) -> None:
         self.attempts: list[Attempted] = []
         self.dialogs: dict[int, list[DialogLine]] = {}
+        self.heard: list[HeardReport] = []
         self.reports: list[Record] = []
         self.missing: list[str] = []
         for document in documents:
@@ -160,6 +162,8 @@ class _Told:
             elif "dialog" in document:
                 key, lines = document["dialog"]
                 self.dialogs[key] = [DialogLine(*line) for line in lines]
+            elif "heard" in document:
+                self.heard.append(HeardReport(**document["heard"]))
             elif "missing" in document:
                 self.missing = document["missing"]
             else:

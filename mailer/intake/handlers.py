@@ -159,6 +159,7 @@ class Handlers:
         yield from _told([{"missing": story.missing}])
         yield from _line_each("attempt", map(_members, story.attempts))
         yield from _line_each("dialog", story.dialogs.items())
+        yield from _line_each("heard", map(_members, story.heard))
         for report in story.reports:
             yield from _record(_members(report))
 

@@ -68,6 +68,7 @@ class Diagnosis(NamedTuple):
             {"id": report.id, "to": report.recipients[0].address, "status": report.status, "queued_at": rfc3339(report.queued_at)}
             for report in story.reports
         ]
+        document["heard"] = [report.as_json() for report in story.heard]
         document["daemon"] = {"running": self.daemon.running, "pid": self.daemon.pid or None}
         document["sandbox"] = self.facts.config and self.facts.config.sandbox.as_json()
         document["not_known"] = story.missing

@@ -175,6 +175,24 @@ EXPLAINED = {
     "tries": _list(_object(TRY)),
     "ways": _list(_object({"domain": TEXT, "destination": SOME, "hosts": _list(_object({"host": TEXT, "port": COUNT})), "error": SOME})),
     "reports": _list(_object({"id": TEXT, "to": TEXT, "status": TEXT, "queued_at": TIME})),
+    "heard": _list(
+        _object(
+            {
+                "id": TEXT,
+                "at": TIME,
+                "source": TEXT,
+                "kind": TEXT,
+                "trust": TEXT,
+                "message": SOME,
+                "recipient": SOME,
+                "action": SOME,
+                "status": SOME,
+                "diagnostic": SOME,
+                "class": SOME,
+                "effect": SOME,
+            }
+        )
+    ),
     "daemon": _object(DAEMON),
     "sandbox": SANDBOX,
     "not_known": _list(TEXT),

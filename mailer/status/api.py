@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from .record import RecipientRecord, Record
     from .standing import Standing
-    from .story import Attempted, DialogLine, Story
+    from .story import Attempted, DialogLine, HeardReport, Story
 
 T = TypeVar("T")
 
@@ -349,6 +349,9 @@ class StatusReader(Protocol):
 
     def dialogs(self, id: str) -> dict[int, list[DialogLine]]:
         """What was said in the last attempts at message `id` that failed, by `Attempted.key`."""
+
+    def heard(self, id: str, most: int) -> list[HeardReport]:
+        """What reports of others said about message `id`, oldest first, the first `most`."""
 
     def standings(self, after: str = "") -> Iterator[Standing]:
         """How it stood with each destination when the daemon last said so, by key, those behind the key `after`."""

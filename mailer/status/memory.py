@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from mailer.aggregate.summary import DAY, DmarcReport, TlsReport, day_of
-from mailer.events import AlarmsOpen, Changed, Corrupt, Seen, Settled, Standings, Tried
+from mailer.events import AlarmsOpen, Changed, Corrupt, Heard, Seen, Settled, Standings, Tried
 from mailer.mail.history import LATER, PENDING, UNDELIVERED
 from mailer.spool import first_id
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .api import Counted, Filter, Place
     from .record import RecipientRecord, Record
     from .standing import Standing
-    from .story import Attempted
+    from .story import Attempted, HeardReport
 
 LOST = "it has left the spool; the record of its last attempt was lost"
 
@@ -52,6 +52,7 @@ class MemoryRecorder:
         self.dialogs: dict[str, dict[int, tuple[int, list[DialogLine]]]] = {}
         self.submitters: dict[str, Principal] = {}
         self.standings: dict[str, Standing] = {}
+        self.heard: dict[tuple[str, int], HeardReport] = {}
         self.open: list[OpenAlarm] = []
         self.aggregates: dict[tuple[object, ...], tuple[AggregateReport, float]] = {}
 
@@ -82,6 +83,9 @@ class MemoryRecorder:
                 for key in gone:
                     self.standings.pop(key, None)
 
+            case Heard(reports=reports):
+                for report in reports:
+                    self._hear(report)
             case AlarmsOpen(alarms=alarms):
                 self.open = sorted(alarms, key=lambda each: (each.since, each.kind, each.key))
 
@@ -117,6 +121,18 @@ class MemoryRecorder:
             nth[position] = nth.get(position, 0) + 1
             if nth[position] > DIALOGS_EACH or rank >= DIALOGS_OF_MESSAGE:
                 del kept[key]
+
+    def _hear(self, report: HeardReport) -> None:
+        self.heard.setdefault((report.id, report.nth), report)
+        record = self.records.get(report.message)
+        if record is None or (status := report.makes) is None or report.position >= len(record.recipients):
+            return
+        known = record.recipients[report.position]
+        if known.status not in ("complained", status):
+            (code, text), at = report.reply, max(report.at, known.updated_at)
+            record.recipients[report.position] = known._replace(
+                status=status, code=code, enhanced_code=report.status, reply=text, updated_at=at, cause=None, besides=""
+            )
 
     def _lose(self, id: str, why: str, at: float) -> None:
         people = [
@@ -176,6 +192,8 @@ class MemoryRecorder:
                 known.pop(id, None)
         first = int(before // DAY)
         self.aggregates = {key: (report, at) for key, (report, at) in self.aggregates.items() if day_of(report.begin, report.end) >= first}
+        gone = set(old)
+        self.heard = {key: each for key, each in self.heard.items() if each.message not in gone and (each.message or each.at >= before)}
         return len(old)
 
     async def maintain(self) -> None:
@@ -234,6 +252,11 @@ class MemoryReader:
     def dialogs(self, id: str) -> dict[int, list[DialogLine]]:
         """What was said in the last attempts at message `id` that failed, by `Attempted.key`."""
         return {key: lines for key, (_, lines) in sorted(self._kept.dialogs.get(id, {}).items())}
+
+    def heard(self, id: str, most: int) -> list[HeardReport]:
+        """What reports of others said about message `id`, oldest first, the first `most`."""
+        found = [each for each in self._kept.heard.values() if each.message == id]
+        return sorted(found, key=lambda each: (each.at, each.id, each.nth))[:most]
 
     def standings(self, after: str = "") -> Iterator[Standing]:
         """How it stood with each destination when the daemon last said so, by key, those behind the key `after`."""

@@ -138,10 +138,69 @@ def of_outcome(outcome: Outcome, recipient: str) -> Attempted:
     )
 
 
+class HeardReport(NamedTuple):
+    """What a report that came back said of one recipient: number `nth` of those in the report `id`, which `source` brought `at` that time.
+
+    `kind` is that of the report (`mailer.dsn.reported`), `trust` how sure it is what message it is about (`mailer.bounces.matching`).
+    `message` is our ID of that and `position` the number of the recipient in its envelope; "" and -1 where nothing was found. `recipient`,
+    `action`, `status` and `diagnostic` are the report's words, `class_` what they mean, and `effect` what became of it, for a person.
+    """
+
+    id: str
+    nth: int
+    at: float
+    source: str
+    kind: str
+    trust: str
+    message: str = ""
+    position: int = -1
+    recipient: str = ""
+    action: str = ""
+    status: str = ""
+    diagnostic: str = ""
+    class_: str = ""
+    effect: str = ""
+
+    @property
+    def makes(self) -> Literal["bounced", "complained"] | None:
+        """What its recipient is from then on; None where it says nothing of what became of the message."""
+        if not self.message or self.position < 0:
+            return None
+        if self.kind == "complaint":
+            return "complained"
+        return "bounced" if self.kind == "bounce" and self.action == "failed" else None
+
+    @property
+    def reply(self) -> tuple[int, str]:
+        """The code of SMTP in its words, 0 if they do not begin with one, and what stands behind it and the enhanced code."""
+        words = self.diagnostic
+        code = int(words[:3]) if words[:3].isdecimal() and words[:3].isascii() and words[3:4] in ("", " ", "-") else 0
+        text = words[4:] if code else words
+        return code, text.removeprefix(self.status).lstrip() if self.status else text
+
+    def as_json(self) -> dict[str, object]:
+        """As ``mailer explain --json`` has it."""
+        return {
+            "id": self.id,
+            "at": rfc3339(self.at),
+            "source": self.source,
+            "kind": self.kind,
+            "trust": self.trust,
+            "message": self.message or None,
+            "recipient": self.recipient or None,
+            "action": self.action or None,
+            "status": self.status or None,
+            "diagnostic": self.diagnostic or None,
+            "class": self.class_ or None,
+            "effect": self.effect or None,
+        }
+
+
 class Story(NamedTuple):
     """The story of a message. `entry` is its file, if it is still in the spool, `who` handed it over, if that is known.
 
-    `attempts` are in the order of time, `dialogs` by `Attempted.key`. `missing` says for a person what is not known.
+    `attempts` are in the order of time, `dialogs` by `Attempted.key`. `reports` are those that were written here, `heard` is what those of
+    others said. `missing` says for a person what is not known.
     """
 
     record: Record
@@ -151,6 +210,7 @@ class Story(NamedTuple):
     dialogs: Mapping[int, Sequence[DialogLine]]
     reports: Sequence[Record]
     missing: list[str]
+    heard: Sequence[HeardReport] = ()
 
     @property
     def told(self) -> dict[str, object]:

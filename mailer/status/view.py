@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .story import Attempted
 
 SAME_TIME = 10  # symbols of an ID that say when; those of a report are those of the message that it is about
+MOST_HEARD = 1000  # reports of others that are told of one message: a host may send as many as it likes
 ON_THEIR_WAY = ("queued", "deferred")
 
 
@@ -444,7 +445,7 @@ def _told(record: Record, entry: Entry | None, kept: StatusReader, reports: Sequ
     missing = list(_missing(kept, entry, len(attempts) > len(known)))
     if len(attempts) == most:
         missing.append(f"what was before the last {most} attempts is not shown; the owner of the spool can see all")
-    return Story(record, entry, who, attempts, kept.dialogs(record.id), reports, missing)
+    return Story(record, entry, who, attempts, kept.dialogs(record.id), reports, missing, kept.heard(record.id, MOST_HEARD))
 
 
 def _attempts(entry: Entry | None, known: Sequence[Attempted]) -> list[Attempted]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..api import DmarcSum, Filter, Place, SumReport, TlsSum, Undelivered, Waiting
     from ..record import Record
     from ..standing import Standing
-    from ..story import Attempted, DialogLine
+    from ..story import Attempted, DialogLine, HeardReport
 
 T = TypeVar("T")
 
@@ -50,6 +50,10 @@ SELECT position, at, recipient, verdict, scope, host, ip, port, tls_wanted, tls_
     remote_queue_id, steps, reused, cause, besides FROM attempts WHERE email_id = ? ORDER BY at DESC, position DESC LIMIT ?
 """
 DIALOGS = "SELECT at, lines FROM dialogs WHERE email_id = ? ORDER BY at"
+HEARD = """
+SELECT id, nth, at, source, kind, trust, email_id, position, recipient, action, status, diagnostic, class, effect
+FROM reports WHERE email_id = ? ORDER BY at, id, nth LIMIT ?
+"""
 WAITING = """
 SELECT e.id, e.queued_time, r.domain, r.mx_host, r.smtp_response_code, r.enhanced_code, r.smtp_response_message, r.cause
 FROM emails e JOIN email_recipients r ON r.email_id = e.id
@@ -156,6 +160,10 @@ class Reader:
     def dialogs(self, id: str) -> dict[int, list[DialogLine]]:
         """What was said in the last attempts at message `id` that failed, by `Attempted.key`."""
         return dict(self._good(DIALOGS, (id,), values.dialog))
+
+    def heard(self, id: str, most: int) -> list[HeardReport]:
+        """What reports of others said about message `id`, oldest first, the first `most`."""
+        return list(self._good(HEARD, (id, most), values.heard))
 
     def standings(self, after: str = "") -> Iterator[Standing]:
         """How it stood with each destination when the daemon last said so, by key, those behind the key `after`."""

@@ -26,7 +26,7 @@ from ..standing import FOREVER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mailer.events import AlarmsOpen, Corrupt, Event, Standings
+    from mailer.events import AlarmsOpen, Corrupt, Event, Heard, Standings
     from mailer.mail.alarm import OpenAlarm
     from mailer.mail.envelope import Envelope
     from mailer.mail.history import Status
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from mailer.spool.api import Entry
 
     from ..standing import Standing
+    from ..story import HeardReport
+
+    Other = Corrupt | Standings | AlarmsOpen | Heard
+    """Events that are about something else than messages on their way."""
 
 KEPT = 60_000  # rows in arrears: some 20,000 messages that were delivered to one recipient each, and some 50 MB
 LIMIT = 2000  # characters of any text: a hostile reply may have 64 KiB, and a person reads the first lines
@@ -263,6 +267,24 @@ def alarm(value: OpenAlarm, at: float) -> Row:
     )  # fmt: skip
 
 
+def heard(value: HeardReport) -> Row:
+    """The row of `reports`."""
+    return (
+        value.id, value.nth, micros(value.at), clean(value.source[:LIMIT]), value.kind, value.trust, value.message or None,
+        value.position if value.message and value.position >= 0 else None, _short(value.recipient), _short(value.action),
+        _short(value.status), _short(value.diagnostic), _short(value.class_), _short(value.effect),
+    )  # fmt: skip
+
+
+def marked(value: HeardReport) -> dict[str, object]:
+    """What the row of a recipient of `email_recipients` learns from a report that makes him bounced or complained."""
+    code, text = value.reply
+    return {
+        "id": value.message, "position": value.position, "status": value.makes, "code": code or None, "enhanced": _short(value.status),
+        "text": _short(text), "at": micros(value.at),
+    }  # fmt: skip
+
+
 def _short(text: str) -> str | None:
     return clean(text[:LIMIT]) or None
 
@@ -312,10 +334,10 @@ class NewsBatch(NamedTuple):
     attempts: Sequence[Row]
     dialogs: Sequence[Row]
     strangers: Sequence[tuple[str, int | str]]
-    others: Sequence[Corrupt | Standings | AlarmsOpen]
+    others: Sequence[Other]
 
     @classmethod
-    def of(cls, news: Sequence[News], others: Sequence[Corrupt | Standings | AlarmsOpen]) -> NewsBatch:
+    def of(cls, news: Sequence[News], others: Sequence[Other]) -> NewsBatch:
         """The batch of the `news` and of `others`."""
         return cls(
             [email(item) for item in news],

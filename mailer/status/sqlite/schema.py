@@ -240,6 +240,27 @@ CREATE TABLE tlsrpt_rows (                            -- sessions of others with
     PRIMARY KEY (day, domain, reporter, policy, result, host, reason)
 ) WITHOUT ROWID;
 
+CREATE TABLE reports (                                -- what reports of other hosts said, a row for each recipient of one
+    id         TEXT NOT NULL,                         -- of the report: the name of its file in reports/
+    nth        INTEGER NOT NULL,                      -- of its recipients, from 0
+    at         INTEGER NOT NULL,                      -- when it came
+    source     TEXT NOT NULL,
+    kind       TEXT NOT NULL,                         -- bounce, delay, delivered, complaint, auto-reply, ...
+    trust      TEXT NOT NULL,                         -- token, ours, none
+    email_id   TEXT,                                  -- NULL: nothing of ours was found that it is about
+    position   INTEGER,
+    recipient  TEXT,
+    action     TEXT,
+    status     TEXT,                                  -- an enhanced code
+    diagnostic TEXT,
+    class      TEXT,
+    effect     TEXT,                                  -- what became of it, for a person
+    PRIMARY KEY (id, nth)
+) WITHOUT ROWID;
+
+CREATE INDEX reports_email ON reports (email_id) WHERE email_id IS NOT NULL;
+CREATE INDEX reports_at ON reports (at);
+
 PRAGMA user_version = 6;
 
 COMMIT;
@@ -269,6 +290,8 @@ CREATE TEMP VIEW dmarc_rows AS SELECT 0 AS day, '' AS domain, '' AS reporter, ''
     0 AS spf, '' AS signer, '' AS signed, '' AS path, '' AS allowed, '' AS override, 0 AS ours, 0 AS messages WHERE 0;
 CREATE TEMP VIEW tlsrpt_rows AS SELECT 0 AS day, '' AS domain, '' AS reporter, '' AS policy, '' AS result, '' AS host, '' AS reason,
     0 AS ours, 0 AS sessions WHERE 0;
+CREATE TEMP VIEW reports AS SELECT '' AS id, 0 AS nth, 0 AS at, '' AS source, '' AS kind, '' AS trust, NULL AS email_id, NULL AS position,
+    NULL AS recipient, NULL AS action, NULL AS status, NULL AS diagnostic, NULL AS class, NULL AS effect WHERE 0;
 """
 """The same for one of version 5, which knows no reports of others."""
 

@@ -19,7 +19,7 @@ from mailer.spool import is_id
 from ..api import PutOff, Undelivered, Waiting
 from ..record import RecipientRecord, Record
 from ..standing import FOREVER, Standing
-from ..story import Attempted, DialogLine, Speaker
+from ..story import Attempted, DialogLine, HeardReport, Speaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -206,6 +206,27 @@ def alarm(row: Sequence[object]) -> OpenAlarm:
         _text(text),
         _text(remedy),
         bool(told),
+    )
+
+
+def heard(row: Sequence[object]) -> HeardReport:
+    """What a report said of one recipient. Raises `BadRow`."""
+    id, nth, at, source, kind, trust, message, position, recipient, action, status, diagnostic, class_, effect = row
+    return HeardReport(
+        id_of(id),
+        _count(nth),
+        _moment(at),
+        _text(source),
+        _text(kind),
+        _text(trust),
+        _text(message),
+        -1 if position is None else _count(position),
+        _text(recipient),
+        _text(action),
+        _text(status),
+        _text(diagnostic),
+        _text(class_),
+        _text(effect),
     )
 
 

@@ -28,7 +28,7 @@ from contextlib import closing, contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-from mailer.events import AlarmsOpen, Corrupt, Standings
+from mailer.events import AlarmsOpen, Corrupt, Heard, Standings
 from mailer.mail.principal import from_key
 from mailer.spool import first_id, is_id
 
@@ -100,6 +100,17 @@ PUT_STANDING = "INSERT OR REPLACE INTO destinations VALUES (?, ?, ?, ?, ?, ?, ?,
 
 PUT_ALARM = "INSERT OR REPLACE INTO alarms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
+PUT_REPORT = """
+INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, nth) DO NOTHING
+"""
+
+# Whoever has complained has had the mail. A second report of the same changes nothing.
+MARK = """
+UPDATE email_recipients SET status = :status, smtp_response_code = :code, enhanced_code = :enhanced, smtp_response_message = :text,
+    last_update_time = max(:at, last_update_time), cause = NULL, besides = NULL
+    WHERE email_id = :id AND position = :position AND status <> 'complained' AND status <> :status
+"""
+
 LOSE = "UPDATE emails SET status = 'failed', error_message = :why, next_attempt_time = NULL WHERE id = :id"
 LOSE_RECIPIENTS = """
 UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, last_update_time = :at, cause = NULL, besides = NULL
@@ -141,7 +152,7 @@ class SqliteRecorder:
         news = rows.gather(events)
         if len(news) > BUSY:
             news = [item for item in news if item.entry.history.outcomes or item.entry.state != "queued"]
-        others = [event for event in events if isinstance(event, Corrupt | Standings | AlarmsOpen)]
+        others = [event for event in events if isinstance(event, Corrupt | Standings | AlarmsOpen | Heard)]
         if sum([item.entry.history.count for item in news]) > HEAVY:
             await self._apart(lambda: self._take_all(rows.portions(news, HEAVY), others))
         else:
@@ -301,7 +312,7 @@ class SqliteRecorder:
 
     # What is written
 
-    def _take_all(self, portions: Iterable[Sequence[rows.News]], others: Sequence[Corrupt | Standings | AlarmsOpen]) -> None:
+    def _take_all(self, portions: Iterable[Sequence[rows.News]], others: Sequence[rows.Other]) -> None:
         """One after the other. What cannot be written is in arrears, and does not keep the others from being so."""
         trouble: sqlite3.Error | OSError | None = None
         batches = chain(((portion, ()) for portion in portions), [((), others)])
@@ -375,6 +386,8 @@ class SqliteRecorder:
                     _put_standings(db, event)
                 elif isinstance(event, AlarmsOpen):
                     _put_alarms(db, event)
+                elif isinstance(event, Heard):
+                    _put_reports(db, event)
                 elif is_id(event.id):
                     _lose(db, event)
 
@@ -420,6 +433,7 @@ class SqliteRecorder:
                 count += forgotten
             self._mending(self._forget_dialogs)
             self._mending(lambda: self._forget_sums(before))
+            self._mending(lambda: self._forget_reports(before))
         except (sqlite3.Error, OSError) as error:
             self.report(f"{self._what} cannot be cleared of what is old: {error}")
         return count
@@ -433,12 +447,18 @@ class SqliteRecorder:
             db.executemany("DELETE FROM email_recipients WHERE email_id = ?", old)
             db.executemany("DELETE FROM dialogs WHERE email_id = ?", old)
             db.executemany("DELETE FROM submitters WHERE email_id = ?", old)
+            db.executemany("DELETE FROM reports WHERE email_id = ?", old)
             db.executemany("DELETE FROM emails WHERE id = ?", old)
         return len(old)
 
     def _forget_sums(self, before: float) -> None:
         with self.transaction() as db:
             sums.forget(db, before)
+
+    def _forget_reports(self, before: float) -> None:
+        """Those that are about nothing of ours: all others go with their message."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM reports WHERE email_id IS NULL AND at < ?", (rows.micros(before),))
 
     def _forget_dialogs(self) -> None:
         with self.transaction() as db:
@@ -455,6 +475,11 @@ def _put_standings(db: sqlite3.Connection, event: Standings) -> None:
 def _put_alarms(db: sqlite3.Connection, event: AlarmsOpen) -> None:
     db.execute("DELETE FROM alarms")
     db.executemany(PUT_ALARM, [rows.alarm(alarm, event.at) for alarm in event.alarms])
+
+
+def _put_reports(db: sqlite3.Connection, event: Heard) -> None:
+    db.executemany(PUT_REPORT, [rows.heard(each) for each in event.reports])
+    db.executemany(MARK, [rows.marked(each) for each in event.reports if each.makes])
 
 
 def _lose(db: sqlite3.Connection, event: Corrupt) -> None:
