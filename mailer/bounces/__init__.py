@@ -7,6 +7,6 @@
 
 from __future__ import annotations
 
-from .reports import REPORTED, Quota, Report, Reports, due_report, report_id
+from .reports import REPORTED, OwnReport, Quota, Reports, due_report, report_id
 
-__all__ = ["REPORTED", "Quota", "Report", "Reports", "due_report", "report_id"]
+__all__ = ["REPORTED", "OwnReport", "Quota", "Reports", "due_report", "report_id"]

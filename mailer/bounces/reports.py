@@ -82,7 +82,7 @@ def wants(notify: str, what: str) -> bool:
     return not notify or what in notify.split(",")
 
 
-class Report(NamedTuple):
+class OwnReport(NamedTuple):
     """A report to be put: its `id`, and the `message` for the sender of the original, from the null reverse-path."""
 
     id: str
@@ -117,7 +117,7 @@ class Reports:
         self.max_per_hour = max_per_hour
         self.max_per_hour_in_all = max_per_hour_in_all
 
-    def report_for(self, entry: Entry, outcomes: Sequence[Outcome], content: bytes) -> Report | None:
+    def report_for(self, entry: Entry, outcomes: Sequence[Outcome], content: bytes) -> OwnReport | None:
         """The report that `outcomes` of `entry` call for, or None. `content` is the message as it is in the spool."""
         if not self.due(entry.envelope, outcomes):
             return None
@@ -158,7 +158,7 @@ class Reports:
         after = self.delay_warning or (LATE if notify else 0.0) or longest
         return bool(after) and age >= after and wants(notify, "DELAY")
 
-    def confirmations(self, entry: Entry, owed: Iterable[tuple[int, Kind]], content: bytes) -> list[Report]:
+    def confirmations(self, entry: Entry, owed: Iterable[tuple[int, Kind]], content: bytes) -> list[OwnReport]:
         """Reports of success that the sender asked for and no host after us will send. RFC 3461 §5.2.2, §5.2.3"""
         if not entry.envelope.sender or not self.enabled:
             return []
@@ -168,7 +168,7 @@ class Reports:
                 kinds.setdefault(kind, []).append(last)
         return [self._write(entry, outcomes, kind, content) for kind, outcomes in kinds.items()]
 
-    def warning_for(self, entry: Entry, outcomes: Sequence[Outcome], content: bytes, until: float) -> Report:
+    def warning_for(self, entry: Entry, outcomes: Sequence[Outcome], content: bytes, until: float) -> OwnReport:
         """The warning about those who are `late`; they are tried `until` then (seconds since the epoch, 0.0 for ever)."""
         return self._write(entry, outcomes, "delayed", content, until)
 
@@ -176,7 +176,7 @@ class Reports:
         """The ID of the warning about message `id`: there is one, for all recipients that are late."""
         return report_id(id, "delayed", ())
 
-    def _write(self, entry: Entry, outcomes: Sequence[Outcome], kind: Kind, content: bytes, until: float = 0.0) -> Report:
+    def _write(self, entry: Entry, outcomes: Sequence[Outcome], kind: Kind, content: bytes, until: float = 0.0) -> OwnReport:
         asked = asked_of(entry.envelope)
         id = self.warning_id(entry.id) if kind == "delayed" else report_id(entry.id, kind, [outcome.to for outcome in outcomes])
         full = kind in ("failed", "expired") and (asked.ret == "FULL" if asked.ret else self.full)
@@ -193,7 +193,7 @@ class Reports:
             asked=asked,
             until=until,
         )
-        return Report(id, message)
+        return OwnReport(id, message)
 
 
 class Quota:

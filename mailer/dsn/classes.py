@@ -29,8 +29,8 @@ _BARE = {
 """What an SMTP code means that nobody explains, RFC 5321 §4.2.3, RFC 7504; 550 and 554 are given for anything."""
 
 
-class Fault(StrEnum):
-    """Whose fault it is that mail did not arrive."""
+class WhoseFault(StrEnum):
+    """Whose fault a failure is."""
 
     RECIPIENT = "recipient"  # the address is no good
     TIME = "time"  # another day it may go through
@@ -42,7 +42,7 @@ class Class(NamedTuple):
     """A class of refusals by its `name`; `status` is the code of RFC 3463 for a refusal without one, empty if none says it."""
 
     name: str
-    fault: Fault
+    fault: WhoseFault
     hard: bool
     status: str
 
@@ -62,7 +62,7 @@ def _table() -> _Table:
     said, hinted = (Phrases((name, rule.get(of, ())) for name, rule in read.items()) for of in ("words", "hints"))
     table = _Table({}, {}, {}, said, hinted)
     for name, rule in read.items():
-        table.classes[name] = Class(name, Fault(rule["fault"]), rule.get("hard", False), rule["status"])
+        table.classes[name] = Class(name, WhoseFault(rule["fault"]), rule.get("hard", False), rule["status"])
         table.causes.update(dict.fromkeys(rule.get("causes", ()), name))
         table.codes.update(dict.fromkeys(rule.get("codes", ()), name))
     return table

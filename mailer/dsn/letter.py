@@ -26,22 +26,23 @@ _SURE = re.compile(
 )
 _FIELD = re.compile(r"[>| \t]{0,4}([A-Za-z][\w-]{0,60}):(?: |$)")
 _KNOWN = frozenset({
-    "received", "return-path", "message-id", "from", "to", "subject", "date", "mime-version", "content-type", "x-mailer", "reply-to", "sender",
+    "received", "return-path", "message-id", "from", "to", "subject", "date",
+    "mime-version", "content-type", "x-mailer", "reply-to", "sender",
     "cc", "content-transfer-encoding", "references", "in-reply-to", "dkim-signature", "delivered-to", "errors-to", "precedence", "list-id",
 })  # fmt: skip
 _QUOTE = re.compile(r"[>|][>| ]{0,4}")
 _RULE = re.compile(r"[-=_*~#+. ]{3,}")
 
 
-class Address(NamedTuple):
-    """An address in a line of the letter: from `start` to `end`."""
+class Mention(NamedTuple):
+    """An address in a line of the letter, from `start` to `end`."""
 
     text: str
     start: int
     end: int
 
 
-class Letter:
+class ReportLetter:
     """A letter: its `lines`, the `words` of each, and the `header` that it quotes below, if any, with CRLF line ends."""
 
     def __init__(self, text: str) -> None:
@@ -120,7 +121,7 @@ _NAMED = frozenset({"to", "rcpt", "recipient", "email", "mail", "user", "addr", 
 _WIDE = 0x2E80
 
 
-def addresses(line: str) -> Iterator[Address]:
+def addresses(line: str) -> Iterator[Mention]:
     """The addresses in a line, in order, as people and programs write them; each stands between its `start` and `end`."""
     at = line.find("@")
     for _ in range(MOST):
@@ -132,7 +133,7 @@ def addresses(line: str) -> Iterator[Address]:
         at = line.find("@", max(at + 1, found.end if found else 0))
 
 
-def _around(line: str, at: int) -> Address | None:
+def _around(line: str, at: int) -> Mention | None:
     start = _local_start(line, at)
     domain = _DOMAIN.match(line, at + 1)
     stop = domain.end() if domain else at + 1
@@ -149,7 +150,7 @@ def _around(line: str, at: int) -> Address | None:
         start, local = at - len(trimmed), trimmed
     if not local or not name or ".." in name:
         return None
-    return Address(f"{local}@{name}", start, at + 1 + len(name))
+    return Mention(f"{local}@{name}", start, at + 1 + len(name))
 
 
 def _local_start(line: str, at: int) -> int:

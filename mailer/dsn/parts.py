@@ -37,7 +37,7 @@ NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "unicode-escape",
 """What Python calls so is no character set of mail, or takes too long."""
 
 
-class Part(NamedTuple):
+class MimePart(NamedTuple):
     """A part that holds no others: its media type in lower case, its place in `Parts.data`, how deep it lies, and its parent's type."""
 
     kind: str
@@ -49,7 +49,7 @@ class Part(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its file name, decoded, or nothing. RFC 2183 §2.3"""
+        """The file name of the part, decoded; empty for none. RFC 2183 §2.3"""
         for field in (b"content-disposition", b"content-type"):
             found = _NAMED.search((self.header.value(field) or "")[:FIELD])
             if found:
@@ -71,7 +71,7 @@ class Parts:
         self.kind = self.type.partition(";")[0].strip().lower()
         self.all = [*self._walk(root, "text/plain", "", 0)]
 
-    def _walk(self, root: Entity, default: str, parent: str, depth: int) -> Iterator[Part]:
+    def _walk(self, root: Entity, default: str, parent: str, depth: int) -> Iterator[MimePart]:
         """The parts from left to right. A multipart without its boundary is text, which it most likely is."""
         left = PARTS
         waiting = [iter([(root, default, parent, depth)])]
@@ -90,7 +90,7 @@ class Parts:
                     continue
                 kind = "text/plain"
             left -= 1
-            yield Part(kind, header, entity.start, entity.end, depth, parent)
+            yield MimePart(kind, header, entity.start, entity.end, depth, parent)
 
     def _inside(self, found: Iterator[tuple[int, int, str]], kind: str, depth: int) -> Iterator[tuple[Entity, str, str, int]]:
         for start, end, role in found:
@@ -98,11 +98,11 @@ class Parts:
                 begin = start + 2 * self.data.startswith(b"\r\n", start)
                 yield Entity.within(self.data, begin, end), default_of(kind), kind, depth
 
-    def first(self, *kinds: str) -> Part | None:
+    def first(self, *kinds: str) -> MimePart | None:
         """The first part of one of these media types."""
         return next((part for part in self.all if part.kind in kinds), None)
 
-    def octets(self, part: Part, limit: int) -> bytes:
+    def octets(self, part: MimePart, limit: int) -> bytes:
         """The first `limit` octets of a part, more or less, without their transfer encoding."""
         encoding = (part.header.value(b"content-transfer-encoding") or "")[:FIELD].partition("(")[0].strip().lower()
         if encoding == "base64":
@@ -110,7 +110,7 @@ class Parts:
         raw = self.data[part.start : min(part.end, part.start + limit)]
         return a2b_qp(raw) if encoding == "quoted-printable" else raw
 
-    def text(self, part: Part, limit: int = TEXT) -> str:
+    def text(self, part: MimePart, limit: int = TEXT) -> str:
         """The text of a part, of HTML too, with LF line ends and lines of at most `LINE` characters."""
         is_html = part.kind == "text/html"
         charset = _CHARSET.search((part.header.value(b"content-type") or "")[:FIELD])

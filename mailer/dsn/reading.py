@@ -26,7 +26,7 @@ from .vocabulary import vocabulary
 
 if TYPE_CHECKING:
     from .delivery_status import Fields
-    from .parts import Part
+    from .parts import MimePart
 
 __all__ = ["Report", "ReportKind", "Reported", "read"]
 
@@ -34,7 +34,8 @@ STATUS = ("message/delivery-status", "message/global-delivery-status")  # RFC 34
 FEEDBACK = ("message/feedback-report",)  # RFC 5965 §2
 READ = ("message/disposition-notification", "message/global-disposition-notification")  # RFC 8098 §3.1, RFC 6533 §5
 CAME_BACK = (
-    "message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers", "message/rfc822-headers", "text/rfc822-header", "text/rfc822",
+    "message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers",
+    "message/rfc822-headers", "text/rfc822-header", "text/rfc822",
 )  # fmt: skip
 """The message that came back, or its header: RFC 6522 §3, RFC 6533 §4; the last ones are mistakes of some."""
 TLSRPT = ("application/tlsrpt+gzip", "application/tlsrpt+json")  # RFC 8460 §6.4, §6.5
@@ -133,7 +134,7 @@ def _of_policy(parts: Parts) -> Report | None:
     return None
 
 
-def _is_aggregate(part: Part) -> bool:
+def _is_aggregate(part: MimePart) -> bool:
     """Whether a part is called as aggregate reports are: receiver, domain, begin and end between exclamation marks."""
     name = part.name.lower()
     if name.count("!") < 3 or not name.endswith((".xml", ".xml.gz", ".zip", ".gz")):

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .classes import Fault
+    from .classes import WhoseFault
 
 
 class ReportKind(StrEnum):
@@ -49,7 +49,7 @@ class Reported:
     """The name of its class in ``classes.toml``."""
     hard: bool = False
     """Whether no later message to this recipient can arrive, as far as the report tells."""
-    fault: Fault | None = None
+    fault: WhoseFault | None = None
     """Whose fault it is; None where nothing went wrong."""
 
 

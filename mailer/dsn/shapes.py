@@ -23,7 +23,7 @@ from . import automatic
 from .classes import classify
 from .delivery_status import address_of, code_in, enhanced_in, judged, one_line
 from .feedback_report import recipients_in
-from .letter import Letter, addresses
+from .letter import ReportLetter, addresses
 from .parts import FIELD, decoded
 from .phrases import words
 from .reported import Reported, ReportKind
@@ -32,7 +32,7 @@ from .vocabulary import vocabulary
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .letter import Address
+    from .letter import Mention
 
 RECIPIENTS = 1000  # of a letter
 CONSIDERED = 3000  # addresses of a letter that are weighed
@@ -45,8 +45,10 @@ _REPLY = re.compile(
     r"(?<![\w.:/-])[45][0-5]\d[ \-][ ]?(?:#?[45]\.\d{1,3}\.\d{1,3}|[A-Za-z<\"'(])|(?<![\w.])[45]\.\d{1,3}\.\d{1,3}(?!\.?\d)"
 )
 _HELPERS = frozenset({
-    "postmaster", "abuse", "support", "helpdesk", "help", "mailer-daemon", "hostmaster", "webmaster", "admin", "administrator", "noc", "security", "info-help",
-    "spam", "nospam", "unblock", "delist", "removeme", "feedback", "customerservice", "service", "noreply", "no-reply", "mailadmin", "sysadmin",
+    "postmaster", "abuse", "support", "helpdesk", "help", "mailer-daemon", "hostmaster",
+    "webmaster", "admin", "administrator", "noc", "security", "info-help",
+    "spam", "nospam", "unblock", "delist", "removeme", "feedback", "customerservice",
+    "service", "noreply", "no-reply", "mailadmin", "sysadmin",
 })  # fmt: skip
 _ORIGINS = ("generated from ", "expanded from ", "expanded from: ", "generated from <", "expanded from <", "expanded from: <")
 _PROGRAMS = (
@@ -77,7 +79,7 @@ _GENERATED = re.compile(r"\((?:ultimately )?(?:generated|expanded) from:? <?([^\
 _BULLETS = " \t<>*-–—•·\"'`:([{|=+#;,.&/\\0123456789°"
 
 
-class Seen(NamedTuple):
+class Weighed(NamedTuple):
     """An address of the letter, how much speaks for it, the line it is in, and where it ends there."""
 
     address: str
@@ -86,7 +88,7 @@ class Seen(NamedTuple):
     end: int
 
 
-class Shape(NamedTuple):
+class Shaped(NamedTuple):
     """What a report that is known by its shape says."""
 
     kind: ReportKind
@@ -95,12 +97,12 @@ class Shape(NamedTuple):
     """The header that the letter quotes, if any."""
 
 
-def shape(header: Message, text: str, came_back: bytes, *, encloses: bool) -> Shape | None:
+def shape(header: Message, text: str, came_back: bytes, *, encloses: bool) -> Shaped | None:
     """The report that a message with this `header` and letter `text` is, or None.
 
     `came_back` is the header of the message that it encloses, where it `encloses` one.
     """
-    letter = Letter(text)
+    letter = ReportLetter(text)
     returned = came_back or letter.header
     subject = automatic.subject_of(header)
     failed_for = _failed_recipients(header)
@@ -112,13 +114,13 @@ def shape(header: Message, text: str, came_back: bytes, *, encloses: bool) -> Sh
     reported = tuple(_reported(letter, group, whole, late=late, subject=subject) for group in found)
     if not reported:
         reported = (_judged("", "", "", whole, late=late, subject=subject),)
-    return Shape(ReportKind.DELAY if late else ReportKind.BOUNCE, reported, letter.header)
+    return Shaped(ReportKind.DELAY if late else ReportKind.BOUNCE, reported, letter.header)
 
 
 # Whether it is one
 
 
-def _is_report(header: Message, subject: str, letter: Letter, *, encloses: bool) -> bool:
+def _is_report(header: Message, subject: str, letter: ReportLetter, *, encloses: bool) -> bool:
     """The sum of the signs."""
     vocabulary_ = vocabulary()
     known = is_known_author(header)
@@ -152,7 +154,7 @@ def _is_of_people(header: Message) -> bool:
     return any(name in (header.value(b"x-mailer") or "").lower() for name in _PROGRAMS)
 
 
-def _is_alone(letter: Letter) -> bool:
+def _is_alone(letter: ReportLetter) -> bool:
     """Whether an address stands alone on a line, or first before its reason."""
     found = ((line, next(addresses(line), None)) for line in letter.lines if "@" in line)
     return any(first is not None and _of_place(line, first) >= 3 for line, first in found)
@@ -176,7 +178,7 @@ def _failed_recipients(header: Message) -> list[str]:
     return [one_line(address, 320) for address in dict.fromkeys(found) if "@" in address][:RECIPIENTS]
 
 
-def _is_late(subject: str, letter: Letter) -> bool:
+def _is_late(subject: str, letter: ReportLetter) -> bool:
     """Whether it is still tried: the subject says so, or the letter does and nothing in both says that it is over."""
     vocabulary_ = vocabulary()
     name = vocabulary_.subjects.first(subject)[1]
@@ -191,15 +193,15 @@ def _is_late(subject: str, letter: Letter) -> bool:
 # Whom it is about
 
 
-def _recipients(header: Message, letter: Letter, returned: bytes, failed_for: Sequence[str]) -> list[list[Seen]]:
+def _recipients(header: Message, letter: ReportLetter, returned: bytes, failed_for: Sequence[str]) -> list[list[Weighed]]:
     """For each recipient, where the letter names him; the best places first."""
     for_whom = {address.lower() for address in (*recipients_in(returned), _for(Message(returned, b"")))}
     seen = _weighed(header, letter, for_whom - {""}, {address.lower() for address in failed_for})
-    places: dict[str, list[Seen]] = {}
+    places: dict[str, list[Weighed]] = {}
     for each in seen:
         places.setdefault(each.address.lower(), []).append(each)
     for address in failed_for:
-        places.setdefault(address.lower(), []).append(Seen(address, 9, -1, 0))
+        places.setdefault(address.lower(), []).append(Weighed(address, 9, -1, 0))
     weights = {address: max(each.weight for each in found) for address, found in places.items()}
     best = max(weights.values(), default=0)
     least = max(4, best - 4) if best >= 4 else max(best, 2)
@@ -208,10 +210,10 @@ def _recipients(header: Message, letter: Letter, returned: bytes, failed_for: Se
     chosen = [sorted(found, key=lambda each: -each.weight) for address, found in places.items() if weights[address] >= least]
     if chosen:
         return chosen[:RECIPIENTS]
-    return [[Seen(address, 0, -1, 0)] for address in _elsewhere(header, letter, returned)]
+    return [[Weighed(address, 0, -1, 0)] for address in _elsewhere(header, letter, returned)]
 
 
-def _elsewhere(header: Message, letter: Letter, returned: bytes) -> list[str]:
+def _elsewhere(header: Message, letter: ReportLetter, returned: bytes) -> list[str]:
     """Where the letter has no address: the only recipient of the message that came back, or a name of the host that writes."""
     for line in letter.lines:
         if (origin := _GENERATED.search(line[:400])) and "@" in origin[1]:
@@ -244,10 +246,10 @@ def _for(fields: Message) -> str:
     return ""
 
 
-def _weighed(header: Message, letter: Letter, for_whom: set[str], failed_for: set[str]) -> list[Seen]:
+def _weighed(header: Message, letter: ReportLetter, for_whom: set[str], failed_for: set[str]) -> list[Weighed]:
     theirs = _senders(header, letter.header) - for_whom
     hosts = {address.rpartition("@")[2] for address in for_whom}
-    found: list[Seen] = []
+    found: list[Weighed] = []
     heading = -100
     for number, line in enumerate(letter.lines):
         fails = vocabulary().failed.stands_in(letter.words[number]) if letter.words[number] != " " else False
@@ -262,7 +264,7 @@ def _weighed(header: Message, letter: Letter, for_whom: set[str], failed_for: se
             weight -= 4 * _is_summed_up(letter, number)
             weight += 3 * (small in for_whom) + 6 * (small in failed_for) + (small.rpartition("@")[2] in hosts)
             weight -= 6 * (small in theirs) + _against(small, line, each)
-            found.append(Seen(each.text, weight, number, each.end))
+            found.append(Weighed(each.text, weight, number, each.end))
             if len(found) == CONSIDERED:
                 return found
     return found
@@ -281,7 +283,7 @@ def _senders(header: Message, quoted: bytes) -> set[str]:
     return found
 
 
-def _of_place(line: str, each: Address) -> int:
+def _of_place(line: str, each: Mention) -> int:
     """What speaks for an address in how it is written: alone, first on its line, behind a label, followed by its reason."""
     before, after = line[: each.start], line[each.end :].replace(each.text, "")
     weight = 0
@@ -310,7 +312,7 @@ def _label(before: str) -> int:
     return 0
 
 
-def _against(address: str, line: str, each: Address) -> int:
+def _against(address: str, line: str, each: Mention) -> int:
     """What speaks against it: part of a link, who helps, a name without a domain, a Message-ID."""
     local, _, domain = address.rpartition("@")
     weight = 0
@@ -329,11 +331,11 @@ def _against(address: str, line: str, each: Address) -> int:
     return weight
 
 
-def _fails_below(letter: Letter, number: int) -> bool:
+def _fails_below(letter: ReportLetter, number: int) -> bool:
     return any(vocabulary().failed.stands_in(said) for said in letter.words[number + 1 : number + 3])
 
 
-def _is_summed_up(letter: Letter, number: int) -> bool:
+def _is_summed_up(letter: ReportLetter, number: int) -> bool:
     """Whether the line is one of those that say which message it was: to whom, its subject, when it was sent."""
     line = letter.lines[number]
     if ":" not in line[:20]:
@@ -342,7 +344,7 @@ def _is_summed_up(letter: Letter, number: int) -> bool:
     return any(_SUMMARY.match(each) for each in around)
 
 
-def _has_reason(letter: Letter, number: int) -> bool:
+def _has_reason(letter: ReportLetter, number: int) -> bool:
     """Whether this line or one of the next has a reply code."""
     return any(_REPLY.search(line) for line in letter.lines[number : number + 4])
 
@@ -350,7 +352,7 @@ def _has_reason(letter: Letter, number: int) -> bool:
 # What it says of him
 
 
-def _reported(letter: Letter, places: Sequence[Seen], whole: str, *, late: bool, subject: str) -> Reported:
+def _reported(letter: ReportLetter, places: Sequence[Weighed], whole: str, *, late: bool, subject: str) -> Reported:
     best = ""
     for place in places[:4]:
         said = _beside(letter, place) if place.line >= 0 else ""
@@ -365,7 +367,7 @@ def _tells(said: str) -> bool:
     return bool(_REPLY.search(said)) or classify(0, "", said).name != "other"
 
 
-def _beside(letter: Letter, place: Seen) -> str:
+def _beside(letter: ReportLetter, place: Weighed) -> str:
     """What stands behind an address and in the lines below it, up to the next address that begins a line, and an empty line."""
     line = letter.lines[place.line]
     begin = line[: place.end].rpartition(place.address)[0]
@@ -386,7 +388,7 @@ def _beside(letter: Letter, place: Seen) -> str:
     return " ".join(part for part in said if part.strip())
 
 
-def _section(letter: Letter) -> str:
+def _section(letter: ReportLetter) -> str:
     """The lines of the letter that tell a reason: those with a reply code, then those that say that mail failed, and what follows these."""
     coded = [line.strip() for line in letter.lines if _REPLY.search(line)]
     return " ".join(coded)[:SECTION] or " ".join(line.strip() for line in letter.lines if line.strip())[: 2 * SECTION]

@@ -40,7 +40,7 @@ from .tasks import Progress
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from mailer.bounces import Report
+    from mailer.bounces import OwnReport
     from mailer.events import Event
     from mailer.mail.history import History, Status
     from mailer.mail.outcome import Outcome
@@ -283,7 +283,7 @@ class Settler:
             context.alarms.met("report", f"cannot confirm message {attempt.entry.id}: {error}")
         self._tell_news(context)
 
-    def _new(self, context: Context, attempt: Attempt, report: Report) -> New | None:
+    def _new(self, context: Context, attempt: Attempt, report: OwnReport) -> New | None:
         """A report as it is put; None if it was put before, can never be, or there were enough. Raises `Problem` to try it again."""
         entry, now = attempt.entry, context.clock.now()
         if report.id in attempt.reports or self.known(report.id):
