@@ -15,7 +15,7 @@ from tests.sources import PACKAGE, SOURCES, among, everywhere, nodes, tree
 
 FLOORS = (
     {"mail"},
-    {"smtp", "dkim", "tlspolicy", "dsn", "aggregate", "compose", "proxy", "roff"},
+    {"smtp", "pop3", "dkim", "tlspolicy", "dsn", "aggregate", "compose", "proxy", "roff"},
     {"io", "events", "rewriting"},
     {"config", "spool", "status", "journal", "reports", "suppression", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
     {"transport"},

@@ -118,7 +118,7 @@ class Handlers:
         yield b"ok " + done.encode()
 
     def _bounce(self, who: Principal, _: str, data: bytes) -> Generator[bytes, None, None]:
-        how, _, content = data.partition(b"\n")
+        how, __, content = data.partition(b"\n")
         try:
             facts = Facts.read(how)
         except ValueError:
