@@ -22,6 +22,7 @@ from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, Time
 from .sections.dkim import Dkim
 from .sections.doors import Api, Listen
 from .sections.relay import Relay, RouteRule, completed
+from .sections.report_source import ReportSource
 from .sections.shaping import Reaction, Shape, Source
 from .sections.suppress import Suppress
 from .sections.webhook import Webhook
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
-    TimeoutSection, Retry, Tls, Dns, Check, Bounce, Suppress, Status, JournalSection, Listen, Api, Amqp, AmqpQueue, LogSection,
+    TimeoutSection, Retry, Tls, Dns, Check, Bounce, ReportSource, Suppress,
+    Status, JournalSection, Listen, Api, Amqp, AmqpQueue, LogSection,
     AlarmSection, Metrics, TraceSection, Webhook,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
@@ -74,6 +76,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     dns: Dns
     check: Check
     bounce: Bounce
+    report_sources: tuple[ReportSource, ...]
     suppress: Suppress
     amqp: Amqp
     amqp_queues: tuple[AmqpQueue, ...]

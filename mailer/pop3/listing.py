@@ -19,7 +19,7 @@ def sizes(content: bytes) -> dict[int, int]:
     found = {}
     for line in content.split(b"\r\n"):
         words = line.split()
-        if len(words) >= 2 and (number := _number(words[0])) and (size := _number(words[1])) >= 0:
+        if len(words) >= 2 and (number := _number(words[0])) > 0 and (size := _number(words[1])) >= 0:
             found[number] = size
     return found
 
