@@ -30,7 +30,7 @@ _BARE = {
 
 
 class WhoseFault(StrEnum):
-    """Whose fault a failure is."""
+    """Those who may be at fault that mail did not arrive."""
 
     RECIPIENT = "recipient"  # the address is no good
     TIME = "time"  # another day it may go through

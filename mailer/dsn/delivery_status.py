@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from mailer.mail import text as words
@@ -39,8 +40,8 @@ _HEX = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 Fields = dict[bytes, str]
 
 
-def fields_of(body: bytes) -> tuple[Fields, list[Fields], int]:
-    """The fields about the message, those about each recipient, and how many recipients there are beyond these. Names in lower case."""
+def fields_of(body: bytes) -> tuple[Fields, list[Fields]]:
+    """The fields about the message, and those about each of at most `RECIPIENTS` recipients. Names in lower case."""
     message: Fields = {}
     recipients: list[Fields] = []
     current, fresh = message, True
@@ -56,24 +57,26 @@ def fields_of(body: bytes) -> tuple[Fields, list[Fields], int]:
             recipients.append(current)
         fresh = False
         current.setdefault(name, value)
-    return message, recipients, _unread(body, len(recipients))
+    return message, recipients
 
 
 def _named(fields: Fields) -> bool:
     return NAMING[0] in fields or (NAMING[1] in fields and b"action" in fields)
 
 
-def _unread(body: bytes, read: int) -> int:
-    """How many are named beyond those; counted only where there may be some."""
-    if read < RECIPIENTS and len(body) <= LOOKED:
+def beyond(data: bytes, start: int, end: int, read: int) -> int:
+    """How many recipients a part at this place names beyond those that were `read`; counted only where there may be some."""
+    if read < RECIPIENTS and end - start <= LOOKED:
         return 0
-    return max(body.lower().count(b"\nfinal-recipient:") - read, 0)
+    return max(
+        sum(data.count(name, start, end) for name in (b"\nFinal-Recipient:", b"\nFinal-recipient:", b"\nfinal-recipient:")) - read, 0
+    )
 
 
 def _fields(body: bytes) -> Iterator[tuple[bytes, str]]:
     """(name in lower case, unfolded value) of each field that is known, and an empty name for each empty line."""
     name, value = b"", b""
-    for line in body.replace(b"\r\n", b"\n").split(b"\n"):
+    for line in BytesIO(body):
         if line[:1] in (b" ", b"\t") and line.strip():
             if len(value) < VALUE:
                 value += b" " + line.strip()[:VALUE]

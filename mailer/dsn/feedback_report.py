@@ -7,6 +7,7 @@ mail is hard; a report of a failed check (``auth-failure``), of fraud with our n
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.address_list import in_header
@@ -41,7 +42,7 @@ def feedback(part: bytes, header: bytes) -> Feedback:
     """The feedback of a report whose part for programs is `part`, about a message with this `header`; both may be empty."""
     fields = Message(normalise(part[:LOOKED].lstrip(b"\r\n") or b"\r\n"), b"")
     kind = _one(fields, b"feedback-type").lower()
-    addresses = [address for name in NAMING for address in map(address_of, fields.values(name)) if _told(address)]
+    addresses = [address for name in NAMING for address in map(address_of, islice(fields.values(name), RECIPIENTS)) if _told(address)]
     found = class_of("complaint" if kind in UNWANTED else "feedback")
     paths = [address_of(value[:VALUE]) for value in fields.values(b"original-mail-from")]
     said = one_line(" ".join(filter(None, (kind or "abuse", _one(fields, b"source-ip"), _one(fields, b"user-agent")))))
@@ -72,5 +73,5 @@ def recipients_in(header: bytes) -> list[str]:
 
 
 def _addresses(fields: Message, name: bytes) -> Iterator[str]:
-    for value in fields.values(name):
+    for value in islice(fields.values(name), RECIPIENTS):
         yield from (one_line(address, ADDRESS) for address in in_header(value[: 16 * VALUE]) if _told(address))

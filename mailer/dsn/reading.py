@@ -10,13 +10,15 @@ bounds. What a report says is a stranger's word: `Report` may be all lies, and w
 
 from __future__ import annotations
 
+from dataclasses import replace
 from email.utils import mktime_tz, parsedate_tz
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mailer.mail.message import Message, normalise
 
 from . import automatic
-from .delivery_status import ACTIONS, ADDRESS, RECIPIENTS, address_of, fields_of, one_line, reported
+from .delivery_status import ACTIONS, ADDRESS, LOOKED, RECIPIENTS, address_of, beyond, fields_of, one_line, reported
 from .feedback_report import Feedback, feedback
 from .parts import FIELD, Parts, decoded, returned
 from .phrases import words
@@ -82,18 +84,19 @@ def _of_delivery(parts: Parts, came_back: bytes) -> Report | None:
     part = parts.first(*STATUS)
     if part is None:
         return None
-    return _delivery(parts, parts.octets(part, len(parts.data)), came_back)
+    found = _delivery(parts, parts.octets(part, LOOKED), came_back)
+    return found and replace(found, unread=beyond(parts.data, part.start, part.end, len(found.recipients)))
 
 
 def _delivery(parts: Parts, body: bytes, came_back: bytes, *, failed: bool = False) -> Report | None:
-    fields, blocks, unread = fields_of(body)
+    fields, blocks = fields_of(body)
     if failed:
         blocks = [{**block, b"action": "failed"} for block in blocks]
     if not blocks:
         return None
     text = _letter_of(parts, blocks)
     found = tuple(reported(block, text) for block in blocks)
-    return _report(parts, _kind(found), found, came_back, fields=fields, unread=unread)
+    return _report(parts, _kind(found), found, came_back, fields=fields)
 
 
 def _letter_of(parts: Parts, blocks: list[Fields]) -> str:
@@ -205,7 +208,6 @@ def _report(
     *,
     fields: Fields | None = None,
     paths: tuple[str, ...] = (),
-    unread: int = 0,
 ) -> Report:
     header, back, said = parts.header, Message(came_back, b""), fields or {}
     return Report(
@@ -217,7 +219,6 @@ def _report(
         sender=address_of(decoded((header.value(b"from") or "")[:FIELD])),
         header=came_back,
         at=_date(header.value(b"date") or ""),
-        unread=unread,
     )
 
 
@@ -230,8 +231,8 @@ def _id(value: str) -> str:
 def _paths(header: Message, back: Message, said: Fields, others: tuple[str, ...]) -> tuple[str, ...]:
     """Where the reverse-path of the message may stand: in the report's fields, in what came back, and as the address that it came to."""
     found = [*others, *(address_of(said.get(name, "")) for name in PATHS)]
-    found += [address_of(value) for value in back.values(b"return-path")]
-    found += [address_of(decoded(value[:FIELD])) for name in OWN for value in header.values(name)]
+    found += [address_of(value) for value in islice(back.values(b"return-path"), MOST_PATHS)]
+    found += [address_of(decoded(value[:FIELD])) for name in OWN for value in islice(header.values(name), MOST_PATHS)]
     return tuple(path for path in dict.fromkeys(found) if "@" in path)[:MOST_PATHS]
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.message import Message
@@ -174,7 +175,11 @@ def is_known_author(header: Message) -> bool:
 
 def _failed_recipients(header: Message) -> list[str]:
     """Those that Exim and Google name in the header."""
-    found = [address.strip(" <>\t") for value in header.values(b"x-failed-recipients") for address in value[: 40 * FIELD].split(",")]
+    found = [
+        address.strip(" <>\t")
+        for value in islice(header.values(b"x-failed-recipients"), RECIPIENTS)
+        for address in value[: 40 * FIELD].split(",")
+    ]
     return [one_line(address, 320) for address in dict.fromkeys(found) if "@" in address][:RECIPIENTS]
 
 
@@ -238,7 +243,7 @@ def _elsewhere(header: Message, letter: ReportLetter, returned: bytes) -> list[s
 
 def _for(fields: Message) -> str:
     """Whom the host that was reached last was given a message for, RFC 5321 §4.4."""
-    for value in fields.values(b"received"):
+    for value in islice(fields.values(b"received"), 30):
         _, found, rest = value[:FIELD].partition(" for <")
         if found:
             address = rest.partition(">")[0]
@@ -278,7 +283,7 @@ def _senders(header: Message, quoted: bytes) -> set[str]:
         (Message(quoted, b""), (b"from", b"return-path", b"sender")),
     ):
         for name in names:
-            for value in fields.values(name):
+            for value in islice(fields.values(name), 50):
                 found |= {each.text.lower() for each in addresses(value[:FIELD])}
     return found
 
