@@ -71,7 +71,8 @@ def _is_header(lines: list[str], at: int) -> bool:
             seen.add(found[1].lower())
         elif not line.strip() or (not found and line[:1] not in " \t>|"):
             break
-    return len(seen) >= 3 and not seen.isdisjoint({"received", "message-id", "return-path", "mime-version"})
+    sure = {"received"} if lines[at][:1] in (" ", "\t") else {"received", "message-id", "return-path", "mime-version"}
+    return len(seen) >= 3 and not seen.isdisjoint(sure)
 
 
 def _ends(line: str, said: str) -> bool:

@@ -81,12 +81,13 @@ _BULLETS = " \t<>*-–—•·\"'`:([{|=+#;,.&/\\0123456789°"
 
 
 class Weighed(NamedTuple):
-    """An address of the letter, how much speaks for it, the line it is in, and where it ends there."""
+    """An address of the letter, how much speaks for it, the line it is in, where it ends there, and how much its place says."""
 
     address: str
     weight: int
     line: int
     end: int
+    place: int = 0
 
 
 class Shaped(NamedTuple):
@@ -126,7 +127,7 @@ def _is_report(header: Message, subject: str, letter: ReportLetter, *, encloses:
     vocabulary_ = vocabulary()
     known = is_known_author(header)
     null = automatic.has_null_path(header)
-    if automatic.is_answer(header, subject) or automatic.is_reply(subject):
+    if automatic.is_answer(header, subject) or (automatic.is_reply(subject) and not (known and null)):
         return False
     signs = 2 * known + null
     name = vocabulary_.subjects.first(subject)[1]
@@ -142,7 +143,7 @@ def _is_report(header: Message, subject: str, letter: ReportLetter, *, encloses:
         return False
     if not known and any(vocabulary_.away.stands_in(said) for said in letter.words[:60]):
         return False
-    if not (name or known) or not (heading or reply or name):
+    if not (name or known or (null and heading and encloses)) or not (heading or reply or name):
         return False
     signs += _is_alone(letter)
     return signs >= (ENOUGH if known or null else MORE)
@@ -212,6 +213,11 @@ def _recipients(header: Message, letter: ReportLetter, returned: bytes, failed_f
     least = max(4, best - 4) if best >= 4 else max(best, 2)
     if failed_for:
         least = 8
+    place = max((each.place for each in seen if each.weight == best), default=9)
+    alike = 0 if failed_for else max(place, 3)
+    for each in seen:  # who is named as the surest one is
+        if alike and each.place >= alike and each.weight >= 4:
+            weights[each.address.lower()] = max(weights[each.address.lower()], least)
     chosen = [sorted(found, key=lambda each: -each.weight) for address, found in places.items() if weights[address] >= least]
     if chosen:
         return chosen[:RECIPIENTS]
@@ -264,12 +270,12 @@ def _weighed(header: Message, letter: ReportLetter, for_whom: set[str], failed_f
             continue
         reason = _has_reason(letter, number) + (classify(0, "", line).name != "other")
         for each in addresses(line):
-            small = each.text.lower()
-            weight = 2 * (number - heading <= 12 or _fails_below(letter, number)) + fails + reason + _of_place(line, each)
+            small, place = each.text.lower(), _of_place(line, each)
+            weight = 2 * (number - heading <= 12 or _fails_below(letter, number)) + fails + reason + place
             weight -= 4 * _is_summed_up(letter, number)
             weight += 3 * (small in for_whom) + 6 * (small in failed_for) + (small.rpartition("@")[2] in hosts)
             weight -= 6 * (small in theirs) + _against(small, line, each)
-            found.append(Weighed(each.text, weight, number, each.end))
+            found.append(Weighed(each.text, weight, number, each.end, place))
             if len(found) == CONSIDERED:
                 return found
     return found
@@ -386,7 +392,7 @@ def _beside(letter: ReportLetter, place: Weighed) -> str:
             break
         if not below.strip():
             empty += 1
-            if any(part.strip() for part in said) or empty > 1:
+            if any(part.strip() for part in said) or empty > 2:
                 break
             continue
         said.append(below.strip())
