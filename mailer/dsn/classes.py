@@ -81,19 +81,20 @@ def named(name: str) -> bool:
     return name in _table().classes
 
 
-def classify(code: int, enhanced: str, text: str, cause: str = "", *, temporary: bool | None = None) -> Class:
+def classify(code: int, enhanced: str, text: str, cause: str = "", *, temporary: bool | None = None, sure: bool = False) -> Class:
     """The class of a refusal with this SMTP `code` (0 for none), `enhanced` code ("" for none), `text` and `cause`.
 
     `text` is the host's own words, without codes or with them. `cause` is the word of `mailer.mail.outcome.Cause`, where we judged it.
+    With `sure`, only a cause, plain words and codes count, as in a text that speaks of other things, too.
     `temporary` says whether it is tried again, or might be: where it is not said, the codes say it, and no code means for good.
     """
     if temporary is None:
         temporary = enhanced.startswith("4.") if enhanced else 400 <= code < 500
-    return class_of(_name(code, enhanced, text, cause), temporary=temporary)
+    return class_of(_name(code, enhanced, text, cause, sure), temporary=temporary)
 
 
 @lru_cache(4096)
-def _name(code: int, enhanced: str, text: str, cause: str) -> str:
+def _name(code: int, enhanced: str, text: str, cause: str, sure: bool) -> str:
     table = _table()
     if cause in table.causes:
         return table.causes[cause]
@@ -103,6 +104,8 @@ def _name(code: int, enhanced: str, text: str, cause: str) -> str:
     _, _, detail = enhanced.partition(".")
     if name := table.codes.get(detail, ""):
         return name
+    if sure:
+        return "other"
     return table.hints.first(small)[1] or _BARE.get(code, "other")
 
 

@@ -99,7 +99,7 @@ def reported(fields: Fields, text: str = "") -> Reported:
     original = address_of(fields.get(b"original-recipient", ""))
     given = fields.get(b"action", "").partition("(")[0].strip().lower()
     diagnostic = _typed(fields.get(b"diagnostic-code", ""))
-    status = enhanced_in(fields.get(b"status", "")) or enhanced_in(diagnostic)
+    status = enhanced_in(fields.get(b"status", ""), good=True) or enhanced_in(diagnostic)
     action = _action(given, status)
     address = original if "@" in original or not final else final
     if action in ("delivered", "relayed", "expanded"):
@@ -116,7 +116,7 @@ def judged(whom: Reported, action: str, status: str, diagnostic: str, remote: st
     if found.name == "other" and said and said != status:
         found = classify(code, status, diagnostic, temporary=temporary)
     if found.name in ("other", "policy") and text and not _says(diagnostic):
-        around = classify(code, status, text, temporary=temporary)
+        around = classify(code, status, text, temporary=temporary, sure=True)
         found = around if around.name != "other" else found
     if not status:
         status = _unsaid(code, found.status, temporary=temporary)
@@ -188,10 +188,15 @@ def _host(value: str) -> str:
     return "" if name.lower() in ("unknown", "none") else name.partition(" ")[0]
 
 
-def enhanced_in(text: str) -> str:
-    """The first enhanced code in `text`, or nothing; one of three zeros counts only where there is no other. RFC 3463 §2"""
+def enhanced_in(text: str, *, good: bool = False) -> str:
+    """The first enhanced code of a failure in `text`, or nothing; of class 2 with `good`.
+
+    One that says no more than its class counts only where there is no other. RFC 3463 §2
+    """
     best = ""
     for found in ENHANCED.finditer(text[:1000]):
+        if found[1] == "2" and not good:
+            continue
         code = ".".join(str(int(number)) for number in found.groups())
         if not code.endswith(".0.0"):
             return code

@@ -95,7 +95,7 @@ def _delivery(parts: Parts, body: bytes, came_back: bytes, *, failed: bool = Fal
     if not blocks:
         return None
     text = _letter_of(parts, blocks)
-    found = tuple(reported(block, text) for block in blocks)
+    found = tuple(dict.fromkeys(reported(block, text) for block in blocks))
     return _report(parts, _kind(found), found, came_back, fields=fields)
 
 

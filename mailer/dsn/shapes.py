@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.mail.message import Message
 
 from . import automatic
-from .classes import classify
+from .classes import class_of, classify
 from .delivery_status import address_of, code_in, enhanced_in, judged, one_line
 from .feedback_report import recipients_in
 from .letter import ReportLetter, addresses
@@ -413,5 +413,7 @@ def _judged(address: str, original: str, said: str, whole: str, *, late: bool, s
     found = judged(Reported(address, original), action, status, diagnostic, "", "")
     if found.class_ != "other":
         return found
-    around = classify(code_in(diagnostic), status, f"{subject} {whole}", temporary=late or status.startswith("4."))
+    around = classify(code_in(diagnostic), status, f"{subject} {whole}", temporary=late or status.startswith("4."), sure=True)
+    if around.name == "other" and late:
+        around = class_of("delay")
     return replace(found, class_=around.name, hard=around.hard, fault=around.fault, status=status or around.status)
