@@ -43,6 +43,29 @@ _LEAVES = {
 }  # fmt: skip
 """The places below the root whose text is of use."""
 
+
+class _Place:
+    """A place of the schema, with those `within` it by name; a `leaf` has a text of use, and what is `of_row` is begun anew with each."""
+
+    __slots__ = ("leaf", "of_row", "path", "within")
+
+    def __init__(self, path: str = "") -> None:
+        self.path = path
+        self.leaf = path in _LEAVES
+        self.of_row = path.startswith("record/")
+        self.within: dict[str, _Place] = {}
+
+
+def _schema() -> _Place:
+    root = _Place()
+    for leaf in _LEAVES:
+        place = root
+        for name in leaf.split("/"):
+            place = place.within.setdefault(name, _Place(f"{place.path}/{name}".lstrip("/")))
+    return root
+
+
+_ROOT, _NOWHERE = _schema(), _Place()
 _RECORD, _SIGNATURE, _PATH = "record", "record/auth_results/dkim", "record/auth_results/spf"
 
 
@@ -96,7 +119,7 @@ class _Document:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
-        self._places: list[str] = []
+        self._places: list[_Place] = []
         self._elements = 0
         self._kept: list[str] | None = None
         self._room = 0
@@ -114,16 +137,14 @@ class _Document:
         if not self._places:
             if _local(name) != "feedback":
                 raise BadReport(f"it is XML, and no DMARC report: its root is {told(name, 60)!r}")
-            self._places.append("")
+            self._places.append(_ROOT)
             return
         if len(self._places) >= DEEPEST:
             raise BadReport(f"its elements are more than {DEEPEST} deep")
-        above = self._places[-1]
-        place = f"{above}/{_local(name)}" if above else _local(name)
-        if len(place) > LONGEST_TEXT:
-            place = "?"
+        within = self._places[-1].within
+        place = within.get(name) or within.get(_local(name), _NOWHERE)
         self._places.append(place)
-        self._kept, self._room = ([], LONGEST_TEXT) if place in _LEAVES else (None, 0)
+        self._kept, self._room = ([], LONGEST_TEXT) if place.leaf else (None, 0)
 
     def _text(self, text: str) -> None:
         if self._kept is not None and self._room > 0:
@@ -133,16 +154,16 @@ class _Document:
     def _end(self, _: str) -> None:
         place = self._places.pop()
         if self._kept is not None:
-            facts = self._row if place.startswith("record/") else self._facts
-            facts.setdefault(place, "".join(self._kept).strip())
+            facts = self._row if place.of_row else self._facts
+            facts.setdefault(place.path, "".join(self._kept).strip())
             self._kept = None
-        elif place == _SIGNATURE:
+        elif place.path == _SIGNATURE:
             self._signatures.append(self._result(_SIGNATURE))
             del self._signatures[100:]  # RFC 9990 §3.1.3
-        elif place == _PATH:
+        elif place.path == _PATH:
             self._paths.append(self._result(_PATH))
             del self._paths[2:]  # RFC 7489 has one for MAIL FROM and one for HELO
-        elif place == _RECORD:
+        elif place.path == _RECORD:
             self._add_row()
 
     def _result(self, place: str) -> tuple[str, str]:

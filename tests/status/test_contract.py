@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from asyncio import run
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from mailer.aggregate.summary import DAY, AggregateReport, DmarcReport, DmarcSource, TlsReport, TlsResult
 from mailer.events import AlarmsOpen, Changed, Corrupt, Event, Seen, Settled, Standings, Tried
 from mailer.mail.alarm import OpenAlarm
 from mailer.mail.outcome import Cause
@@ -15,6 +17,7 @@ from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
 from mailer.status.api import EVERYTHING, PAGE, Filter, every
 from mailer.status.catchup import catch_up
+from mailer.status.sqlite import sums
 from mailer.status.standing import Standing
 from mailer.status.story import DIALOGS_EACH, DIALOGS_OF_MESSAGE
 from tests.fakes.mail import NOW, outcome
@@ -275,3 +278,58 @@ def test_the_alarms_that_are_open_are_known(either: Office) -> None:
     either.write([AlarmsOpen(NOW + 2, [])])
     with either.view() as view:
         assert view.alarms() == []
+
+
+# What others report in sums
+
+
+def reports_of(*ids: str, domain: str = "example.com") -> list[AggregateReport]:
+    """Reports with the same sum, a day apart each."""
+    source = DmarcSource(domain, "192.0.2.1", "none", dkim=True, spf=False, signer=domain, signed="pass")
+    return [DmarcReport(domain, "receiver", id, DAY * at, DAY * at + 86399, "none", {source: 3}, 1, "odd") for at, id in enumerate(ids, 1)]
+
+
+TLS = TlsReport("receiver", "t", DAY, DAY + 9, {TlsResult("example.com", "sts", "success"): 5, TlsResult("b.example", "sts", "x", "mx"): 2})
+
+
+def test_a_report_in_sums_counts_once(either: Office) -> None:
+    """However often it comes, alone or with others; of two with equal sums each counts."""
+    ours = "example.com".__eq__
+    assert run(either.recorder.count([*reports_of("a", "b"), TLS], NOW, ours)) == ["new", "new", "new"]
+    assert run(either.recorder.count([*reports_of("a"), TLS, *reports_of("z")], NOW, ours)) == ["known", "known", "new"]
+    assert run(either.recorder.count([], NOW, ours)) == []
+    with either.view() as view:
+        (first, second) = view.dmarc_sums(0)
+        assert (first.day, first.messages, second.day, second.messages) == (1, 6, 2, 3)
+        assert first.what == next(iter(reports_of("a")[0].counts))
+        assert [(each.what.domain, each.what.host, each.sessions) for each in view.tls_sums(0)] == [
+            ("b.example", "mx", 2), ("example.com", "", 5),
+        ]  # fmt: skip
+        assert [(each.kind, each.report_id, each.bad) for each in view.aggregate_reports(2 * DAY)] == [("dmarc", "b", 1)]
+        assert [*view.dmarc_sums(3), *view.tls_sums(2)] == []
+        assert not view.notes
+
+
+def test_sums_go_with_their_day(either: Office) -> None:
+    """The retention of messages is theirs, too."""
+    run(either.recorder.count([*reports_of("a", "b"), TLS], 0.0, "example.com".__eq__))
+    run(either.recorder.forget(2.0 * DAY))
+    with either.view() as view:
+        assert [each.day for each in view.dmarc_sums(0)] == [2]
+        assert [*view.tls_sums(0)] == []
+        assert [each.report_id for each in view.aggregate_reports(0)] == ["b"]
+
+
+def test_there_is_an_end_to_what_strangers_can_fill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports on domains of others find no room where ours still do; at the end none does, and what was counted stays."""
+    monkeypatch.setattr(sums, "MOST_FOREIGN", 5)
+    monkeypatch.setattr(sums, "MOST", 9)
+    office = Office(tmp_path)
+    ours = "example.com".__eq__
+    foreign = reports_of("a", "b", "c", domain="foreign.example")
+    assert run(office.recorder.count(foreign, NOW, ours)) == ["new", "new", "full"]
+    assert run(office.recorder.count([*reports_of("a", "b", "c"), foreign[2]], NOW, ours)) == ["new", "new", "full", "full"]
+    assert run(office.recorder.count(reports_of("a"), NOW, ours)) == ["full"]
+    with office.view() as view:
+        assert [each.messages for each in view.dmarc_sums(0)] == [3] * 4
+    office.close()

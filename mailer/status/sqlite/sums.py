@@ -126,8 +126,8 @@ def tls_sum(row: Sequence[object]) -> TlsSum:
 def report(row: Sequence[object]) -> SumReport:
     """A row of `REPORTS`. Raises `BadRow`."""
     kind, reporter, report_id, domain, begin, end, received, policy, bad, trouble = row
-    times = (_number(each) / 1e6 for each in (begin, end, received))
-    return SumReport(_text(kind), _text(reporter), _text(report_id), _text(domain), *times, _text(policy), _number(bad), _text(trouble))
+    words = _text(kind), _text(reporter), _text(report_id), _text(domain)
+    return SumReport(*words, _time(begin), _time(end), _time(received), _text(policy), _number(bad), _text(trouble))
 
 
 def _text(value: object) -> str:
@@ -140,6 +140,10 @@ def _number(value: object) -> int:
     if isinstance(value, int) and value >= 0:
         return value
     raise BadRow("no count")
+
+
+def _time(value: object) -> float:
+    return _number(value) / 1e6
 
 
 def _day(value: object) -> int:

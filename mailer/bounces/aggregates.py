@@ -1,0 +1,37 @@
+"""Aggregate reports are read, and counted: what a report of kind ``dmarc`` or ``tlsrpt`` comes to.
+
+Used by whatever acts on reports that have come in. Counting is idempotent (`StatusRecorder.count`), so it may be done again after a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from mailer.aggregate.finding import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailer.aggregate.summary import AggregateReport
+    from mailer.status.api import StatusRecorder
+
+
+async def count(content: bytes, at: float, status: StatusRecorder, ours: Callable[[str], bool]) -> dict[str, object]:
+    """Count what the report in the message `content` says, which came `at` (seconds since the epoch); returns a note for those who wonder.
+
+    It is read in a thread. `ours` says whether a domain is. The note has how many reports were ``counted``, were ``known`` before, or found
+    ``no_room``, how many of their rows said nothing usable (``bad_rows``), and ``problems`` with what could not be read, each a
+    sentence. Raises `StatusError` where it has to be tried again.
+    """
+    found = await asyncio.to_thread(read, content)
+    reports: list[AggregateReport] = [*found.dmarc, *found.tlsrpt]
+    became = Counter(await status.count(reports, at, ours)) if reports else Counter()
+    return {
+        "counted": became["new"],
+        "known": became["known"],
+        "no_room": became["full"],
+        "bad_rows": sum(report.bad for report in reports),
+        "problems": [*found.problems],
+    }
