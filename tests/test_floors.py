@@ -33,6 +33,7 @@ PICTURE = (Path(__file__).parents[1] / "man" / "mailer-hacking.7").read_text(enc
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 BESIDE = {
+    ("dsn", "aggregate"),  # what an attachment holds tells which report it is
     ("rewriting", "io"),  # who is of this machine depends on what it is called
     ("accounts", "config"),  # a file of secrets is read as those are that the configuration names
     ("accounts", "spool"),  # the symbols of an ID

@@ -15,6 +15,7 @@ from email.utils import mktime_tz, parsedate_tz
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from mailer.aggregate.finding import kind_of as aggregate_kind
 from mailer.mail.message import Message, normalise
 
 from . import automatic
@@ -128,7 +129,9 @@ def _complaint(parts: Parts, found: Feedback, came_back: bytes) -> Report:
 
 
 def _of_policy(parts: Parts) -> Report | None:
-    """Reports about policies, by what is attached: RFC 8460 §5.3, RFC 7489 §7.2.1.1."""
+    """Reports about policies, by what is in an attachment, else by its name: RFC 8460 §5.3, RFC 7489 §7.2.1.1."""
+    if kind := aggregate_kind(parts.data):
+        return _report(parts, ReportKind(kind))
     type = parts.type.lower()
     if parts.first(*TLSRPT) is not None or "report-type=tlsrpt" in type.replace('"', "").replace(" ", ""):
         return _report(parts, ReportKind.TLSRPT)

@@ -123,7 +123,7 @@ def day_text(day: int) -> str:
 
 
 def senders(found: Iterable[DmarcSum], wanted: str, is_ours: Callable[[str], bool]) -> list[Sender]:
-    """Who sends in whose name, those with most failures first; `wanted` is a pattern for the domain, "" for all."""
+    """List who sends in whose name, those with most failures first; `wanted` is a pattern for the domain, "" for all."""
     heaps: dict[tuple[str, str, str], list[DmarcSum]] = {}
     for each in found:
         if not wanted or fits(wanted, each.domain) or fits(wanted, each.what.author):
