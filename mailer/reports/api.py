@@ -127,8 +127,18 @@ class Reports(Protocol):
     async def listing(self, states: Sequence[ReportState] = STATES, after: str = "", limit: int = 100) -> ReportPage:
         """Reports in these states, in the order of IDs, from behind the cursor `after` on."""
 
+    async def bookmark(self, source: str) -> Mapping[str, Any]:
+        """What was remembered for the source of this name; nothing at first, and where it cannot be read."""
+
+    async def remember(self, source: str, mark: Mapping[str, Any]) -> None:
+        """Remember `mark`, a JSON object, for the source of this name."""
+
     async def sweep(self, now: float, retention: float) -> int:
         """Delete what came more than `retention` seconds before `now` and is settled; returns how many. What is new never goes."""
+
+
+MARK_SYMBOLS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+"""What the name of a source is made of, for it is that of a file."""
 
 
 def report_id(content: bytes) -> str:

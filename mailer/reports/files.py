@@ -4,6 +4,7 @@
 ``reports/new/ID``          taken, and not acted upon yet
 ``reports/done/ID``         settled
 ``reports/unmatched/ID``    settled: nothing of ours was found that it is about
+``reports/NAME.state``      what is remembered of the mailbox NAME, one JSON object; replaced as a whole
 ==========================  ====================================================================================================
 
 The ID is of the octets (`report_id`). A file is written once, then only appended to, then only renamed::
@@ -38,7 +39,7 @@ import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.io import durable
 from mailer.mail.problem import Problem
@@ -46,7 +47,7 @@ from mailer.spool import is_id
 from mailer.spool.api import Reserve
 from mailer.spool.files import layout
 
-from .api import STATES, Facts, LoadedReport, ReportPage, ReportRow, report_id
+from .api import MARK_SYMBOLS, STATES, Facts, LoadedReport, ReportPage, ReportRow, report_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 DIRECTORY = "reports"
 LARGEST = 64 << 20  # octets of a report that is loaded
 LONGEST_NOTE = 65536  # octets
+LONGEST_MARK = 4 << 20  # octets of a bookmark
 THREADS = 8  # that wait for the disk at a time: more share no more commits
 NO_RESERVE = Reserve(0, 0)
 
@@ -323,6 +325,31 @@ def sweep(root: str, now: float, retention: float) -> int:
     return gone
 
 
+def bookmark(root: str, source: str) -> dict[str, Any]:
+    """What was remembered for `source`; nothing where that cannot be read."""
+    try:
+        with open(_mark_path(root, source), "rb", opener=durable.prompt) as file:
+            found = json.loads(file.read(LONGEST_MARK))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def remember(root: str, source: str, mark: Mapping[str, Any]) -> None:
+    """Replace the bookmark as a whole: a crash leaves the old one or the new one. Raises `OSError`."""
+    prepare(root)
+    path = _mark_path(root, source)
+    beside = f"{path}.{os.getpid()}.{next(_count)}"
+    durable.write_new(beside, [json.dumps(dict(mark), separators=(",", ":")).encode(), b"\n"])
+    os.rename(beside, path)
+
+
+def _mark_path(root: str, source: str) -> str:
+    if not source or source.startswith(".") or not MARK_SYMBOLS.issuperset(source):
+        raise ValueError(f"{source!r} is no name of a source")
+    return f"{root}/{DIRECTORY}/{source}.state"
+
+
 def _names(root: str, state: str) -> Iterator[str]:
     try:
         with os.scandir(f"{root}/{DIRECTORY}/{state}") as entries:
@@ -370,6 +397,14 @@ class FileReports:
     async def listing(self, states: Sequence[ReportState] = STATES, after: str = "", limit: int = 100) -> ReportPage:
         """See `listing`."""
         return await asyncio.to_thread(listing, self._root, states, after, limit)
+
+    async def bookmark(self, source: str) -> Mapping[str, Any]:
+        """See `bookmark`."""
+        return await asyncio.to_thread(bookmark, self._root, source)
+
+    async def remember(self, source: str, mark: Mapping[str, Any]) -> None:
+        """See `remember`."""
+        await asyncio.to_thread(remember, self._root, source, mark)
 
     async def sweep(self, now: float, retention: float) -> int:
         """See `sweep`."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .api import STATES, LoadedReport, ReportPage, ReportRow, report_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .api import Facts, ReportState, SettledReport
 
@@ -21,6 +21,7 @@ class MemoryReports:
         self._rows: dict[str, ReportRow] = {}
         self._contents: dict[str, bytes] = {}
         self._settled: dict[str, float] = {}
+        self._marks: dict[str, Mapping[str, Any]] = {}
 
     async def take(self, content: bytes, facts: Facts) -> str:
         """Keep it."""
@@ -54,6 +55,14 @@ class MemoryReports:
         """Those in these states."""
         found = [row for id, row in sorted(self._rows.items()) if row.state in states and id > after]
         return ReportPage(found[:limit], found[limit - 1].id if len(found) > limit else "")
+
+    async def bookmark(self, source: str) -> Mapping[str, Any]:
+        """What was remembered."""
+        return self._marks.get(source, {})
+
+    async def remember(self, source: str, mark: Mapping[str, Any]) -> None:
+        """Remember it."""
+        self._marks[source] = dict(mark)
 
     async def sweep(self, now: float, retention: float) -> int:
         """Forget what was settled long ago."""

@@ -1,0 +1,261 @@
+"""A mailbox of a POP3 server that reports come to: `mailer.pop3` driven over a stream.
+
+One session is one look. Reports are taken batch by batch, and marked (DELE) when they are on disk; the server deletes what is marked at
+QUIT and not before, so a session that is lost deletes nothing, and all comes again to the same IDs. Of what is kept, and of what is no
+report, the name that UIDL tells is remembered. A server without UIDL cannot be asked to keep.
+
+A message that is larger than it may be is not fetched, and remembered so; one that turns out to be larger than LIST has said ends the
+session, for nothing that follows it can be found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+from typing import TYPE_CHECKING, TypeVar
+
+from mailer.mail.text import one_line
+from mailer.net import tls
+from mailer.net.stream import Stream
+from mailer.pop3.client import LISTED, Pop3Client, Pop3Violation
+from mailer.pop3.listing import capabilities, names, sizes
+
+from .sources import A_LOOK, REMEMBERED, FetchedMessage, Looked, SourceTrouble, batches, chosen, names_in
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from mailer.pop3.client import Pop3Answer
+    from mailer.smtp.mechanism import Mechanism
+
+    from .sources import MailboxServer, ReportTaker
+
+T = TypeVar("T")
+
+CONNECT = 30.0  # seconds
+SHOWN = 200  # characters of what a server says
+SPARE = 64 << 10  # octets that a message may have more than LIST has said: servers count line ends differently
+A_MESSAGE = 10  # times as long as one answer that all of a message may take
+
+
+class Pop3Source:
+    """The mailbox at `server`. With `delete` a report that was taken is deleted, else it is kept. A message may have `most` octets."""
+
+    def __init__(self, server: MailboxServer, *, delete: bool, most: int) -> None:
+        self.server = server
+        self.delete = delete
+        self.most = most
+
+    async def look(self, taker: ReportTaker) -> Looked:
+        """See `MailboxSource`."""
+        session = await self._talk(Pop3Session.open(self.server))
+        try:
+            return await self._looked(session, taker)
+        finally:
+            session.stream.abort()
+
+    async def _looked(self, session: Pop3Session, taker: ReportTaker) -> Looked:
+        mark = await taker.bookmark()
+        seen = dict.fromkeys(names_in(mark, "seen"))
+        listed, uids = await self._talk(session.listed())
+        if not uids and listed and not self.delete:
+            raise SourceTrouble(f'{self.server.host} has no UIDL, so nothing can be kept there; write done = "delete"', ours=True)
+        there = set(uids.values())
+        seen = {name: None for name in seen if name in there}
+        new = [(number, size) for number, size in sorted(listed.items()) if uids.get(number) not in seen]
+        larger = [number for number, size in new if size > self.most]
+        for number in larger:
+            _remember(seen, uids.get(number))
+        wanted = [(str(number), size) for number, size in new if size <= self.most][:A_LOOK]
+        taken = 0
+        for batch in batches(wanted):
+            fetched = await self._talk(self._fetched(session, batch, listed))
+            kept = await taker.take(fetched, self.server.host, session.stream.tls_version)
+            for key in batch:
+                if key not in kept or not self.delete:
+                    _remember(seen, uids.get(int(key)))
+            if self.delete:
+                await self._talk(session.delete([int(key) for key in batch if key in kept]))
+            taken += len(kept)
+        await self._talk(session.quit())
+        await taker.remember({"seen": [*seen]})
+        return Looked(taken, len(wanted) - taken, len(larger), more=len(new) - len(larger) > len(wanted))
+
+    async def _fetched(self, session: Pop3Session, batch: list[str], listed: dict[int, int]) -> list[FetchedMessage]:
+        found = []
+        for key in batch:
+            session.stream.allow(self.server.seconds * A_MESSAGE)
+            answer = await session.ask(f"RETR {key}", listed[int(key)] + SPARE, lasting=True)
+            if answer.ok:  # else it is gone
+                found.append(FetchedMessage(key, answer.content))
+        return found
+
+    async def _talk(self, talk: Awaitable[T]) -> T:
+        """What the server says. Its trouble is told from that of our own disk. Raises `SourceTrouble`."""
+        try:
+            return await talk
+        except (OSError, Pop3Violation) as error:
+            raise _trouble(self.server, error) from None
+
+
+def _remember(seen: dict[str, None], name: str | None) -> None:
+    if name:
+        seen[name] = None
+        if len(seen) > REMEMBERED:
+            del seen[next(iter(seen))]
+
+
+class Pop3Session:
+    """One session with a server, whose mailbox is open."""
+
+    def __init__(self, server: MailboxServer, stream: Stream) -> None:
+        self.server = server
+        self.stream = stream
+        self.client = Pop3Client()
+        self.offers: dict[str, tuple[str, ...]] = {}
+
+    @classmethod
+    async def open(cls, server: MailboxServer) -> Pop3Session:
+        """Connect, make TLS and log in. Raises `SourceTrouble`, `OSError`, `Pop3Violation`, `Problem`."""
+        stream = await _connected(server)
+        try:
+            session = cls(server, stream)
+            if server.requirement.mode == "implicit":
+                await session._shake_hands()
+            await session._greeted()
+            if server.requirement.mode == "starttls":
+                await session._start_tls()
+            await session._log_in()
+        except BaseException:
+            stream.abort()
+            raise
+        return session
+
+    async def ask(self, line: str, most: int = LISTED, *, lasting: bool = False) -> Pop3Answer:
+        """The answer to a command. `lasting` leaves the deadline as it is. Raises `OSError`, `Pop3Violation`."""
+        if not lasting:
+            self.stream.allow(self.server.seconds)
+        self.stream.write(self.client.send(line, most))
+        return await self._answer()
+
+    async def listed(self) -> tuple[dict[int, int], dict[int, str]]:
+        """What there is: sizes and lasting names, by number."""
+        stat = await self.ask("STAT")
+        if stat.ok and stat.text.split(" ")[:1] == ["0"]:
+            return {}, {}
+        listed = await self.ask("LIST")
+        if not listed.ok:
+            raise Pop3Violation("the server does not list its mailbox")
+        named = await self.ask("UIDL")
+        return sizes(listed.content), names(named.content) if named.ok else {}
+
+    async def delete(self, numbers: list[int]) -> None:
+        """Mark these. What cannot be marked comes again."""
+        for number in numbers:
+            await self.ask(f"DELE {number}")
+
+    async def quit(self) -> None:
+        """End the session; the server deletes now. Raises `SourceTrouble` where it says that it could not."""
+        answer = await self.ask("QUIT")
+        if not answer.ok:
+            raise SourceTrouble(f"{self.server.host} could not delete all that was taken: {_said(answer)}")
+
+    async def _answer(self) -> Pop3Answer:
+        while (answer := self.client.next()) is None:
+            self.client.feed(await self.stream.read())
+        return answer
+
+    async def _greeted(self) -> None:
+        self.stream.allow(self.server.seconds)
+        greeting = await self._answer()
+        if not greeting.ok:
+            raise SourceTrouble(f"{self.server.host} refuses the session: {_said(greeting)}")
+        await self._read_offers()
+
+    async def _read_offers(self) -> None:
+        """They change behind TLS. A server without CAPA offers what RFC 1939 has."""
+        answer = await self.ask("CAPA", 65536)
+        self.offers = capabilities(answer.content) if answer.ok else {}
+
+    async def _start_tls(self) -> None:
+        if "STLS" not in self.offers:
+            raise SourceTrouble(
+                f'{self.server.host} offers no STARTTLS, and nothing is said there without; try tls = "implicit"', ours=True
+            )
+        answer = await self.ask("STLS")
+        if not answer.ok:
+            raise SourceTrouble(f"{self.server.host} refuses STARTTLS: {_said(answer)}")
+        self.client.secured()
+        await self._shake_hands()
+        await self._read_offers()
+
+    async def _shake_hands(self) -> None:
+        requirement, host = self.server.requirement, self.server.host
+        await self.stream.start_tls(tls.context(requirement), tls.server_name(requirement, host), CONNECT)
+        tls.check(requirement, self.stream.peer_certificates)
+
+    async def _log_in(self) -> None:
+        """RFC 5034 where it is offered, for it takes any letters; else USER and PASS."""
+        login = self.server.login
+        if not (self.stream.tls_version or self.server.clear_login):
+            raise SourceTrouble(f"the password would travel to {self.server.host} unencrypted", ours=True)
+        secret = await asyncio.to_thread(login.secret)
+        offered = self.offers.get("SASL", ())
+        if mechanism := chosen(login, secret, offered):
+            answer = await self._authenticate(mechanism)
+        else:
+            try:
+                answer = await self.ask(f"USER {login.username}")
+                answer = await self.ask(f"PASS {secret}") if answer.ok else answer
+            except ValueError:
+                raise SourceTrouble(f"the password for {self.server.host} has letters that USER and PASS cannot say", ours=True) from None
+        if not answer.ok:
+            if login.refused is not None:
+                await asyncio.to_thread(login.refused)
+            raise SourceTrouble(f"{self.server.host} does not let {login.username} in: {_said(answer)}", ours=True)
+
+    async def _authenticate(self, mechanism: Mechanism) -> Pop3Answer:
+        answer = await self.ask(f"AUTH {mechanism.name}")
+        for _ in range(3):
+            if not answer.more:
+                break
+            response = mechanism.answer(_decoded(answer.text))
+            self.stream.write(self.client.respond(b"*" if response is None else base64.b64encode(response)))
+            answer = await self._answer()
+        return answer
+
+
+def _decoded(text: str) -> bytes:
+    """A challenge. What is no base64 is none."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
+
+
+async def _connected(server: MailboxServer) -> Stream:
+    """The addresses of the host one after the other, as the system has them. Raises `OSError`."""
+    loop = asyncio.get_running_loop()
+    trouble: OSError | None = None
+    for found in await loop.getaddrinfo(server.host, server.port, type=1):
+        try:
+            return await Stream.connect(str(found[4][0]), server.port, seconds=CONNECT)
+        except OSError as error:
+            trouble = error
+    raise trouble or OSError("it has no address")
+
+
+def _trouble(server: MailboxServer, error: Exception) -> SourceTrouble:
+    """What to say of a session that failed."""
+    if isinstance(error, ssl.SSLError):
+        return SourceTrouble(f"TLS with {server.host} fails: {tls.reason(error)}", ours=isinstance(error, ssl.SSLCertVerificationError))
+    if isinstance(error, TimeoutError):
+        return SourceTrouble(f"{server.host} does not answer in time")
+    if isinstance(error, OSError):
+        return SourceTrouble(f"{server.host}:{server.port}: {error.strerror or error}")
+    return SourceTrouble(f"{server.host}: {error}")
+
+
+def _said(answer: Pop3Answer) -> str:
+    return one_line(answer.text)[:SHOWN] or "nothing is said of why"
