@@ -22,7 +22,7 @@ FLOORS = (
     {"submit", "routing", "shaping", "bounces", "client", "check", "hooks"},
     {"queue"},
     {"operate", "pages"},
-    {"watch", "sink", "intake", "web", "amqp", "doors"},
+    {"watch", "sink", "intake", "smtpd", "web", "amqp", "doors"},
     {"__init__", "postbox"},
     {"cli", "service", "demo", "manual", "standards", "testing", "integrations", "__main__"},
 )
@@ -38,6 +38,9 @@ BESIDE = {
     ("accounts", "config"),  # a file of secrets is read as those are that the configuration names
     ("accounts", "spool"),  # the symbols of an ID
     ("reports", "spool"),  # the symbols of an ID, and the room on its disk
+    ("reports", "config"),  # which mailboxes there are says a section, and their passwords are secrets
+    ("reports", "net"),  # a mailbox is at a server
+    ("reports", "limits"),  # one that is in trouble waits
     ("suppression", "spool"),  # root writes what is beside a spool as its owner
     ("status", "spool"),  # an ID tells the age of its message
     ("alarms", "spool"),  # what other processes have met is a note in the spool

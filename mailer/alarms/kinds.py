@@ -47,6 +47,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "journal": KindOfAlarm("critical", QUIET, "room on the disk of the spool, and the rights of its directory journal"),
     "later": KindOfAlarm("warning", DAILY, "the later version of the program"),
     "login": KindOfAlarm("critical", DAILY),
+    "mailbox": KindOfAlarm("critical", DAILY, "report_source; mailer bounces ingest --source NAME looks into it now"),
     "memory": KindOfAlarm("critical", QUIET, "more memory, or a smaller delivery.active_limit"),
     "metrics": KindOfAlarm("warning", QUIET, "metrics.listen"),
     "offline": KindOfAlarm("critical", LONG, "the network of this machine"),

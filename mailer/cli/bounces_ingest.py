@@ -31,6 +31,8 @@ LASTING = ("usage", "bad-message")
 
 def run(given: Given) -> int:
     """Take the report, and print its ID."""
+    if given.flag("--source"):
+        return look(given, given.text("--source") or "")
     with refusing("the report was read"):
         content = read_report()
     if not content:
@@ -49,6 +51,24 @@ def run(given: Given) -> int:
         show.json_line({"id": id})
     elif not given.flag("--quiet"):
         print(id)
+    return OK
+
+
+def look(given: Given, name: str) -> int:
+    """Look into a mailbox once, and say what came of it."""
+    import asyncio
+
+    from mailer.config.file import load
+    from mailer.operate.reports import collect
+
+    found = asyncio.run(collect(load(given.text("--config"), given.text("--spool")), name, time.time))
+    if given.flag("--json"):
+        from . import show
+
+        show.json_line({"source": name, "taken": found.taken, "left": found.left, "larger": found.larger})
+    elif not given.flag("--quiet"):
+        larger = f", {found.larger} larger than max_report" if found.larger else ""
+        print(f"{found.taken} reports taken, {found.left} messages left alone{larger}")
     return OK
 
 
@@ -94,11 +114,13 @@ COMMANDS = {
                 metavar="ADDRESS",
                 help="the address that the report came to; otherwise ORIGINAL_RECIPIENT or RECIPIENT say it",
             ),
+            Option("--source", metavar="NAME", help="look once into this [[report_source]] instead of reading standard input"),
             Option("--sender", "-f", metavar="ADDRESS", help="its envelope sender; otherwise SENDER says it"),
             JSON,
         ),
         examples=(
             "mailer bounces ingest < report.eml",
+            "mailer bounces ingest --source bounces",
             'bounces: "|/usr/bin/mailer bounces ingest"',
             "flags=q user=mailer argv=/usr/bin/mailer bounces ingest --recipient ${original_recipient} --sender ${sender}",
         ),

@@ -65,7 +65,7 @@ def _doors(config: Config) -> Iterator[Mistake]:
             if place.path and not os.access(directory, os.W_OK | os.X_OK):
                 text = f"address: no socket can be made in {directory}; make it, for the user that the daemon runs as"
                 yield Mistake(config.lines.get(f"listen.{at}.address", 0), text)
-    if config.listens and not all(map(find_spec, ("starlette", "uvicorn"))):
+    if config.web_doors and not all(map(find_spec, ("starlette", "uvicorn"))):
         text = "a door of the kind web needs the extra web: pip install 'mailer-mta[web]'"
         yield Mistake(config.lines.get("listen.0.kind", 0), text)
 

@@ -17,6 +17,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
+from mailer.mail.problem import Problem
 from mailer.tlspolicy import Requirement
 
 RESUMABLE = 3600.0  # seconds: a certificate that was revoked or has expired is noticed after an hour
@@ -25,6 +26,25 @@ SESSIONS = 1000  # for one requirement; the oldest are forgotten first
 
 class OwnCertificate(OSError):
     """The certificate that we show, or its key, cannot be used."""
+
+
+def serving(certificate: str, key: str) -> ssl.SSLContext:
+    """A context that shows the `certificate` of a door of ours, as it is in the file now; `key` is the file with its key, or empty.
+
+    Raises `Problem` (bad-config) for files that cannot be used.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        made.load_cert_chain(certificate, key or None, password=lambda: "")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise Problem(
+            f"the certificate {certificate} and its key cannot be used: {reason}; listen.certificate_file and "
+            "listen.key_file name PEM files that belong together, without a password",
+            "bad-config",
+        ) from None
+    return made
 
 
 class ClientContext(ssl.SSLContext):

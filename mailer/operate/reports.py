@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING
 from mailer.mail.problem import Problem, from_os
 from mailer.reports import files
 from mailer.reports.api import STATES, Facts, LoadedReport, ReportRow
+from mailer.reports.configured import source_of, taker_of
+from mailer.reports.sources import Looked, SourceTrouble
 from mailer.spool import is_id
+from mailer.spool.api import Reserve
 from mailer.spool.files.handover import PAUSES, Unanswered, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from mailer.config import Config
     from mailer.reports.api import ReportState
-    from mailer.spool.api import Reserve
 
 PAGE = 100  # rows that are read at a time
 
@@ -67,6 +70,29 @@ def _as_owner(root: str, content: bytes, facts: Facts, keep: Reserve) -> str:
             return files.take(root, content, facts, keep, owner=True)
     except OSError as error:
         raise from_os("cannot take the report", error.filename or root, error) from None
+
+
+async def collect(config: Config, name: str, now: Callable[[], float]) -> Looked:
+    """Look into the mailbox `name` of the configuration until there is nothing more; what came of it. Raises `Problem`."""
+    section = next((each for each in config.report_sources if each.name.lower() == name.lower()), None)
+    if section is None:
+        known = ", ".join(each.name for each in config.report_sources) or "none"
+        raise Problem(f"there is no [[report_source]] {name[:64]!r}; there is {known}", "usage")
+    reports = files.FileReports(config.spool, Reserve(config.submission.min_free_space, config.submission.min_free_inodes))
+    source, taker = source_of(section, config), taker_of(section, config, reports, now)
+    total = Looked()
+    try:
+        while True:
+            looked = await source.look(taker)
+            total = Looked(total.taken + looked.taken, total.left + looked.left, total.larger + looked.larger)
+            if not looked.more:
+                return total
+    except SourceTrouble as trouble:
+        raise Problem(f"{section.name} ({section.place}): {trouble}", "bad-config" if trouble.ours else "unavailable") from None
+    except OSError as error:
+        raise from_os("cannot keep the reports", error.filename or config.spool, error) from None
+    finally:
+        reports.close()
 
 
 def listed(root: str, states: Sequence[ReportState] = STATES, limit: int | None = None) -> Iterator[ReportRow]:

@@ -328,7 +328,10 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
         _object(UNDELIVERED, "a recipient who did not get it"),
         *(_object({by: TEXT, "count": COUNT, "example": TEXT}, f"with --by {by}") for by in ("reason", "domain", "code")),
     ),
-    "bounces ingest": (_object({"id": TEXT}),),
+    "bounces ingest": (
+        _object({"id": TEXT}),
+        _object({"source": TEXT, "taken": COUNT, "left": COUNT, "larger": COUNT}, "with --source"),
+    ),
     "bounces reports": (_object(REPORT, "a report"),),
     "bounces show": (_object({**REPORT, "content": TEXT}),),
     "queue list": (

@@ -5,9 +5,17 @@ that deletes it, a pipe that waits for an exit code) is told "taken" when the re
 earlier. What it changes is worked out from there, and can be worked out again after a crash: the ID of a report follows from its octets,
 so one that is handed over twice is one report.
 
-`api`       what is asked of the place where reports are, and the values that cross it
-`files`     reports on a disk, in the spool
-`memory`    reports in memory
+`api`           what is asked of the place where reports are, and the values that cross it
+`files`         reports on a disk, in the spool
+`memory`        reports in memory
+`selecting`     which messages of a mailbox are reports, and whom they came to
+`sources`       what all mailboxes have in common: a look into one
+`maildir`       a directory of this machine
+`pop3`          a mailbox of a POP3 server
+`imap`          one of an IMAP server
+`imap_session`  a session with that, guarded
+`configured`    a mailbox as its section says it
+`component`     mailboxes as a part of the daemon
 """
 
 from __future__ import annotations

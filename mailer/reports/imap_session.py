@@ -91,7 +91,7 @@ class ImapSession(imaplib.IMAP4):
 
     def told(self, name: str) -> list[Any]:
         """What the server has said by the way under `name`: ``FETCH``, ``SEARCH``."""
-        return [each for each in self.untagged_responses.get(name, []) if each is not None]
+        return list(self.untagged_responses.get(name, []))
 
     # What imaplib calls
 

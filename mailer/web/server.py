@@ -18,6 +18,7 @@ from uvicorn.config import Config as UvicornConfig
 from uvicorn.server import ServerState
 
 from mailer.mail.problem import Problem
+from mailer.net import tls
 from mailer.net.server import AcceptLoop, Peer, tcp_sockets, unix_socket
 
 from .conversation import Conversation, WebLimits, WebTimeouts, answer
@@ -188,18 +189,8 @@ def server_context(section: Listen) -> ssl.SSLContext | None:
     """What shows the certificate of `section`, as it is in the file now; None without TLS. Raises `Problem` (bad-config)."""
     if section.tls == "none":
         return None
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made = tls.serving(section.certificate_file, section.key_file)
     made.set_alpn_protocols(["http/1.1"])
-    try:
-        made.load_cert_chain(section.certificate_file, section.key_file or None, password=lambda: "")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise Problem(
-            f"the certificate {section.certificate_file} and its key cannot be used: {reason}; listen.certificate_file and "
-            "listen.key_file name PEM files that belong together, without a password",
-            "bad-config",
-        ) from None
     return made
 
 

@@ -109,9 +109,16 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
     The kind web is HTTP: the API for programs, and its page. It is a process of its own, `mailer web`, which `mailer run`
     starts, unless systemd does. It needs an API key, which `mailer api key add` makes, and the extra web:
     pip install 'mailer-mta[web]'.
+
+    The kind reports takes bounces, complaints and other reports by SMTP or LMTP, for bounce.address and what has its name and a + in front;
+    see mailer-bounces(1).
     """
 
-    kind = Setting(choice("web"), "What is spoken there.", example="web")
+    kind = Setting(
+        choice("web", "reports"),
+        "What it is for: HTTP, or reports about our mail, which are taken for bounce.address and its extensions, and for nobody else.",
+        example="web",
+    )
     address = Setting(
         one_or_several(PLACE),
         "An address of this machine with a port, or the path of a unix socket, or a list of such. A socket that systemd opened for it is "
@@ -119,9 +126,10 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
         example="127.0.0.1:8025",
     )
     tls = Setting(
-        choice("none", "implicit"),
-        "Whether TLS is spoken, from the first byte on. Without it keys can be read on their way: so leave it away only at a loopback "
-        "address, at a unix socket, or behind a proxy in the same network.",
+        choice("none", "starttls", "implicit"),
+        "Whether TLS is spoken: from the first byte on, or at a door of kind reports where the client asks for it. Without it keys of the "
+        "web can be read on their way: so leave it away there only at a loopback address, at a unix socket, or behind a proxy in the same "
+        "network.",
         "none",
         example="implicit",
     )
@@ -136,18 +144,30 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
         (),
         example="10.0.0.0/8",
     )
+    protocol = Setting(choice("smtp", "lmtp"), "What a door of kind reports speaks: SMTP, or LMTP to a mail server of ours.", "smtp")
     mode = Setting(MODE, "Who may call by a unix socket, as the mode of its file says.", "0660", example="0666")
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """A certificate that is missing, or that nobody is shown."""
         if self.tls != "none" and not self.certificate_file:
-            yield "tls", 'tls = "implicit" needs a certificate; write certificate_file = "/etc/mailer/web.pem" below it'
+            yield "tls", f'tls = "{self.tls}" needs a certificate; write certificate_file = "/etc/mailer/{self.kind}.pem" below it'
+        if self.tls == "none" and (self.certificate_file or self.key_file):
+            yield "tls" if self.certificate_file else "key_file", 'without TLS no certificate is shown; write tls = "implicit"'
+        yield from self._web_problems() if self.kind == "web" else self._reports_problems()
+
+    def _reports_problems(self) -> Iterable[tuple[str, str]]:
+        if self.proxies:
+            yield "proxies", "a door of kind reports is called without a proxy"
+
+    def _web_problems(self) -> Iterable[tuple[str, str]]:
+        if self.tls == "starttls":
+            yield "tls", 'HTTP has no STARTTLS; write tls = "implicit"'
+        if self.protocol != "smtp":
+            yield "protocol", "that is for a door of kind reports"
         public = [place for place in self.address if place.public]
         if self.tls == "none" and public and not self.proxies:
             text = 'keys could be read on their way to it; write tls = "implicit", or with a proxy in front of it proxies = ["10.0.0.1"]'
             yield "address", f"{public[0]} is no loopback address, and {text}"
-        if self.tls == "none" and (self.certificate_file or self.key_file):
-            yield "tls" if self.certificate_file else "key_file", 'without TLS no certificate is shown; write tls = "implicit"'
 
     @classmethod
     def conflicts(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
@@ -158,6 +178,10 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
                 if place in seen:
                     yield (cls.word, at, "address"), f"{place} is the place of another door, too"
                 seen.setdefault(place, at)
+        bounce = validated.once.get("bounce")
+        for at, door in enumerate(validated.listed[cls.word]):
+            if door is not None and door.kind == "reports" and bounce is not None and not bounce.address:
+                yield (cls.word, at, "kind"), 'reports come to an address; write address = "bounces@example.com" in [bounce]'
 
 
 class Api(Section, header="[api]"):

@@ -1,0 +1,153 @@
+"""What is taken at a door of the kind reports: messages for the bounce address and its extensions, and nothing else (550).
+
+What each stranger may have of us is bounded: sessions (`AcceptLoop`), messages an hour, octets of a message, and messages that are under
+way at a time, in all and of one peer, for each is in memory until it is on disk. Who finds no room is told to come back (4xx), and so is
+everybody while the disk is in trouble: nothing is refused for good that could be a report.
+
+A message for several recipients is a report for each. All but the first get a ``Delivered-To`` in front, as a mailbox would give it, so
+that they are reports of their own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from typing import TYPE_CHECKING
+
+from mailer.dsn.return_token import is_marked
+from mailer.limits.rate import TokenBucket
+from mailer.mail.problem import Problem
+from mailer.reports.api import Facts
+from mailer.smtp import server_events as ask
+from mailer.smtp.reply import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailer.net.server import Peer
+    from mailer.net.stream import Stream
+    from mailer.reports.api import Reports
+
+MAX_RECIPIENTS = 10  # of a message: a report has one
+PER_HOUR = 3600  # messages that one peer may bring; a burst of a tenth
+UNDER_WAY = 8  # messages at a time, each of `MAX_REPORT` octets at most
+OF_ONE = 3  # of them, of one peer
+PEERS = 10_000  # peers that are remembered
+
+_BUSY = Reply.own(451, "4.3.2", "too many messages are under way, come back later")
+_FAST = Reply.own(450, "4.7.1", "you bring too many messages, come back later")
+_NOBODY = Reply.own(550, "5.1.1", "only reports about our mail are taken here, at the address that it came from")
+_DISK = Reply.own(451, "4.3.0", "it could not be kept, come back later")
+_FULL = Reply.own(452, "4.3.1", "there is no room for it now, come back later")
+
+
+class ReportCounter:
+    """What all sessions of these doors share: the place of `reports`, the bounce `address`, who may bring how much.
+
+    `monotonic` gives seconds for rates and `now` those since the epoch; `trouble` is told of an error of our disk, and
+    `arrived` that there is a report.
+    """
+
+    def __init__(
+        self,
+        reports: Reports,
+        address: str,
+        now: Callable[[], float],
+        monotonic: Callable[[], float],
+        trouble: Callable[[OSError], object],
+        arrived: Callable[[], object],
+    ) -> None:
+        self.reports = reports
+        self.address = address
+        self.now = now
+        self.trouble = trouble
+        self.arrived = arrived
+        self._monotonic = monotonic
+        self._rates: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._under_way: Counter[str] = Counter()
+
+    def is_ours(self, recipient: str) -> bool:
+        """Whether `recipient` is the bounce address, with an extension or without."""
+        return bool(self.address) and (recipient.lower() == self.address.lower() or is_marked(recipient, self.address))
+
+    def may_bring(self, share: str) -> bool:
+        """Whether this peer may bring one more message; counts it."""
+        bucket = self._rates.pop(share, None) or TokenBucket(PER_HOUR // 10, 360.0)
+        self._rates[share] = bucket
+        if len(self._rates) > PEERS:
+            self._rates.popitem(last=False)
+        now = self._monotonic()
+        if bucket.wait(now) > 0:
+            return False
+        bucket.reserve(now)
+        return True
+
+    def begin(self, share: str) -> bool:
+        """Have room for a message that comes now; whether there is any."""
+        if self._under_way.total() >= UNDER_WAY or self._under_way[share] >= OF_ONE:
+            return False
+        self._under_way[share] += 1
+        return True
+
+    def end(self, share: str) -> None:
+        """The message is no more in memory."""
+        self._under_way[share] -= 1
+        if self._under_way[share] <= 0:
+            del self._under_way[share]
+
+
+class ReportPolicy:
+    """The policy of one session, of the door that `place` names."""
+
+    def __init__(self, counter: ReportCounter, place: str, peer: Peer, stream: Stream) -> None:
+        self.counter = counter
+        self.place = place
+        self.peer = peer
+        self.stream = stream
+        self._holds = False
+        self._wanted = 0  # recipients of the transaction
+        self._taken = 0  # of them, those who have their report
+
+    async def answer(self, question: ask.Question) -> Reply | None:
+        """See `SessionPolicy`."""
+        share = self.peer.share
+        if isinstance(question, ask.Body):
+            return await self._take(question)
+        if isinstance(question, ask.Rcpt):
+            ours = self.counter.is_ours(question.address)
+            self._wanted += ours
+            return None if ours else _NOBODY
+        self.ended()  # whatever else comes, no message is in memory any more
+        if isinstance(question, ask.MailFrom):
+            self._wanted = self._taken = 0
+            return None if self.counter.may_bring(share) else _FAST
+        if isinstance(question, ask.Data):
+            self._holds = self.counter.begin(share)
+            return None if self._holds else _BUSY
+        return None
+
+    def ended(self) -> None:
+        """See `SessionPolicy`."""
+        if self._holds:
+            self._holds = False
+            self.counter.end(self.peer.share)
+
+    async def _take(self, body: ask.Body) -> Reply:
+        """Take the message for the next of its recipients: all of them in SMTP, one in LMTP."""
+        peer = self.peer.host or self.peer.share
+        ids = []
+        try:
+            for recipient in body.recipients:
+                came = Facts(self.place, recipient, body.sender, peer, self.stream.tls_version, self.counter.now())
+                content = body.content if not self._taken else b"Delivered-To: " + recipient.encode() + b"\r\n" + body.content
+                self._taken += 1
+                ids.append(await self.counter.reports.take(content, came))
+        except OSError as error:
+            self.counter.trouble(error)
+            return _DISK
+        except Problem as problem:
+            return _FULL if problem.kind == "try-again" else _DISK
+        finally:
+            if self._taken >= self._wanted:
+                self.ended()
+        self.counter.arrived()
+        return Reply.own(250, "2.0.0", f"taken as {' '.join(ids)}")
