@@ -45,6 +45,8 @@ from mailer.metrics.exporter import Exporter, relays_of
 from mailer.metrics.queue_figures import QueueFigures
 from mailer.queue.component import Queue, raise_descriptor_limit
 from mailer.queue.recorder import Recorder
+from mailer.reports.files import FileReports
+from mailer.spool.api import Reserve
 from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
 from mailer.spool.files.traces import Reloaded, note_reload, noted, now
@@ -165,6 +167,9 @@ class Service:
         for exporter in served:
             exporter.journal = lambda: journaling.state
         watching = [] if once else [*self._watch(), webhooks]
+        reports = FileReports(directory.root, Reserve(config.submission.min_free_space, config.submission.min_free_inodes))
+        self.reported = asyncio.Event()  # there are new ones
+        receiving = [] if once else self._receive(reports)
         return (
             log,
             journaling,
@@ -178,9 +183,22 @@ class Service:
             intake,
             self.chores,  # what they do goes on while the queue ends
             queue,
+            *receiving,
             *watching,
             *([] if once else [Doors(config, clock, tell, lambda config: wanted(config, self.given[1]))]),
             ServiceManager(f"delivering from {directory.root}", queue.housekeeping.alive, self.chores),
+        )
+
+    def _receive(self, reports: FileReports) -> Sequence[Component]:
+        """What takes reports that come back, from mailboxes and at doors."""
+        from mailer.reports.component import ReportSources, ReportSweep
+        from mailer.smtpd.component import ReportDoors
+
+        config, clock, tell, arrived = self.config, self.clock, self.events.tell, self.reported.set
+        return (
+            ReportSources(config, reports, tell, clock, arrived, random.random),
+            ReportDoors(config, reports, tell, clock, self.chores, arrived),
+            ReportSweep(config, reports, clock, self.chores, self.sweep.believed),
         )
 
     def _watch(self) -> Sequence[Component]:

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from mailer.config.sections.report_source import ReportSource
     from mailer.events import Event
     from mailer.io.clock import Clock
+    from mailer.io.component import Chores
 
     from .api import Reports
     from .sources import Looked, MailboxSource, ReportTaker
 
 FIRST = 60.0  # seconds after the first trouble
 LONGEST = 1800.0  # seconds between two tries
+SWEEP_EVERY = 3600.0  # seconds
 
 
 class ReportSources(Component):
@@ -123,3 +125,24 @@ class ReportSources(Component):
 
     def _mended(self, name: str, how: str) -> None:
         self._tell(Mended(self._clock.now(), "mailbox", name, how))
+
+
+class ReportSweep(Component):
+    """What was settled long ago goes, once an hour, while the clock is `believed`; what nobody has acted upon stays."""
+
+    def __init__(self, config: Config, reports: Reports, clock: Clock, chores: Chores, believed: Callable[[], bool]) -> None:
+        self._config = config
+        self._reports = reports
+        self._clock = clock
+        self._believed = believed
+        chores.every(SWEEP_EVERY, self._sweep, what="old reports could not be deleted")
+
+    @contextmanager
+    def reload(self, config: Config) -> Iterator[None]:
+        """Let another retention hold."""
+        yield
+        self._config = config
+
+    async def _sweep(self) -> None:
+        if self._believed():
+            await self._reports.sweep(self._clock.now(), self._config.bounce.report_retention)

@@ -60,6 +60,10 @@ class Bounce(Section, header="[bounce]"):
         "sender",
     )
 
+    report_retention = Setting(
+        DURATION, "How long a report that came back is kept when it was acted upon; one that waits is kept until it is.", "30d"
+    )
+
     def problems(self) -> Iterable[tuple[str, str]]:
         """An address that a token does not fit into, or that a sender cannot have everywhere."""
         name = self.address.rpartition("@")[0]
