@@ -174,6 +174,7 @@ def overview() -> str:
             "tuning (7)",
             "providers (7)",
             "deliverability (7)",
+            "feedback (7)",
             "metrics (7)",
             "standards (7)",
         )

@@ -1,0 +1,137 @@
+"""mailer-feedback(7) on real servers: a report that Postfix gets for the bounce address is what `mailer bounces ingest` takes."""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailer.cli import main
+from mailer.config import load
+from mailer.reports import files
+from tests.fakes.processes import wait_until
+from tests.test_manual import MAN, plain
+
+from .matrix import marks
+from .postfix import Postfix, scratch
+
+TOKEN = "bounces+01KAHGWV7J5ZQ0C9XK3M2T8B4R-0-K7Q2M9XW4T"
+REPORT = b"From: <>\r\nTo: x\r\nSubject: Undelivered\r\n\r\nUser unknown.\r\n"
+
+PAGE: str = plain((MAN / "mailer-feedback.7").read_text(encoding="ascii")).replace("\\(bu", "*")
+BLOCKS: list[str] = re.findall(r"^\.EX\n(.*?)^\.EE", PAGE, re.MULTILINE | re.DOTALL)
+
+KEEPER = """#!/bin/sh
+# What a pipe is given, kept for the test: arguments, environment, standard input. It ends as the test says.
+cat > {home}/input
+printf '%s\\n' "$@" > {home}/arguments
+env > {home}/begun && mv {home}/begun {home}/environment
+read code < {home}/code
+exit $code
+"""
+
+
+def block(start: str) -> str:
+    """The example of the page that begins so."""
+    return next(text for text in BLOCKS if text.startswith(start))
+
+
+class Piped(Postfix):
+    """A Postfix with the lines of the page in its files, in which the program stands for mailer."""
+
+    def __init__(self, home: Path) -> None:
+        self.kept = home / "kept"
+        self.program = home / "mailer"
+        lines = dict(line.split(" = ", 1) for line in block("relay_domains").splitlines())
+        lines["relay_recipient_maps"] = f"regexp:{home}/bounces.regexp"
+        super().__init__(
+            home, {**lines, "recipient_delimiter": "+", "mydestination": "local.example", "alias_maps": f"texthash:{home}/aliases"}
+        )
+        self.settings["local_recipient_maps"] = "$alias_maps"
+
+    def _lay_out(self) -> None:
+        super()._lay_out()
+        self.kept.mkdir()
+        self.kept.chmod(0o777)
+        self.program.write_text(KEEPER.format(home=self.kept))
+        self.program.chmod(0o755)
+        self.home.joinpath("bounces.regexp").write_text(block("/^bounces"))
+        alias = block("bounces:").replace("/usr/bin/mailer", str(self.program))
+        self.home.joinpath("aliases").write_text(alias.replace(": ", " ", 1))
+        pipe = block("mailer-bounces unix").replace("/usr/bin/mailer", str(self.program)).replace("user=mailer", "user=nobody")
+        with self.config.joinpath("master.cf").open("a") as file:
+            file.write("local unix - n n - - local\n" + pipe)
+
+    def hand_in(self, recipient: str, code: int = 0) -> None:
+        """A report that another host brings."""
+        for name in ("input", "arguments", "environment"):
+            self.kept.joinpath(name).unlink(missing_ok=True)
+        self.kept.joinpath("code").write_text(f"{code}\n")
+        with smtplib.SMTP("127.0.0.1", self.port) as session:
+            session.sendmail("", [recipient], REPORT)
+        wait_until("the pipe was used", self.kept.joinpath("environment").exists)
+
+
+@pytest.fixture(scope="module")
+def postfix() -> Iterator[Piped]:
+    with scratch("feedback") as home, Piped(home) as running:
+        yield running
+
+
+pytestmark = marks("postfix")
+
+
+def taken(postfix: Piped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, bytes]:
+    """(recipient, content) of the report that mailer takes when it is started as Postfix has started its program."""
+    config = tmp_path / "config.toml"
+    config.write_text(f'[mailer]\nspool = "{tmp_path}/spool"\n')
+    for line in postfix.kept.joinpath("environment").read_text().splitlines():
+        name, _, value = line.partition("=")
+        if name in ("ORIGINAL_RECIPIENT", "RECIPIENT", "SENDER"):
+            monkeypatch.setenv(name, value)
+    arguments = postfix.kept.joinpath("arguments").read_text().splitlines()
+    with postfix.kept.joinpath("input").open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        assert main(["mailer", *arguments, "--config", str(config)]) == 0
+    (id,) = files.waiting(f"{tmp_path}/spool", 10)
+    loaded = files.load(f"{tmp_path}/spool", id)
+    assert loaded is not None
+    return loaded.facts.recipient, loaded.content
+
+
+@pytest.mark.parametrize("domain", ["local.example", "bounces.example.com"])
+def test_postfix_hands_a_report_to_the_command(postfix: Piped, domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an alias, or for a whole domain: with all that stands behind the +, which says what it is about."""
+    postfix.hand_in(f"{TOKEN}@{domain}")
+    recipient, content = taken(postfix, tmp_path, monkeypatch)
+    assert recipient == f"{TOKEN}@{domain}"
+    assert content.replace(b"\r\n", b"\n").endswith(b"\n\nUser unknown.\n")
+
+
+def test_postfix_keeps_a_report_that_was_not_taken(postfix: Piped) -> None:
+    """75 is try again, whatever was wrong."""
+    postfix.hand_in(f"{TOKEN}@bounces.example.com", 75)
+    wait_until("it is deferred", lambda: any(path.is_file() for path in (postfix.queue / "deferred").rglob("*")))
+
+
+def test_postfix_takes_no_mail_for_others_there(postfix: Piped) -> None:
+    """The table of the page has the address, with whatever behind the +, and no other."""
+    with smtplib.SMTP("127.0.0.1", postfix.port) as session, pytest.raises(smtplib.SMTPRecipientsRefused):
+        session.sendmail("", ["sales@bounces.example.com"], REPORT)
+
+
+@pytest.mark.parametrize("example", [text for text in BLOCKS if text.startswith("[")], ids=lambda text: text.splitlines()[-1][:30])
+def test_each_configuration_of_the_page_is_one(example: str, tmp_path: Path) -> None:
+    """With settings that there are, and values that these take."""
+    for name in re.findall(r'_file = "([^"]+)"', example):
+        file = tmp_path / Path(name).name
+        file.write_text("secret\n")
+        file.chmod(0o600)
+        example = example.replace(name, str(file))
+    config = tmp_path / "config.toml"
+    config.write_text(example)
+    assert load(str(config)).bounce is not None
