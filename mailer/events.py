@@ -71,6 +71,15 @@ class Changed(Event):
 
 
 @dataclass(slots=True)
+class Unsubscribed(Event):
+    """Somebody wants no more mail of `stream` at `address`: he followed the link in message `message`, or somebody said so for him."""
+
+    address: str
+    stream: str
+    message: str = ""
+
+
+@dataclass(slots=True)
 class Corrupt(Event):
     """A file of the spool is no message; it was set aside at `path`."""
 

@@ -52,6 +52,8 @@ from mailer.spool.files.store import SpoolDirectory
 from mailer.spool.files.traces import Reloaded, note_reload, noted, now
 from mailer.status import sqlite
 from mailer.status.component import StatusComponent, Sweep
+from mailer.suppression.component import SuppressionComponent
+from mailer.suppression.sqlite import SqliteSuppression
 from mailer.tracing.component import Traces
 
 if TYPE_CHECKING:
@@ -140,6 +142,7 @@ class Service:
         tell = self.events.tell
         self.chores = Chores(self._spool_alarm, self._short)
         self.chores.every(SPAN, lambda: self.log.unfold(clock.now()))
+        suppression = SqliteSuppression(directory.root)
         self.queue = queue = Queue(
             config,
             spool,
@@ -153,6 +156,7 @@ class Service:
             once=once,
             meter=self.counts.sessions,
             book=self.book,
+            suppression=suppression,
         )
         intake = IntakeComponent(directory, config, status, clock, queue.manager.hear, tell, self.chores, once=once)
         self.sweep = Sweep(spool, status, config, clock, self.chores, once=once)
@@ -178,6 +182,7 @@ class Service:
             Neighbours(directory, tell, clock, self.chores),
             self.sweep,
             traces,
+            SuppressionComponent(suppression, config, queue.suppressed, recorder.journaled, tell, clock, self.chores, once=once),
             *served,
             Doorbell(spool, (queue.heard, intake.heard), clock, tell),
             intake,

@@ -63,6 +63,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "spool": KindOfAlarm("critical", QUIET),
     "status": KindOfAlarm("warning", QUIET),
     "stuck": KindOfAlarm("warning", QUIET),
+    "suppression": KindOfAlarm("critical", 0.0, "suppress.sqlite3 beside the spool: mailer suppress list says what is wrong with it"),
     "traces": KindOfAlarm("notice", 0.0, "trace.endpoint, and the collector there"),
     "unheard": KindOfAlarm("warning", QUIET, "whoever asks for replies has to have the queue that reply_to names until they come"),
     "warmup": KindOfAlarm("warning", QUIET),

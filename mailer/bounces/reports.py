@@ -9,7 +9,7 @@ under the ID that comes with it. Who gets a report:
   answering such mail; a delivery report is no answer, and cron's mail carries that field: only a report says that the nightly mail no
   longer arrives.
 - For recipients that were refused or whose time is up, unless the sender asked not to be told of them (``NOTIFY``, RFC 3461
-  §4.1). Not for those that an operator cancelled, who knows.
+  §4.1). Not for those that an operator cancelled, who knows; nor for those who are not to be mailed, where the mail is of a stream.
 - For recipients whose mail was taken by a host that knows no reports, where the sender asked for ``SUCCESS``.
 - For recipients that are late, once a message: where the operator wants that, after `LATE` where the sender asked for it, and where
   mail waits for something of ours for longer than it may take otherwise.
@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.dsn.report import report
 from mailer.mail.delivery_options import NOTHING, Request
 from mailer.mail.message import header_end
+from mailer.mail.outcome import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,6 +81,11 @@ def asked_of(envelope: Envelope) -> Request:
 def wants(notify: str, what: str) -> bool:
     """Whether a recipient's ``NOTIFY`` allows a report of ``FAILURE`` or ``DELAY``: said, or nothing said. RFC 3461 §4.1"""
     return not notify or what in notify.split(",")
+
+
+def _known(envelope: Envelope, outcome: Outcome) -> bool:
+    """Whether nobody is to be told: who sends mail of a stream hears of who is not to be mailed by events, and not one by one."""
+    return outcome.cause is Cause.SUPPRESSED and bool(envelope.stream)
 
 
 class OwnReport(NamedTuple):
@@ -133,7 +139,7 @@ class Reports:
     def _told(self, envelope: Envelope, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Those that the sender wants to be told of, in the order of the envelope."""
         asked = asked_of(envelope)
-        failed = (outcome for outcome in outcomes if outcome.verdict in REPORTED)
+        failed = (outcome for outcome in outcomes if outcome.verdict in REPORTED and not _known(envelope, outcome))
         told = (outcome for outcome in failed if wants(asked.of(envelope.recipients[outcome.to].address).notify, "FAILURE"))
         return sorted(told, key=lambda outcome: outcome.to)
 

@@ -65,6 +65,7 @@ TABLE = {
     "status": "what became of messages",
     "explain": "the whole story of a message: what happened, what blocks it, what to change",
     "bounces": "recipients that failed or bounced, and why",
+    "suppress": "addresses that are not to be mailed: add, remove, list, why, import, export, undo",
     "queue": "list, show, hold, release, retry, cancel or replay messages; pause a destination",
     "route": "how mail for an address would travel; sends nothing",
     "probe": "connect, EHLO, TLS, AUTH, report; sends nothing",

@@ -148,6 +148,7 @@ CAUSED: dict[Cause, Explanation] = {
     ),
     Cause.CONGESTED: Explanation("Much mail waits for the same destination.", _LATER),
     Cause.FOLDING: Explanation("It waits to be folded into one message with others that are like it.", _LATER),
+    Cause.SUPPRESSED: Explanation("This mail system does not mail that address.", _OPERATOR),
     Cause.FOLDED: Explanation("Another message was sent that stands for it, and for others like it.", _OPERATOR),
     Cause.FUSED: Explanation("Its sender hands in more mail than this mail system takes from him in such a time.", _LATER),
     Cause.SOURCE_EXHAUSTED: Explanation("No address of this mail system may send more there for now.", _LATER),

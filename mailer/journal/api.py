@@ -27,7 +27,7 @@ TYPES: tuple[EventType, ...] = get_args(EventType)
 TYPE_OF: dict[str, EventType] = {type: type for type in TYPES}
 """By the word in a line; a word of a later version is none."""
 
-FINAL: frozenset[EventType] = frozenset(("delivered", "failed", "expired", "cancelled"))
+FINAL: frozenset[EventType] = frozenset(("delivered", "failed", "expired", "cancelled", "suppressed"))
 """Of these a recipient has one, after which no attempt is made."""
 
 LONGEST_REPLY = 2000  # characters of a reply that are kept: a line has a bound

@@ -17,7 +17,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mailer.events import Alarm, AlarmBegun, AlarmOver, Changed, Mended, Seen, Settled, Tried
+from mailer.events import Alarm, AlarmBegun, AlarmOver, Changed, Mended, Seen, Settled, Tried, Unsubscribed
 from mailer.spool import first_id, put_at
 
 from . import lines
@@ -102,6 +102,8 @@ class Chronicle:
             self._accepted.discard(event.entry.id)
             if event.status == "cancelled":
                 self._note(lines.cancelled(event.entry))
+        elif isinstance(event, Unsubscribed):
+            self._note([lines.unsubscribed(event)])
         elif isinstance(event, AlarmBegun):
             self._note([lines.alarm(event.at, event.alarm, event.alarm.text, "begun")])
         elif isinstance(event, AlarmOver):

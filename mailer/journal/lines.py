@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailer.mail.outcome import Cause
+
 from .api import LONGEST_REPLY, JournalEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from mailer.events import Unsubscribed
     from mailer.mail.alarm import OpenAlarm
     from mailer.mail.outcome import Outcome, Verdict
     from mailer.spool.api import Entry
@@ -56,6 +59,11 @@ def before(entry: Entry, since: float, until: float) -> list[JournalEvent]:
     return found
 
 
+def unsubscribed(event: Unsubscribed) -> JournalEvent:
+    """Somebody wants no more mail of a stream."""
+    return JournalEvent("", event.at, "unsubscribed", event.message, stream=event.stream, to=event.address)
+
+
 def cancelled(entry: Entry) -> list[JournalEvent]:
     """Recipients from whom an operator has withdrawn the message."""
     return tried(entry, [outcome for outcome in entry.history.last.values() if outcome.verdict == "cancel"])
@@ -72,7 +80,7 @@ def _of(entry: Entry, outcome: Outcome, attempt: int) -> JournalEvent:
     return JournalEvent(
         "",
         outcome.at,
-        TYPE_OF_VERDICT[outcome.verdict],
+        "suppressed" if outcome.cause is Cause.SUPPRESSED else TYPE_OF_VERDICT[outcome.verdict],
         entry.id,
         envelope.request_id,
         key,

@@ -130,6 +130,15 @@ class Envelope:
 
         return of(self.submitter)
 
+    @property
+    def stream(self) -> str:
+        """The kind of mail that it belongs to, in small letters: what one can have enough of without having enough of all; empty: none.
+
+        It is that of the API key or the queue by which it came, else the list that it says it is of (`mailer.submit.steps`).
+        """
+        stream = self.submitter.get("stream")
+        return stream.lower() if isinstance(stream, str) else ""
+
     def to_line(self) -> bytes:
         """The envelope as one line of JSON with its newline."""
         document: dict[str, object] = {

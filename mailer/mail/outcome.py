@@ -45,6 +45,7 @@ class Cause(StrEnum):
     UNFIT = "unfit"  # the host does not take such a message, and said so before
     LOOP = "loop"  # it goes round in circles, or would come back to us
     CANCELLED = "cancelled"  # an operator has withdrawn it
+    SUPPRESSED = "suppressed"  # the recipient is not to be mailed
     MISWRITTEN = "miswritten"  # the recipient is written as no address is
     ALIAS = "alias"  # an alias of ours leads nowhere
     DISCARDED = "discarded"  # an alias of ours leads to /dev/null

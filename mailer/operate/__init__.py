@@ -12,6 +12,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `overview`, `waits`, `health`, `standing` | the summary; why mail waits; whether all is well; all of that on a page |
 | `status` | failures counted; what waits by destination, domain or reason |
 | `dkim`, `rotation` | keys, their records, signatures of a message; a new key in the place of the old one, in two steps |
+| `suppression` | who is not to be mailed: put on the list, taken off it, asked about, taken over from others |
 | `api_keys` | the keys of programs that use the HTTP API |
 | `events` | what the journal has of mail, chosen and in order |
 | `reports` | reports that came back: taken from whoever brings one, listed, shown |

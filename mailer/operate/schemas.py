@@ -304,6 +304,24 @@ WEBHOOK = {
     **dict.fromkeys(("lost", "dead", "posted", "failed", "refused"), COUNT),
 }
 
+SUPPRESSION = {
+    **dict.fromkeys(("address", "scope"), TEXT),
+    "reason": MemberKind({"type": "string", "enum": ["hard", "complaint", "unsubscribe", "manual", "import"]}),
+    **dict.fromkeys(("class", "source", "evidence"), SOME),
+    "at": TIME,
+    "until": TIME.or_null,
+    **dict.fromkeys(("by", "note"), SOME),
+}
+
+SUPPRESSION_CHANGE = {
+    "change": COUNT,
+    "at": TIME,
+    "act": MemberKind({"type": "string", "enum": ["add", "remove", "expire"]}),
+    **dict.fromkeys(("address", "scope"), TEXT),
+    **dict.fromkeys(("by", "note", "reason", "evidence"), SOME),
+    **dict.fromkeys(("before", "after"), _object(SUPPRESSION).or_null),
+}
+
 SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     "send": (
         _object(
@@ -389,6 +407,35 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     ),
     **{f"hooks {verb}": (_object({"name": TEXT, "wish": TEXT, "heard": FLAG}),) for verb in ("replay", "enable", "disable")},
     "hooks rotate": (_object({"name": TEXT, "secret": SOME, "file": TEXT, "signatures": COUNT}),),
+    **{f"suppress {verb}": (_object(SUPPRESSION),) for verb in ("add", "remove", "list", "export")},
+    "suppress why": (
+        _object(
+            {
+                "address": TEXT,
+                "suppressed": FLAG,
+                "entry": _object(SUPPRESSION).or_null,
+                "entries": _list(_object(SUPPRESSION)),
+                "log": _list(_object(SUPPRESSION_CHANGE)),
+            }
+        ),
+    ),
+    "suppress log": (_object(SUPPRESSION_CHANGE),),
+    "suppress import": (
+        _object(
+            {
+                **dict.fromkeys(("added", "already", "soft", "wrong"), COUNT),
+                "change": COUNT.or_null,
+                "problems": _list(_object({"line": COUNT, "problem": TEXT})),
+            },
+            "soft: left out, for they bounced for the moment only; problems: the first 20 of those that are wrong",
+        ),
+    ),
+    "suppress undo": (
+        _object(
+            {"change": COUNT, "undone": _list(COUNT), "entries": COUNT, "left": COUNT},
+            "entries are as they were before the changes; left: those that were changed again since",
+        ),
+    ),
     "oauth login": (_object({"relay": TEXT, "file": TEXT, "user": TEXT}),),
     "web": (_object({"event": TEXT, "urls": _list(TEXT)}, "it listens, and can be called there"),),
     "sink": (

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mailer.dsn.fields import Kind
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry, Lease
+    from mailer.suppression.api import SuppressionEntry
     from mailer.transport.route import Route
 
     from .signing import Signing
@@ -45,6 +46,9 @@ class Attempt:
 
     signing: Signing | None = None
     """The signatures that the content gets when it leaves, where it gets some."""
+
+    suppressed: Mapping[int, SuppressionEntry] = field(default_factory=dict)
+    """Which recipients are not to be mailed, by what."""
 
     urged: bool = False
     """An operator has said that it shall be tried now."""

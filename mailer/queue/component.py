@@ -48,7 +48,7 @@ from .suspension import inherited
 from .tasks import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from mailer.config import Config
     from mailer.events import Event
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from mailer.mail.principal import Principal
     from mailer.spool.api import Changes, Spool
     from mailer.status.api import StatusRecorder
+    from mailer.suppression.api import SuppressionChange, SuppressionList
     from mailer.transport.meter import Meter
 
     from .recorder import Recorder
@@ -121,6 +122,7 @@ class Queue(Component):
         once: bool = False,
         meter: Meter | None = None,
         book: AlarmBook | None = None,
+        suppression: SuppressionList | None = None,
     ) -> None:
         self.config = config
         self.spool = spool
@@ -145,7 +147,9 @@ class Queue(Component):
         self.couriers = {name: courier(pool, clock, reactions.meaning) for name, courier in COURIERS.items()}
         self.scheduler = Scheduler(limits_of(config, shares), reactions.table)
         policy = policy_of(config, tell, clock.now(), reactions, shares)
-        self.manager = QueueManager(spool, self.scheduler, self.couriers, policy, recorder, clock, tell, random.random, once=once)
+        self.manager = QueueManager(
+            spool, self.scheduler, self.couriers, policy, recorder, clock, tell, random.random, once=once, suppression=suppression
+        )
         self.current = self.manager.current
         self.manager.settler.known = status.knows
         self.invariants = Invariants(self.manager)
@@ -220,6 +224,10 @@ class Queue(Component):
         await self.manager.look(changes.ids)
         if changes.suspensions:
             await self.manager.mind_pauses()
+
+    async def suppressed(self, changes: Sequence[SuppressionChange]) -> None:
+        """Look whether mail under way is for somebody who is not to be mailed since these changes."""
+        await self.manager.suppressed.heard(changes, [*self.manager.loader.attempts])
 
     def out_of_memory(self, what: str) -> None:
         """Note that a chore of the daemon has met the end of the memory; its turn comes again."""

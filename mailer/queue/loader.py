@@ -1,8 +1,8 @@
 """The loader: reads messages that are due, finds their routes, and queues their parts for their destinations.
 
 The first half of the queue's work, up to a destination's queue; `worker` is the other. What keeps a message from going on is found
-out here: that it cannot be read, has gone round in circles, comes too late, is paused, leads nowhere, or that its destination has more
-than its share of the memory.
+out here: that it cannot be read, has gone round in circles, comes too late, is for somebody who is not to be mailed, is paused, leads
+nowhere, or that its destination has more than its share of the memory.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from .scheduler import CONGESTED
 from .tasks import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mailer.mail.outcome import Outcome
     from mailer.routing.resolve import Router
     from mailer.spool.api import Entry
     from mailer.spool.suspensions import Suspension
+    from mailer.suppression.api import SuppressionEntry
     from mailer.transport.route import Route
 
     from .connectivity import Connectivity
@@ -41,7 +42,10 @@ if TYPE_CHECKING:
     from .folding import EqualMail
     from .fuses import Fuses
     from .settle import Settler
+    from .suppressed import SuppressedMail
     from .suspension import SuspendedMail
+
+    SuppressedBy = Mapping[str, Mapping[int, SuppressionEntry]]
 
 MAX_RECIPIENTS = 100  # of one transaction; every server takes that many, RFC 5321 §4.5.3.1.8
 EARLY = 1.0  # seconds that mail may leave before the time that its sender named
@@ -59,12 +63,20 @@ class MessageLoader:
     """A loader that brings messages from the disk to the queues of their destinations."""
 
     def __init__(
-        self, current: Current, settler: Settler, suspended: SuspendedMail, connectivity: Connectivity, fuses: Fuses, folding: EqualMail
+        self,
+        current: Current,
+        settler: Settler,
+        suspended: SuspendedMail,
+        connectivity: Connectivity,
+        suppressed: SuppressedMail,
+        fuses: Fuses,
+        folding: EqualMail,
     ) -> None:
         self.current = current
         self.settler = settler
         self.suspended = suspended
         self.connectivity = connectivity
+        self.suppressed = suppressed
         self.fuses = fuses
         self.folding = folding
         self.later: set[str] = set()
@@ -82,6 +94,7 @@ class MessageLoader:
         context = self.current.context
         spool, now = context.spool, context.clock.now()
         for at in range(0, len(ids), TOGETHER):
+            read: list[tuple[Entry, bytes, int]] = []
             for entry in await spool.load(ids[at : at + TOGETHER], LARGE):
                 if isinstance(entry, Trouble):
                     self._unreadable(context, entry)
@@ -93,7 +106,10 @@ class MessageLoader:
                     spool.forget([entry])
                     self._unreadable(context, trouble_of(entry.id, error))
                 else:
-                    self._loaded(context, entry, content, passed, now)
+                    read.append((entry, content, passed))
+            suppressed = await self.suppressed.look([entry for entry, _, _ in read], now)
+            for entry, content, passed in read:
+                self._loaded(context, entry, content, passed, now, suppressed)
 
     async def _load_apart(self, context: Context, id: str) -> None:
         """Load a large message, one of them at a time: they share the memory that there is for such."""
@@ -114,7 +130,8 @@ class MessageLoader:
                 spool.forget([entry])
                 self._unreadable(context, trouble_of(id, error))
                 return
-        self._loaded(context, entry, content, passed, context.clock.now())
+        now = context.clock.now()
+        self._loaded(context, entry, content, passed, now, await self.suppressed.look([entry], now))
 
     def _unreadable(self, context: Context, trouble: Trouble) -> None:
         """It is not there, is no message, or cannot be had now."""
@@ -133,8 +150,8 @@ class MessageLoader:
             if kind == "memory":
                 context.scheduler.expect(id, context.alarms.out_of_memory(f"message {id} could not be read"))
 
-    def _loaded(self, context: Context, entry: Entry, content: bytes, passed: int, now: float) -> None:
-        """It was read, and has `passed` so many hosts."""
+    def _loaded(self, context: Context, entry: Entry, content: bytes, passed: int, now: float, suppressed: SuppressedBy | None) -> None:
+        """It was read, and has `passed` so many hosts. Of whom it is for, those who are `suppressed` are not mailed; None: who knows."""
         id = entry.id
         if entry.total - entry.size > ORDINARY:
             context.scheduler.weigh(id, entry.total - entry.size)
@@ -165,7 +182,7 @@ class MessageLoader:
             context.tell(Seen(now, entry))
         else:
             context.recorder.resumed(entry)
-        attempt = Attempt(entry, now)
+        attempt = Attempt(entry, now, suppressed=(suppressed or {}).get(entry.id, {}))
         self.attempts.add(attempt)
         if passed > policy.max_hops:
             self._over(attempt, _in_circles(entry, policy.max_hops, now))
@@ -173,6 +190,7 @@ class MessageLoader:
         if entry.envelope.options and age.overdue(attempt, context.clock, policy.schedule.expire):
             self._over(attempt, verdict.too_late(entry.history.pending(), now))  # RFC 2852 §4.2
             return
+        outcomes = outcomes or ([] if suppressed is not None else self.suppressed.waits(entry, now, context.random()))
         if outcomes:
             self._over(attempt, outcomes)
             return
@@ -257,6 +275,8 @@ class MessageLoader:
         for to in pending:
             if (known := people[to].outcome) is not None:  # submission has said all
                 settled.append(foretold(to, now, known))
+            elif to in attempt.suppressed:
+                settled.append(self.suppressed.outcome(attempt, to, now))
             else:
                 domain = people[to].domain if sandbox is None else sandbox.domain(people[to].address)
                 domains.setdefault(domain, []).append(to)

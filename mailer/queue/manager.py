@@ -30,6 +30,7 @@ from .folding import EqualMail
 from .fuses import Fuses
 from .loader import MessageLoader
 from .settle import Settler
+from .suppressed import SuppressedMail
 from .suspension import SuspendedMail
 from .tasks import Progress, Tasks
 from .worker import Worker
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
     from mailer.spool.api import Spool
+    from mailer.suppression.api import SuppressionList
     from mailer.transport.courier import Courier
 
     from .attempt import Job
@@ -64,6 +66,7 @@ class QueueManager:
         random: Callable[[], float],
         *,
         once: bool = False,
+        suppression: SuppressionList | None = None,
     ) -> None:
         self._wake = asyncio.Event()
         wake = self._wake.set
@@ -72,9 +75,12 @@ class QueueManager:
         self.settler = Settler(self.current, self.hear, once=once)
         self.suspended = SuspendedMail(self.current)
         self.connectivity = Connectivity(self.current, self.suspended)
+        self.suppressed = SuppressedMail(self.current, self.settler, suppression)
         self.fuses = Fuses(spool, tell)
         self.folding = EqualMail(self.current, self.suspended.hurry, self.hear, self.settler.knows)
-        self.loader = MessageLoader(self.current, self.settler, self.suspended, self.connectivity, self.fuses, self.folding)
+        self.loader = MessageLoader(
+            self.current, self.settler, self.suspended, self.connectivity, self.suppressed, self.fuses, self.folding
+        )
         self.steps = 0
         """How often somebody has set the clock."""
         self.redating = False
@@ -251,7 +257,7 @@ class QueueManager:
         for destination in plan.call_off:
             self._call_off(context, destination)
         for destination, job in plan.open:
-            worker = Worker(self.current, self.settler, self.suspended, self.connectivity, destination, job)
+            worker = Worker(self.current, self.settler, self.suspended, self.connectivity, self.suppressed, destination, job)
             context.tasks.spawn(worker.run(), worker)
         if plan.load:
             await self.loader.load(plan.load)

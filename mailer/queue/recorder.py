@@ -77,6 +77,10 @@ class Recorder:
         """The batch that is being written, or was written last."""
         return self._writing
 
+    def journaled(self) -> bool:
+        """Whether what was told a second ago is in the journal, or nobody subscribes to it."""
+        return self.chronicle is None or not self.chronicle.failing
+
     def told(self, event: Event) -> None:
         """Take note of an event; it is written with the next batch."""
         if isinstance(event, Heard):  # whoever acts upon reports has had it written

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .context import Context, Current
     from .destination import Destination
     from .settle import Settler
+    from .suppressed import SuppressedMail
     from .suspension import SuspendedMail
 
 PATIENCE = 3  # times that a message goes back to the queue because its session was one too many
@@ -48,6 +49,7 @@ class Worker(Progress):
         settler: Settler,
         suspended: SuspendedMail,
         connectivity: Connectivity,
+        suppressed: SuppressedMail,
         destination: Destination,
         first: Job,
     ) -> None:
@@ -56,6 +58,7 @@ class Worker(Progress):
         self.settler = settler
         self.suspended = suspended
         self.connectivity = connectivity
+        self.suppressed = suppressed
         self.destination = destination
         self.session: CourierSession = current.context.couriers[first.route.transport].session(self._stands)
         self.calls = True
@@ -141,6 +144,11 @@ class Worker(Progress):
     def _come(self, job: Job) -> None:
         """Lock the message of `job`, which is the next one, unless it is large, an operator has taken it, or it has to wait after all."""
         context, attempt = self.current.context, job.attempt
+        if attempt.suppressed:
+            left = self.suppressed.rest(job)
+            if left is None:
+                return
+            job = left
         if attempt.entry.total > LARGE or not attempt.entry.ready:
             self._large = job
             return

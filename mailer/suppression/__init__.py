@@ -11,6 +11,8 @@ gets the reset of a password.
 `sqlite`       entries in ``suppress.sqlite3`` beside the spool
 `schema`       its tables, and the statements about them
 `memory`       entries in memory
+`table`        entries as CSV and JSON, in our words and in those of large providers
+`component`    what the daemon does with them
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ ALL: Final = "*"
 LONGEST_STREAM: Final = 255  # octets, as a List-Id has at most (RFC 2919 §2)
 LONGEST_NOTE: Final = 500  # characters
 LONGEST_EVIDENCE: Final = 998
-MOST_NEWS: Final = 10_000  # keys that `SuppressionList.news` tells one by one
 
 
 class Reason(StrEnum):
@@ -43,7 +42,7 @@ REASONS: Final[dict[str, Reason]] = {reason.value: reason for reason in Reason}
 
 
 class SuppressionEntry(NamedTuple):
-    """That `address`, or with ``@domain`` all of a domain, is not to be mailed, in `scope`: a stream, or `ALL`.
+    """An entry: `address`, or with ``@domain`` all of a domain, is not to be mailed, in `scope`: with a stream, or `ALL`.
 
     `address` is a key (`mailer.suppression.address`). `class_` is that of a refusal (`mailer.dsn.classes`), `source` where the word came
     from: ``report``, ``refusal``, ``page``, ``command``, ``api``, a file. `evidence` is what proves it, the ID of a report or of a message:
@@ -128,13 +127,6 @@ class SuppressionChange(NamedTuple):
     evidence: str = ""
 
 
-class SuppressionNews(NamedTuple):
-    """What has come since a serial: the newest `serial`, and the keys that were added to; None where too much was to be told."""
-
-    serial: int
-    keys: Sequence[tuple[str, str]] | None
-
-
 class SuppressionDone(NamedTuple):
     """What a change came to: its number (0: nothing changed), and of each thing that was asked for the entry that it was about.
 
@@ -155,11 +147,10 @@ class SuppressionList(Protocol):
         """For each (address as in an envelope, stream or ``""``) the entry that keeps it from being mailed; see `precedence`."""
 
     async def add(self, entries: Sequence[SuppressionEntry], *, terms: SuppressionTerms | None = None, change: int = 0) -> SuppressionDone:
-        """Add entries, in one change: a new one, or as a further part of `change`. With `terms`, `until` of each is what they say;
-        without, it is as given.
+        """Add entries, in one change: a new one, or as a further part of `change`. Where one is there already, the `stronger` one stays.
 
-        Where an entry is there already, the `stronger` one stays. What was added with the same evidence before is not added again, also
-        where it was removed since.
+        With `terms`, which is for what comes by itself, `until` of each is what they say, and what was added with the same evidence before
+        is not added again, also where it was removed since. Without, it is somebody's word: it is as given.
         """
 
     async def remove(self, keys: Sequence[tuple[str, str]], *, by: str, at: float, note: str = "") -> SuppressionDone:
@@ -176,8 +167,20 @@ class SuppressionList(Protocol):
     async def log(self, address: str = "", *, since: float = 0.0, limit: int = 1000) -> Sequence[SuppressionChange]:
         """Lines of the log, the newest first: those about the address that has this key, and about its domain; "" is all."""
 
-    async def news(self, serial: int) -> SuppressionNews:
-        """What was added behind that number of the log; 0 asks for the newest number alone."""
+    async def is_empty(self) -> bool:
+        """Whether there are no entries: quickly, for all mail asks."""
+
+    async def newest(self) -> int:
+        """The serial of the newest line of the log; 0 without one."""
+
+    async def news(self, serial: int, limit: int = 1000) -> Sequence[SuppressionChange]:
+        """Lines of the log behind that serial, the oldest first."""
+
+    async def told(self) -> int:
+        """The serial of the last line that was told to whoever hears of events; 0 before the first."""
+
+    async def note_told(self, serial: int) -> None:
+        """Note that all lines up to that one were told."""
 
     async def expire(self, at: float, *, keep_log: float = inf) -> int:
         """Let go of entries that hold no longer, with a line in the log for each; how many. Lines older than `keep_log` seconds go too."""

@@ -60,7 +60,8 @@ def add(
     for asked in entries:
         new = bounded(asked)
         before = book.entry(new.key)
-        if new.evidence and book.is_proved(new.key, new.reason, new.evidence):
+        proved = terms is not None and new.evidence
+        if proved and book.is_proved(new.key, new.reason, new.evidence):
             stand.append(before)
             continue
         if terms is not None:
@@ -69,7 +70,7 @@ def add(
         after = stronger(before, new)
         if after is not before:
             book.keep(after)
-        if after is not before or new.evidence:  # what is proved is noted, also where it changes nothing
+        if after is not before or proved:  # what is proved is noted, also where it changes nothing
             _note(book, change, new, before, after)
             changed = change
         stand.append(after)

@@ -10,13 +10,11 @@ from mailer.mail.pattern import fits as fits_pattern
 from . import ledger
 from .address import domain_key_of, key_of
 from .api import (
-    MOST_NEWS,
     Reason,
     SuppressionChange,
     SuppressionDone,
     SuppressionEntry,
     SuppressionFilter,
-    SuppressionNews,
     SuppressionTerms,
     precedence,
     stream_name,
@@ -31,6 +29,7 @@ class MemorySuppression:
 
     def __init__(self) -> None:
         self._book = _MemoryBook()
+        self._told = 0
 
     async def look(self, wanted: Sequence[tuple[str, str]], at: float) -> Sequence[SuppressionEntry | None]:
         """The entries that keep them from being mailed."""
@@ -70,13 +69,25 @@ class MemorySuppression:
         lines = (line for line in reversed(self._book.lines) if line.at >= since and (not address or line.address in names))
         return [line for _, line in zip(range(limit), lines, strict=False)]
 
-    async def news(self, serial: int) -> SuppressionNews:
-        """What was added since."""
-        newest = self._book.lines[-1].serial if self._book.lines else 0
-        if not serial:
-            return SuppressionNews(newest, ())
-        keys = [(line.address, line.scope) for line in self._book.lines if line.serial > serial and line.act == "add"]
-        return SuppressionNews(newest, None if len(keys) > MOST_NEWS else keys)
+    async def is_empty(self) -> bool:
+        """Whether there are no entries."""
+        return not self._book.entries
+
+    async def newest(self) -> int:
+        """The serial of the newest line of the log."""
+        return self._book.lines[-1].serial if self._book.lines else 0
+
+    async def news(self, serial: int, limit: int = 1000) -> Sequence[SuppressionChange]:
+        """Lines of the log behind that serial."""
+        return [line for line in self._book.lines if line.serial > serial][:limit]
+
+    async def told(self) -> int:
+        """The serial of the last line that was told."""
+        return self._told
+
+    async def note_told(self, serial: int) -> None:
+        """Note it."""
+        self._told = serial
 
     async def expire(self, at: float, *, keep_log: float = inf) -> int:
         """Let go of what holds no longer."""

@@ -47,6 +47,9 @@ CREATE TABLE log (                          -- only appended
 CREATE INDEX log_address ON log (address, scope);
 CREATE INDEX log_change ON log (change);
 
+CREATE TABLE told (serial INTEGER NOT NULL);  -- one row: the last line of the log that became an event
+INSERT INTO told VALUES (0);
+
 PRAGMA user_version = 1;
 
 COMMIT;
@@ -76,9 +79,13 @@ COUNT: Final = "SELECT count(*) FROM entries"
 LOG: Final = f"SELECT {LINE} FROM log WHERE at >= ?1 ORDER BY serial DESC LIMIT ?2"
 LOG_OF_ADDRESS: Final = f"SELECT {LINE} FROM log WHERE at >= ?1 AND address IN (?3, ?4) ORDER BY serial DESC LIMIT ?2"
 NEWEST: Final = "SELECT coalesce(max(serial), 0) FROM log"
-NEWS: Final = "SELECT address, scope FROM log WHERE serial > ? AND act = 'add' LIMIT ?"
+NEWS: Final = f"SELECT {LINE} FROM log WHERE serial > ? ORDER BY serial LIMIT ?"
+
+TOLD: Final = "SELECT serial FROM told"
 
 # In a transaction
+
+NOTE_TOLD: Final = "UPDATE told SET serial = ?"
 
 ENTRY: Final = f"SELECT {COLUMNS} FROM entries WHERE address = ? AND scope = ?"
 KEEP: Final = f"INSERT OR REPLACE INTO entries ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -31,14 +31,12 @@ from . import ledger, schema
 from .address import domain_key_of, key_of
 from .api import (
     ALL,
-    MOST_NEWS,
     REASONS,
     Reason,
     SuppressionChange,
     SuppressionDone,
     SuppressionEntry,
     SuppressionFilter,
-    SuppressionNews,
     SuppressionTerms,
     precedence,
     stream_name,
@@ -94,9 +92,19 @@ class SqliteSuppression:
         said = [_micro(since), limit, address, domain_key_of(address)]
         return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.LOG_OF_ADDRESS, said), _line))
 
-    async def news(self, serial: int) -> SuppressionNews:
-        """What was added since."""
-        return await asyncio.to_thread(self._news, serial)
+    async def is_empty(self) -> bool:
+        """Whether there are no entries."""
+        with self._reading, self._told():
+            return self._open_if_any() is None
+
+    async def newest(self) -> int:
+        """The serial of the newest line of the log."""
+        found = await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.NEWEST), lambda row: int(row[0])))
+        return found[0] if found else 0
+
+    async def news(self, serial: int, limit: int = 1000) -> Sequence[SuppressionChange]:
+        """Lines of the log behind that serial."""
+        return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.NEWS, (serial, limit)), _line))
 
     async def count(self) -> int:
         """How many entries there are."""
@@ -122,6 +130,15 @@ class SqliteSuppression:
         """Put back what was before."""
         return await asyncio.to_thread(self._change, lambda book: ledger.undo(book, changes, by, at))
 
+    async def told(self) -> int:
+        """The serial of the last line that was told."""
+        found = await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.TOLD), lambda row: int(row[0])))
+        return found[0] if found else 0
+
+    async def note_told(self, serial: int) -> None:
+        """Note it."""
+        await asyncio.to_thread(lambda: self._change(lambda book: book.db.execute(schema.NOTE_TOLD, (serial,))))
+
     async def expire(self, at: float, *, keep_log: float = inf) -> int:
         """Let go of what holds no longer. Where there is no file, none is made."""
 
@@ -143,14 +160,8 @@ class SqliteSuppression:
 
     def _look(self, wanted: Sequence[tuple[str, str]], at: float) -> list[SuppressionEntry | None]:
         with self._reading, self._told():
-            db = self._open_to_read()
+            db = self._open_if_any()
             if db is None:
-                return [None] * len(wanted)
-            [seen] = db.execute("PRAGMA data_version").fetchone()
-            if seen != self._seen:
-                empty, of_domains = db.execute(schema.KINDS).fetchone()
-                self._empty, self._of_domains, self._seen = bool(empty), bool(of_domains), seen
-            if self._empty:
                 return [None] * len(wanted)
             now = _micro(at)
             found: list[SuppressionEntry | None] = []
@@ -163,16 +174,16 @@ class SqliteSuppression:
                 found.append(_nearest(rows, key, scope) if rows else None)
             return found
 
-    def _news(self, serial: int) -> SuppressionNews:
-        with self._reading, self._told():
-            db = self._open_to_read()
-            if db is None:
-                return SuppressionNews(0, ())
-            newest = int(db.execute(schema.NEWEST).fetchone()[0])
-            if not serial or newest == serial:
-                return SuppressionNews(newest, ())
-            keys = db.execute(schema.NEWS, (serial, MOST_NEWS + 1)).fetchall()
-            return SuppressionNews(newest, None if len(keys) > MOST_NEWS else keys)
+    def _open_if_any(self) -> sqlite3.Connection | None:
+        """The file, if there are entries in it. Raises as `_open_to_read` does."""
+        db = self._open_to_read()
+        if db is None:
+            return None
+        [seen] = db.execute("PRAGMA data_version").fetchone()
+        if seen != self._seen:
+            empty, of_domains = db.execute(schema.KINDS).fetchone()
+            self._empty, self._of_domains, self._seen = bool(empty), bool(of_domains), seen
+        return None if self._empty else db
 
     def _rows(self, asked: Callable[[sqlite3.Connection], Iterable[Any]], made: Callable[[Any], T]) -> list[T]:
         with self._reading, self._told():

@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.mail.dates import rfc3339
 from mailer.mail.outcome import NOWHERE, Cause, Outcome
 from mailer.smtp.reply import queue_id
 
@@ -229,6 +230,21 @@ def too_late(recipients: Iterable[int], now: float) -> list[Outcome]:
     """Outcomes of what was to be there by now or to come back (RFC 2852 §4.2): no attempt. RFC 3463 §3.5: delivery time expired"""
     text = "the time is up in which the sender wanted it delivered"
     return _ours(recipients, "expire", "message", 554, "5.4.7", text, "", Cause.TOO_LATE, now=now, counts=False)
+
+
+def suppressed(to: int, since: float, why: str, address: str, now: float) -> Outcome:
+    """Outcome of a recipient who is not to be mailed since then (seconds since the epoch), for a reason in words: nobody is asked.
+
+    RFC 3463 §3.8: delivery not authorized, message refused
+    """
+    text = f"suppressed since {rfc3339(since)[:10]} ({why}): mailer suppress why {address}"
+    [outcome] = _ours([to], "fail", "recipient", 554, "5.7.1", text, "", Cause.SUPPRESSED, now=now, counts=False)
+    return outcome
+
+
+def unasked(recipients: Iterable[int], why: str, now: float, due: float) -> list[Outcome]:
+    """Outcomes of mail of which nobody can say whether it may go: it waits. RFC 3463 §3.4: other mail system status"""
+    return _ours(recipients, "defer", "us", 451, "4.3.0", f"not tried: {why}", "", Cause.SETTING, now=now, due=due, counts=False)
 
 
 def folding(recipients: Iterable[int], now: float, due: float) -> list[Outcome]:
