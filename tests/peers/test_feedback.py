@@ -13,11 +13,14 @@ import pytest
 from mailer.cli import main
 from mailer.config import load
 from mailer.reports import files
+from mailer.reports.selecting import addressed
 from tests.fakes.processes import wait_until
 from tests.test_manual import MAN, plain
 
+from .mailboxes import Mailboxes
 from .matrix import marks
 from .postfix import Postfix, scratch
+from .servers import Servers
 
 TOKEN = "bounces+01KAHGWV7J5ZQ0C9XK3M2T8B4R-0-K7Q2M9XW4T"
 REPORT = b"From: <>\r\nTo: x\r\nSubject: Undelivered\r\n\r\nUser unknown.\r\n"
@@ -52,6 +55,7 @@ class Piped(Postfix):
             home, {**lines, "recipient_delimiter": "+", "mydestination": "local.example", "alias_maps": f"texthash:{home}/aliases"}
         )
         self.settings["local_recipient_maps"] = "$alias_maps"
+        self.receives("bounces", domain="box.example")
 
     def _lay_out(self) -> None:
         super()._lay_out()
@@ -122,6 +126,29 @@ def test_postfix_takes_no_mail_for_others_there(postfix: Piped) -> None:
     """The table of the page has the address, with whatever behind the +, and no other."""
     with smtplib.SMTP("127.0.0.1", postfix.port) as session, pytest.raises(smtplib.SMTPRecipientsRefused):
         session.sendmail("", ["sales@bounces.example.com"], REPORT)
+
+
+def test_a_maildir_of_postfix_keeps_the_whole_address(postfix: Piped) -> None:
+    """What stands behind the + is above the message, and the mailbox is that of the name before it."""
+    address = f"{TOKEN}@box.example"
+    with smtplib.SMTP("127.0.0.1", postfix.port) as session:
+        session.sendmail("", [address], b"X-Test: kept\r\n" + REPORT)
+    assert kept(postfix.mailboxes, "bounces", "bounces@box.example") == address
+
+
+@pytest.mark.parametrize("name", [pytest.param("lmtp", marks=marks("lmtp"))])
+def test_a_mailbox_of_dovecot_keeps_the_whole_address(servers: Servers, name: str) -> None:
+    """Its LMTP delivers to INBOX, and writes the address above the message."""
+    address = f"{TOKEN.replace('bounces', 'ann')}@peer.example"
+    with smtplib.LMTP("localhost", servers[name].ports["plain"]) as session:
+        session.sendmail("", [address], b"X-Test: kept\r\n" + REPORT)
+    assert kept(servers[name].mailboxes, "ann", "ann@peer.example") == address
+
+
+def kept(mailboxes: Mailboxes, who: str, address: str) -> str:
+    """Whom the report was for that `who` has, as mailer reads it where `address` is the bounce address."""
+    mailboxes.arrived("kept", [who])
+    return addressed(mailboxes.above("kept", who).encode() + REPORT, address).recipient
 
 
 @pytest.mark.parametrize("example", [text for text in BLOCKS if text.startswith("[")], ids=lambda text: text.splitlines()[-1][:30])
