@@ -72,7 +72,7 @@ class SqliteSuppression:
 
     async def look(self, wanted: Sequence[tuple[str, str]], at: float) -> Sequence[SuppressionEntry | None]:
         """The entries that keep them from being mailed."""
-        return self._look(wanted, at) if len(wanted) <= FEW else await asyncio.to_thread(self._look, wanted, at)
+        return self.look_now(wanted, at) if len(wanted) <= FEW else await asyncio.to_thread(self.look_now, wanted, at)
 
     async def listing(
         self, *, after: tuple[str, str] = ("", ""), limit: int = 1000, wanted: SuppressionFilter | None = None
@@ -153,12 +153,17 @@ class SqliteSuppression:
 
     async def close(self) -> None:
         """Let go of the file."""
-        with self._reading, self._writing:
+        self.close_now()
+
+    def close_now(self) -> None:
+        """As `close`, for whoever is in a thread."""
+        with self._writing, self._reading:
             self._let_go()
 
     # In whatever thread
 
-    def _look(self, wanted: Sequence[tuple[str, str]], at: float) -> list[SuppressionEntry | None]:
+    def look_now(self, wanted: Sequence[tuple[str, str]], at: float) -> list[SuppressionEntry | None]:
+        """As `look`, for whoever is in a thread already."""
         with self._reading, self._told():
             db = self._open_if_any()
             if db is None:

@@ -16,7 +16,7 @@ from mailer.mail.problem import Conflict, Forbidden
 from mailer.mail.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from starlette.datastructures import QueryParams
 
@@ -85,8 +85,11 @@ def refusal_of(problem: Problem) -> ApiRefusal:
     return ApiRefusal(status, code, words, headers={"Retry-After": str(AGAIN)}, reason=one_line(str(problem)))
 
 
-def accepted(prepared: Prepared, header_message_id: str | None = None) -> dict[str, Any]:
-    """The body of a 202, of a message that is in the spool, now or since an earlier request."""
+def accepted(prepared: Prepared, header_message_id: str | None = None, suppressed: Collection[int] = ()) -> dict[str, Any]:
+    """The body of a 202, of a message that is in the spool, now or since an earlier request.
+
+    `suppressed` are the recipients (numbers in the envelope) who are on the suppression list, and will not get it.
+    """
     envelope = prepared.envelope
     document = queued(envelope, prepared.size)
     recipients = document["recipients"]
@@ -98,7 +101,10 @@ def accepted(prepared: Prepared, header_message_id: str | None = None) -> dict[s
         "status": "queued",
         "repeat": prepared.repeat,
         "header_message_id": header_message_id or envelope.message_id or None,
-        "recipients": [{name: each[name] for name in ("address", "type", "status")} for each in recipients],
+        "recipients": [
+            {"address": each["address"], "type": each["type"], "status": "suppressed" if to in suppressed else each["status"]}
+            for to, each in enumerate(recipients)
+        ],
     }
 
 

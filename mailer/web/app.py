@@ -45,6 +45,7 @@ HEADERS: Final = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"
 
 CODES: Final = {404: "no_such_path", 405: "method_not_allowed", 413: "too_large"}
 _KEY: Final = re.compile(f"{PREFIX}[0-9A-Za-z]+")
+_PERSON: Final = re.compile(r"\A(/suppressions/|/u/).*\Z", re.DOTALL)  # an address, and what its owner alone has, are in no log
 FORWARDED: Final = 20  # addresses of one X-Forwarded-For that are looked at
 
 
@@ -59,7 +60,7 @@ class WebRequest:
     def __init__(self, client: str, method: str, path: str) -> None:
         self.client = client
         self.method = method
-        self.path = _KEY.sub(f"{PREFIX}…", path)  # somebody may ask for the status of a key
+        self.path = _PERSON.sub(r"\1…", _KEY.sub(f"{PREFIX}…", path))  # somebody may ask for the status of a key
         self.endpoint = "other"
         self.key = ""
         self.status = 0

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from mailer.operate.api_keys import keys_of
+from mailer.suppression.sqlite import SqliteSuppression
 
 from .answer import ApiRefusal
 from .figures import Requests
@@ -46,6 +47,7 @@ class Desk:
         self.given = given
         self.requests = Requests()
         self.gate = Gate(keys_of(config), clock.now)
+        self.suppressions = SqliteSuppression(config.spool)
         self.ending = asyncio.Event()
         self.streams: Counter[str] = Counter()  # of events, by the name of the key
         self._asking: Counter[str] = Counter()  # requests that are answered now, by the same
@@ -107,6 +109,7 @@ class Desk:
     def close(self) -> None:
         """Wait for what was begun, and end the threads."""
         self._threads.shutdown(cancel_futures=True)
+        self.suppressions.close_now()
 
     def _done(self, future: asyncio.Future[T]) -> None:
         self._at_work -= 1

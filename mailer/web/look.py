@@ -116,14 +116,14 @@ def _asked(request: Request) -> tuple[Filter, int, str]:
         to=query.get("recipient_email", ""),
         sender=query.get("from", ""),
         states=cast("frozenset[Word]", states),
-        since=_moment(query.get("since", ""), Desk.of(request).clock.now()),
+        since=moment(query.get("since", ""), Desk.of(request).clock.now()),
     )
     if not wanted.possible:
         raise ApiRefusal(400, "bad_request", "an address is printable, and has less than a thousand characters")
     return wanted, int(limit), after
 
 
-def _moment(text: str, now: float) -> float:
+def moment(text: str, now: float) -> float:
     """The time that `text` means: one of RFC 3339, or how long ago, as ``2h``. Raises `ApiRefusal`."""
     if not text:
         return 0.0

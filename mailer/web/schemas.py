@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mailer.compose.payload import ATTACHMENT
 from mailer.mail.envelope import LONGEST_REQUEST_ID
 from mailer.operate.schemas import schema
+from mailer.suppression.api import REASONS
 
 if TYPE_CHECKING:
     from .endpoint import Schema
@@ -81,6 +82,17 @@ SCHEMAS: dict[str, Schema] = {
     },
     "Message": _plain("status"),
     "Story": _plain("explain"),
+    "Suppression": _plain("suppress list"),
+    "Suppressing": {
+        "type": "object",
+        "properties": {
+            "reason": _or_null({"type": "string", "enum": [*REASONS], "description": "manual without it"}),
+            "until": _or_null({"type": "string", "format": "date-time", "description": "for ever without it"}),
+            "note": _or_null({**TEXT, "description": "a word for whoever wonders why"}),
+            "class": _or_null({**TEXT, "description": "the class of a refusal, as unknown-user"}),
+        },
+        "additionalProperties": False,
+    },
     "Error": {
         "type": "object",
         "properties": {

@@ -27,7 +27,7 @@ from .answer import NDJSON, ApiRefusal, accepted, lines, refusal_of, refuse_unkn
 from .desk import Desk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from starlette.requests import Request
 
@@ -147,7 +147,7 @@ class _Sender:
 
     def _answer(self, prepared: Prepared) -> Response:
         if not prepared.repeat:
-            return JSONResponse(accepted(prepared), 202)
+            return JSONResponse(accepted(prepared, suppressed=suppressed_of(self.desk, prepared)), 202)
         return JSONResponse(accepted(prepared, self._message_id(prepared.envelope.id)), 202, {"Idempotent-Replayed": "true"})
 
     def _message_id(self, id: str) -> str | None:
@@ -162,7 +162,7 @@ class _Sender:
         """The result of each message; what is accepted is durable when this returns. Raises `Problem` where none could be written."""
         results: list[dict[str, Any]] = []
         with Post(self.config.spool) as post:
-            loader = Loader(self.config.submitting, post, _Results(results), _Calm())
+            loader = Loader(self.config.submitting, post, _Results(results, self.desk), _Calm())
             refused: dict[int, ApiRefusal] = {}
             try:
                 for at, payload in enumerate(payloads):
@@ -192,8 +192,9 @@ class _Sender:
 class _Results:
     """Gathers what became of the messages of a batch."""
 
-    def __init__(self, results: list[dict[str, Any]]) -> None:
+    def __init__(self, results: list[dict[str, Any]], desk: Desk) -> None:
         self.results = results
+        self.desk = desk
 
     def told(self, taken: Taken) -> None:
         """One message."""
@@ -203,7 +204,7 @@ class _Results:
         else:
             prepared = taken.prepared
             prepared.taken(taken.id)
-            self.results.append(accepted(prepared))
+            self.results.append(accepted(prepared, suppressed=() if prepared.repeat else suppressed_of(self.desk, prepared)))
 
     def show(self, read: int) -> None:
         """Nothing is shown before all are told of."""
@@ -216,6 +217,19 @@ class _Calm:
 
     def settle(self) -> None:
         """Go on."""
+
+
+def suppressed_of(desk: Desk, prepared: Prepared) -> Collection[int]:
+    """Which recipients, by their numbers, are on the suppression list this moment. The queue asks anew; a broken list is its trouble."""
+    envelope = prepared.envelope
+    if envelope.options.get("ignore_suppression"):
+        return ()
+    wanted = [(recipient.address, envelope.stream) for recipient in envelope.recipients]
+    try:
+        found = desk.suppressions.look_now(wanted, desk.clock.now())
+    except Problem:
+        return ()
+    return {to for to, entry in enumerate(found) if entry is not None}
 
 
 def _count(email: Composition, settings: SubmissionSection) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from mailer.journal.api import TYPES
 from mailer.mail.history import LATER, SCHEDULED, STATUSES
+from mailer.suppression.api import REASONS
 
-from . import act, health, look, openapi, send, stream
+from . import act, health, look, openapi, send, stream, suppressions
 from .answer import NDJSON
 from .endpoint import EndpointAnswer, EndpointParameter, WebEndpoint
 from .schemas import ADDRESS, REQUEST_ID, TEXT, ref
@@ -18,6 +19,9 @@ KEY_FIELD = EndpointParameter(
     "Idempotency-Key", "header", REQUEST_ID, "What the request is called, so that it is made once; as request_id."
 )
 NAME = EndpointParameter("id", "path", TEXT, "The message: its ID, its request id, or its Message-ID.")
+SUPPRESSED = EndpointParameter("address", "path", TEXT, "An address, or @domain for all of a domain.")
+SCOPE = EndpointParameter("scope", "query", TEXT, "A stream, or * for all mail; without it the stream of the key, or all.")
+SUPPRESSIONS = {"type": "array", "items": ref("Suppression")}
 ID = {"type": "string", "pattern": "^[0-9A-HJKMNP-TV-Z]{26}$"}
 STATES = [*dict.fromkeys((*STATUSES, *LATER, SCHEDULED))]
 RESULT = {"anyOf": [ref("Accepted"), ref("Error")]}
@@ -126,6 +130,58 @@ TABLE: tuple[WebEndpoint, ...] = (
         {},
         {200: EndpointAnswer("the new message", {JSON: ref("Message")})},
         (404, 409),
+    ),
+    WebEndpoint(
+        "GET",
+        "/suppressions",
+        suppressions.many,
+        "suppress",
+        "Who is not to be mailed, by address.",
+        (
+            EndpointParameter("address", "query", TEXT, "An address, or @domain; * stands for any text."),
+            SCOPE,
+            EndpointParameter("reason", "query", TEXT, f"One of {', '.join(REASONS)}."),
+            EndpointParameter("since", "query", TEXT, "Since when at the earliest: a time (RFC 3339), or how long ago, as 2h."),
+            EndpointParameter(
+                "limit", "query", {"type": "integer", "minimum": 1, "maximum": look.MOST}, f"How many, {look.PAGE} by default."
+            ),
+            EndpointParameter("after", "query", TEXT, "Where to go on, as Link has named it."),
+        ),
+        {},
+        {200: EndpointAnswer("the entries", {JSON: SUPPRESSIONS, NDJSON: TEXT}, {"Link": "where the list goes on, rel=next (RFC 8288)"})},
+    ),
+    WebEndpoint(
+        "GET",
+        "/suppressions/{address:path}",
+        suppressions.one,
+        "suppress",
+        "What keeps an address from being mailed.",
+        (SUPPRESSED, SCOPE),
+        {},
+        {200: EndpointAnswer("the entry", {JSON: ref("Suppression")})},
+        (404,),
+    ),
+    WebEndpoint(
+        "PUT",
+        "/suppressions/{address:path}",
+        suppressions.put,
+        "suppress",
+        "Put an address on the list. Where it is there already, what lasts longer stays.",
+        (SUPPRESSED, SCOPE),
+        {JSON: ref("Suppressing")},
+        {200: EndpointAnswer("the entry that stands then", {JSON: ref("Suppression")})},
+        (413,),
+    ),
+    WebEndpoint(
+        "DELETE",
+        "/suppressions/{address:path}",
+        suppressions.delete,
+        "suppress",
+        "Take an address off the list, for one scope.",
+        (SUPPRESSED, SCOPE),
+        {},
+        {204: EndpointAnswer("it is off the list", {})},
+        (404,),
     ),
     WebEndpoint(
         "GET",
