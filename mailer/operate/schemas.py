@@ -95,6 +95,23 @@ REPORT = {
     "tls": SOME,
 }
 REPORT |= {"note": ANY}
+DAY = MemberKind({"type": "string", "format": "date"})
+HEARD = {"reporters": _list(TEXT), "first_day": DAY, "last_day": DAY, "ours": FLAG, "advice": SOME}
+SENDER = {
+    "domain": TEXT,
+    "author": TEXT,
+    "source": SOME,
+    "messages": COUNT,
+    "passed": COUNT,
+    "dkim": COUNT,
+    "spf": COUNT,
+    "dispositions": _map(COUNT),
+    "signer": SOME,
+    "path": SOME,
+    "override": SOME,
+    **HEARD,
+}
+TLS_OUTCOME = {"domain": TEXT, "policy": SOME, "result": TEXT, "host": SOME, "reason": SOME, "sessions": COUNT, **HEARD}
 STANDING = {
     "destination": TEXT,
     "kind": TEXT,
@@ -351,6 +368,8 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
         _object({"source": TEXT, "taken": COUNT, "left": COUNT, "larger": COUNT}, "with --source"),
     ),
     "bounces reports": (_object(REPORT, "a report"),),
+    "bounces dmarc": (_object(SENDER, "an address that sends in the name of a domain"),),
+    "bounces tlsrpt": (_object(TLS_OUTCOME, "sessions that ended alike"),),
     "bounces show": (_object({**REPORT, "content": TEXT}),),
     "queue list": (
         _object(MESSAGE, "a message"),

@@ -18,6 +18,7 @@ from mailer.operate.aggregates import TLS_ADVICE, advice
 from tests.aggregate import letters
 from tests.aggregate.letters import attached, row
 from tests.cli.terminal import Shell
+from tests.operate.test_schemas import right
 from tests.status.office import Office
 
 TODAY = int(time.time()) // 86400 * 86400
@@ -68,6 +69,7 @@ def test_sums_as_json(office: Office, shell: Shell) -> None:
     """One object for each address and author."""
     counted(office, report(row(count=2, results=ESP, dkim="fail"), reporter="r.example"))
     day = time.strftime("%Y-%m-%d", time.gmtime(TODAY))
+    right("bounces dmarc", shell("bounces", "dmarc", "--json").out)
     assert shell("bounces", "dmarc", "--json").objects == [
         {"domain": "example.com", "author": "example.com", "source": "192.0.2.1", "messages": 2, "passed": 2, "dkim": 0, "spf": 2,
          "dispositions": {"none": 2}, "signer": "esp.example", "path": None, "override": None, "reporters": ["r.example"],
@@ -97,6 +99,7 @@ def test_tls_failures_are_shown_with_host_and_remedy(office: Office, shell: Shel
     assert said.lines[0] == "7 of 10 sessions had the TLS that was asked for, in 1 report of 1 reporter."
     assert said.lines[3].split()[:4] == ["3", "certificate-expired", "example.com", "mx1.example.com"]
     assert said.lines[3].endswith("the certificate of mx1.example.com has expired: renew it, and have the server load it")
+    right("bounces tlsrpt", shell("bounces", "tlsrpt", "--json").out, lines=2)
     assert [each["result"] for each in shell("bounces", "tlsrpt", "--json").objects] == ["certificate-expired", "success"]
     assert "No TLS report" in shell("bounces", "tlsrpt", "--since", "2099-01-01").out
 
