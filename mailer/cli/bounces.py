@@ -69,13 +69,14 @@ plain = Subcommand(
         FROM,
         DOMAIN,
         Option("--since", metavar="WHEN", help="only what failed since then: 2h, 1d, 2026-11-21 or 2026-11-21T02:15:00Z"),
-        Option("--by", metavar="WHAT", words=[*GROUPS], help="count by reason, domain or code, most frequent first"),
+        Option("--by", metavar="WHAT", words=[*GROUPS], help="count by reason, domain, code or class of the reason, most frequent first"),
         LIMIT,
         JSON,
     ),
     examples=(
         "mailer bounces --since 1d",
         "mailer bounces --by reason --domain example.net",
+        "mailer bounces --by class --since 7d",
         "mailer bounces --json --limit 0 | jq -r .address | sort -u",
     ),
 )

@@ -37,6 +37,8 @@ def run(given: Given) -> int:
         content = read_report()
     if not content:
         raise Problem("standard input is empty, and that is no report", "bad-message")
+    if given.flag("--dry-run"):
+        return _would(given, content)
     try:
         settings = submission(given.text("--config"), given.text("--spool"))
         with deaf():
@@ -69,6 +71,23 @@ def look(given: Given, name: str) -> int:
     elif not given.flag("--quiet"):
         larger = f", {found.larger} larger than max_report" if found.larger else ""
         print(f"{found.taken} reports taken, {found.left} messages left alone{larger}")
+    return OK
+
+
+def _would(given: Given, content: bytes) -> int:
+    """Print what the report says, and which message of ours it names; nothing is taken."""
+    from mailer.intake.view import view_of
+    from mailer.operate.reports import understood
+
+    from . import pages, show
+    from .selectors import spool_of
+
+    with view_of(spool_of(given, new=True)) as view:
+        read = understood(content, lambda name: [record.id for record in view.find(name)])
+    if given.flag("--json"):
+        show.json_line(read.as_json())
+    elif not given.flag("--quiet"):
+        show.show([*pages.understood(read)])
     return OK
 
 
@@ -115,12 +134,14 @@ COMMANDS = {
                 help="the address that the report came to; otherwise ORIGINAL_RECIPIENT or RECIPIENT say it",
             ),
             Option("--source", metavar="NAME", help="look once into this [[report_source]] instead of reading standard input"),
+            Option("--dry-run", help="show how the report is read, and take nothing; without a daemon, too"),
             Option("--sender", "-f", metavar="ADDRESS", help="its envelope sender; otherwise SENDER says it"),
             JSON,
         ),
         examples=(
             "mailer bounces ingest < report.eml",
             "mailer bounces ingest --source bounces",
+            "mailer bounces ingest --dry-run --json < report.eml",
             'bounces: "|/usr/bin/mailer bounces ingest"',
             "flags=q user=mailer argv=/usr/bin/mailer bounces ingest --recipient ${original_recipient} --sender ${sender}",
         ),

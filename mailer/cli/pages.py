@@ -16,7 +16,9 @@ from .show import BLANK, Cell, Column, Fields, Line, Table, clock, exact, moment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from mailer.dsn.reported import Reported
     from mailer.operate.overview import Overview
+    from mailer.operate.reports import Understood
     from mailer.operate.selection import Heap
     from mailer.operate.status import Group
     from mailer.operate.waits import WaitingFor
@@ -336,3 +338,20 @@ def groups(found: Sequence[Group]) -> Table:
     """Counts, what they count, and an example of each."""
     columns = [Column("COUNT", right=True), Column(found[0].by.upper()), Column("FOR EXAMPLE")]
     return Table(columns, [[str(each.many), Cell(each.name, "strong"), Cell(each.example, "quiet")] for each in found])
+
+
+def understood(found: Understood) -> Iterator[Block]:
+    """How a report is read: its kind, the message that it is about, and each recipient with the reason."""
+    report = found.report
+    facts = [("Kind", str(report.kind)), ("Written by", report.sender or "-"), ("Message-ID", report.message_id or "-")]
+    yield Fields([*facts, ("Message of ours", found.matched or "none that is known")])
+    if report.recipients:
+        yield BLANK
+        columns = [Column(word) for word in ("RECIPIENT", "ACTION", "STATUS", "CLASS", "REASON")]
+        yield Table(columns, [_understood(each) for each in report.recipients])
+    if report.unread:
+        yield Line([f"It names {report.unread} more."])
+
+
+def _understood(each: Reported) -> list[Value]:
+    return [text or "-" for text in (each.address, each.action, each.status, each.class_, each.diagnostic)]

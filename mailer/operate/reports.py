@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.dsn.reading import read
+from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem, from_os
 from mailer.reports import files
 from mailer.reports.api import STATES, Facts, LoadedReport, ReportRow
@@ -24,9 +26,53 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mailer.config import Config
+    from mailer.dsn.reported import Report
     from mailer.reports.api import ReportState
 
+LATEST = 253402300800.0  # the first second that RFC 3339 cannot write
 PAGE = 100  # rows that are read at a time
+
+
+class Understood(NamedTuple):
+    """How a report is read: what it says, and the ID of the message of ours that it names, where there is exactly one."""
+
+    report: Report
+    matched: str
+
+    def as_json(self) -> dict[str, object]:
+        """The line of ``mailer bounces ingest --dry-run --json``."""
+        report = self.report
+        return {
+            "kind": report.kind,
+            "recipients": [
+                {
+                    "address": each.address or None,
+                    "action": each.action or None,
+                    "status": each.status or None,
+                    "diagnostic": each.diagnostic or None,
+                    "class": each.class_ or None,
+                    "hard": each.hard,
+                    "fault": each.fault,
+                    "original": each.original or None,
+                    "final": each.final or None,
+                    "remote": each.remote or None,
+                }
+                for each in report.recipients
+            ],
+            "unread": report.unread,
+            "message_id": report.message_id or None,
+            "envid": report.envid or None,
+            "sender": report.sender or None,
+            "at": rfc3339(report.at) if report.at is not None and 0 <= report.at < LATEST else None,
+            "matched": self.matched or None,
+        }
+
+
+def understood(content: bytes, named: Callable[[str], Sequence[str]]) -> Understood:
+    """How the report `content` is read, and which message it is about, by its Message-ID; `named` has the IDs of those of that name."""
+    report = read(content)
+    found = named(report.message_id) if "@" in report.message_id else ()
+    return Understood(report, found[0] if len(found) == 1 else "")
 
 
 def ingest(root: str, content: bytes, facts: Facts, keep: Reserve, wait: Callable[[float], None] = time.sleep) -> str:

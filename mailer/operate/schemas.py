@@ -82,7 +82,7 @@ SANDBOX = _object({"mode": TEXT, "to": SOME, "allow": _list(TEXT), "keep": SOME}
 DAEMON = {"running": FLAG, "pid": COUNT.or_null}
 ALARM = _object({"kind": TEXT, "key": SOME, "severity": TEXT, "since": TIME, "last_at": TIME, "count": COUNT, "text": TEXT, "remedy": SOME})
 UNDELIVERED = {"id": TEXT, "from": TEXT, "subject": SOME, "message_status": TEXT, "address": TEXT, "status": TEXT, **REPLY}
-UNDELIVERED |= {"updated_at": TIME, "at": TIME}
+UNDELIVERED |= {"class": TEXT, "hard": FLAG, "updated_at": TIME, "at": TIME}
 REPORT = {
     "id": TEXT,
     "state": TEXT,
@@ -112,6 +112,17 @@ SENDER = {
     **HEARD,
 }
 TLS_OUTCOME = {"domain": TEXT, "policy": SOME, "result": TEXT, "host": SOME, "reason": SOME, "sessions": COUNT, **HEARD}
+HEARD_OF = dict.fromkeys(("address", "action", "status", "diagnostic", "class", "fault", "original", "final", "remote"), SOME)
+UNDERSTOOD = {
+    "kind": TEXT,
+    "recipients": _list(_object({**HEARD_OF, "hard": FLAG})),
+    "unread": COUNT,
+    "message_id": SOME,
+    "envid": SOME,
+    "sender": SOME,
+    "at": TIME.or_null,
+    "matched": SOME,
+}
 STANDING = {
     "destination": TEXT,
     "kind": TEXT,
@@ -361,11 +372,12 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     "explain": (_object(EXPLAINED),),
     "bounces": (
         _object(UNDELIVERED, "a recipient who did not get it"),
-        *(_object({by: TEXT, "count": COUNT, "example": TEXT}, f"with --by {by}") for by in ("reason", "domain", "code")),
+        *(_object({by: TEXT, "count": COUNT, "example": TEXT}, f"with --by {by}") for by in ("reason", "domain", "code", "class")),
     ),
     "bounces ingest": (
         _object({"id": TEXT}),
         _object({"source": TEXT, "taken": COUNT, "left": COUNT, "larger": COUNT}, "with --source"),
+        _object(UNDERSTOOD, "with --dry-run"),
     ),
     "bounces reports": (_object(REPORT, "a report"),),
     "bounces dmarc": (_object(SENDER, "an address that sends in the name of a domain"),),

@@ -69,8 +69,13 @@ def _code(item: Undelivered) -> str:
     return " ".join(part for part in (str(recipient.code or ""), recipient.enhanced_code) if part) or "none"
 
 
-GROUPS: dict[str, Callable[[Undelivered], str]] = {"reason": _reason, "domain": _domain, "code": _code}
-"""What failures are counted by: the reply without what is particular to one message, the recipient's domain, the codes of the reply."""
+def _class(item: Undelivered) -> str:
+    return item.judged.name
+
+
+GROUPS: dict[str, Callable[[Undelivered], str]] = {"reason": _reason, "domain": _domain, "code": _code, "class": _class}
+"""What failures are counted by: the reply without what is particular to one message, the recipient's domain, the codes of the reply, and
+what it means, `mailer.dsn.classes`."""
 
 
 def groups(found: Iterable[Undelivered], by: str, limit: int | None = None) -> list[Group]:

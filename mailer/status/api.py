@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mailer.aggregate.summary import AggregateReport, DmarcSource, TlsResult
+    from mailer.dsn.classes import Class
     from mailer.events import Event
     from mailer.mail.alarm import OpenAlarm
     from mailer.mail.history import Status, Word
@@ -151,9 +152,17 @@ class Undelivered(NamedTuple):
     message_status: Status
     recipient: RecipientRecord
 
+    @property
+    def judged(self) -> Class:
+        """The class of the failure: by our cause where there is one, else by what the host said."""
+        from mailer.dsn.classes import classify  # with its table; whoever lists needs it, and who counts messages does not
+
+        last = self.recipient
+        return classify(last.code, last.enhanced_code, last.reply, last.cause or "")
+
     def as_json(self) -> dict[str, object]:
         """One line of ``mailer bounces --json``."""
-        recipient = self.recipient
+        recipient, judged = self.recipient, self.judged
         return {
             "id": self.id,
             "from": self.sender,
@@ -167,6 +176,8 @@ class Undelivered(NamedTuple):
             "host": recipient.host or None,
             "ours": recipient.ours,
             "cause": recipient.cause,
+            "class": judged.name,
+            "hard": judged.hard,
             "besides": recipient.besides or None,
             "updated_at": rfc3339(recipient.updated_at),
             "at": rfc3339(recipient.updated_at),  # what it was called first

@@ -28,7 +28,8 @@ def test_bounces_as_json(office: Office, shell: Shell) -> None:
     assert shell("bounces", "--json").objects == [
         {"id": id, "from": "me@example.com", "subject": "Hi", "message_status": "failed", "address": "a@x.example", "status": "failed",
          "code": 550, "enhanced_code": "5.1.1", "reply": "no such user", "host": None,
-         "ours": False, "cause": None, "besides": None, "updated_at": "2027-01-15T08:00:05Z", "at": "2027-01-15T08:00:05Z"}
+         "ours": False, "cause": None,
+         "class": "unknown-user", "hard": True, "besides": None, "updated_at": "2027-01-15T08:00:05Z", "at": "2027-01-15T08:00:05Z"}
     ]  # fmt: skip
 
 
@@ -69,6 +70,20 @@ def test_bounces_are_counted_by_domain_and_code(office: Office, shell: Shell, by
         office.failed(address)
     assert [(item[by], item["count"]) for item in shell("bounces", "--by", by, "--json").objects] == expected
     assert shell("bounces", "--by", by).lines[0].split()[:2] == ["COUNT", by.upper()]
+
+
+def test_bounces_are_counted_by_what_the_refusals_mean(office: Office, shell: Shell) -> None:
+    """The words tell it, not the code that all of them have; each line says whether the address is gone for good."""
+    office.failed("a@x.example", text="user unknown")
+    office.failed("b@x.example", text="sorry, no mailbox here by that name")
+    office.failed("c@y.example", text="mailbox full")
+    office.failed("d@y.example", text="blocked using zen.spamhaus.org")
+    counts = {item["class"]: item["count"] for item in shell("bounces", "--by", "class", "--json").objects}
+    assert counts == {"unknown-user": 2, "full": 1, "blocked": 1}
+    assert shell("bounces", "--by", "class").lines[0].split()[:2] == ["COUNT", "CLASS"]
+    said = {item["address"]: (item["class"], item["hard"]) for item in shell("bounces", "--json").objects}
+    assert said["a@x.example"] == ("unknown-user", True)
+    assert said["c@y.example"] == ("full", False)
 
 
 def test_more_recipients_than_are_listed_are_all_counted(office: Office, shell: Shell) -> None:

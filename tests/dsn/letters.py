@@ -1,104 +1,42 @@
 """Reports that are letters alone, as mail systems of many kinds and languages write them; and mail that only looks like one.
 
-Written for these tests, in the manner of each: what is held is that none of them needs a rule of its own.
+They are in ``letters_of/``, written for these tests in the manner of each: what is held is that none of them needs a rule of its own.
 """
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import NamedTuple
 
-ENCLOSED = "Received: from out.example.org (out.example.org [192.0.2.1]) by mx.example.net; Mon, 30 Nov 2026 10:00:00 +0000\nMessage-ID: <one@out.example.org>\nFrom: Anna <anna@example.org>\nTo: {to}\nSubject: Hello\nDate: Mon, 30 Nov 2026 10:00:00 +0000\n"  # fmt: skip
+from mailer.mail.mime import encoded
+
+HERE = Path(__file__).parent / "letters_of"
+ENCLOSED = """\
+Received: from out.example.org (out.example.org [192.0.2.1]) by mx.example.net; Mon, 30 Nov 2026 10:00:00 +0000
+Message-ID: <one@out.example.org>
+From: Anna <anna@example.org>
+To: {to}
+Subject: Hello
+Date: Mon, 30 Nov 2026 10:00:00 +0000
+"""
 
 
 class Letter(NamedTuple):
-    """A letter of one kind of mail system, and what is true of it. `hard` None: it is not said; `status` is how the code begins."""
+    """A letter of one kind of mail system, and what is true of it: `status` is how the code begins, `name` the class."""
 
     family: str
     author: str
     subject: str
     text: str
-    to: tuple[str, ...]
     status: str
     name: str
+    to: tuple[str, ...] = ("user@example.net",)
     kind: str = "bounce"
     charset: str = "utf-8"
     extra: str = ""
     enclosed: bool = True
     html: bool = False
-
-
-U = ("user@example.net",)
-LETTERS = [
-    Letter("qmail", "MAILER-DAEMON@mx.example.net", "failure notice", "Hi. This is the qmail-send program at mx.example.net.\nI'm afraid I wasn't able to deliver your message to the following addresses.\nThis is a permanent error; I've given up. Sorry it didn't work out.\n\n<user@example.net>:\n192.0.2.9 does not like recipient.\nRemote host said: 550 5.1.1 <user@example.net>: Recipient address rejected: User unknown\nGiving up on 192.0.2.9.\n\n--- Below this line is a copy of the message.\n", U, "5.1.1", "unknown-user"),
-    Letter("qmail", "MAILER-DAEMON@mx.example.net", "failure notice", "Hi. This is the qmail-send program at mx.example.net.\nI'm afraid I wasn't able to deliver your message to the following addresses.\n\n<user@example.net>:\nThe users mailfolder is over the allowed quota (size). (#5.2.2)\n\n--- Below this line is a copy of the message.\n", U, "5.2.2", "full"),
-    Letter("Exim", "Mail Delivery System <Mailer-Daemon@mx.example.net>", "Mail delivery failed: returning message to sender", "This message was created automatically by mail delivery software.\n\nA message that you sent could not be delivered to one or more of its\nrecipients. This is a permanent error. The following address(es) failed:\n\n  user@example.net\n    retry timeout exceeded\n\n------ This is a copy of the message, including all the headers. ------\n", U, "4.4.7", "expired", extra="X-Failed-Recipients: user@example.net\nAuto-Submitted: auto-replied\n"),
-    Letter("Exim", "Mail Delivery System <Mailer-Daemon@mx.example.net>", "Mail delivery failed: returning message to sender", "This message was created automatically by mail delivery software.\n\nA message that you sent could not be delivered to one or more of its\nrecipients. This is a permanent error. The following address(es) failed:\n\n  user@example.net\n    SMTP error from remote mail server after RCPT TO:<user@example.net>:\n    host mx.example.net [192.0.2.4]: 550 5.7.1 Service unavailable; client [192.0.2.1] blocked using zen.spamhaus.org\n\n------ This is a copy of the message, including all the headers. ------\n", U, "5.7.1", "blocked"),
-    Letter("Exim, late", "Mail Delivery System <Mailer-Daemon@mx.example.net>", "Warning: message 1abcde-000012-AB delayed 24 hours", "This message was created automatically by mail delivery software.\nA message that you sent has not yet been delivered to one or more of its\nrecipients after more than 24 hours on the queue on mx.example.net.\n\nThe address to which the message has not yet been delivered is:\n\n  user@example.net\n    Delay reason: Connection timed out\n\nNo action is required on your part. Delivery attempts will continue for\nsome time, and this warning may be repeated at intervals if the message\nremains undelivered. Eventually the mail delivery software will give up,\nand when that happens, the message will be returned to you.\n", U, "4.4.1", "network", kind="delay", enclosed=False),
-    Letter("Gmail, old", "Mail Delivery Subsystem <mailer-daemon@googlemail.com>", "Delivery Status Notification (Failure)", "Delivery to the following recipient failed permanently:\n\n     user@example.net\n\nTechnical details of permanent failure: \nGoogle tried to deliver your message, but it was rejected by the server for the recipient domain example.net by mx.example.net. [192.0.2.4].\n\nThe error that the other server returned was:\n550 5.1.1 <user@example.net>: Recipient address rejected: User unknown in virtual mailbox table\n\n----- Original message -----\n\n", U, "5.1.1", "unknown-user", extra="X-Failed-Recipients: user@example.net\n"),
-    Letter("Gmail, German", "Mail Delivery Subsystem <mailer-daemon@googlemail.com>", "Delivery Status Notification (Failure)", "** Die Adresse wurde nicht gefunden **\n\nIhre Nachricht wurde nicht an user@example.net zugestellt, weil die Adresse nicht gefunden wurde oder keine E-Mails empfangen kann.\n\nAntwort:\n\nDer Empfängerserver hat geantwortet: 550 5.1.1 The email account that you tried to reach does not exist.\n", U, "5.1.1", "unknown-user", extra="X-Failed-Recipients: user@example.net\n", enclosed=False),
-    Letter("Yahoo", "MAILER-DAEMON@yahoo.com", "Delivery failure", "Message from yahoo.com.\nUnable to deliver message to the following address(es).\n\n<user@example.net>:\nSorry your message to user@example.net cannot be delivered. This account has been disabled or discontinued [#102].\n\n--- Original message follows.\n", U, "5.2.1", "inactive"),
-    Letter("AOL", "Mail Delivery Subsystem <MAILER-DAEMON@aol.com>", "Returned mail: User unknown", "The original message was received at Mon, 30 Nov 2026 10:00:00 -0500 (EST)\nfrom out.example.org [192.0.2.1]\n\n*** ATTENTION ***\n\nYour e-mail is being returned to you because there was a problem with its\ndelivery.  The address which was undeliverable is listed in the section\nlabeled: \"----- The following addresses had permanent fatal errors -----\".\n\n   ----- The following addresses had permanent fatal errors -----\n<user@example.net>\n\n   ----- Transcript of session follows -----\n... while talking to air-xx.mail.aol.com.:\n>>> RCPT To:<user@example.net>\n<<< 550 MAILBOX NOT FOUND\n550 <user@example.net>... User unknown\n", U, "5.1.1", "unknown-user"),
-    Letter("sendmail 8.8", "Mail Delivery Subsystem <MAILER-DAEMON@mx.example.net>", "Returned mail: Host unknown (Name server: example.net: host not found)", "The original message was received at Mon, 30 Nov 2026 10:00:00 +0100\nfrom anna@localhost\n\n   ----- The following addresses had permanent delivery errors -----\nuser@example.net\n\n   ----- Transcript of session follows -----\n550 user@example.net... Host unknown (Name server: example.net: host not found)\n\n   ----- Original message follows -----\n\n", U, "5.1.2", "bad-domain"),
-    Letter("Postfix 1", "MAILER-DAEMON@mx.example.net (Mail Delivery System)", "Undelivered Mail Returned to Sender", "This is the Postfix program at host mx.example.net.\n\nI'm sorry to have to inform you that the message returned\nbelow could not be delivered to one or more destinations.\n\n\t\t\tThe Postfix program\n\n<user@example.net>: host mx2.example.net[192.0.2.7] said: 552 5.2.2 Over quota\n    (in reply to RCPT TO command)\n", U, "5.2.2", "full"),
-    Letter("Courier", "Courier mail server at mx.example.net <@mx.example.net>", "NOTICE: mail delivery status.", "This is a delivery status notification from mx.example.net,\nrunning the Courier mail server, version 0.65.\n\nThe original message was received on Mon, 30 Nov 2026 10:00:00 +0200\nfrom out.example.org (out.example.org [::ffff:192.0.2.1])\n\n---------------------------------------------------------------------------\n\n                           UNDELIVERABLE MAIL\n\nYour message to the following recipients cannot be delivered:\n\n<user@example.net>:\n    mx.example.net [192.0.2.4]:\n<<< 550 User unknown\n\n---------------------------------------------------------------------------\n", U, "5.", "unknown-user"),
-    Letter("Exchange 5.5", "System Administrator <postmaster@example.net>", "Undeliverable: Hello", "Your message\n\n  To:      user@example.net\n  Subject: Hello\n  Sent:    Mon, 30 Nov 2026 10:00:00 +0100\n\ndid not reach the following recipient(s):\n\nuser@example.net on Mon, 30 Nov 2026 10:00:05 +0100\n    The recipient name is not recognized\n\tThe MTS-ID of the original message is: c=us;a= ;p=example;l=MX-261130\n    MSEXCH:IMS:Example:SITE:MX 0 (000C05A6) Unknown Recipient\n", U, "5.1.1", "unknown-user"),
-    Letter("Exchange 2003, German", "Systemadministrator <postmaster@example.net>", "Unzustellbar: Hallo", "Ihre Nachricht hat einige oder alle Empfänger nicht erreicht.\n\n      Betreff:\tHallo\n      Gesendet am:\t30.11.2026 10:00\n\nFolgende(r) Empfänger kann/können nicht erreicht werden:\n\n      user@example.net am 30.11.2026 10:00\n            Das E-Mail-Konto ist in der Organisation nicht vorhanden, an die diese Nachricht gesendet wurde. Überprüfen Sie die E-Mail-Adresse.\n            < mx.example.net #5.1.1>\n", U, "5.1.1", "unknown-user", charset="iso-8859-1"),
-    Letter("Exchange 2003, French", "Administrateur système <postmaster@example.net>", "Non remis : Bonjour", "Votre message n'a pas atteint certains ou tous les destinataires prévus.\n\n      Objet :\tBonjour\n      Date :\t30/11/2026 10:00\n\nLe(s) destinataire(s) suivant(s) n'a (n'ont) pas pu être atteint(s) :\n\n      user@example.net le 30/11/2026 10:00\n            Le compte de messagerie n'existe pas dans l'organisation à laquelle ce message a été envoyé.\n            <mx.example.net #5.1.1>\n", U, "5.1.1", "unknown-user", charset="windows-1252"),
-    Letter("Office 365", "Microsoft Outlook <MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@example.net>", "Undeliverable: Hello", "<html><head><style>p {color: red}</style></head><body><p>Your message to <a href=\"mailto:user@example.net\">user@example.net</a> couldn't be delivered.</p><table><tr><td>user</td><td>wasn't found at example.net.</td></tr></table><p>Diagnostic information for administrators:</p><p>Generating server: AM0PR01.example.outlook.com</p><p>user@example.net<br>Remote Server returned '550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup'</p><p>Original message headers:</p></body></html>", U, "5.1.10", "unknown-user", html=True),
-    Letter("Domino", "Postmaster@example.net", "DELIVERY FAILURE: User user (user@example.net) not listed in Domino Directory", "Your message\n\n  Subject: Hello\n\nwas not delivered to:\n\n  user@example.net\n\nbecause:\n\n  User user (user@example.net) not listed in Domino Directory\n", U, "5.1.1", "unknown-user"),
-    Letter("GroupWise", "Mailer-Daemon@gw.example.net", "Message status - undeliverable", "The message that you sent was undeliverable to the following:\n\tuser@example.net (mailbox is full)\n\nPossibly truncated original message follows:\n\n", U, "5.2.2", "full"),
-    Letter("MailEnable", "Postmaster@example.net", "Message Delivery Failure", "MailEnable: Message delivery has failed.\n\nMessage could not be delivered to the following recipient(s):\n\nRecipient: [SMTP:user@example.net]\nReason: Remote SMTP Server Returned: 550 No such user here\n\n\nMessage headers follow:\n", U, "5.", "unknown-user"),
-    Letter("IMail", "\"Postmaster\" <postmaster@example.net>", "Undeliverable Mail", "Unknown user: user@example.net\n\nRCPT TO generated following response:\n550 User unknown\n\nOriginal message follows.\n\n", U, "5.", "unknown-user", extra="X-Mailer: <SMTP32 v8.05>\n"),
-    Letter("SMTP32", "\"Postmaster\" <postmaster@example.net>", "Undeliverable Mail", "User mailbox exceeds allowed size: user@example.net\n\n\nOriginal message follows.\n\n", U, "5.2.2", "full", extra="X-Mailer: <SMTP32 v8.05>\n"),
-    Letter("Mail.ru", "mailer-daemon@corp.mail.ru", "Mail failure.", "This message was created automatically by mail delivery software.\n\nA message that you sent could not be delivered to one or more of its recipients.\nThis is a permanent error. The following address(es) failed:\n\nuser@example.net\n  Mailbox is full\n\n------ This is a copy of the message, including all the headers. ------\n", U, "5.2.2", "full"),
-    Letter("Yandex, Russian", "mailer-daemon@yandex.ru", "Недоставленное сообщение", "Это письмо отправлено почтовым сервером yandex.ru.\n\nК сожалению, мы вынуждены сообщить Вам о том, что Ваше письмо не может\nбыть доставлено одному или нескольким адресатам.\n\n<user@example.net>: host mx.example.net[192.0.2.4] said: 550 пользователь не найден\n", U, "5.", "unknown-user", charset="koi8-r"),
-    Letter("GMX", "MAILER-DAEMON@gmx.net", "Mail delivery failed: returning message to sender", "This message was created automatically by mail delivery software.\n\nA message that you sent could not be delivered to one or more of\nits recipients. This is a permanent error. The following address\nfailed:\n\n\"user@example.net\":\nSMTP error from remote server after RCPT command:\nhost: mx.example.net\n5.1.1 <user@example.net>: Empfänger unbekannt\n\n--- The header of the original message is following. ---\n", U, "5.1.1", "unknown-user"),
-    Letter("web.de, German", "mailer-daemon@web.de", "Mail konnte nicht zugestellt werden", "Diese Nachricht wurde automatisch erstellt.\n\nIhre E-Mail konnte nicht zugestellt werden an:\n\nuser@example.net\n\nGrund: Das Postfach ist voll.\n\n--- Kopie der Nachricht: ---\n", U, "5.2.2", "full", charset="iso-8859-1"),
-    Letter("T-Online, German", "Mail Delivery System <MAILER-DAEMON@mailin.example.net>", "Unzustellbare Nachricht", "|------------------------- Message log follows: -------------------------|\n no valid recipients were found for this message\n|------------------------- Failed addresses follow: ---------------------|\n <user@example.net> ... unknown user\n|------------------------- Message text follows: ------------------------|\n", U, "5.1.1", "unknown-user"),
-    Letter("NTT DoCoMo, Japanese", "mail-daemon@docomo.ne.jp", "メール配信エラー", "次のあて先へのメッセージはエラーのため送信できませんでした。\n\n送信先メールアドレス: user@example.net\n理由: 宛先が存在しません\n", U, "5.1.1", "unknown-user", charset="iso-2022-jp"),
-    Letter("KDDI", "Postmaster@ezweb.ne.jp", "Mail System Error - Returned Mail", "Your message was not delivered to the following recipients.\nReason:\n\nAs their mailbox is full.\n<user@example.net>\n\n--- Below this line is a copy of the message.\n", U, "5.2.2", "full"),
-    Letter("SoftBank, Japanese", "MAILER-DAEMON@softbank.ne.jp", "配信不能通知", "お客様のメールは以下の理由により配信できませんでした。\n\n<user@example.net>: 550 Invalid recipient: <user@example.net>\n", U, "5.", "unknown-user", charset="shift_jis"),
-    Letter("Orange, French", "MAILER-DAEMON@orange.fr", "Echec de remise de votre message", "Bonjour,\n\nVotre message n'a pas pu être remis au destinataire suivant :\n\n    user@example.net\n\nMotif : boîte aux lettres pleine\n\nCopie du message original :\n\n", U, "5.2.2", "full", charset="iso-8859-1"),
-    Letter("Free, French", "MAILER-DAEMON@free.fr", "Echec de livraison", "Impossible de délivrer votre message à <user@example.net>\nRaison : utilisateur inconnu\n", U, "5.1.1", "unknown-user", charset="iso-8859-15"),
-    Letter("Libero, Italian", "postmaster@libero.it", "Mancata consegna del messaggio", "Il messaggio non è stato consegnato ai seguenti destinatari:\n\n  user@example.net\n\nCasella piena\n\n----- Messaggio originale -----\n", U, "5.2.2", "full", charset="iso-8859-1"),
-    Letter("Telefónica, Spanish", "Mail Delivery System <MAILER-DAEMON@telefonica.net>", "Mensaje no entregado", "Su mensaje no pudo ser entregado al siguiente destinatario:\n\n   user@example.net\n\nEl usuario no existe.\n", U, "5.1.1", "unknown-user", charset="iso-8859-1"),
-    Letter("UOL, Portuguese", "MAILER-DAEMON@uol.com.br", "Mensagem não entregue", "Sua mensagem não pôde ser entregue ao seguinte destinatário:\n\n<user@example.net>:\nUsuário desconhecido\n", U, "5.1.1", "unknown-user", charset="iso-8859-1"),
-    Letter("Onet, Polish", "MAILER-DAEMON@onet.pl", "Nie dostarczono wiadomości", "Twoja wiadomość nie została dostarczona do następujących odbiorców:\n\n<user@example.net>\n    Nieznany użytkownik\n", U, "5.1.1", "unknown-user", charset="iso-8859-2"),
-    Letter("XS4ALL, Dutch", "postmaster@xs4all.nl", "Onbestelbaar bericht", "Uw bericht kon niet worden afgeleverd bij de volgende ontvanger:\n\n  user@example.net\n\nGebruiker onbekend\n", U, "5.1.1", "unknown-user"),
-    Letter("NetEase, Chinese", "Postmaster@163.com", "系统退信", "抱歉,您的邮件被退回来了……\n无法发送到 user@example.net\n退信原因:收件人邮件地址(user@example.net)不存在,邮件无法送达。\n", U, "5.1.1", "unknown-user", charset="gb2312"),
-    Letter("Naver, Korean", "mailer-daemon@naver.com", "반송 메일", "메일이 전송하지 못했습니다.\n받는 사람: user@example.net\n실패 이유: 존재하지 않는 사용자\n", U, "5.1.1", "unknown-user", charset="euc-kr"),
-    Letter("Swedish", "Mail Delivery System <MAILER-DAEMON@telia.com>", "Meddelandet kunde inte levereras", "Ditt meddelande kunde inte levereras till:\n\nuser@example.net\n\nOkänd mottagare\n", U, "5.1.1", "unknown-user", charset="iso-8859-1"),
-    Letter("Lotus, late", "MAILER-DAEMON@mx.example.net", "Delivery delayed", "Your message to <user@example.net> is delayed: 451 4.7.1 Greylisting in action, please come back later.\nIt will be retried for 3 days.\n", U, "4.7.1", "greylisted", kind="delay"),
-    Letter("MDaemon", "MDaemon@mx.example.net", "Permanent Delivery Failure", "The attached message had PERMANENT fatal delivery errors!\n\nTHE FOLLOWING ADDRESS(ES) DID NOT RECEIVE A COPY OF YOUR MESSAGE:\n\n> user@example.net\n\n--- Session Transcript ---\n<-- 220 mx2.example.net ESMTP\n--> RCPT To:<user@example.net>\n<-- 550 5.1.1 unknown user\n", U, "5.1.1", "unknown-user"),
-    Letter("Zimbra, several", "MAILER-DAEMON@mx.example.net", "Undelivered Mail Returned to Sender", "Your message could not be delivered to these recipients:\n\n<user@example.net>: unknown user: \"user\"\n\n<other@example.com>: mail for example.com loops back to myself\n", ("user@example.net", "other@example.com"), "5.", "unknown-user"),
-    Letter("Facebook", "Facebook <mailer-daemon@mx-out.facebook.com>", "Sorry, your message could not be delivered", "This message was created automatically by Facebook.\n\nSorry, your message could not be delivered to user@example.net: 550 5.1.1 RCP-P1 http://postmaster.facebook.com/response_codes?ip=192.0.2.1#rcp\n", U, "5.1.1", "unknown-user"),
-    Letter("Amazon SES", "MAILER-DAEMON@email-bounces.amazonses.com", "Delivery Status Notification (Failure)", "An error occurred while trying to deliver the mail to the following recipients:\nuser@example.net\n", U, "5.0.0", "other"),
-    Letter("X5, Message-ID by letter alone", "postmaster@mx.example.net", "Returned mail", "Mail could not be sent to:\n\n user@example.net (Connection refused)\n\n----- Original headers -----\nReceived: from out.example.org by mx.example.net\nMessage-ID: <one@out.example.org>\nFrom: anna@example.org\nTo: user@example.net\nSubject: Hello\n", U, "4.4.1", "network", enclosed=False),
-    Letter("James", "postmaster@mx.example.net", "Re:Hello", "Hi. This is the James mail server at mx.example.net.\nI'm afraid I wasn't able to deliver your message to the following addresses.\nThis is a permanent error; I've given up. Sorry it didn't work out.  Below\nI include the list of recipients and the reason why I was unable to deliver\nyour message.\n\n\nFailed recipient(s):\nuser@example.net\n\nError message:\n550 5.1.1 <user@example.net>... User Unknown\n", U, "5.1.1", "unknown-user"),
-    Letter("Active!hunter", "MAILER-DAEMON@mx.example.net", "FAILURE NOTICE :", "  ----- The following addresses had permanent fatal errors -----\n\n>>> user@example.net <user@example.net>\n\n  ----- Transcript of session follows -----\n550 sorry, no mailbox here by that name (#5.1.1 - chkusr)\n", U, "5.1.1", "unknown-user"),
-    Letter("1&1", "Mail Delivery System <mailer-daemon@kundenserver.de>", "Mail delivery failed: returning message to sender", "This message was created automatically by mail delivery software.\n\nA message that you sent could not be delivered to one or more of\nits recipients. The following addresses failed:\n\nuser@example.net\n\n\nMail size limit exceeded. For explanation visit\nhttp://postmaster.1and1.com/en/error-messages?ip=%1s\n\n--- The header of the original message is following. ---\n", U, "5.3.4", "too-large"),
-    Letter("au, rejected", "Postmaster@ezweb.ne.jp", "Mail System Error - Returned Mail", "Each of the following recipients was rejected by a remote mail server.\nThe reasons given by the server are included to help you determine why\neach recipient was rejected.\n\n    Recipient: <user@example.net>\n    Reason:    <user@example.net>... User Unknown\n", U, "5.1.1", "unknown-user"),
-    Letter("InterScan", "Mail Delivery Service <MAILER-DAEMON@imss.example.net>", "Mail could not be delivered", "****** Message from InterScan Messaging Security Suite ******\n\nSent >>> RCPT TO:<user@example.net>\nReceived <<< 550 5.1.1 unknown user\n\nUnable to deliver message to <user@example.net>\n\n************************     End of message     **********************\n", U, "5.1.1", "unknown-user"),
-    Letter("m-FILTER, Japanese", "Mailer Daemon <MAILER-DAEMON@mx.example.net>", "failure notice", "メールの配信に失敗しました\n\n-------server message\n550 5.1.1 unknown user <user@example.net>\n\n-------original message\n", U, "5.1.1", "unknown-user", charset="iso-2022-jp"),
-    Letter("Sun Messaging Server", "Internet Mail Delivery <postmaster@mx.example.net>", "Delivery Notification: Delivery has failed", "This report relates to a message you sent with the following header fields:\n\n  Message-id: <one@out.example.org>\n  Date: Mon, 30 Nov 2026 10:00:00 +0000\n  From: Anna <anna@example.org>\n  To: user@example.net\n  Subject: Hello\n\nYour message cannot be delivered to the following recipients:\n\n  Recipient address: user@example.net\n  Reason: Remote SMTP server has rejected address\n  Diagnostic code: smtp;550 5.1.1 unknown or illegal alias: user@example.net\n  Remote system: dns;mx.example.net (TCP|192.0.2.1|34|192.0.2.4|25)\n", U, "5.1.1", "unknown-user"),
-    Letter("Notes", "postmaster@notes.example.net", "Undeliverable message", "------- Failure Reasons  --------\n\nUser not listed in public Name & Address Book\nuser@example.net\n\n\n------- Returned Message --------\n\n", U, "5.1.1", "unknown-user"),
-    Letter("sendmail 5", "MAILER-DAEMON@mx.example.net (Mail Delivery Subsystem)", "Returned mail: User unknown", "   ----- Transcript of session follows -----\nWhile talking to mx.example.net:\n>>> RCPT To:<user@example.net>\n<<< 550 <user@example.net>, User Unknown\n550 user@example.net... User unknown\n\n   ----- Unsent message follows -----\n", U, "5.", "unknown-user"),
-    Letter("vtext", "post_master@vtext.com", "Undeliverable Message", "Error:     No valid recipients for this MM\n\nRCPT TO: user@example.net\n", U, "5.", "unknown-user"),
-    Letter("MailMarshal", "MailMarshal <MailMarshal@mx.example.net>", "Undeliverable Mail: \"Hello\"", "Your message:\n   From:    anna@example.org\n   Subject: Hello\n\nCould not be delivered because of\n\n550 5.1.1 User unknown\n\nThe following recipients were affected: \n    user@example.net\n\nAdditional Information\n======================\nOriginal Sender:    <anna@example.org>\nSender-MTA:         <192.0.2.1>\n", U, "5.1.1", "unknown-user"),
-    Letter("SurfControl", "Mail Delivery System <postmaster@surf.example.net>", "Message could not be delivered: Hello", "Your message could not be sent.\nA transcript of the attempts to send the message follows.\nThe number of attempts made: 1\nAddressed To: user@example.net\n\nMon 30 Nov 2026 10:00:00 +0100\nFailed to send to identified host,\nuser@example.net: [192.0.2.4], 550 user@example.net... No such user\n--- Message non-deliverable.\n", U, "5.", "unknown-user"),
-    Letter("Biglobe", "postmaster@biglobe.ne.jp", "Returned mail: Mailbox full", "   ----- The following addresses had delivery problems -----\n<user@example.net>\n\n   ----- Non-delivered information -----\nThe number of messages in recipient's mailbox exceeded the local limit.\n\n   ----- Original message follows -----\n", U, "5.2.2", "full"),
-    Letter("dion", "no-reply@app.auone-net.jp", "", "Your mail sent on: Mon, 30 Nov 2026 10:00:00 +0900\n     Could not be delivered to: <user@example.net>\n     As their mailbox is full.\n", U, "5.2.2", "full"),
-    Letter("OpenSMTPD", "Mailer Daemon <MAILER-DAEMON@mx.example.net>", "Delivery status notification: error", "    Hi!\n\n    This is the MAILER-DAEMON, please DO NOT REPLY to this email.\n\n    An error has occurred while attempting to deliver a message for\n    the following list of recipients:\n\nuser@example.net: 550 5.1.1 Invalid recipient\n\n    Below is a copy of the original message:\n\n", U, "5.1.1", "unknown-user"),
-    Letter("Google Groups", "Mail Delivery Subsystem <mailer-daemon@googlemail.com>", "Delivery Status Notification (Failure)", "Hello anna@example.org,\n\nWe're writing to let you know that the group you tried to contact (team) may not exist, or you may not have permission to post messages to the group.\n", U, "5.", "unknown-user", extra="X-Failed-Recipients: user@example.net\n"),
-    Letter("PMDF", "PMDF e-Mail Interconnect <postmaster@mx.example.net>", "Delivery failure", "The message could not be delivered to:\n\nAddressee: user@example.net\nReason: Illegal host/domain name found.\n", U, "5.1.2", "bad-domain"),
-    Letter("CommuniGate", "<MAILER-DAEMON@cg.example.net>", "Undeliverable mail: Hello", "Failed to deliver to 'user@example.net'\nSMTP module(domain example.net) reports:\n host mx.example.net says:\n 550 5.1.1 unknown account\n", U, "5.1.1", "unknown-user"),
-    Letter("Kerio", "Mail Delivery Subsystem <MAILER-DAEMON@kerio.example.net>", "Message undeliverable: Hello", "Message from: anna@example.org\nTo: user@example.net\nSubject: Hello\n\nThis message could not be delivered to the following recipients:\n\n  user@example.net (550 5.1.1 User unknown)\n", U, "5.1.1", "unknown-user"),
-    Letter("Cox", "Mail Delivery Subsystem <postmaster@cox.net>", "Cox.net Delivery Failure", "This message was not delivered to user@example.net because the recipient's account has been suspended.\nFor help write to postmaster@cox.net.\n", U, "5.2.1", "inactive"),
-    Letter("Mimecast", "Mail Delivery System <postmaster@mimecast.example.net>", "[Postmaster] Email Delivery Failure", "This is a delivery failure notification message which indicates that\nan email you addressed to:\n-- user@example.net\n\ncould not be delivered. The problem appears to be:\n-- Recipient server unavailable or busy\n\nAdditional information follows:\n-- Connection timed out\n", U, "4.4.1", "network"),
-    Letter("Czech", "MAILER-DAEMON@seznam.cz", "Nedoručitelná zpráva", "Zprávu nelze doručit na adresu:\n\nuser@example.net\n\nUživatel neexistuje\n", U, "5.1.1", "unknown-user", charset="iso-8859-2"),
-    Letter("Turkish", "MAILER-DAEMON@ttnet.net.tr", "Teslim edilemedi", "İletiniz şu alıcıya teslim edilemedi:\n\n<user@example.net>: böyle bir kullanıcı yok\n", U, "5.1.1", "unknown-user"),
-    Letter("HTML alone, Danish", "postmaster@mx.example.net", "Ikke leveret: Hej", "<html><body><h1>Din besked kunne ikke leveres</h1><ul><li>user@example.net</li></ul><p>550 5.2.2 mailbox full</p></body></html>", U, "5.2.2", "full", html=True),
-]  # fmt: skip
 
 
 class Other(NamedTuple):
@@ -112,27 +50,12 @@ class Other(NamedTuple):
     extra: str = ""
 
 
-OTHERS = [
-    Other("away, null path, from postmaster", "auto-reply", "postmaster@example.net", "Out of Office: Hello", "I am away. Write to help@example.net, user unknown to me.\n", "Return-Path: <>\nAuto-Submitted: auto-replied\n"),
-    Other("away, German", "auto-reply", "Eva <eva@example.net>", "Abwesenheitsnotiz: Hallo", "Ich bin bis zum 5.12. nicht im Büro. Ihre Nachricht an eva@example.net wird nicht weitergeleitet.\n", "Return-Path: <>\n"),
-    Other("away, by a vendor's field", "auto-reply", "Eva <eva@example.net>", "Re: Hello", "This mailbox is no longer used. Mail could not be delivered.\n", "X-Autoreply: yes\n"),
-    Other("somebody has left, with a null path", "auto-reply", "Eva <eva@example.net>", "Re: Hello", "Eva no longer works here. Her address eva@example.net does not exist any more.\n", "Return-Path: <>\nIn-Reply-To: <one@out.example.org>\n"),
-    Other("a challenge", "auto-reply", "Bob <bob@example.net>", "Please confirm your message", "To have your message delivered, click on the link below.\n", "Return-Path: <>\nAuto-Submitted: auto-replied\n"),
-    Other("a person forwards a report", "none", "Bob <bob@example.net>", "Fwd: Undelivered Mail Returned to Sender", "What does this mean?\n\n> <user@example.net>: host mx.example.net said: 550 5.1.1 User unknown\n", "User-Agent: Mutt/2.2\n"),
-    Other("a person answers a report", "none", "Postmaster Bob <postmaster@example.net>", "Re: Undelivered Mail Returned to Sender", "We mended it.\n> <user@example.net>: 550 5.1.1 User unknown\n", "In-Reply-To: <x@y>\n"),
-    Other("a list talks of reports", "none", "Bob <bob@example.net>", "[postfix-users] delivery failed: 550 5.1.1 user unknown", "My mail to user@example.net could not be delivered:\n\n550 5.1.1 <user@example.net>: User unknown\n", "List-Id: <postfix-users.example.org>\n"),
-    Other("a person asks", "none", "Bob <bob@example.net>", "Problem with mail", "Hi, my mail to eva@example.net was rejected with 550 5.7.1 blocked. Can you help?\n", "X-Mailer: Apple Mail (2.3)\n"),
-    Other("a shop", "none", "Shop <orders@example.net>", "Your delivery could not be made", "We could not deliver your parcel. Call us, or write to parcels@example.net.\n", "List-Unsubscribe: <https://example.net/u>\n"),
-    Other("a newsletter", "none", "News <news@example.net>", "Delivery report: how our vans fared", "Failed deliveries fell by 4.2.1 %. Contact news@example.net.\n", "List-Id: <news.example.net>\n"),
-    Other("cron", "none", "root <root@example.net>", "Cron <root@host> backup", "rsync error: some files could not be transferred (code 23)\n", "Auto-Submitted: auto-generated\n"),
-    Other("a moderator's mail", "none", "list-owner@example.net", "Your message to List awaits moderator approval", "Your mail to 'List' with the subject Hello is being held.\n", "Precedence: bulk\n"),
-    Other("nothing", "none", "a@example.net", "", "", ""),
-]  # fmt: skip
-
-
 def written(letter: Letter) -> bytes:
     """The letter as a message, of several parts where the message that came back is enclosed."""
-    head = f"Return-Path: <>\nFrom: {encoded(letter.author)}\nTo: <anna@example.org>\nSubject: {encoded(letter.subject)}\nDate: Mon, 30 Nov 2026 11:00:00 +0100\n{letter.extra}MIME-Version: 1.0\n"
+    head = (
+        f"Return-Path: <>\nFrom: {_encoded(letter.author)}\nTo: <anna@example.org>\nSubject: {encoded(letter.subject)}\n"
+        f"Date: Mon, 30 Nov 2026 11:00:00 +0100\n{letter.extra}MIME-Version: 1.0\n"
+    )
     kind = f"Content-Type: text/{'html' if letter.html else 'plain'}; charset={letter.charset}\nContent-Transfer-Encoding: 8bit\n\n"
     text = letter.text.encode(letter.charset)
     if not letter.enclosed:
@@ -142,14 +65,26 @@ def written(letter: Letter) -> bytes:
     return head.encode() + divided + text + b"\n--b\nContent-Type: message/rfc822\n\n" + returned + b"\nHello!\n\n--b--\n"
 
 
-def encoded(text: str) -> str:
-    """As fields have text beyond ASCII, RFC 2047."""
-    from mailer.mail.mime import encoded
-
-    name, bracket, rest = text.partition(" <")
+def _encoded(author: str) -> str:
+    """An author with the characters of his name as fields have them, RFC 2047."""
+    name, bracket, rest = author.partition(" <")
     return encoded(name) + bracket + rest
 
 
 def other(mail: Other) -> bytes:
     """The mail as a message."""
-    return f"From: {mail.author}\nTo: anna@example.org\nSubject: {mail.subject}\n{mail.extra}Date: Mon, 30 Nov 2026 11:00:00 +0100\n\n{mail.text}".encode()
+    date = "Mon, 30 Nov 2026 11:00:00 +0100"
+    return f"From: {mail.author}\nTo: anna@example.org\nSubject: {mail.subject}\n{mail.extra}Date: {date}\n\n{mail.text}".encode()
+
+
+def _tables(name: str) -> list[dict[str, str]]:
+    tables: list[dict[str, str]] = tomllib.loads((HERE / f"{name}.toml").read_text("utf-8"))["letter"]
+    return tables
+
+
+LETTERS = [
+    Letter(**table | ({"to": tuple(table["to"])} if "to" in table else {}))  # type: ignore[arg-type]
+    for name in ("systems", "more_systems", "languages")
+    for table in _tables(name)
+]
+OTHERS = [Other(**table) for table in _tables("others")]

@@ -114,7 +114,7 @@ def test_messages_that_wait_went_and_failed(world: World, inside: Inside) -> Non
             right("status", inside.mailer("status", "--destinations", "--by", by, "--json").out)
         right("bounces", inside.mailer("bounces", "--json").out)
         right("events", inside.mailer("events", "--json").out, lines=7)
-        for by in ("reason", "domain", "code"):
+        for by in ("reason", "domain", "code", "class"):
             right("bounces", inside.mailer("bounces", "--by", by, "--json").out)
         right("queue list", inside.mailer("queue", "list", "--json").out, lines=3)
         for by in ("sender", "subject", "submitter"):

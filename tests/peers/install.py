@@ -10,6 +10,8 @@ promtool/  Prometheus's tool that tests rules and reads metrics, alone         a
 rabbitmq/  RabbitMQ and the Erlang that it runs on                             apt-get
 node/      Haraka and smtp-server                                              npm
 mailauth/  mailauth, which verifies signatures                                 npm
+samples/   reports that came back, from the sources of two programs that    pip, apt-get
+           read them: flufl.bounce and Mail::DeliveryStatus::BounceParser
 nodejs/    Node.js, where the machine has none that is new enough              pip
 =========  ==================================================================  =========================
 
@@ -43,6 +45,7 @@ RABBITMQ = PLACE / "rabbitmq"
 NODE = PLACE / "node"
 MAILAUTH = PLACE / "mailauth"
 NODEJS = PLACE / "nodejs"
+SAMPLES = PLACE / "samples"
 
 FETCHED = {
     "exim": DEBIAN / "usr/sbin/exim4",
@@ -55,6 +58,7 @@ FETCHED = {
     "haraka": NODE / "node_modules/Haraka/package.json",
     "smtp-server": NODE / "node_modules/smtp-server/package.json",
     "mailauth": MAILAUTH / "node_modules/mailauth/package.json",
+    "samples": SAMPLES / "flufl.bounce/tests/data/dsn_01.txt",
     "cron": CALLERS / "usr/sbin/cron",
     "atd": CALLERS / "usr/sbin/atd",
     "bsd-mailx": CALLERS / "usr/bin/bsd-mailx",
@@ -75,6 +79,8 @@ CALLING_ALONE = "mdadm"  # it would bring udev, and with that half of systemd, o
 PROXYING = ("microsocks", "tinyproxy-bin")  # they stand on libc alone
 ERLANG = "base asn1 crypto public-key mnesia runtime-tools ssl eldap ftp tftp inets snmp os-mon parsetools syntax-tools tools xmerl"
 RABBIT = (*(f"erlang-{name}" for name in ERLANG.split()), "libsctp1", "libwrap0", "socat", "rabbitmq-server")
+FLUFL = "flufl.bounce==6.0.0"  # its wheel has no samples
+PARSER = "libmail-deliverystatus-bounceparser-perl"
 NOT_NEEDED = ("./etc", "./var", "./usr/share", "./usr/lib/*/perl*", "./usr/lib/*/gconv", "./usr/libexec/dpkg")
 NODE_VERSION = 20  # the least that all from npm ask for
 MAILAUTH_RECIPE = HERE.parent / "dkim/node/package.json"
@@ -89,6 +95,7 @@ def main() -> int:
         (PROMTOOL, "prometheus", _promtool),
         (PROXIES, repr(PROXYING), _proxies),
         (RABBITMQ, repr(RABBIT), _rabbitmq),
+        (SAMPLES, repr((FLUFL, PARSER)), _samples),
         (NODE, HERE.joinpath("node/package.json").read_text(), _node),
         (MAILAUTH, MAILAUTH_RECIPE.read_text(), lambda new: _node(new, MAILAUTH_RECIPE)),
     ):
@@ -168,6 +175,33 @@ def _rabbitmq(tree: Path) -> None:
     for script in (tree / "usr/lib/erlang/bin/erl", *tree.glob("usr/lib/erlang/erts-*/bin/erl")):
         if not script.is_symlink():
             script.write_text(script.read_text().replace("ROOTDIR=/usr/lib/erlang\n", "ROOTDIR=$MAILER_ERLANG\n"))
+
+
+def _samples(tree: Path) -> None:
+    """The sources as their authors published them: the packages that are made of them leave the samples out."""
+    with tempfile.TemporaryDirectory() as scratch:
+        words = ("download", "-q", "--no-deps", "--no-binary", "flufl.bounce", "-d", scratch, FLUFL)
+        _run(sys.executable, "-m", "pip", *words)
+        _unpack_source(next(Path(scratch).glob("flufl*.tar.gz")), tree / "flufl.bounce")
+    with _sources() as scratch:
+        options = ("-o", f"Dir::Etc::sourcelist={_of_sources(Path(scratch))}", "-o", "Dir::Etc::sourceparts=-")
+        _apt(scratch, *options, "update")
+        _apt(scratch, *options, "source", "--download-only", "--tar-only", PARSER, cwd=Path(scratch, "archives"))
+        _unpack_source(next(Path(scratch, "archives").glob("*.orig.tar.*")), tree / "bounceparser")
+
+
+def _of_sources(scratch: Path) -> Path:
+    """A file that names where Debian's sources are, which is where its packages are."""
+    found = [path.read_text() for path in Path("/etc/apt/sources.list.d").glob("*.sources")]
+    made = scratch / "src.sources"
+    made.write_text("\n\n".join(text.replace("Types: deb\n", "Types: deb-src\n") for text in found if "debian.org" in text))
+    return made
+
+
+def _unpack_source(archive: Path, place: Path) -> None:
+    """What is in the one directory of the archive, but for what could be no sample."""
+    place.mkdir()
+    _run("tar", "-x", "--strip-components=1", "--no-same-owner", "-f", archive, "-C", place)
 
 
 @contextlib.contextmanager
