@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -128,18 +129,12 @@ class House:
 
     async def settled(self, seconds: float = 60.0) -> None:
         """Wait until nothing waits in the queues, and nothing is held of them."""
-        import asyncio
 
-        for _ in range(int(seconds * 5)):
-            listed = [
-                line.split()
-                for line in (await asyncio.to_thread(self.rabbit.control, "list_queues", "-q", "name", "messages")).splitlines()
-            ]
-            counts = {row[0]: row[1] for row in listed if len(row) == 2}
-            if all(counts.get(name) == "0" for name in self.queues):
-                return
-            await asyncio.sleep(0.2)
-        raise AssertionError(f"something is left in {self.queues}: {counts}")
+        def empty() -> bool:
+            held = self.rabbit.messages()
+            return all(held.get(name) == 0 for name in self.queues)
+
+        await asyncio.to_thread(wait_until, f"nothing is left in {self.queues}", empty, seconds, 0.02)
 
     async def sweep(self) -> None:
         """Delete the queues and exchanges of this house."""
