@@ -132,6 +132,6 @@ def test_what_handing_in_by_http_costs_can_be_measured() -> None:
 
 def test_what_webhooks_take_can_be_measured() -> None:
     """webhooks.py compares events with bare posts, and the memory of a sender that is behind with that of an idle one."""
-    lines = figures("webhooks.py", "-n=200", "--behind=1000", "--rounds=1")
+    lines = figures("webhooks.py", "-n=200", "--behind=1000", "--rounds=1", "--still=1")
     for what in ("webhooks, one endpoint, 8 at a time", "webhooks / bare posts", "memory of a sender with 1,000 events behind"):
         assert any(what in line for line in lines), lines

@@ -6,7 +6,7 @@ from mailer.web.openapi import document
 from mailer.web.table import TABLE
 from tests.web.api import Api
 from tests.web.conftest import api
-from tests.web.test_openapi import fuzzed
+from tests.web.test_fuzzed import fuzzed
 
 __all__ = ["api"]
 
