@@ -15,7 +15,7 @@ from typing import Any
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from tests.fakes.processes import MAILER, Program, wait_until
+from tests.fakes.processes import MAILER, PATIENCE, Program, wait_until
 from tests.peers.rabbitmq import RabbitMQ
 
 
@@ -87,7 +87,7 @@ class House:
         """Their envelopes."""
         return [json.loads(path.read_bytes().split(b"\n", 2)[1]) for path in self.files]
 
-    def has(self, count: int, seconds: float = 60.0) -> None:
+    def has(self, count: int, seconds: float = PATIENCE) -> None:
         """Wait until so many are queued."""
         wait_until(f"{count} messages are in the spool", lambda: len(self.files) >= count, seconds)
         assert len(self.files) == count
@@ -114,7 +114,7 @@ class House:
             made = await channel.declare_queue(queue, passive=True)
             return made.declaration_result.message_count or 0
 
-    async def take(self, queue: str, count: int = 1, seconds: float = 30.0) -> list[AbstractIncomingMessage]:
+    async def take(self, queue: str, count: int = 1, seconds: float = PATIENCE) -> list[AbstractIncomingMessage]:
         """So many messages, when they are there; each is acknowledged."""
         found: list[AbstractIncomingMessage] = []
         async with self.channel() as channel:
@@ -127,7 +127,7 @@ class House:
                         break
         return found
 
-    async def settled(self, seconds: float = 60.0) -> None:
+    async def settled(self, seconds: float = PATIENCE) -> None:
         """Wait until nothing waits in the queues, and nothing is held of them."""
 
         def empty() -> bool:
