@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from mailer.io.extras import installing
 from mailer.io.loop import run_loop
 from mailer.mail.problem import Problem
 
@@ -25,7 +26,7 @@ def run(given: Given) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "h11"):
             raise
-        raise Problem("mailer web needs the extra web: pip install 'mailer-mta[web]'", "unavailable") from None
+        raise Problem(f"mailer web needs the extra web: {installing('web')}", "unavailable") from None
 
     def listening(places: Sequence[tuple[str, bool]]) -> None:
         urls = [_url(place, tls=tls) for place, tls in places]

@@ -12,6 +12,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from mailer.io.extras import installing
 from mailer.mail.problem import Problem
 
 from .file import Mistake
@@ -66,7 +67,7 @@ def _doors(config: Config) -> Iterator[Mistake]:
                 text = f"address: no socket can be made in {directory}; make it, for the user that the daemon runs as"
                 yield Mistake(config.lines.get(f"listen.{at}.address", 0), text)
     if config.listens and not all(map(find_spec, ("starlette", "uvicorn"))):
-        text = "a door of the kind web needs the extra web: pip install 'mailer-mta[web]'"
+        text = f"a door of the kind web needs the extra web: {installing('web')}"
         yield Mistake(config.lines.get("listen.0.kind", 0), text)
 
 
