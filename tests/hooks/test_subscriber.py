@@ -282,7 +282,7 @@ def test_an_order_within_a_message_holds_over_kills() -> None:
         return GOOD
 
     async def test(bench: Bench) -> None:
-        ids = await bench.write(*(event(number, message=f"01JDZ3N4T0000000000000000{number % 5}") for number in range(100)))
+        ids = await bench.write(*(event(number, message=f"01JDZ3N4T0000000000000000{number % 5}") for number in range(200)))
         while len(taken) < 200:
             await asyncio.sleep(0.2)
             bench.kill()
