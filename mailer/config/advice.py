@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .model import Config
     from .sections.relay import Relay
 
+LOOKING = 10.0
+"""Seconds for the command of a password, where nobody is there whom it could ask: who checks a configuration does not wait for what hangs."""
+
 
 def missing(config: Config) -> Iterator[Mistake]:
     """Mistakes that mail would fail on, for the user of this process: secrets that cannot be read, files that are not there."""
@@ -121,7 +124,8 @@ def _secret(config: Config, relay: Relay) -> Iterator[Mistake]:
     if relay.secret is None or _is_unset(relay.secret):
         return
     key = next(key for key in SECRETS if getattr(relay, key))
-    yield from _told(config, f"relay.{relay.name}.{key}", relay.secret)
+    patience = None if os.isatty(0) else LOOKING
+    yield from _told(config, f"relay.{relay.name}.{key}", partial(relay.secret, patience))
 
 
 def _is_unset(secret: Secret) -> bool:
