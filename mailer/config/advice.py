@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .sections.relay import Relay
 
 LOOKING = 10.0
-"""Seconds for the command of a password, where nobody is there whom it could ask: who checks a configuration does not wait for what hangs."""
+"""Seconds for the command of a password, where nobody is there whom it could ask: who checks does not wait for what hangs."""
 
 
 def missing(config: Config) -> Iterator[Mistake]:
