@@ -18,7 +18,7 @@ FLOORS = (
     {"smtp", "dkim", "tlspolicy", "dsn", "compose", "proxy", "roff"},
     {"io", "events", "rewriting"},
     {"config", "spool", "status", "journal", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
-    {"transport"},
+    {"transport", "neighbour"},
     {"submit", "routing", "shaping", "bounces", "client", "check", "hooks"},
     {"queue"},
     {"operate", "pages"},

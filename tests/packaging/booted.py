@@ -68,7 +68,7 @@ class Booted:
 
     def run(self, *words: str | Path, user: str = "", input: str = "", code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run a command in the copy to its end, which has to be `code`, if that is not None."""
-        done = subprocess.run(self.argv(*words, user=user), input=input, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(self.argv(*words, user=user), input=input, capture_output=True, text=True, timeout=400)
         assert code is None or done.returncode == code, f"{shlex.join(map(str, words))}: {done}\n{self.journal()}"
         return done
 
