@@ -13,6 +13,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `status` | failures counted; what waits by destination, domain or reason |
 | `dkim`, `rotation` | keys, their records, signatures of a message; a new key in the place of the old one, in two steps |
 | `api_keys` | the keys of programs that use the HTTP API |
+| `subscribers` | who hears of each event, and how far behind |
 | `events` | what the journal has of mail, chosen and in order |
 | `hooks` | endpoints of webhooks: how each does, and what is wished of it |
 | `oauth` | a refresh token for a relay, by a device code or a redirect |
