@@ -24,6 +24,7 @@ id, and no second message comes of it.
 `look`          what became of it
 `act`           cancelling and replaying it
 `stream`        events, a page of them or as they happen
+`bell`          which wakes streams when there is something new
 `page`          the page ``/``, for a person
 `desk`          what the endpoints have at hand: configuration, threads, figures
 `room`          how much of bodies is in memory at a time

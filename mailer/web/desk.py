@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 from mailer.operate.api_keys import keys_of
 
 from .answer import ApiRefusal
+from .bell import JournalBell
 from .figures import Requests
 from .gate import Gate
 
@@ -47,6 +48,7 @@ class Desk:
         self.requests = Requests()
         self.gate = Gate(keys_of(config), clock.now)
         self.ending = asyncio.Event()
+        self.bell = JournalBell()
         self.streams: Counter[str] = Counter()  # of events, by the name of the key
         self._asking: Counter[str] = Counter()  # requests that are answered now, by the same
         self._threads = ThreadPoolExecutor(THREADS, "web")
