@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import smtplib
+from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import SMTP
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from mailer.sink import Sink
 from mailer.sink.page import SinkPage
@@ -69,3 +72,13 @@ def letter(subject: str = "hello", text: str = "hi\n", html: str = "") -> EmailM
     if html:
         message.add_alternative(html, subtype="html")
     return message
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """The page of what came, over an empty directory."""
+    made = Served(tmp_path / "mail")
+    try:
+        yield made
+    finally:
+        made.close()

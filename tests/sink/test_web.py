@@ -5,23 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.sink.shown import Served, letter
+from tests.sink.shown import Served, letter, served
+
+__all__ = ["served"]
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(20)
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    made = Served(tmp_path / "mail")
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def test_nothing_came_yet(served: Served) -> None:
