@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from mailer.operate.api_keys import keys_of
 
@@ -18,6 +18,7 @@ from .answer import ApiRefusal
 from .bell import JournalBell
 from .figures import Requests
 from .gate import Gate
+from .tray import Tray
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
     from mailer.io.clock import Clock
+    from mailer.submit import Prepared, Submission
 
 THREADS: Final = 16
 RETRY: Final = 5  # seconds after which a client may come again
@@ -52,6 +54,7 @@ class Desk:
         self.streams: Counter[str] = Counter()  # of events, by the name of the key
         self._asking: Counter[str] = Counter()  # requests that are answered now, by the same
         self._threads = ThreadPoolExecutor(THREADS, "web")
+        self._tray = Tray(lambda: self.config.submitting)
         self._at_work = 0
 
     @property
@@ -85,20 +88,24 @@ class Desk:
             if not self._asking[name]:
                 del self._asking[name]
 
+    async def put(self, make: Callable[[], Submission]) -> Prepared:
+        """Put the small message that `make` makes, in a thread, beside others. Raises `TooBusy`, what `make` raises, and as `submit` does.
+
+        A client that leaves meanwhile stops nothing.
+        """
+        self._have_place()
+        future = self._tray.hand_in(make)
+        self._counted(future)
+        return await future
+
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function that waits for the disk, in a thread. Raises `TooBusy`, and what the function raises.
 
         A client that leaves meanwhile stops nothing: what was begun is done.
         """
-        if self._at_work >= THREADS + self.config.api.waiting:
-            raise TooBusy
-        self._at_work += 1
-        try:
-            future = asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
-        except BaseException:
-            self._at_work -= 1
-            raise
-        future.add_done_callback(self._done)
+        self._have_place()
+        future = asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        self._counted(future)
         return await asyncio.shield(future)
 
     @property
@@ -109,8 +116,17 @@ class Desk:
     def close(self) -> None:
         """Wait for what was begun, and end the threads."""
         self._threads.shutdown(cancel_futures=True)
+        self._tray.close()
 
-    def _done(self, future: asyncio.Future[T]) -> None:
+    def _have_place(self) -> None:
+        if self._at_work >= THREADS + self.config.api.waiting:
+            raise TooBusy
+
+    def _counted(self, future: asyncio.Future[Any]) -> None:
+        self._at_work += 1
+        future.add_done_callback(self._done)
+
+    def _done(self, future: asyncio.Future[Any]) -> None:
         self._at_work -= 1
         if not future.cancelled():
             future.exception()  # it was heard of by whoever waited, or nobody does
