@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SMALL: Final = 32_768  # octets of a body that goes by the tray
 LANES: Final = 4  # one makes messages while others wait for the disk
-WRITERS: Final = 4  # threads that sync a portion
+WRITERS: Final = 2  # threads that sync a portion: more take the interpreter from one another
 PORTION: Final = 64  # messages
 MAKING: Final = 0.02  # seconds after which a portion is closed
 
