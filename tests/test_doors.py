@@ -64,7 +64,7 @@ class Told:
         return int([line.split()[1] for line in self.path.read_text().splitlines() if line.startswith("began")][-1])
 
     async def until(self, asked: Callable[[], object]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not asked():
                 await asyncio.sleep(0.01)
 

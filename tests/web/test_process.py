@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mailer.spool.files.store import SpoolDirectory
-from tests.fakes.processes import MAILER, free_port, wait_until
+from tests.fakes.processes import MAILER, PATIENCE, free_port, wait_until
 
 from .home import Home
 
@@ -88,7 +88,7 @@ def test_it_serves_reloads_and_ends(home: Home) -> None:
         home.write("[api]\nmax_body = 10")
         program.signal(signal.SIGHUP)
         program.says('"what":"reloaded"')
-        caller = http.client.HTTPConnection("127.0.0.1", home.port, timeout=20)
+        caller = http.client.HTTPConnection("127.0.0.1", home.port, timeout=PATIENCE)
         caller.request("POST", "/send_email", b"{" + b" " * 20, {"Authorization": f"Bearer {key}"})
         assert caller.getresponse().status == 413
         caller.close()
@@ -153,7 +153,7 @@ def test_what_was_answered_is_there_after_a_kill(home: Home) -> None:
                     "subject": request_id, "body_plain": "x" * 2000,
                 }
             )  # fmt: skip
-            caller = http.client.HTTPConnection("127.0.0.1", home.port, timeout=20)
+            caller = http.client.HTTPConnection("127.0.0.1", home.port, timeout=PATIENCE)
             with suppress(OSError, http.client.HTTPException):
                 caller.request("POST", "/send_email", body, {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
                 answer = caller.getresponse()
