@@ -63,7 +63,7 @@ async def _asked(house: House, *bodies: object) -> list[dict[str, object]]:
         for at, body in enumerate(bodies):
             await house.publish(body, reply_to=replies.name, correlation_id=f"c{at}")
         found = {}
-        async with replies.iterator(timeout=30) as messages:
+        async with replies.iterator(timeout=60) as messages:
             async for message in messages:
                 await message.ack()
                 found[message.correlation_id] = json.loads(message.body)

@@ -80,7 +80,7 @@ def test_doctor_list_and_figures_say_how_an_endpoint_does(world: World) -> None:
         assert any("it answered 410" in str(value) for value in webhook.values())
 
         def page() -> str:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
                 return str(answer.read().decode())
 
         assert 'mailer_webhook_up{name="shop"}' in page()

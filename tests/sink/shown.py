@@ -41,12 +41,12 @@ class Served:
 
     def send(self, message: EmailMessage | bytes, sender: str = "me@example.com", *recipients: str) -> None:
         content = message if isinstance(message, bytes) else message.as_bytes(policy=SMTP)
-        with smtplib.SMTP("127.0.0.1", self.sink.port, timeout=30) as client:
+        with smtplib.SMTP("127.0.0.1", self.sink.port, timeout=60) as client:
             client.sendmail(sender, recipients or ["you@example.net"], content)
 
     def ask(self, path: str, method: str = "GET", **header: str) -> tuple[HTTPResponse, str]:
         """One request; redirects are not followed."""
-        connection = HTTPConnection(self.page.url.removeprefix("http://").rstrip("/"), timeout=30)
+        connection = HTTPConnection(self.page.url.removeprefix("http://").rstrip("/"), timeout=60)
         connection.request(method, path, headers={name.replace("_", "-"): value for name, value in header.items()})
         answer = connection.getresponse()
         text = answer.read().decode(errors="replace")

@@ -185,7 +185,7 @@ def test_open_pages_hear_of_what_comes(served: Served) -> None:
     ended = threading.Event()
 
     def listen() -> None:
-        with urllib.request.urlopen(f"{served.page.url}events", timeout=30) as stream:
+        with urllib.request.urlopen(f"{served.page.url}events", timeout=60) as stream:
             assert stream.readline() == b"retry: 2000\n"
             began.set()
             for line in stream:
