@@ -1,4 +1,4 @@
-"""Who is to hear every event of the journal, and how far behind each is: what ``mailer status`` says of it in a line."""
+"""The subscribers of the journal, and how far behind each of them is: what ``mailer status`` says of it in a line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def is_written(spool: str) -> bool:
 
 
 async def subscribers(spool: str, config: Config) -> Sequence[JournalSubscriber]:
-    """Those of `config`; none where the journal cannot be read by this user."""
+    """The subscribers that `config` names; none where the journal cannot be read by this user."""
     journal = journal_of(SpoolDirectory(spool))
     try:
         return [JournalSubscriber(name, *await journal.behind(name)) for name in config.readers]
