@@ -35,7 +35,7 @@ class Ascending:
         return self.take(1)[0]
 
     def take(self, count: int) -> list[str]:
-        """So many, which are of the same moment."""
+        """IDs of the same moment, so many."""
         millisecond, number = int(self._now() * 1000), self._last + 1
         if number >> 80 < millisecond < 1 << 48:
             number = millisecond << 80 | int.from_bytes(os.urandom(10), "big") >> 1  # one more of the same millisecond is one more
