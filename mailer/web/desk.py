@@ -1,7 +1,8 @@
 """What every endpoint has at hand: the configuration in force, the time, and threads for what waits for the disk.
 
-There are `THREADS` threads: so many messages are synced at once, and more would only take the interpreter from each other. A request that
-finds all of them taken waits, up to ``api.waiting`` of them; the next is told to come again, so that nobody waits for longer than it takes.
+There are `THREADS` threads: more would only take the interpreter from each other. Small messages have threads of their own (`tray`). A
+request that finds all of them taken waits, up to ``api.waiting`` of them; the next is told to come again, so that nobody waits for longer
+than it takes.
 """
 
 from __future__ import annotations
