@@ -15,6 +15,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mailer.mail.problem import Problem
 from mailer.spool.files.batch import Post
 from mailer.submit import prepare
 from mailer.submit.together import Ready, put_together
@@ -61,6 +62,7 @@ class Tray:
 
     def close(self) -> None:
         """Wait for what was begun, and end the threads."""
+        self._waiting.clear()
         self._lanes.shutdown()
         if self._post is not None:
             self._post.close()
@@ -98,7 +100,10 @@ class Tray:
         made: list[tuple[Handed, Ready]] = []
         try:
             settings = self._settings()
-            self._make(settings, made, told)
+        except Problem as problem:
+            return [(handed, problem) for handed in iter(self._next, None)]
+        self._make(settings, made, told)
+        try:
             problems = put_together([ready for _, ready in made], settings, self._opened(settings.spool))
         except Exception as error:
             return told + [(handed, error) for handed, _ in made]

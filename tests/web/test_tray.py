@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mailer.config.sections import SubmissionSettings
 from mailer.io import durable
 from mailer.mail.problem import Problem
 from mailer.submit import Submission
@@ -137,3 +138,18 @@ def test_who_leaves_is_not_told_and_the_message_is_put(api: Api) -> None:
     asyncio.run(scenario())
     api.desk.close()
     assert len(api.ids) == 2
+
+
+def test_settings_that_are_none_are_told(api: Api) -> None:
+    """Nobody waits for what cannot be."""
+
+    def none() -> SubmissionSettings:
+        raise Problem("there is no place for a spool", "bad-config")
+
+    async def scenario() -> list[Any]:
+        made = tray.Tray(none)
+        found = await asyncio.gather(*(made.hand_in(lambda: _asked(1)) for _ in range(3)), return_exceptions=True)
+        made.close()
+        return found
+
+    assert [getattr(one, "kind", "") for one in asyncio.run(scenario())] == ["bad-config"] * 3
