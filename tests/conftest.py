@@ -51,6 +51,9 @@ MEMORY, ROOM = "/dev/shm", 1 << 30
 WHOLLY = re.compile(r"^pytestmark = .*\bpytest\.mark\.(?:slow|peer)\b", re.MULTILINE)
 """What a file says of which each test is none of the quick run."""
 
+MEASURED = "COVERAGE_PROCESS_START" in os.environ
+"""Whether lines are counted: then each file is read, for what it imports is reached."""
+
 SAMPLE = 8
 """Of so many of its values a test is quick: what a test costs beside its own work is 5 ms of the processor, whatever it does."""
 
@@ -152,7 +155,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.getoption("markexpr") != "quick":
         return None
     large = collection_path.parent == TESTS and collection_path.name in LARGE
-    return True if large or (collection_path.suffix == ".py" and WHOLLY.search(collection_path.read_text())) else None
+    wholly = not MEASURED and collection_path.suffix == ".py" and WHOLLY.search(collection_path.read_text())
+    return True if large or wholly else None
 
 
 @functools.cache
