@@ -8,6 +8,7 @@ import json
 import sys
 
 from aio_pika import DeliveryMode, Message, connect
+from aio_pika.exceptions import DeliveryError
 
 url, queue, person, order = sys.argv[1:]
 mail = {"request_id": order, "from": "shop@example.com", "to": [person], "subject": "Your order", "text": f"{order} is on its way."}
@@ -18,7 +19,10 @@ async def main() -> None:
         channel = await connection.channel(on_return_raises=True)  # else a message that no queue takes is lost without a word
         answers = await channel.declare_queue(exclusive=True)
         message = Message(json.dumps(mail).encode(), delivery_mode=DeliveryMode.PERSISTENT, reply_to=answers.name, correlation_id=order)
-        await channel.default_exchange.publish(message, queue, timeout=10)
+        try:
+            await channel.default_exchange.publish(message, queue, timeout=10)
+        except DeliveryError:  # the broker has given it back; one that mailer amqp is to read, it makes when it starts
+            sys.exit(f"there is no queue {queue}: nobody has taken the mail; does mailer amqp run, with this name below [amqp]?")
         async with answers.iterator(timeout=60) as replies:
             answer = json.loads((await anext(replies)).body)
     print(answer["error"]["message"] if "error" in answer else f"{answer['id']} {'again' if answer['repeat'] else 'new'}")

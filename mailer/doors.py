@@ -40,16 +40,16 @@ HOPELESS: Final = frozenset({69, 77, 78})  # its exit codes when a person has to
 
 Program = tuple[str, ...]
 
+COMMANDS: Final[Mapping[str, Program]] = {"web": ("web",), "amqp": ("amqp",), "hooks": ("hooks", "run")}
+"""What is typed behind ``mailer`` to start each by hand."""
+
 
 def wanted(config: Config, spool: str | None) -> dict[str, Program]:
     """The command lines of the processes that `config` asks for, by their names; `spool` is the one that the daemon was told to serve."""
-    found: dict[str, Program] = {}
-    if config.web_doors:
-        found["web"] = ("web", "--quiet")
-    if config.amqp.configured:
-        found["amqp"] = ("amqp",)
-    if config.webhooks:
-        found["hooks"] = ("hooks", "run")
+    asked = {"web": config.web_doors, "amqp": config.amqp.configured, "hooks": config.webhooks}
+    found = {name: COMMANDS[name] for name, is_asked in asked.items() if is_asked}
+    if "web" in found:
+        found["web"] += ("--quiet",)  # it says on standard output where it listens, which is not ours to say
     given = (("--config", config.path), ("--spool", spool))
     places = [word for option, path in given if path for word in (option, os.path.abspath(path))]
     return {name: (sys.executable, "-P", "-m", "mailer", *words, *places) for name, words in found.items()}
@@ -105,6 +105,7 @@ class _DoorProcess:
         self._argv = argv
         self._clock = clock
         self._tell = tell
+        self._command = " ".join(COMMANDS.get(name, (name,)))
         self._process: subprocess.Popen[bytes] | None = None
         self._wanted = True
         self._soon = asyncio.Event()  # the configuration has changed: what was hopeless may go now
@@ -189,7 +190,7 @@ class _DoorProcess:
         how = f"was ended by signal {-code}" if code < 0 else f"has ended with exit code {code}; the line before it in the log says why"
         text = f"mailer {self._name} {how}"
         if code in HOPELESS or ends > 1:
-            self._tell(Alarm(self._clock.now(), "door", text, key=self._name, remedy=f"mailer config check; then: mailer {self._name}"))
+            self._tell(Alarm(self._clock.now(), "door", text, key=self._name, remedy=f"mailer config check; then: mailer {self._command}"))
         else:
             self._tell(DoorNews(self._clock.now(), self._name, "stopped", text))
 

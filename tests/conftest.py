@@ -18,6 +18,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -46,6 +47,12 @@ PROGRAMS = frozenset({"world", "home"})
 
 MEMORY, ROOM = "/dev/shm", 1 << 30
 """A file system that Linux has in memory, and how many octets have to be free there: the quick part takes a third."""
+
+WHOLLY = re.compile(r"^pytestmark = .*\bpytest\.mark\.(?:slow|peer)\b", re.MULTILINE)
+"""What a file says of which each test is none of the quick run."""
+
+MEASURED = "COVERAGE_PROCESS_START" in os.environ
+"""Whether lines are counted: then each file is read, for what it imports is reached."""
 
 SAMPLE = 8
 """Of so many of its values a test is quick: what a test costs beside its own work is 5 ms of the processor, whatever it does."""
@@ -144,9 +151,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """In the quick run, the rooms are not even read that have nothing of it."""
+    """In the quick run, the rooms and the files are not even read that have nothing of it."""
+    if config.getoption("markexpr") != "quick":
+        return None
     large = collection_path.parent == TESTS and collection_path.name in LARGE
-    return True if large and config.getoption("markexpr") == "quick" else None
+    wholly = not MEASURED and collection_path.suffix == ".py" and WHOLLY.search(collection_path.read_text())
+    return True if large or wholly else None
 
 
 @functools.cache

@@ -64,7 +64,7 @@ class Told:
         return int([line.split()[1] for line in self.path.read_text().splitlines() if line.startswith("began")][-1])
 
     async def until(self, asked: Callable[[], object]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not asked():
                 await asyncio.sleep(0.01)
 
@@ -72,10 +72,12 @@ class Told:
         return (sys.executable, "-S", "-c", CHILD, str(self.path), *more)
 
 
-def with_doors(tmp_path: Path, test: Callable[[Doors, Told, dict[str, tuple[str, ...]]], Awaitable[None]], *more: str) -> None:
+def with_doors(
+    tmp_path: Path, test: Callable[[Doors, Told, dict[str, tuple[str, ...]]], Awaitable[None]], *more: str, name: str = "web"
+) -> None:
     async def run() -> None:
         told = Told(tmp_path / "book")
-        programs = {"web": told.argv(*more)}
+        programs = {name: told.argv(*more)}
         under_test = Doors(Config(), told, told.bell.tell, lambda _: dict(programs))
         await under_test.start()
         try:
@@ -188,14 +190,16 @@ def test_what_keeps_ending_is_an_alarm_until_it_lasts(tmp_path: Path, monkeypatc
     with_doors(tmp_path, test, "1")
 
 
-def test_what_a_person_has_to_mend_is_an_alarm_at_once(tmp_path: Path) -> None:
-    """A configuration that is wrong for it does not get right by itself."""
+@pytest.mark.parametrize(("name", "by_hand"), [("web", "mailer web"), ("amqp", "mailer amqp"), ("hooks", "mailer hooks run")])
+def test_what_a_person_has_to_mend_is_an_alarm_at_once(tmp_path: Path, name: str, by_hand: str) -> None:
+    """A configuration that is wrong for it does not get right by itself; the remedy has the command that shows what it says."""
 
     async def test(_doors: Doors, told: Told, _programs: object) -> None:
         await told.until(lambda: told.events)
-        assert isinstance(told.events[0], AlarmBegun)
+        [begun] = [event for event in told.events if isinstance(event, AlarmBegun)]
+        assert begun.alarm.remedy == f"mailer config check; then: {by_hand}"
 
-    with_doors(tmp_path, test, "78")
+    with_doors(tmp_path, test, "78", name=name)
 
 
 def test_one_that_systemd_has_started_is_left_alone(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ FLOORS = (
     {"smtp", "pop3", "dkim", "tlspolicy", "dsn", "aggregate", "compose", "proxy", "roff"},
     {"io", "events", "rewriting"},
     {"config", "spool", "status", "journal", "reports", "suppression", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
-    {"transport"},
+    {"transport", "neighbour"},
     {"submit", "routing", "shaping", "bounces", "client", "check", "hooks"},
     {"queue"},
     {"operate", "pages"},

@@ -1,11 +1,13 @@
 """Results: what the journal has, published to the topic exchange ``amqp.events``; permanent failures to the queue ``amqp.failed``, too.
 
-The cursor moves when the broker has confirmed: so each event comes at least once, also after a crash here or there, with the same ID.
+The cursor moves when the broker has confirmed, twice a second at most: so each event comes at least once, also after a crash here or there,
+with the same ID.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,6 +36,7 @@ PAGE = 256  # events under way at a time
 LASTING = frozenset(("failed", "expired"))
 """Types of events that a permanent failure has."""
 
+MOVES = 0.5  # seconds between two moves of the cursor, each of which waits for the disk: what a crash may repeat
 RETRY = 10.0  # seconds until what the broker did not take is published again
 
 
@@ -48,22 +51,33 @@ class Results:
 
     async def publish(self, publisher: Publisher, figures: AmqpFigures) -> None:
         """Publish what there is, and what comes. Raises what the library raises where the broker is gone."""
-        journal = self._journal
-        after = await self._asked(lambda: journal.cursor(CURSOR))
-        while True:
-            events = await self._asked(partial(journal.read, after, PAGE))
-            if not events:
-                await self._asked(partial(journal.wait, after))
-                continue
-            unheard = [why for why in await asyncio.gather(*(self._published(event, publisher) for event in events)) if why]
-            if unheard:
-                self._tell(Alarm(self._clock.now(), "unheard", unheard[0], "results", f"the exchange {self._section.events} of the broker"))
-                await asyncio.sleep(RETRY)
-                continue
-            for event in events:
-                figures.results[event.type] += 1
-            after = events[-1].id
-            await self._asked(partial(journal.move, CURSOR, after))
+        journal, time = self._journal, asyncio.get_running_loop().time
+        after = noted = await self._asked(lambda: journal.cursor(CURSOR))
+        moved = -MOVES
+        try:
+            while True:
+                if after != noted and time() - moved >= MOVES:
+                    await self._asked(partial(journal.move, CURSOR, after))
+                    noted, moved = after, time()
+                events = await self._asked(partial(journal.read, after, PAGE))
+                if not events:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(None if after == noted else max(moved + MOVES - time(), 0.0)):
+                            await self._asked(partial(journal.wait, after))
+                    continue
+                unheard = [why for why in await asyncio.gather(*(self._published(event, publisher) for event in events)) if why]
+                if unheard:
+                    exchange = f"the exchange {self._section.events} of the broker"
+                    self._tell(Alarm(self._clock.now(), "unheard", unheard[0], "results", exchange))
+                    await asyncio.sleep(RETRY)
+                    continue
+                for event in events:
+                    figures.results[event.type] += 1
+                after = events[-1].id
+        finally:
+            if after != noted:  # else what was published a moment ago would be published again
+                with suppress(OSError):
+                    await journal.move(CURSOR, after)
 
     async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What the journal answers. Trouble with its disk is told, and it is asked again: mail is taken meanwhile, where that can be."""

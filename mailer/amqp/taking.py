@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.io import durable
 from mailer.mail.problem import Problem, from_os
 from mailer.spool import new_id
-from mailer.spool.api import New
-from mailer.spool.files import doorbell, layout
-from mailer.spool.files.batch import Sack
+from mailer.spool.files import layout
 from mailer.submit import prepare
+from mailer.submit.together import Ready, put_together
 
 from .letter import submission
 from .shelf import PORTION
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailer.config.sections import SubmissionSettings
-    from mailer.mail.principal import Principal
     from mailer.spool.files.batch import Post
     from mailer.submit import Prepared
 
@@ -58,20 +56,6 @@ Taken = Accepted | Faulty | Postponed
 
 PASSES = ("try-again", "io-error", "unavailable")
 """Kinds of problems that are the machine's, and pass, where a message is looked at; of what is put, all but two are."""
-
-
-class Ready(NamedTuple):
-    """A message that can be put, for `who` has submitted it."""
-
-    prepared: Prepared
-    who: Principal
-
-    @property
-    def new(self) -> New:
-        """The message as a spool takes it."""
-        envelope = self.prepared.envelope
-        claim = (envelope.request_id, self.prepared.digest) if envelope.request_id else None
-        return New(envelope.id, envelope.to_line(), self.prepared.content, claim, envelope.due, self.who)
 
 
 class Taker:
@@ -115,32 +99,8 @@ class Taker:
             return Postponed(problem) if problem.kind in PASSES else Faulty(problem)
 
     def _put(self, good: Sequence[Ready]) -> Iterator[Taken]:
-        settings = self.settings
-        if lack := self.shortage(sum(each.prepared.size for each in good)):
-            yield from _all(good, Problem(f"the disk of the spool {settings.spool} has {lack}", "try-again"))
-            return
-        sack = Sack(self.post)
-        for ready in good:
-            sack.add(ready.new)
-        sack.begin()
-        try:
-            done = sack.close()
-        except Problem as problem:
-            yield from _all(good, problem)
-            return
-        finally:
-            doorbell.ring(settings.spool, doorbell.EVERYTHING)
-        for ready, outcome in zip(good, done, strict=False):
-            yield self._taken(ready.prepared, outcome)
-        end = done[-1]
-        yield from _all(good[len(done) :], end if isinstance(end, Problem) else Problem("it was not put", "try-again"))
-
-    def _taken(self, prepared: Prepared, outcome: str | Problem) -> Taken:
-        if isinstance(outcome, Problem):
-            return Faulty(outcome) if outcome.kind in ("usage", "bad-message") else Postponed(outcome)
-        prepared.taken(outcome)
-        return Accepted(outcome, prepared, prepared.repeat)
-
-
-def _all(prepared: Sequence[Ready], problem: Problem) -> Iterator[Taken]:
-    return (Postponed(problem) for _ in prepared)
+        for ready, problem in zip(good, put_together(good, self.settings, self.post), strict=True):
+            if problem is None:
+                yield Accepted(ready.prepared.envelope.id, ready.prepared, ready.prepared.repeat)
+            else:
+                yield Faulty(problem) if problem.kind in ("usage", "bad-message") else Postponed(problem)

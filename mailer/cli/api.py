@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.accounts.api import SCOPES
+from mailer.io.extras import installing
 from mailer.mail.problem import Problem
 
 from . import OK, show
@@ -128,7 +129,7 @@ def openapi(_given: Given) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "h11"):
             raise
-        raise Problem("mailer api openapi needs the extra web: pip install 'mailer-mta[web]'", "unavailable") from None
+        raise Problem(f"mailer api openapi needs the extra web: {installing('web')}", "unavailable") from None
     show.document(document(TABLE))
     return OK
 

@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from mailer.config import file, manual, model, values
@@ -19,9 +21,13 @@ from . import BAD_CONFIG, OK, complain
 from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mailer.config import Config
 
     from .options import Given
+
+WAITS = 3.0  # seconds until a person is told what is waited for
 
 
 def init(given: Given) -> int:
@@ -44,7 +50,8 @@ def check(given: Given) -> int:
         if not given.flag("--quiet"):
             for warning in asyncio.run(warnings(config)):
                 complain(f"warning: {file.at(path or 'defaults', warning)}", OK)
-        found = missing(path, config)
+        with _told_to_wait(config, quiet=given.flag("--quiet")):
+            found = missing(path, config)
         problems = found.mistakes
         if found.seen_by:
             _say(given, f"looked at as {found.seen_by}, whom the spool {config.spool} belongs to, and so the daemon runs as")
@@ -60,6 +67,19 @@ def check(given: Given) -> int:
         _say(given, f"SANDBOX: {config.sandbox.words}")
     _say(given, f"{path} is right" if path else "there is no configuration file; the defaults hold")
     return OK
+
+
+@contextmanager
+def _told_to_wait(config: Config, *, quiet: bool) -> Iterator[None]:
+    """Meanwhile a person hears what is waited for, where that takes long: a command that prints a password may hang, or ask elsewhere."""
+    names = ", ".join(str(relay.secret) for relay in config.relays.values() if relay.secret and relay.secret.kind == "command")
+    telling = Timer(WAITS, lambda: complain(f"waiting for {names} …", OK))
+    if names and not quiet:
+        telling.start()
+    try:
+        yield
+    finally:
+        telling.cancel()
 
 
 def show(given: Given) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mailer.operate.reports import Understood
     from mailer.operate.selection import Heap
     from mailer.operate.status import Group
+    from mailer.operate.subscribers import JournalSubscriber
     from mailer.operate.waits import WaitingFor
     from mailer.status.api import Summary, Undelivered
     from mailer.status.record import RecipientRecord, Record
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 MOST_WAITS = 5  # destinations at a glance
+LATE = 60.0  # seconds that a subscriber may be behind without a word of warning
 
 
 def sender(address: str) -> str:
@@ -215,7 +217,10 @@ def _with_besides(recipient: RecipientRecord) -> str:
 def overview(found: Overview, now: float) -> Iterator[Block]:
     """The spool at a glance."""
     what, elsewhere = found.summary, found.elsewhere
-    yield Fields([("Spool", what.spool), ("Daemon", _daemon(what, elsewhere))])
+    rows: list[tuple[str, Piece]] = [("Spool", what.spool), ("Daemon", _daemon(what, elsewhere))]
+    if found.subscribers:
+        rows.append(("Journal", _journal(found.subscribers)))
+    yield Fields(rows)
     yield BLANK
     words = (*PENDING, SCHEDULED, *DONE)
     shown = [word for word in words if what.counts[word] or word in ("queued", "deferred", "sent", "failed")]
@@ -263,6 +268,16 @@ def wait_line(wait: WaitingFor, now: float) -> str:
     since = f" since {clock(wait.since, now)}" if wait.since else ""
     look = f"; next look {clock(wait.until, now)}" if now < wait.until < FOREVER else "; next look now" if 0 < wait.until <= now else ""
     return f"{many}{since}: {wait.reason}{look}"
+
+
+def _journal(subscribers: Sequence[JournalSubscriber]) -> Cell:
+    """Who hears of each event, and how far behind the one is that is behind most."""
+    last = max(subscribers, key=lambda each: each.seconds)
+    if not last.events:
+        return Cell(f"{', '.join(each.name for each in subscribers)}: nobody is behind", "good")
+    words = f"{last.name} is {last.events:,} {'event' if last.events == 1 else 'events'} behind, the oldest of {span(last.seconds)} ago"
+    many = sum(each.events > 0 for each in subscribers) - 1
+    return Cell(f"{words}{f'; so are {many} more' if many else ''}", "wait" if last.seconds > LATE else "quiet")
 
 
 def _daemon(what: Summary, elsewhere: Sequence[str]) -> Cell:

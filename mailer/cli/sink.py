@@ -14,6 +14,7 @@ import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
+from mailer.io.extras import installing
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import one_line
@@ -142,7 +143,7 @@ def _page(given: Given, maildir: str, sink: Sink) -> SinkPage:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "jinja2"):
             raise
-        raise Problem("--web needs the extra web: pip install 'mailer-mta[web]'", "unavailable") from None
+        raise Problem(f"--web needs the extra web: {installing('web')}", "unavailable") from None
     host, smtp = sink.address[0], sink.port
     return SinkPage(maildir, host, port, f"[{host}]:{smtp}" if ":" in host else f"{host}:{smtp}")
 

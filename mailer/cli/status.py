@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.mail.alarm import OpenAlarm
     from mailer.operate.overview import Overview
+    from mailer.operate.subscribers import JournalSubscriber
     from mailer.operate.waits import WaitingFor
     from mailer.status.api import MailView, Summary
     from mailer.status.record import Record
@@ -56,7 +57,22 @@ class StatusQuery:
         what = view.summary()
         others = () if what.daemon.running or self.named else elsewhere(what.spool)
         alarms = view.alarms()
-        return Overview(what, others, self.sandbox, alarms, self._waits(view, what, alarms), lack_of(self.given, view))
+        why, lack = self._waits(view, what, alarms), lack_of(self.given, view)
+        return Overview(what, others, self.sandbox, alarms, why, lack, self._subscribers(what.spool))
+
+    def _subscribers(self, spool: str) -> Sequence[JournalSubscriber]:
+        from mailer.operate.subscribers import is_written, subscribers
+
+        if not is_written(spool) or (config := self._config()) is None:
+            return ()
+        import asyncio
+
+        return asyncio.run(subscribers(spool, config))
+
+    def _config(self) -> Config | None:
+        from .destinations import config_of
+
+        return config_of(self.given)
 
     def _waits(self, view: MailView, what: Summary, alarms: Sequence[OpenAlarm]) -> Sequence[WaitingFor]:
         """Why mail waits, as far as the user may see that."""
@@ -65,13 +81,8 @@ class StatusQuery:
             return ()
         from mailer.operate.waits import waits
 
-        def config() -> Config | None:
-            from .destinations import config_of
-
-            return config_of(self.given)
-
         try:
-            return waits(view, config, time.time(), pending, alarms)
+            return waits(view, self._config, time.time(), pending, alarms)
         except Problem:
             return ()
 

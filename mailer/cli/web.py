@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from mailer.io.extras import installing
 from mailer.io.loop import run_loop
 from mailer.mail.problem import Problem
 
@@ -25,7 +26,7 @@ def run(given: Given) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "h11"):
             raise
-        raise Problem("mailer web needs the extra web: pip install 'mailer-mta[web]'", "unavailable") from None
+        raise Problem(f"mailer web needs the extra web: {installing('web')}", "unavailable") from None
 
     def listening(places: Sequence[tuple[str, bool]]) -> None:
         urls = [_url(place, tls=tls) for place, tls in places]
@@ -52,8 +53,8 @@ COMMAND = Subcommand(
     about=(
         "Serves HTTP at the doors of the configuration, [[listen]] of the kind web, until SIGTERM or SIGINT; stays in the "
         "foreground and logs to standard error, each request a line (without keys, and without what stands behind a question "
-        "mark). The first lines of output say where it listens. One serves a spool. There has to be an API key first: `mailer "
-        "api key add`.\n\n"
+        "mark). The first lines of output say where it listens. One serves a spool. Nobody listens before there is an API key "
+        "(`mailer api key add`): that is waited for.\n\n"
         "`mailer run` starts it where such a door is configured, and again when it ends. As a service of its own, "
         "mailer-web.service, it may do less than the daemon and outlives it; with mailer-web.socket systemd opens the socket, "
         "also at a port below 1024, and the door whose address is the same takes it over.\n\n"
@@ -74,6 +75,6 @@ COMMAND = Subcommand(
     examples=("mailer web", "mailer web --config /etc/mailer/config.toml"),
     epilog=(
         "exit codes: 0 stopped · 69 it cannot listen there, or the extra web is not installed · 75 another one serves the spool · "
-        "77 no permission · 78 configuration, no door, or no API key"
+        "77 no permission · 78 configuration, or no door"
     ),
 )

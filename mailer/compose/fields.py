@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail import address, address_list
@@ -22,6 +23,8 @@ STRUCTURED = frozenset({
 
 PRIORITIES = {"highest": ("1", "high"), "high": ("2", "high"), "normal": ("3", "normal"), "low": ("4", "low"), "lowest": ("5", "low")}
 """How soon it should be read: the values of X-Priority, which everybody invented, and of Importance, RFC 4021 §2.1.54."""
+
+SHORT = 320  # characters of an address that is remembered for a while
 
 _BARE = "bare.invalid"  # stands for the domain that an address without one gets from submission
 
@@ -77,13 +80,29 @@ def _check_number(name: str, number: int, most: int) -> None:
         raise EmailError(name, f"{name} takes one address, not {number}")
 
 
-def _groups(name: str, texts: Iterable[str], bad: list[str] | None) -> Iterator[tuple[str, list[Mailbox]]]:
+def _groups(name: str, texts: Iterable[str], bad: list[str] | None) -> Iterator[tuple[str, Sequence[Mailbox]]]:
     """The addresses in order: each group under its name, those between groups under none."""
     for text in texts:
+        if len(text) <= SHORT and (known := _alone(text)) is not None:
+            yield "", known
+            continue
         value = checked(name, text)
         groups = [*address_list.groups(value)] or ([("", [(value, 0, 0, 0, 0)])] if value else [])
         for group, boxes in groups:
             yield _unquoted(group), [*_mailboxes(name, value, boxes, bad)]
+
+
+@lru_cache(1024)
+def _alone(text: str) -> tuple[Mailbox] | None:
+    """The mailbox of a text that is one and nothing else; None for every other. A message reads each of its addresses some times."""
+    try:
+        found = [*address_list.groups(checked("", text))]
+        if len(found) != 1 or found[0][0] or len(found[0][1]) != 1:
+            return None
+        [box] = _mailboxes("", checked("", text), found[0][1], None)
+    except EmailError:
+        return None
+    return (box,)
 
 
 def _mailboxes(name: str, value: str, boxes: Iterable[Box], bad: list[str] | None) -> Iterator[Mailbox]:

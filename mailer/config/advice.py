@@ -12,6 +12,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from mailer.io.extras import installing
 from mailer.mail.problem import Problem
 
 from .file import Mistake
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from .model import Config
     from .sections.relay import Relay
+
+LOOKING = 10.0
+"""Seconds for the command of a password, where nobody is there whom it could ask: who checks does not wait for what hangs."""
 
 
 def missing(config: Config) -> Iterator[Mistake]:
@@ -66,7 +70,7 @@ def _doors(config: Config) -> Iterator[Mistake]:
                 text = f"address: no socket can be made in {directory}; make it, for the user that the daemon runs as"
                 yield Mistake(config.lines.get(f"listen.{at}.address", 0), text)
     if config.web_doors and not all(map(find_spec, ("starlette", "uvicorn"))):
-        text = "a door of the kind web needs the extra web: pip install 'mailer-mta[web]'"
+        text = f"a door of the kind web needs the extra web: {installing('web')}"
         yield Mistake(config.lines.get("listen.0.kind", 0), text)
 
 
@@ -120,7 +124,8 @@ def _secret(config: Config, relay: Relay) -> Iterator[Mistake]:
     if relay.secret is None or _is_unset(relay.secret):
         return
     key = next(key for key in SECRETS if getattr(relay, key))
-    yield from _told(config, f"relay.{relay.name}.{key}", relay.secret)
+    patience = None if os.isatty(0) else LOOKING
+    yield from _told(config, f"relay.{relay.name}.{key}", partial(relay.secret, patience))
 
 
 def _is_unset(secret: Secret) -> bool:

@@ -191,7 +191,7 @@ def _secret_path(value: object) -> str:
 def _host(value: object) -> str:
     """A host name, or an IP address with or without brackets. A dot at its end, as Kubernetes has it, falls away: the name is whole."""
     text = values.text(value)
-    bare = text.removeprefix("[").removesuffix("]")
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if ":" in bare or bare.replace(".", "").isdigit():  # else it is no address, and what knows them need not be loaded
         from ipaddress import ip_address
 

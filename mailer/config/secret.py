@@ -44,9 +44,14 @@ class Secret:
         self.kind = kind
         self.place = place
 
-    def __call__(self) -> str:
-        """The secret. Raises `Problem`: bad-config if it has to be set up better, no-permission if it may not be read, else try-again."""
-        readers = {"file": _from_file, "command": _from_command, "env": _from_environment}
+    def __call__(self, patience: float | None = None) -> str:
+        """The secret, for whose command there are `patience` seconds, `PATIENCE` without them.
+
+        Raises `Problem`: bad-config if it has to be set up better, no-permission if it may not be read, else try-again.
+        """
+        if self.kind == "command":
+            return _checked(_from_command(self.place, PATIENCE if patience is None else patience), str(self))
+        readers = {"file": _from_file, "env": _from_environment}
         return _checked(readers[self.kind](self.place), str(self))
 
     def __str__(self) -> str:
@@ -117,7 +122,7 @@ def _refuse_public(path: str, what: str, about: os.stat_result, owner: int) -> N
         raise Problem(f"others can read {what} {path}; run: chmod 600 {path}", "bad-config")
 
 
-def _from_command(place: tuple[str, ...]) -> bytes:
+def _from_command(place: tuple[str, ...], patience: float) -> bytes:
     """What the command prints. Its own complaints are not passed on: they could hold the secret.
 
     It is the head of a process group, which ends as a whole where it takes too long or prints without end, and with this program. Only at
@@ -127,7 +132,7 @@ def _from_command(place: tuple[str, ...]) -> bytes:
     import subprocess
 
     name, own = place[0], not os.isatty(0)
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + patience
     atexit.unregister(_end)
     atexit.register(_end)
     try:
@@ -146,7 +151,7 @@ def _from_command(place: tuple[str, ...]) -> bytes:
         code = process.wait(max(until - time.monotonic(), 0))
     except (TimeoutError, subprocess.TimeoutExpired):
         _kill(process, own=own)
-        raise Problem(f"the password command {name} took longer than {PATIENCE:.0f} seconds", "try-again") from None
+        raise Problem(f"the password command {name} took longer than {patience:.0f} seconds", "try-again") from None
     finally:
         _running.pop(process, None)
         assert process.stdout is not None

@@ -1,6 +1,8 @@
 """One endpoint's reader of the journal: which events are posted when, and how far its cursor is.
 
-A window of the journal is in memory, at most `WINDOW` events. Of these up to `AT_ONCE` are under way, of one message one at a time and in
+A window of the journal is in memory: events that are neither done with nor refused are read up to `FEW` and a page, and what an endpoint
+has refused, and will be asked once more, up to `LATE` besides. So one event that it does not want holds up none that come after it. Up to
+`AT_ONCE` are under way, of one message one at a time and in
 order: the *lane* of a message has its events, and the next is posted when the one before is done with. An event is done with when the
 endpoint has taken it, or when it was given up and is buried. The cursor moves up to the first one that is not: so a crash, at whatever
 moment, repeats some and loses none, and an endpoint that is not well keeps its cursor where it is.
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
     from .post import Poster
 
 AT_ONCE = 8
-WINDOW = 2048
-FEW = 1024  # events in the window, below which more are read
+FEW = 1024  # events that wait for their turn, below which more are read
+LATE = 4096  # events that were refused and are tried once more; when there are so many, nothing more is read
+BEHIND = 65536  # events from the cursor on, most of them done with: what a crash repeats at most
 PAGE = 512
 SAVING = 0.5  # seconds in which a cursor moves at most once
 NOTING = 5.0  # the same for figures
@@ -96,6 +99,7 @@ class Subscriber:
 
     def _clear(self) -> None:
         self._window: OrderedDict[str, _Item | None] = OrderedDict()  # None is one that is done with
+        self._open = 0  # of the window, those that are not
         self._lanes: dict[str, deque[_Item]] = {}
         self._ready: deque[_Item] = deque()
         self._later: list[tuple[float, str, _Item]] = []
@@ -134,7 +138,7 @@ class Subscriber:
     async def _begin(self) -> None:
         self.state = await self._store.state(self.hook.name)
         self._cursor = self._read = await self._journal.cursor(cursor_of(self.hook.name))
-        self._exhumed(await self._store.exhume(self.hook.name, new=False))
+        await self._exhumed(await self._store.exhume(self.hook.name, new=False))
         self._told(self.hook, self.state, None)
 
     async def _pump(self) -> None:
@@ -163,7 +167,7 @@ class Subscriber:
 
     async def _fill(self) -> None:
         """Read on, where there is room; what the endpoint does not want is passed over."""
-        if len(self._window) >= FEW or self._news is not None:
+        if self._full() or self._news is not None:
             return
         events = await self._journal.read(self._read, PAGE)
         for event in events:
@@ -171,12 +175,18 @@ class Subscriber:
             body = payload(event, self.hook.format) if self.hook.wants(event.type, event.stream) else None
             if body is not None:
                 item = self._window[event.id] = _Item(event, body)
+                self._open += 1
                 self._line_up(item)
         self._advance()
         if not events:
             self._news = self._loop.create_task(self._listen(self._read))
-        elif len(self._window) < FEW:  # a page that nobody wanted: others have their turn first
+        elif not self._full():  # a page that nobody wanted: others have their turn first
             self._wake.set()
+
+    def _full(self) -> bool:
+        """Whether there is enough in memory."""
+        late = len(self._later)
+        return self._open - late >= FEW or late >= LATE or len(self._window) >= BEHIND
 
     async def _listen(self, after: str) -> None:
         """Wait for news; where that has trouble, look again a little later."""
@@ -270,6 +280,7 @@ class Subscriber:
             self._again.discard(item.event.id)
         elif self._window.get(item.event.id) is item:
             self._window[item.event.id] = None
+            self._open -= 1
             self._advance()
 
     def _advance(self) -> None:
@@ -316,7 +327,7 @@ class Subscriber:
         elif wish.word == "off":
             self.state = self.state.switched_off(wish.to or "it was switched off", self._clock.now())
         elif wish.word == "dead":
-            self._exhumed(await self._store.exhume(self.hook.name))
+            await self._exhumed(await self._store.exhume(self.hook.name))
         else:
             await self._back(wish.to)
         if self.state != before:
@@ -339,10 +350,15 @@ class Subscriber:
         if self._news is not None:
             self._news.cancel()
 
-    def _exhumed(self, dead: Sequence[DeadEvent]) -> None:
-        """Post these, which were given up, beside what comes; those that are waiting for that already are not waiting twice."""
-        for each in dead:
-            body = payload(each.event, self.hook.format)
+    async def _exhumed(self, dead: Sequence[DeadEvent]) -> None:
+        """Post these, which were given up, beside what comes; those that are waiting for that already are not waiting twice.
+
+        What the format of the endpoint has no words for, since that was changed, stays dead.
+        """
+        bodies = [(each, payload(each.event, self.hook.format)) for each in dead]
+        if wordless := [each for each, body in bodies if body is None]:
+            await self._store.bury(self.hook.name, wordless)
+        for each, body in bodies:
             if body is not None and each.event.id not in self._again:
                 self._again.add(each.event.id)
                 self._line_up(_Item(each.event, body, again=True))

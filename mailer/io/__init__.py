@@ -12,6 +12,7 @@
 `notify`      the service manager
 `loop`        the event loop of a program
 `lock`        a process of which there may be one
+`extras`      what to type for an extra of this installation that is missing
 `leash`       a process that the daemon has started ends when the daemon does
 `component`   what the daemon consists of: parts that start, reload and stop; chores
 ============  ========================================================================

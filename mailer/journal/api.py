@@ -98,15 +98,16 @@ class JournalEvent(NamedTuple):
 
         `id` comes first, which is how a line is found.
         """
-        id, at, type, *texts, code, enhanced, reply, host, tls, class_, attempt, next = self
-        message, request_id, key, stream, to = [_quoted(text) if text else "null" for text in texts]
-        enhanced, reply, host, tls, class_ = [_quoted(text) if text else "null" for text in (enhanced, reply, host, tls, class_)]
-        line = (
-            f'{{"id":"{id}","at":"{rfc3339(at)}","type":"{type}","message":{message},"request_id":{request_id},"key":{key},'
-            f'"stream":{stream},"to":{to},"code":{code or "null"},"enhanced":{enhanced},"reply":{reply},"host":{host},"tls":{tls},'
-            f'"class":{class_},"attempt":{attempt or "null"},"next":'
-        )
-        return (line + (f'"{rfc3339(next)}"}}\n' if next else "null}\n")).encode("ascii")
+        id, at, type, message, request_id, key, stream, to, code, enhanced, reply, host, tls, class_, attempt, next = self
+        return (
+            f'{{"id":"{id}","at":"{rfc3339(at)}","type":"{type}","message":{_quoted(message) if message else "null"},'
+            f'"request_id":{_quoted(request_id) if request_id else "null"},"key":{_quoted(key) if key else "null"},'
+            f'"stream":{_quoted(stream) if stream else "null"},"to":{_quoted(to) if to else "null"},"code":{code or "null"},'
+            f'"enhanced":{_quoted(enhanced) if enhanced else "null"},"reply":{_quoted(reply) if reply else "null"},'
+            f'"host":{_quoted(host) if host else "null"},"tls":{_quoted(tls) if tls else "null"},'
+            f'"class":{_quoted(class_) if class_ else "null"},"attempt":{attempt or "null"},'
+            f'"next":{_quoted(rfc3339(next)) if next else "null"}}}\n'
+        ).encode("ascii")
 
 
 _quoted = json.encoder.encode_basestring_ascii

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]  # two symbols at a time: there is one for each event
-_SHIFTS = range(120, -1, -10)
+_BEHIND = 20  # bits that the last two pairs write
+_FRONT = range(120, _BEHIND - 1, -10)
 
 
 class Ascending:
@@ -31,11 +32,22 @@ class Ascending:
 
     def next(self) -> str:
         """The next ID."""
+        return self.take(1)[0]
+
+    def take(self, count: int) -> list[str]:
+        """IDs of the same moment, so many."""
         millisecond, number = int(self._now() * 1000), self._last + 1
         if number >> 80 < millisecond < 1 << 48:
             number = millisecond << 80 | int.from_bytes(os.urandom(10), "big") >> 1  # one more of the same millisecond is one more
-        self._last = number
-        return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
+        self._last = number + count - 1
+        found: list[str] = []
+        while count:
+            front = "".join([_PAIRS[(number >> shift) & 1023] for shift in _FRONT])  # which all have, but for a carry
+            end = min(number + count, ((number >> _BEHIND) + 1) << _BEHIND)
+            found += [f"{front}{_PAIRS[(each >> 10) & 1023]}{_PAIRS[each & 1023]}" for each in range(number, end)]
+            count -= end - number
+            number = end
+        return found
 
 
 def number_of(id: str) -> int:

@@ -55,7 +55,7 @@ class SegmentWriter:
         """Write `events` down durably, all or none; returns them with their IDs."""
         with self._lock:
             ids = self._begin()
-            named = [JournalEvent(ids.next(), *event[1:]) for event in events]
+            named = [JournalEvent._make((id, *event[1:])) for id, event in zip(ids.take(len(events)), events, strict=True)]
             if named:
                 if self._fd < 0 or self._end >= self._size or not os.fstat(self._fd).st_nlink:  # somebody has removed it
                     self._next(named[0].id)

@@ -269,7 +269,9 @@ def cancelled(recipients: Iterable[int], why: str, at: float) -> list[Outcome]:
 
 
 def reply_line(code: int, enhanced: str, text: str) -> str:
-    """A reply as one line; code 0 is none."""
+    """A reply as one line; code 0 is none. An enhanced code that the words repeat, as some servers' do, stands there once."""
+    if enhanced and text.partition(" ")[0] == enhanced:
+        enhanced = ""
     return " ".join(part for part in (str(code) if code else "", enhanced, text) if part)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Alarm
 from mailer.io.component import Component
+from mailer.io.extras import installing
 from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Exporter(Component):
             made = await asyncio.to_thread(self._made)
         except ImportError:
             raise Problem(
-                "metrics.listen is set, and the library prometheus-client is not installed: pip install 'mailer-mta[metrics]'", "bad-config"
+                f"metrics.listen is set, and the library prometheus-client is not installed: {installing('metrics')}", "bad-config"
             ) from None
         readers = Readers(made, lambda error: self.events.tell(Alarm.of(self.clock.now(), error)))
         try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from mailer.config.secret import Secret
+from mailer.io.extras import installing
 from mailer.mail.problem import Problem
 from mailer.tlspolicy import Requirement
 
@@ -143,9 +144,7 @@ def require() -> None:
     try:
         import aio_pika  # noqa: F401
     except ImportError:
-        raise Problem(
-            "amqp.url_file is set, and the library aio-pika is not installed: pip install 'mailer-mta[amqp]'", "unavailable"
-        ) from None
+        raise Problem(f"amqp.url_file is set, and the library aio-pika is not installed: {installing('amqp')}", "unavailable") from None
     for each in ("aio_pika", "aiormq"):
         logging.getLogger(each).setLevel(logging.CRITICAL + 1)
 

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from mailer.mail.alarm import OpenAlarm
     from mailer.status.api import Summary
 
+    from .subscribers import JournalSubscriber
     from .waits import WaitingFor
 
 
 class Overview(NamedTuple):
     """The spool at a glance; `elsewhere` are spools with a daemon, where none runs on this one; the `sandbox` of the configuration.
 
-    `alarms` are open, `waits` say why mail does, and `lack` is what the disk lacks to take more.
+    `alarms` are open, `waits` say why mail does, `lack` is what the disk lacks to take more, and `subscribers` hear of each event.
     """
 
     summary: Summary
@@ -28,6 +29,7 @@ class Overview(NamedTuple):
     alarms: Sequence[OpenAlarm] = ()
     waits: Sequence[WaitingFor] = ()
     lack: str = ""
+    subscribers: Sequence[JournalSubscriber] = ()
 
     def as_json(self) -> dict[str, object]:
         """As ``mailer status --json`` has it."""
@@ -45,5 +47,6 @@ class Overview(NamedTuple):
             "alarms": [alarm.as_json() for alarm in self.alarms],
             "waits": [wait.as_json() for wait in self.waits],
             "no_room": self.lack or None,
+            "subscribers": [each.as_json() for each in self.subscribers],
             "sandbox": self.sandbox and self.sandbox.as_json(),
         }

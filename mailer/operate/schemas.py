@@ -227,6 +227,7 @@ EXPLAINED = {
 }
 SUMMARY = {
     "spool": TEXT,
+    "subscribers": _list(_object({"name": TEXT, "behind": COUNT, "behind_seconds": NUMBER})),
     "daemon": _object({**DAEMON, "elsewhere": _list(TEXT)}),
     "counts": _map(COUNT),
     "oldest": _map(TIME),

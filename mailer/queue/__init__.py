@@ -30,10 +30,23 @@ from typing import Any
 
 
 class _Room(ModuleType):
-    """This room. Programs know its name as that of a function, `mailer.queue`: called, it is that one, whichever was imported first."""
+    """This room. Programs know its name as that of a function, `mailer.queue`: called, it is that one, whichever was imported first.
+
+    Who asks how it is called, as `inspect` and editors do, is told what that function takes.
+    """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return sys.modules["mailer"].__getattr__("queue")(*args, **kwargs)
+        return _function()(*args, **kwargs)
+
+    @property
+    def __signature__(self) -> Any:
+        import inspect
+
+        return inspect.signature(_function())
+
+
+def _function() -> Any:
+    return sys.modules["mailer"].__getattr__("queue")
 
 
 sys.modules[__name__].__class__ = _Room

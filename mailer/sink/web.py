@@ -38,7 +38,7 @@ FRAME: Final = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src {images}; style-src 'unsafe-inline'; "
     "font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors {self}"
 )
-FILES: Final = {"style.css": "text/css", "sink.js": "text/javascript", "icon.svg": "image/svg+xml"}
+FILES: Final = {"style.css": "text/css", "common.js": "text/javascript", "sink.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
 class Web:

@@ -16,7 +16,7 @@ have another list of the same steps. Mail of strangers has to stay as it is: a l
 (`single_fields`, `without_envelope`, `identify`, `complete`, `mend`), and its bytes are those that came.
 
 `steps` holds what goes through and the steps for the message and its envelope, `people` those for sender and recipients, `senders` who
-may say that a message is from whom.
+may say that a message is from whom. `together` puts many that are prepared as `submit` puts one.
 
 What is not needed for a message is not imported for it: without rules, and with a message that needs no mending, neither is.
 """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Mended
 from mailer.io.component import Component
+from mailer.io.extras import installing
 from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _check(settings: TraceSection) -> None:
     except (ImportError, ValueError):
         found = None
     if not found:
-        raise Problem("trace.endpoint is set, and opentelemetry is not installed: pip install 'mailer-mta[otel]'", "bad-config")
+        raise Problem(f"trace.endpoint is set, and opentelemetry is not installed: {installing('otel')}", "bad-config")
 
 
 def _loaded(config: Config, version: str) -> Otlp:
@@ -124,7 +125,7 @@ def _loaded(config: Config, version: str) -> Otlp:
     try:
         return _connect(config, version)
     except (ImportError, AttributeError, TypeError) as error:
-        text = f"trace.endpoint is set, and what is installed of opentelemetry cannot be used ({error}): pip install -U 'mailer-mta[otel]'"
+        text = f"trace.endpoint is set, and what is installed of opentelemetry cannot be used ({error}): {installing('otel', newer=True)}"
         raise Problem(text, "bad-config") from None
 
 

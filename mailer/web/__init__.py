@@ -25,8 +25,10 @@ id, and no second message comes of it.
 `act`           cancelling and replaying it
 `suppressions`  who is not to be mailed
 `stream`        events, a page of them or as they happen
+`bell`          which wakes streams when there is something new
 `page`          the page ``/``, for a person
 `desk`          what the endpoints have at hand: configuration, threads, figures
+`tray`          small messages that are handed in one by one, put together
 `room`          how much of bodies is in memory at a time
 `health`        GET /health and /ready
 `figures`       what is counted, for Prometheus

@@ -125,7 +125,7 @@ class Around:
                 await refusal(scope, receive, sent)
             else:
                 async with AsyncExitStack() as held:
-                    await self.app(scope, self._received(fields, receive, held), sent)
+                    await self.app(scope, self._received(fields, receive, held, asked), sent)
         except Exception as bug:
             asked.bug = bug
             if not asked.ref:  # half an answer: that it is none is said by the end of the connection
@@ -136,8 +136,11 @@ class Around:
             self.desk.requests.count(asked.endpoint, asked.status, asked.seconds)
             self.told(asked)
 
-    def _received(self, fields: dict[bytes, bytes], receive: Receive, held: AsyncExitStack) -> Receive:
-        """As `receive`; who begins to read a body has the room for all of it first, until `held` ends. Raises `TooBusy`."""
+    def _received(self, fields: dict[bytes, bytes], receive: Receive, held: AsyncExitStack, asked: WebRequest) -> Receive:
+        """As `receive`; who begins to read a body has the room for all of it first, until `held` ends.
+
+        Raises `TooBusy`. The key of `asked` is known by then: who has none is refused before anything is read.
+        """
         largest = largest_body(self.desk.config)
         self.room.octets = BODIES * largest
         octets = largest if b"transfer-encoding" in fields else int(fields.get(b"content-length", b"0"))
@@ -148,7 +151,7 @@ class Around:
             if not begun:
                 begun = True
                 try:
-                    await held.enter_async_context(self.room.taking(octets))
+                    await held.enter_async_context(self.room.taking(octets, asked.key))
                 except TimeoutError:
                     raise TooBusy from None
             return await receive()

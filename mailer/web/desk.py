@@ -1,7 +1,8 @@
 """What every endpoint has at hand: the configuration in force, the time, and threads for what waits for the disk.
 
-There are `THREADS` threads: so many messages are synced at once, and more would only take the interpreter from each other. A request that
-finds all of them taken waits, up to ``api.waiting`` of them; the next is told to come again, so that nobody waits for longer than it takes.
+There are `THREADS` threads: more would only take the interpreter from each other. Small messages have threads of their own (`tray`). A
+request that finds all of them taken waits, up to ``api.waiting`` of them; the next is told to come again, so that nobody waits for longer
+than it takes.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from mailer.operate.api_keys import keys_of
 from mailer.suppression.sqlite import SqliteSuppression
 
 from .answer import ApiRefusal
+from .bell import JournalBell
 from .figures import Requests
 from .gate import Gate
+from .tray import Tray
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
     from mailer.io.clock import Clock
+    from mailer.submit import Prepared, Submission
 
 THREADS: Final = 16
 RETRY: Final = 5  # seconds after which a client may come again
@@ -49,9 +53,11 @@ class Desk:
         self.gate = Gate(keys_of(config), clock.now)
         self.suppressions = SqliteSuppression(config.spool)
         self.ending = asyncio.Event()
+        self.bell = JournalBell()
         self.streams: Counter[str] = Counter()  # of events, by the name of the key
         self._asking: Counter[str] = Counter()  # requests that are answered now, by the same
         self._threads = ThreadPoolExecutor(THREADS, "web")
+        self._tray = Tray(lambda: self.config.submitting)
         self._at_work = 0
 
     @property
@@ -85,20 +91,24 @@ class Desk:
             if not self._asking[name]:
                 del self._asking[name]
 
+    async def put(self, make: Callable[[], Submission]) -> Prepared:
+        """Put the small message that `make` makes, in a thread, beside others. Raises `TooBusy`, what `make` raises, and as `submit` does.
+
+        A client that leaves meanwhile stops nothing.
+        """
+        self._have_place()
+        future = self._tray.hand_in(make)
+        self._counted(future)
+        return await future
+
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function that waits for the disk, in a thread. Raises `TooBusy`, and what the function raises.
 
         A client that leaves meanwhile stops nothing: what was begun is done.
         """
-        if self._at_work >= THREADS + self.config.api.waiting:
-            raise TooBusy
-        self._at_work += 1
-        try:
-            future = asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
-        except BaseException:
-            self._at_work -= 1
-            raise
-        future.add_done_callback(self._done)
+        self._have_place()
+        future = asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        self._counted(future)
         return await asyncio.shield(future)
 
     @property
@@ -109,9 +119,18 @@ class Desk:
     def close(self) -> None:
         """Wait for what was begun, and end the threads."""
         self._threads.shutdown(cancel_futures=True)
+        self._tray.close()
         self.suppressions.close_now()
 
-    def _done(self, future: asyncio.Future[T]) -> None:
+    def _have_place(self) -> None:
+        if self._at_work >= THREADS + self.config.api.waiting:
+            raise TooBusy
+
+    def _counted(self, future: asyncio.Future[Any]) -> None:
+        self._at_work += 1
+        future.add_done_callback(self._done)
+
+    def _done(self, future: asyncio.Future[Any]) -> None:
         self._at_work -= 1
         if not future.cancelled():
             future.exception()  # it was heard of by whoever waited, or nobody does

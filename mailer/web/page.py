@@ -37,7 +37,7 @@ LASTING: Final = 12 * 3600.0  # seconds of a session
 SESSIONS: Final = 1000  # the one that was used least goes first
 FRESH: Final = 2.0  # seconds for which what was read is shown again: it costs as much as there is mail
 LONGEST: Final = 4096  # octets of the form
-FILES: Final = {"style.css": "text/css", "door.js": "text/javascript", "icon.svg": "image/svg+xml"}
+FILES: Final = {"style.css": "text/css", "common.js": "text/javascript", "door.js": "text/javascript", "icon.svg": "image/svg+xml"}
 COOKIE: Final = "mailer_session"
 
 

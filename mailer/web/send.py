@@ -25,6 +25,7 @@ from mailer.submit import Submission, submit
 
 from .answer import NDJSON, ApiRefusal, accepted, lines, refusal_of, refuse_unknown
 from .desk import Desk
+from .tray import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 JSON_TYPES: Final = ("application/json",)
 LINE_TYPES: Final = (NDJSON, "application/jsonl", "application/ndjson", "application/jsonlines")
 RAW_TYPES: Final = ("message/rfc822", "message/global")
+FEW: Final = 50  # recipients; an answer that lists more is not made in the loop
 PARTS: Final = {
     "From": "from", "To": "to", "Cc": "cc", "Bcc": "bcc", "Reply-To": "reply_to", "Subject": "subject", "Message-ID": "message_id",
     "In-Reply-To": "in_reply_to", "References": "references", "X-Priority": "priority", "attachment": "attachments", "link": "attachments",
@@ -53,7 +55,7 @@ async def email(request: Request) -> Response:
     _media_type(request, JSON_TYPES)
     body = await request.body()
 
-    return await sender.sent(lambda: sender.submission(_payload(body), sender.key_field))
+    return await sender.sent(lambda: sender.submission(_payload(body), sender.key_field), len(body))
 
 
 async def raw(request: Request) -> Response:
@@ -76,7 +78,7 @@ async def raw(request: Request) -> Response:
             priority=query.get("priority", "normal"),
         )  # fmt: skip
 
-    return await sender.sent(made)
+    return await sender.sent(made, len(body))
 
 
 async def emails(request: Request) -> Response:
@@ -141,9 +143,14 @@ class _Sender:
         except EmailError as error:
             raise _refusal(error, payload) from None
 
-    async def sent(self, make: Callable[[], Submission]) -> Response:
-        """The answer to the message that `make` makes, which is durable by then. Raises `Problem`, `ApiRefusal`."""
-        return await self.desk.work(lambda: self._answer(submit(make(), self.config.submitting, time.time())))
+    async def sent(self, make: Callable[[], Submission], octets: int) -> Response:
+        """The answer to the message that `make` makes of so many octets, which is durable by then. Raises `Problem`, `ApiRefusal`."""
+        if octets > SMALL:
+            return await self.desk.work(lambda: self._answer(submit(make(), self.config.submitting, time.time())))
+        prepared = await self.desk.put(make)
+        if prepared.repeat or len(prepared.envelope.recipients) > FEW:
+            return await self.desk.work(self._answer, prepared)
+        return self._answer(prepared)
 
     def _answer(self, prepared: Prepared) -> Response:
         if not prepared.repeat:

@@ -63,7 +63,7 @@ async def events(request: Request) -> Response:
             if desk.streams[key.name] >= STREAMS or desk.streams.total() >= ALL_STREAMS:
                 words = f"{STREAMS} streams of this key are open, or {ALL_STREAMS} in all; a page of events can be asked for at any time"
                 raise ApiRefusal(429, "too_many_streams", words, headers={"Retry-After": str(int(ALIVE))})
-            return _Stream(desk, key.name, _told(desk, key, journal, wanted, after or await journal.last(), missing))
+            return _Stream(desk, key.name, journal, _told(desk, key, journal, wanted, after or await journal.last(), missing))
         if missing:
             words = (
                 f"what happened before {rfc3339(missing)} is not kept any more, so some may be missing: leave after away for all that is"
@@ -94,10 +94,11 @@ async def _page(request: Request, journal: Journal, wanted: EventFilter, after: 
 class _Stream(StreamingResponse):
     """A stream that is counted as long as it goes on."""
 
-    def __init__(self, desk: Desk, name: str, told: AsyncIterator[str]) -> None:
+    def __init__(self, desk: Desk, name: str, journal: Journal, told: AsyncIterator[str]) -> None:
         super().__init__(told, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._desk = desk
         self._name = name
+        self._journal = journal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         streams, conversation = self._desk.streams, scope["state"].get("conversation")
@@ -105,7 +106,8 @@ class _Stream(StreamingResponse):
         if conversation is not None:
             conversation.endless = True
         try:
-            await super().__call__(scope, receive, send)
+            async with self._desk.bell.heard(self._journal):
+                await super().__call__(scope, receive, send)
         finally:
             if conversation is not None:
                 conversation.endless = False
@@ -122,6 +124,7 @@ async def _told(desk: Desk, key: ApiKey, journal: Journal, wanted: EventFilter, 
     now = asyncio.get_running_loop().time
     told, due = after, now() + ALIVE
     while not desk.stopping:
+        seen = desk.bell.rings
         try:
             page = await journal.read(after)
         except OSError:
@@ -142,16 +145,16 @@ async def _told(desk: Desk, key: ApiKey, journal: Journal, wanted: EventFilter, 
                 yield f"id: {after}\n"
             yield ": nothing new\n\n"
         if not page:
-            await _news(journal, after, desk.ending, due - now())
+            await _news(desk, seen, due - now())
 
 
 def _block(event: JournalEvent) -> str:
     return f"id: {event.id}\ndata: {json.dumps(event.as_json(), separators=(',', ':'))}\n\n"
 
 
-async def _news(journal: Journal, after: str, ending: asyncio.Event, seconds: float) -> None:
-    """Wait until there is something after that ID, or the process ends, or the time is over."""
-    waits = [asyncio.ensure_future(journal.wait(after)), asyncio.ensure_future(ending.wait())]
+async def _news(desk: Desk, seen: int, seconds: float) -> None:
+    """Wait until the bell has rung more often than `seen`, or the process ends, or the time is over."""
+    waits = [asyncio.ensure_future(desk.bell.rung(seen)), asyncio.ensure_future(desk.ending.wait())]
     try:
         await asyncio.wait(waits, timeout=max(seconds, 0.0), return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -39,7 +39,7 @@ def test_what_begins_and_ends_there_does_so_here(tmp_path: Path) -> None:
         await here.look()
         await here.look()
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), 60))
     assert [(type(event), event.what, event.key) for event in told if isinstance(event, Alarm | Mended)] == [
         (Alarm, "broker", ""), (Alarm, "disk", "amqp"), (Mended, "broker", ""), (Mended, "disk", "amqp"),
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -14,7 +15,7 @@ from typing import Any
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from tests.fakes.processes import MAILER, Program, wait_until
+from tests.fakes.processes import MAILER, PATIENCE, Program, wait_until
 from tests.peers.rabbitmq import RabbitMQ
 
 
@@ -86,7 +87,7 @@ class House:
         """Their envelopes."""
         return [json.loads(path.read_bytes().split(b"\n", 2)[1]) for path in self.files]
 
-    def has(self, count: int, seconds: float = 60.0) -> None:
+    def has(self, count: int, seconds: float = PATIENCE) -> None:
         """Wait until so many are queued."""
         wait_until(f"{count} messages are in the spool", lambda: len(self.files) >= count, seconds)
         assert len(self.files) == count
@@ -113,7 +114,7 @@ class House:
             made = await channel.declare_queue(queue, passive=True)
             return made.declaration_result.message_count or 0
 
-    async def take(self, queue: str, count: int = 1, seconds: float = 30.0) -> list[AbstractIncomingMessage]:
+    async def take(self, queue: str, count: int = 1, seconds: float = PATIENCE) -> list[AbstractIncomingMessage]:
         """So many messages, when they are there; each is acknowledged."""
         found: list[AbstractIncomingMessage] = []
         async with self.channel() as channel:
@@ -126,20 +127,14 @@ class House:
                         break
         return found
 
-    async def settled(self, seconds: float = 60.0) -> None:
+    async def settled(self, seconds: float = PATIENCE) -> None:
         """Wait until nothing waits in the queues, and nothing is held of them."""
-        import asyncio
 
-        for _ in range(int(seconds * 5)):
-            listed = [
-                line.split()
-                for line in (await asyncio.to_thread(self.rabbit.control, "list_queues", "-q", "name", "messages")).splitlines()
-            ]
-            counts = {row[0]: row[1] for row in listed if len(row) == 2}
-            if all(counts.get(name) == "0" for name in self.queues):
-                return
-            await asyncio.sleep(0.2)
-        raise AssertionError(f"something is left in {self.queues}: {counts}")
+        def empty() -> bool:
+            held = self.rabbit.messages()
+            return all(held.get(name) == 0 for name in self.queues)
+
+        await asyncio.to_thread(wait_until, f"nothing is left in {self.queues}", empty, seconds, 0.02)
 
     async def sweep(self) -> None:
         """Delete the queues and exchanges of this house."""

@@ -82,9 +82,8 @@ def test_a_stop_lets_what_is_under_way_end(house: House) -> None:
 def test_a_broker_that_is_away_is_called_again(house: House) -> None:
     """An alarm begins, and ends when it is back; the process goes on."""
     program = house.start()
-    house.rabbit.stop()
-    program.says('"what":"broker","state":"begin"')
-    house.rabbit.start()
+    with house.rabbit.away():
+        program.says('"what":"broker","state":"begin"')
     program.says('"what":"broker","state":"end"')
     asyncio.run(house.publish(letter(0)))
     house.has(1)

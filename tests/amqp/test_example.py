@@ -28,3 +28,11 @@ def test_a_mail_is_handed_over_and_its_answer_heard(house: House) -> None:
     assert said("bob@example.net") == [id, "again"]
     assert "nonsense" in " ".join(said("nonsense@"))
     assert len(house.files) == 1
+
+
+def test_where_nobody_has_made_the_queue(house: House) -> None:
+    """It says so in a line, and that nobody has the mail."""
+    words = [sys.executable, str(EXAMPLE), house.rabbit.url, f"{house.queue}.no", "bob@example.net", "order-8"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith(f"there is no queue {house.queue}.no")

@@ -187,7 +187,7 @@ def test_its_figures_are_served(house: House) -> None:
     asyncio.run(house.settled())
 
     def page() -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             return str(answer.read().decode())
 
     assert f'mailer_amqp_messages_total{{queue="{house.queue}",result="accepted"}} 1' in page()

@@ -14,7 +14,7 @@ def portions(shelf: Shelf[tuple[str, int]], most: int, count: int) -> list[list[
     async def taken() -> list[list[str]]:
         return [[name for name, _ in await shelf.portion(most)] for _ in range(count)]
 
-    return asyncio.run(asyncio.wait_for(taken(), 5))
+    return asyncio.run(asyncio.wait_for(taken(), 60))
 
 
 def filled(*queues: int, size: int = 1) -> Shelf[tuple[str, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,8 +36,17 @@ class House:
         lines += [more]
         home.joinpath("config.toml").write_text("\n".join(lines) + "\n")
 
-    def fill(self, count: int, size: int, recipients: Sequence[str] = (RECIPIENT,), *, due: float = 0.0, apart: float = 0.0) -> None:
-        """Write spool files as `put` does, without its syncs; then make them old news to the disk.
+    def fill(
+        self,
+        count: int,
+        size: int,
+        recipients: Sequence[str] = (RECIPIENT,),
+        *,
+        due: float = 0.0,
+        apart: float = 0.0,
+        name: Callable[[float], str] = new_id,
+    ) -> None:
+        """Write spool files as `put` does, without its syncs; then make them old news to the disk. `name` makes an ID for a time.
 
         With `due` (seconds since the epoch) they are deferred until then, each `apart` seconds later than the one before.
         """
@@ -45,7 +54,7 @@ class House:
         to = [Recipient(address) for address in recipients]
         for nth in range(count):
             now = time.time()
-            envelope = Envelope(new_id(now), rfc3339(now), SENDER, to)
+            envelope = Envelope(name(now), rfc3339(now), SENDER, to)
             line = envelope.to_line()
             path = self.spool.path("deferred" if due else "queued", envelope.id)
             with open(path, "wb") as file:

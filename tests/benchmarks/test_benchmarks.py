@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,26 @@ def figures(script: str, *options: str) -> list[str]:
     done = subprocess.run([sys.executable, HERE / script, *options], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     return [line for line in done.stdout.splitlines() if line.startswith("FIGURE ")]
+
+
+def test_one_that_is_told_to_end_ends_what_it_has_started(tmp_path: Path) -> None:
+    """No server stays behind, to burden what is measured next."""
+    code = (
+        f"import sys, time; sys.argv[0] = {str(HERE / 'any.py')!r}; sys.path.insert(0, {str(HERE.parents[1])!r})\n"
+        "import tests.benchmarks\n"
+        "from pathlib import Path\n"
+        "from tests.fakes.processes import Program\n"
+        "with Program(['sleep', '600'], Path(sys.argv[1])) as started:\n"
+        "    print(started.pid, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    measuring = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True)
+    assert measuring.stdout is not None
+    pid = int(measuring.stdout.readline())
+    measuring.send_signal(signal.SIGTERM)
+    measuring.communicate(timeout=60)
+    assert measuring.returncode == 128 + signal.SIGTERM
+    assert not Path(f"/proc/{pid}").exists()
 
 
 def test_what_a_submission_costs_can_be_measured() -> None:
@@ -132,6 +153,6 @@ def test_what_handing_in_by_http_costs_can_be_measured() -> None:
 
 def test_what_webhooks_take_can_be_measured() -> None:
     """webhooks.py compares events with bare posts, and the memory of a sender that is behind with that of an idle one."""
-    lines = figures("webhooks.py", "-n=200", "--behind=1000", "--rounds=1")
+    lines = figures("webhooks.py", "-n=200", "--behind=1000", "--rounds=1", "--still=1")
     for what in ("webhooks, one endpoint, 8 at a time", "webhooks / bare posts", "memory of a sender with 1,000 events behind"):
         assert any(what in line for line in lines), lines

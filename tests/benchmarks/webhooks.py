@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("-n", dest="count", type=int, default=5000, help="events of one round (default %(default)s)")
     parser.add_argument("--behind", type=int, default=100_000, help="events that wait (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds (default %(default)s)")
+    parser.add_argument("--still", type=float, default=8.0, help="seconds after which a sender has what it reads (default %(default)g)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         bench = Bench(Path(place))
@@ -61,7 +62,7 @@ def main() -> None:
         sent = figure("webhooks, one endpoint, 8 at a time", ours, "events/s", at_least=str(LEAST))
         bare = figure("the same posts without a journal", floor, "posts/s")
         ratio("webhooks / bare posts", sent, bare)
-        grown = bench.grows(given.behind)
+        grown = bench.grows(given.behind, given.still)
         figure(f"memory of a sender with {given.behind:,} events behind, more than idle", [grown], "MB", 1, at_most=f"{MOST_MEMORY:g}")
 
 
@@ -112,7 +113,7 @@ class Bench:
                 time.sleep(0.02)
             return (now - first) / (time.perf_counter() - began)
 
-    def grows(self, count: int) -> float:
+    def grows(self, count: int, still: float) -> float:
         """Megabytes that a sender has more with `count` events behind, whose endpoint is down, than one with none."""
         with socket.socket() as nobody:
             nobody.bind(("127.0.0.1", 0))
@@ -121,7 +122,7 @@ class Bench:
             for name, events in (("idle", 0), ("behind", count)):
                 self.fill(self.place / name, events)
                 with self.sender(self.place / name, port) as process:
-                    time.sleep(8.0)
+                    time.sleep(still)
                     found.append(memory(process.pid))
         return found[1] - found[0]
 

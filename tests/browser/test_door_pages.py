@@ -157,7 +157,7 @@ def test_it_is_live_and_says_when_it_is_not(door: Door, browser: Browser, album:
         page.goto("/")
         assert someone.focus() == "key"
         login(someone, key)
-        assert someone.walk() == ["#main", "/", "Log out chief"]
+        assert someone.walk() == ["#main", "/", "Log out chief", "face"]
         page.get_by_role("button", name="Log out").focus()
         door.put("new@example.org")
         expect(page.get_by_role("heading", level=1)).to_contain_text("1 message on the way", timeout=20_000)
@@ -172,3 +172,25 @@ def test_it_is_live_and_says_when_it_is_not(door: Door, browser: Browser, album:
         page.keyboard.press("r")
         expect(page.locator("#live")).to_contain_text("does not answer")
         someone.photograph("door-offline")
+
+
+def test_dark_follows_the_system_until_somebody_switches(door: Door, browser: Browser, album: Path) -> None:
+    """What was chosen holds for this browser, by button or key, until the choice is what the system says again."""
+    light, dark = "rgb(246, 247, 249)", "rgb(20, 24, 30)"
+    with looking(browser, door.base, album, DESK) as someone:
+        page = someone.page
+        ground = "getComputedStyle(document.documentElement).backgroundColor"
+        login(someone, door.key("chief", "status", "operator"))
+        assert page.evaluate(ground) == light
+        page.get_by_role("button", name="Dark").click()
+        assert page.evaluate(ground) == dark
+        page.reload()
+        assert page.evaluate(ground) == dark
+        expect(page.get_by_role("button", name="Light")).to_be_visible()
+        someone.photograph("door-switched-to-dark")
+        page.keyboard.press("d")
+        assert page.evaluate(ground) == light
+        assert page.evaluate("localStorage.length") == 0
+        page.emulate_media(color_scheme="dark")
+        expect(page.get_by_role("button", name="Light")).to_be_visible()
+        assert page.evaluate(ground) == dark

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.sight import FACES, Face, looking
-from tests.sink.shown import Served, letter
+from tests.sink.shown import Served, letter, served
+
+__all__ = ["served"]
 
 pytestmark = [pytest.mark.peer("chromium"), pytest.mark.xdist_group("browser"), pytest.mark.slow]
 
@@ -20,15 +21,6 @@ HTML = (
     "<img src='http://tracker.example/pixel.png' alt='' width=1 height=1></body>"
 )
 DESK, PHONE = FACES[2], FACES[0]
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    made = Served(tmp_path / "mail")
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def fill(served: Served) -> None:

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from mailer.config import load
+from mailer.cli import config as commands
+from mailer.cli import main
+from mailer.config import advice, load
 from mailer.config.manual import example
 from tests.fakes.nameserver import Nameserver
 from tests.fakes.processes import MAILER
 from tests.fakes.users import NOBODY, public_directory
 
+Capture = pytest.CaptureFixture[str]
 ROOT = Path(__file__).parents[2]
 START = """
 import sys
@@ -113,6 +116,20 @@ def test_check_reads_the_secrets(home: Path) -> None:
     secret.chmod(0o600)
     done = mailer(home, "check", str(path), "-q")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_who_waits_for_the_command_of_a_password_hears_of_what(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture) -> None:
+    """One that hangs has ten seconds, where it can ask nobody; its arguments are not told."""
+    monkeypatch.setattr(advice, "LOOKING", 0.5)
+    monkeypatch.setattr(commands, "WAITS", 0.1)
+    monkeypatch.setattr(os, "isatty", lambda _: False)
+    path = tmp_path / "c.toml"
+    path.write_text('[relay.out]\nhost = "h.example"\nusername = "me"\npassword_command = "sleep 600"\n[mailer]\nhostname = "h.example"\n')
+    assert main(["mailer", "config", "check", str(path)]) == 78
+    said = capsys.readouterr().err
+    assert "mailer: waiting for the command sleep …" in said
+    assert f"{path}:4: the password command sleep took longer than" in said
+    assert "600" not in said
 
 
 @pytest.fixture

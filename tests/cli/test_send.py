@@ -395,7 +395,7 @@ def test_waiting_tells_of_who_waits_and_of_who_gets_nothing(home: Home) -> None:
         (id,) = wait_until("the bell", lambda: listen(bell))
         with home.spool.claim(id) as claim:
             home.spool.defer(claim, [outcome(0), outcome(1, "fail"), outcome(2, "defer", due=NOW)], NOW)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     waits, lost = f"1 of 3 recipients, such as c@example.com: {outcome(2, 'defer').reply}", outcome(1, "fail").reply
     says = f"{id} was put off for now for {waits}, and given up for 1 of 3 recipients, such as b@example.com: {lost}; `mailer explain"
     assert (process.returncode, says in err.decode()) == (75, True), err

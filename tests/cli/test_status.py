@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -15,6 +16,8 @@ from filelock import FileLock
 
 from mailer.cli import main
 from mailer.cli.show import local, localized
+from mailer.journal.api import JournalEvent
+from mailer.journal.files import journal_of
 from tests.cli.dialogue import Dialogue
 from tests.cli.terminal import UNSAFE, Shell
 from tests.cli.test_show import HOSTILE
@@ -208,6 +211,27 @@ def test_the_summary_as_json(office: Office, shell: Shell) -> None:
     with FileLock(f"{office.spool.root}/daemon.lock"):
         assert shell("status", "--json").objects[0]["daemon"] == {"running": True, "pid": os.getpid(), "elsewhere": []}
         assert f"running (pid {os.getpid()})" in shell("status").out
+
+
+def test_the_summary_says_how_far_behind_subscribers_are(office: Office, shell: Shell, tmp_path: Path) -> None:
+    """A line where somebody subscribes, and none elsewhere; the names are those of cursors."""
+    config = tmp_path / "c.toml"
+    hook = 'url = "https://app.example.com/"\nsecret_file = "/nowhere"\n'
+    config.write_text(f'[[webhook]]\nname = "shop"\n{hook}[[webhook]]\nname = "crm"\n{hook}')
+    assert "Journal" not in shell("status", "--config", str(config)).out  # nothing was ever written
+
+    async def written() -> None:
+        journal = journal_of(office.spool)
+        told = await journal.append([JournalEvent("", time.time() - 600, "delivered", to="a@example.net") for _ in range(3)])
+        for name in ("hooks.shop", "hooks.crm"):
+            await journal.move(name, told[-1].id if name == "hooks.crm" else told[0].id)
+        await journal.close()
+
+    asyncio.run(written())
+    assert "hooks.shop is 2 events behind, the oldest of 10m ago" in shell("status", "--config", str(config)).out
+    [shop, crm] = shell("status", "--json", "--config", str(config)).objects[0]["subscribers"]
+    assert (shop["name"], shop["behind"], crm) == ("hooks.shop", 2, {"name": "hooks.crm", "behind": 0, "behind_seconds": 0.0})
+    assert "Journal" not in shell("status").out
 
 
 def test_an_empty_spool_says_so(tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

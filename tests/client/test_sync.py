@@ -134,7 +134,7 @@ def test_a_server_that_others_have_written() -> None:
     def check(server: object, session: object, envelope: object, mechanism: str, data: object) -> AuthResult:
         return AuthResult(success=(data.login, data.password) == (b"anna", b"s3cret"))  # type: ignore[attr-defined]
 
-    controller = Controller(handler, hostname="127.0.0.1", port=0, authenticator=check, auth_require_tls=False)
+    controller = Controller(handler, hostname="127.0.0.1", port=0, authenticator=check, auth_require_tls=False, ready_timeout=60)
     controller.port = free_port()
     controller.start()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 import subprocess
@@ -28,6 +29,12 @@ reveal_type(mailer.outcome(mailer.queue(b"x"), wait=3).status)
 mailer.queue(b"x", sendr="a@b.example")  # wrong: misspelt
 mailer.outcome("x", wait="long")  # wrong: seconds
 """
+
+
+def test_what_takes_mail_is_told_of_alike_whichever_import_came_first() -> None:
+    """`mailer.queue` is the function, or the room of that name that answers for it once something of it is imported."""
+    room = importlib.import_module("mailer.queue")
+    assert inspect.signature(room) == inspect.signature(queue_async)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("one", "other"), [(SmtpClient, SyncSmtpClient), (queue, queue_async), (outcome, outcome_async)])

@@ -141,6 +141,12 @@ def test_a_command_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.kind == "try-again"
 
 
+def test_who_only_looks_has_less_patience() -> None:
+    """The error says how long was waited."""
+    with pytest.raises(Problem, match="took longer than 0 seconds"):
+        a_command("import time; time.sleep(60)")(0.1)
+
+
 def test_a_command_that_hangs_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it has started ends with it, also where it has ended itself and its child keeps the pipe."""
     monkeypatch.setattr(secret, "PATIENCE", 0.5)

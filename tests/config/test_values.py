@@ -75,6 +75,8 @@ def test_readers_know_one_error(value: object) -> None:
         (sections.PATH, "", "no whole path"),
         (sections.PATH, "~nobody-knows/x", "there is no user nobody-knows"),
         (kinds.HOST, "smtp.example.com:587", 'is a host with a port; write host = "smtp.example.com" and port = 587'),
+        (kinds.HOST, "[::1", "is no domain"),
+        (kinds.HOST, "::1]", "is no domain"),
         (kinds.HOST, "[2001:db8::1]:465", 'is a host with a port; write host = "2001:db8::1" and port = 465'),
         (kinds.HOST, "smtps://smtp.example.com:465/", 'write host = "smtp.example.com" and port = 465'),
         (kinds.HOST, "smtp://smtp.example.com", 'is no host; write host = "smtp.example.com"'),

@@ -139,7 +139,7 @@ class AuthorizationServer(FormServer):
 
 def get(port: int, query: dict[str, str], path: str = "/") -> tuple[int, str]:
     """What a server of this machine says to a browser."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", f"{path}?{urlencode(query)}")
         response = connection.getresponse()

@@ -25,7 +25,7 @@ class PatientLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._now = 0.0
         self._elsewhere = 0  # calls in threads of the executor
-        super().__init__(_Selector(self._passes))
+        super().__init__(_Selector(self._busy, self._pass))
 
     def time(self) -> float:
         """Seconds that were waited."""
@@ -41,25 +41,30 @@ class PatientLoop(asyncio.SelectorEventLoop):
     def _back(self, _: object) -> None:
         self._elsewhere -= 1
 
-    def _passes(self, seconds: float) -> bool:
-        if self._elsewhere or any(thread.name == "aside" for thread in threading.enumerate()):
-            return False
+    def _busy(self) -> bool:
+        return bool(self._elsewhere) or any(thread.name == "aside" for thread in threading.enumerate())
+
+    def _pass(self, seconds: float) -> None:
         self._now += seconds
-        return True
 
 
 class _Selector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
-    """Where nothing has come, `passes` lets the time pass that would have been waited, or says that it does not."""
+    """Where nothing has come and no thread is `busy`, the time passes that would have been waited."""
 
-    def __init__(self, passes: Callable[[float], bool]) -> None:
+    def __init__(self, busy: Callable[[], bool], passes: Callable[[float], None]) -> None:
         super().__init__()
+        self._busy = busy
         self._passes = passes
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready."""
         if timeout is None or timeout <= 0:
             return super().select(timeout)
-        while not (ready := super().select(GRACE)):
-            if self._passes(timeout):
-                break
-        return ready
+        while True:
+            busy = self._busy()
+            alone = len(self.get_map()) == 1  # the loop's own, by which threads wake it: nobody is at the other end of anything else
+            if ready := super().select(GRACE if busy or not alone else 0):
+                return ready
+            if not busy:
+                self._passes(timeout)
+                return []

@@ -16,6 +16,7 @@ from typing import Any, Self
 from mailer.hooks.signing import written
 from mailer.journal.api import JournalEvent
 from mailer.journal.files import FileJournal
+from tests.fakes.processes import PATIENCE
 
 MAILER = Path(__file__).parents[2] / "bin" / "mailer"
 
@@ -35,6 +36,8 @@ class SenderWorld:
         self.configure(port, more)
         self.journal = FileJournal(f"{self.spool}/journal")
         self.process: subprocess.Popen[bytes] | None = None
+        self.log = place / "log"
+        self._before = 0
 
     def configure(self, port: int, more: str = "") -> None:
         self.config.write_text(
@@ -60,7 +63,9 @@ class SenderWorld:
         return asyncio.run(self.journal.cursor("hooks.shop"))
 
     def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, MAILER, "hooks", "run", "--config", self.config], stderr=subprocess.PIPE)
+        with self.log.open("ab") as log:
+            self._before = self.log.stat().st_size
+            self.process = subprocess.Popen([sys.executable, MAILER, "hooks", "run", "--config", self.config], stderr=log)
 
     def kill(self) -> None:
         """As a crash does."""
@@ -75,8 +80,13 @@ class SenderWorld:
         if process is None:
             return ""
         process.send_signal(number)
-        _, told = process.communicate(timeout=30)
-        return told.decode()
+        process.wait(PATIENCE)
+        return self.told
+
+    @property
+    def told(self) -> str:
+        """What the last one that was started has written so far."""
+        return self.log.read_bytes()[self._before :].decode()
 
     def reload(self) -> None:
         assert self.process

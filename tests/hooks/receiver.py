@@ -17,6 +17,8 @@ from typing import NamedTuple, Self
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.fakes.processes import PATIENCE
+
 
 class Request(NamedTuple):
     """A post: when it came, its fields in small letters, its body, and what is wrong with its signature."""
@@ -59,13 +61,13 @@ class Receiver:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(PATIENCE)
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(PATIENCE)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         self._loop.close()
 
     def knows(self, *secrets: str) -> None:
@@ -98,7 +100,7 @@ class Receiver:
     def ids(self) -> list[str]:
         return [request.id for request in [*self.requests]]
 
-    def until(self, holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    def until(self, holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Wait until something has come."""
         end = time.monotonic() + seconds
         while not holds():

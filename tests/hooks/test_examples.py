@@ -17,6 +17,7 @@ import pytest
 
 from mailer.hooks.payload import payload
 from mailer.hooks.signing import signed, written
+from tests.fakes.processes import PATIENCE
 from tests.hooks.endpoints import event
 
 pytestmark = pytest.mark.slow
@@ -60,13 +61,13 @@ def test_a_receiver_takes_an_event_once_and_nothing_forged(argv: list[str]) -> N
             ]
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE)
 
 
 def post(port: int, body: bytes, fields: dict[str, str]) -> int:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/events", body, {"Content-Type": "application/json", **fields})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         error.close()

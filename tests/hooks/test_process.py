@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mailer.hooks.api import DeadEvent
+from tests.fakes.processes import PATIENCE
 from tests.hooks.endpoints import START, event
 from tests.hooks.processes import SenderWorld
 from tests.hooks.receiver import Receiver
@@ -18,7 +19,7 @@ from tests.hooks.receiver import Receiver
 pytestmark = pytest.mark.slow
 
 
-def until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end
@@ -187,13 +188,11 @@ def test_a_reload_takes_another_endpoint(tmp_path: Path) -> None:
         good = world.config.read_text()
         world.config.write_text(good.replace("[[webhook]]", "[[webhok]]"))
         world.reload()
-        time.sleep(1.0)
+        until(lambda: '"what":"reload-refused"' in world.told)
         world.configure(second.port)
         world.reload()
         until(lambda: bool(world.write([event(1)])) and bool(second.requests))
-        told = world.stop()
-        assert '"what":"reload-refused"' in told
-        assert '"what":"reloaded"' in told
+        assert '"what":"reloaded"' in world.stop()
 
 
 def test_one_sender_runs_on_a_spool(tmp_path: Path) -> None:

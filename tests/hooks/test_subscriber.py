@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from mailer.hooks.api import HookWish
+from mailer.hooks import subscriber
+from mailer.hooks.api import DeadEvent, HookWish
+from mailer.hooks.endpoint import TRIES
 from mailer.hooks.subscriber import AT_ONCE
 from tests.fakes import waiting
 from tests.hooks.endpoints import GONE, GOOD, ILL, REFUSED, START, Bench, Script, event
@@ -123,6 +125,43 @@ def test_an_event_that_is_refused_is_buried_and_passed_over() -> None:
     with_bench(test)
 
 
+def test_one_that_is_refused_holds_up_none_that_come_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many: they are read, posted and done with while it waits for its next try; what is kept of them is their IDs."""
+    monkeypatch.setattr(subscriber, "FEW", 30)
+    monkeypatch.setattr(subscriber, "PAGE", 20)
+
+    async def test(bench: Bench) -> None:
+        ids = await bench.write(*(event(number) for number in range(150)))
+        bench.script.answer = lambda it, _: REFUSED if it == ids[0] else GOOD
+        began = asyncio.get_running_loop().time()
+        await bench.until(lambda: len(bench.script.posts) >= 150)
+        assert asyncio.get_running_loop().time() - began < sum(TRIES) / 2
+        assert await bench.cursor() == ""
+        await bench.until(lambda: bench.subscriber.state.dead == 1)
+        await asyncio.sleep(2)
+        assert await bench.cursor() == ids[-1]
+
+    with_bench(test)
+
+
+def test_an_endpoint_that_refuses_everything_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more is read than there may be of refused ones; and each is buried in the end."""
+    monkeypatch.setattr(subscriber, "LATE", 40)
+    monkeypatch.setattr(subscriber, "FEW", 20)
+    monkeypatch.setattr(subscriber, "PAGE", 10)
+
+    async def test(bench: Bench) -> None:
+        ids = await bench.write(*(event(number) for number in range(100)))
+        bench.script.answer = lambda _it, _: REFUSED
+        await asyncio.sleep(TRIES[0] - 1)
+        assert 40 <= len(bench.script.posts) <= 40 + 20 + 10
+        await bench.until(lambda: bench.subscriber.state.dead == 100)
+        await asyncio.sleep(2)
+        assert await bench.cursor() == ids[-1]
+
+    with_bench(test)
+
+
 def test_dead_events_are_posted_again_on_request() -> None:
     """Those that are taken now are gone, those that are refused again are dead again."""
 
@@ -140,6 +179,24 @@ def test_dead_events_are_posted_again_on_request() -> None:
         assert not await bench.store.exhume("shop", new=False)
 
     with_bench(test)
+
+
+def test_what_a_new_format_has_no_words_for_stays_dead() -> None:
+    """A wish to post dead events again loses none: listmonk is told of bounces alone, and the rest waits for another format."""
+
+    async def test(bench: Bench) -> None:
+        delivered, failed = await bench.write(event(1), event(2, type="failed", enhanced="5.1.1"))
+        await bench.store.bury("shop", [DeadEvent(each, START, "no") for each in await bench.journal.read()])
+        for word in ("first", "again"):
+            await bench.store.wish("shop", HookWish("dead"))
+            bench.subscriber.ask([*await bench.store.wishes("shop")])
+            await bench.until(lambda: failed in bench.script.ids)
+            await asyncio.sleep(2)
+            assert [each.event.id for each in await bench.store.dead("shop")] == [delivered], word
+            assert not await bench.store.exhume("shop", new=False)
+        assert delivered not in bench.script.ids
+
+    with_bench(test, format="listmonk")
 
 
 def test_410_switches_off_and_a_wish_switches_on() -> None:

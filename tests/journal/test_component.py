@@ -90,10 +90,14 @@ def test_a_reload_begins_and_ends_it(tmp_path: Path) -> None:
     async def scenario() -> None:
         part = Part(tmp_path, "")
         await part.component.start()
+        kept = 0
         for more in ("", KEEP, KEEP, "", KEEP):
             part.reload(more)
             part.recorder.told(Seen(NOW, entry_of()))
-            await asyncio.sleep(0.1)
+            kept += more == KEEP
+            async with asyncio.timeout(60):
+                while len(await part.journal.read()) < kept:
+                    await asyncio.sleep(0.01)
         assert await part.types() == ["accepted"] * 3
 
     run(scenario)
@@ -161,7 +165,7 @@ def test_what_did_not_fit_into_memory_is_told_from_the_spool_later(tmp_path: Pat
                 part.spool.defer(claim, learned, NOW + 999)
             part.recorder.told(Tried(NOW + nth, part.spool.read(id), learned))
             await asyncio.sleep(0.03)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not chronicle.incomplete:
                 await asyncio.sleep(0.01)
             part.journal.trouble = None

@@ -98,13 +98,13 @@ def test_waiting_ends_with_the_next_event(journal: Journal) -> None:
         await asyncio.sleep(0.05)
         assert not waiting.done()
         [first] = await journal.append([happened(1)])
-        await asyncio.wait_for(waiting, 10)
-        await asyncio.wait_for(journal.wait(), 10)
+        await asyncio.wait_for(waiting, 60)
+        await asyncio.wait_for(journal.wait(), 60)
         waiting = asyncio.ensure_future(journal.wait(first.id))
         await asyncio.sleep(0.05)
         assert not waiting.done()
         await journal.append(several(40))
-        await asyncio.wait_for(waiting, 10)
+        await asyncio.wait_for(waiting, 60)
 
     run(scenario())
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from mailer.spool.files.store import SpoolDirectory
+from tests.fakes.mail import BODY, put
+
 from .world import World
 
 TINY = "[submission]\nmin_free_space = 1\nmin_free_inodes = 1\n"
@@ -106,8 +109,10 @@ def fill(spool: Path) -> Path:
 
 def test_one_pass_on_a_full_disk_ends_with_75(world: World, small_disk: Path) -> None:
     """What cannot be written down is left for the next pass, which finds room; nobody has to kill it, and nothing is lost."""
-    world.configure(world.sink(), more=TINY)
-    ids = [world.send("451@there.example", subject="x" * 100 * nth) for nth in range(12, 37)]  # some end where a block does
+    world.configure(world.sink(), schedule=("1h",), more=TINY)  # what is put off is not due again in a pass that takes long
+    spool = SpoolDirectory(str(small_disk))
+    spool.prepare()
+    ids = [put(spool, "451@there.example", body=BODY + b"x" * 164 * nth) for nth in range(25)]  # some end where a block of 4 KiB does
     ballast = fill(small_disk)
     done = world.mailer("run", "--once")
     assert done.code == 75, done

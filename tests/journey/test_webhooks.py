@@ -70,9 +70,9 @@ def test_doctor_list_and_figures_say_how_an_endpoint_does(world: World) -> None:
         port = free.getsockname()[1]
         free.close()
         world.configure(world.sink(), more=f'{section}[metrics]\nlisten = "127.0.0.1:{port}"\n')
-        world.daemon()
+        daemon = world.daemon()
         world.mailer("send", "--text", "x", "--from", "me@here.example", "--to", "you@example.net")
-        wait_until("it is off", lambda: json.loads(world.mailer("hooks", "list", "--json").out)["state"] == "off")
+        wait_until("it is off", lambda: json.loads(world.mailer("hooks", "list", "--json").out)["state"] == "off", every=0.2)
         done = world.mailer("doctor", "--json")
         found = [json.loads(line) for line in done.out.splitlines()]
         (webhook,) = [each for each in found if each["check"] == "webhook"]
@@ -80,9 +80,12 @@ def test_doctor_list_and_figures_say_how_an_endpoint_does(world: World) -> None:
         assert any("it answered 410" in str(value) for value in webhook.values())
 
         def page() -> str:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
                 return str(answer.read().decode())
 
-        wait_until("the figures know", lambda: 'mailer_webhook_up{name="shop"} 0.0' in page(), 60)
+        assert 'mailer_webhook_up{name="shop"}' in page()
+        assert daemon.stop() == 0
+        world.daemon()  # which looks at once, and then every half a minute
+        wait_until("the figures know", lambda: 'mailer_webhook_up{name="shop"} 0.0' in page())
         assert 'mailer_webhook_posts_total{name="shop",result="failed"}' in page()
         assert 'mailer_alarms_open{what="webhook"} 1.0' in page()

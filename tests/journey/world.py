@@ -110,7 +110,7 @@ class World:
     def mailer(self, *words: str | Path, input: bytes = b"") -> Done:
         """Run one command to its end."""
         argv = [*MAILER, *map(str, words)]
-        done = subprocess.run(argv, input=input, capture_output=True, env=self.env, cwd=self.home, timeout=60)
+        done = subprocess.run(argv, input=input, capture_output=True, env=self.env, cwd=self.home, timeout=240)
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def start(self, *words: str | Path, descriptors: int = 0) -> Program:

@@ -30,7 +30,7 @@ def section(port: int, host: str = "127.0.0.1") -> str:
 
 def read(port: int, host: str = "127.0.0.1") -> str:
     """The page as it is now."""
-    with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=60) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain")
         return answer.read().decode()
 

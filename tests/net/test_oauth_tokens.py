@@ -45,7 +45,7 @@ def test_one_hand_holds_it_at_a_time(store: TokenStore) -> None:
         other.join(0.1)
         hold.write(TOKENS)
         order.append("first")
-    other.join(10)
+    other.join(60)
     assert order == ["first", "access"]
 
 

@@ -50,7 +50,7 @@ class House:
 
 
 def play(scenario: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(scenario, 10))
+    asyncio.run(asyncio.wait_for(scenario, 60))
 
 
 def test_one_zone_takes_a_quarter_and_the_others_go_in_turns() -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
 from mailer.operate.doctor import installed
 from mailer.operate.doctor.round import Checkup, all_of, sorted_by_worth
+from mailer.spool.files import condition
 from mailer.spool.files.daemons import look
 from tests.fakes.sockets import make_socket
 from tests.fakes.users import NOBODY
@@ -68,6 +70,21 @@ def test_the_worst_comes_first() -> None:
 
 
 # The programs of a machine
+
+
+def test_a_spool_is_walked_through_once(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many checks go by what lies in it: one of very many files takes long."""
+    walks: list[str] = []
+    found = condition.flaws
+
+    def flaws(root: str, **more: Any) -> Any:
+        walks.append(root)
+        return found(root, **more)
+
+    monkeypatch.setattr(condition, "flaws", flaws)
+    visited = clinic.doctor()
+    assert walks == [str(clinic.root)]
+    assert {"spool", "orphans", "request ids", "doorbell"} <= {each["check"] for each in visited.found}
 
 
 def test_a_sendmail_that_is_not_ours(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from mailer.check.finding import FAIL, PASS, WARN
 from mailer.config import Config
 from mailer.config.sections import Mailer
 from mailer.hooks.endpoint import EndpointState
-from mailer.hooks.files import FileHookStore
-from mailer.hooks.sender import locked
+from mailer.hooks.files import LOCK, FileHookStore
 from mailer.hooks.signing import written
+from mailer.io.lock import sole
 from mailer.journal.files import FileJournal
 from mailer.operate.doctor.webhooks import webhooks
 from tests.hooks.endpoints import event, webhook
@@ -41,7 +41,7 @@ class Patient:
         config = Config(mailer=Mailer(spool=str(self.spool)), webhooks=(webhook(secret_file=str(self.secret), **settings),))
         if state:
             asyncio.run(self.store.note("shop", state))
-        with locked(str(self.spool)) if runs else nullcontext():
+        with sole(f"{self.spool}/{LOCK}", "") if runs else nullcontext():
             return [(each.result, each.evidence, each.advice) for each in asyncio.run(webhooks(config, NOW))]
 
 

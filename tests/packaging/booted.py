@@ -46,8 +46,33 @@ exec systemd-nspawn -q -D "$root" --register=no --keep-unit --private-network --
 ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 
 
+TRIES = {
+    "no mounts can be made apart from those of the machine": "true",
+    "no tmpfs can be mounted": "mount -t tmpfs tmpfs /run",
+    "no overlay can be mounted": "mount -t tmpfs tmpfs /run && mkdir /run/u /run/w /run/r && "
+    "mount -t overlay overlay -o lowerdir=/,upperdir=/run/u,workdir=/run/w /run/r",
+    "no control group can be made": "for base in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do "
+    "if [ -f $base/cgroup.procs ] && mkdir $base/$1; then rmdir $base/$1 && exit 0; fi; done; exit 1",
+}
+"""What has to go before systemd can boot in a copy, each with the words for where it does not."""
+
+
 class NoBoot(Exception):
-    """systemd does not come up here."""
+    """systemd does not come up here: why, as far as the machine lets that be known, and the last words of what was started."""
+
+    def __init__(self, words: str) -> None:
+        last = " | ".join(line.strip() for line in words.splitlines()[-3:] if line.strip())
+        super().__init__(f"{hindrance() or 'the machine lets it, and it did not come up in time'}; it said: {last or 'nothing'}")
+
+
+def hindrance() -> str:
+    """What this machine does not let root do, and in what words; empty where all that is needed goes."""
+    for words, script in TRIES.items():
+        argv = ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "try", f"try-{secrets.token_hex(4)}"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            return f"{words} ({' '.join(done.stderr.split()) or 'exit code ' + str(done.returncode)})"
+    return ""
 
 
 class Booted:
@@ -68,7 +93,7 @@ class Booted:
 
     def run(self, *words: str | Path, user: str = "", input: str = "", code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run a command in the copy to its end, which has to be `code`, if that is not None."""
-        done = subprocess.run(self.argv(*words, user=user), input=input, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(self.argv(*words, user=user), input=input, capture_output=True, text=True, timeout=400)
         assert code is None or done.returncode == code, f"{shlex.join(map(str, words))}: {done}\n{self.journal()}"
         return done
 
@@ -92,7 +117,7 @@ def booted(scratch: Path) -> Iterator[Booted]:
     argv = ["unshare", "-m", "--propagation", "private", "sh", "-c", BOOT, "boot", *words]
     with _groups(name), Program(argv, scratch / "boot.log") as machine:
         try:
-            leader = wait_until("systemd is up", lambda: _up(machine), 30, every=0.05)
+            leader = wait_until("systemd is up", lambda: _up(machine), 90, every=0.05)
         except AssertionError as error:
             raise NoBoot(f"{error}: {machine.said}") from None
         if leader < 0:

@@ -67,7 +67,7 @@ class Desk:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until it is so."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.005)
 
@@ -154,7 +154,7 @@ def test_the_end_does_not_wait_for_a_journal_that_cannot_be_written(desk: Desk, 
         claim = desk.delivered()
         id = claim.entry.id
         await desk.until(lambda: desk.told)
-        await asyncio.wait_for(desk.recorder.close(), 20)
+        await asyncio.wait_for(desk.recorder.close(), 60)
         assert desk.gone == []
         assert claim.fd == -1
         assert desk.spool.read(id, "queued").history.status() == "sent"

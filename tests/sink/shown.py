@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import smtplib
+from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import SMTP
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from mailer.sink import Sink
 from mailer.sink.page import SinkPage
@@ -38,12 +41,12 @@ class Served:
 
     def send(self, message: EmailMessage | bytes, sender: str = "me@example.com", *recipients: str) -> None:
         content = message if isinstance(message, bytes) else message.as_bytes(policy=SMTP)
-        with smtplib.SMTP("127.0.0.1", self.sink.port, timeout=30) as client:
+        with smtplib.SMTP("127.0.0.1", self.sink.port, timeout=60) as client:
             client.sendmail(sender, recipients or ["you@example.net"], content)
 
     def ask(self, path: str, method: str = "GET", **header: str) -> tuple[HTTPResponse, str]:
         """One request; redirects are not followed."""
-        connection = HTTPConnection(self.page.url.removeprefix("http://").rstrip("/"), timeout=30)
+        connection = HTTPConnection(self.page.url.removeprefix("http://").rstrip("/"), timeout=60)
         connection.request(method, path, headers={name.replace("_", "-"): value for name, value in header.items()})
         answer = connection.getresponse()
         text = answer.read().decode(errors="replace")
@@ -69,3 +72,13 @@ def letter(subject: str = "hello", text: str = "hi\n", html: str = "") -> EmailM
     if html:
         message.add_alternative(html, subtype="html")
     return message
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """The page of what came, over an empty directory."""
+    made = Served(tmp_path / "mail")
+    try:
+        yield made
+    finally:
+        made.close()

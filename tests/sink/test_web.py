@@ -5,23 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.sink.shown import Served, letter
+from tests.sink.shown import Served, letter, served
+
+__all__ = ["served"]
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(20)
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    made = Served(tmp_path / "mail")
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def test_nothing_came_yet(served: Served) -> None:
@@ -193,7 +185,7 @@ def test_open_pages_hear_of_what_comes(served: Served) -> None:
     ended = threading.Event()
 
     def listen() -> None:
-        with urllib.request.urlopen(f"{served.page.url}events", timeout=30) as stream:
+        with urllib.request.urlopen(f"{served.page.url}events", timeout=60) as stream:
             assert stream.readline() == b"retry: 2000\n"
             began.set()
             for line in stream:

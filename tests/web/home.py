@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.fakes.processes import MAILER, Program, free_port
+from tests.fakes.processes import MAILER, PATIENCE, Program, free_port
 
 
 class Home:
@@ -44,7 +44,7 @@ class Home:
             yield program
 
     def get(self, path: str) -> tuple[int, bytes]:
-        caller = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        caller = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             caller.request("GET", path)
             answer = caller.getresponse()

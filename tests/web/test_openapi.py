@@ -6,30 +6,14 @@ import json
 import subprocess
 from typing import Any
 
-import hypothesis
 import jsonschema
 import pytest
-import schemathesis
 from openapi_spec_validator import validate
-from schemathesis.checks import CHECKS, load_all_checks
 
 from mailer.web.openapi import document
 from mailer.web.table import TABLE
 from tests.fakes.processes import MAILER
 from tests.web.api import MAIL, Api
-
-load_all_checks()
-
-
-@schemathesis.serializer("message/rfc822", "application/x-ndjson")
-def octets(_context: schemathesis.SerializationContext, value: Any) -> bytes:
-    return str(value).encode("utf-8", "surrogatepass")
-
-
-BEYOND = frozenset(
-    {"ignored_auth", "unsupported_method", "positive_data_acceptance", "negative_data_rejection", "use_after_free", "max_response_time"}
-)
-"""What is tried elsewhere (keys), or supposes that a schema says all that makes an address."""
 
 
 @pytest.fixture
@@ -84,29 +68,3 @@ def test_what_it_says_of_a_payload_is_what_is_read(api: Api, spec: dict[str, Any
     for members in ({"subjet": "x"}, {"to_addresses": 7}, {"attachments": [{"name": "a"}]}, {"priority": "urgent"}):
         assert not known.is_valid({**MAIL, **members})
         assert api.send(**members).status_code == 400
-
-
-@pytest.mark.slow
-def test_no_request_that_it_allows_is_a_fault(api: Api, spec: dict[str, Any]) -> None:
-    """Whatever is made of it, right or wrong: the status, the type and the form of the answer are documented, and nothing is a 500."""
-    fuzzed(api, spec, 8)
-
-
-def fuzzed(api: Api, spec: dict[str, Any], examples: int) -> None:
-    """Try so many requests of each endpoint, in each way that there is to make one."""
-    made = schemathesis.openapi.from_dict(spec)
-    made.app = api.app
-    checks = [each for each in CHECKS.get_all() if each.__name__ not in BEYOND]
-    settings = hypothesis.settings(
-        max_examples=examples, deadline=None, database=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
-    )
-    for result in made.get_all_operations():
-        operation = result.ok()
-
-        @hypothesis.given(case=operation.as_strategy())
-        @settings
-        def try_it(case: schemathesis.Case) -> None:
-            case.call_and_validate(headers={"Authorization": f"Bearer {api.shop}"}, checks=checks, base_url="http://localhost")
-
-        try_it()
-    assert not [asked.bug for asked in api.told if asked.bug]

@@ -160,7 +160,10 @@ def test_what_cannot_be_read_is_said(api: Api, browser: Browser, monkeypatch: py
     assert "cannot be read" in answer.text
 
 
-@pytest.mark.parametrize(("name", "kind"), [("style.css", "text/css"), ("door.js", "text/javascript"), ("icon.svg", "image/svg+xml")])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("style.css", "text/css"), ("door.js", "text/javascript"), ("common.js", "text/javascript"), ("icon.svg", "image/svg+xml")],
+)
 def test_what_comes_with_it(browser: Browser, name: str, kind: str) -> None:
     answer = browser.ask(path=f"/static/{name}")
     assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, kind)

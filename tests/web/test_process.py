@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.processes import MAILER, free_port, wait_until
+from mailer.spool.files.store import SpoolDirectory
+from tests.fakes.processes import MAILER, PATIENCE, free_port, wait_until
 
 from .home import Home
 
@@ -27,11 +28,30 @@ def home(tmp_path: Path) -> Home:
 
 
 def test_nobody_listens_before_there_is_a_key(home: Home) -> None:
-    """Not on the loopback either, for other users of the machine are there; the line says what to do."""
-    made = home.mailer("web")
-    assert made.returncode == 78
-    assert made.stderr.count("\n") == 1
-    assert "mailer api key add" in made.stderr
+    """Not on the loopback either, for other users of the machine are there. The log says what to do; then it goes on by itself."""
+    with home.web() as program:
+        program.says('"what":"door"')
+        assert "mailer api key add" in program.said
+        with pytest.raises(ConnectionRefusedError):
+            home.get("/health")
+        program.signal(signal.SIGHUP)
+        program.says('"what":"reloaded"')
+        home.key()
+        program.says('"what":"ready"')
+        assert home.get("/health")[0] == 200
+        assert "there is an API key" in program.said
+        program.signal(signal.SIGTERM)
+        assert program.wait() == 0
+
+
+def test_what_waits_for_a_key_ends_when_it_is_told_to(home: Home) -> None:
+    """And the daemon's log, status and people are told meanwhile, by the note that it leaves in the spool."""
+    with home.web() as program:
+        program.says('"what":"door"')
+        wait_until("the note is there", lambda: b'"door"' in (SpoolDirectory(str(home.spool)).recall("alarms.web") or b""))
+        program.signal(signal.SIGTERM)
+        assert program.wait() == 0
+        assert '"what":"stopping"' in program.said
 
 
 def test_nobody_listens_where_no_door_is(home: Home) -> None:
@@ -68,7 +88,7 @@ def test_it_serves_reloads_and_ends(home: Home) -> None:
         home.write("[api]\nmax_body = 10")
         program.signal(signal.SIGHUP)
         program.says('"what":"reloaded"')
-        caller = http.client.HTTPConnection("127.0.0.1", home.port, timeout=20)
+        caller = http.client.HTTPConnection("127.0.0.1", home.port, timeout=PATIENCE)
         caller.request("POST", "/send_email", b"{" + b" " * 20, {"Authorization": f"Bearer {key}"})
         assert caller.getresponse().status == 413
         caller.close()
@@ -133,7 +153,7 @@ def test_what_was_answered_is_there_after_a_kill(home: Home) -> None:
                     "subject": request_id, "body_plain": "x" * 2000,
                 }
             )  # fmt: skip
-            caller = http.client.HTTPConnection("127.0.0.1", home.port, timeout=20)
+            caller = http.client.HTTPConnection("127.0.0.1", home.port, timeout=PATIENCE)
             with suppress(OSError, http.client.HTTPException):
                 caller.request("POST", "/send_email", body, {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
                 answer = caller.getresponse()

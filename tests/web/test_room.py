@@ -37,6 +37,37 @@ def test_a_body_has_room_for_all_of_it_or_waits() -> None:
     waiting.run(run())
 
 
+def test_a_key_has_half_of_the_room() -> None:
+    """However many bodies it sends: another key's pass those of it that wait, and these have their turn when it has given some back."""
+
+    async def run() -> None:
+        room, order = BodyRoom(1_000_000), list[str]()
+        ends = {name: asyncio.Event() for name in ("a1", "a2", "a3", "b1", "b2")}
+
+        async def one(name: str) -> None:
+            async with room.taking(250_000, name[0]):
+                order.append(name)
+                await ends[name].wait()
+
+        tasks = [asyncio.ensure_future(one(name)) for name in ends]
+        await asyncio.sleep(0.01)
+        assert order == ["a1", "a2", "b1", "b2"]
+        ends["b1"].set()
+        await asyncio.sleep(0.01)
+        assert order[4:] == []
+        ends["a1"].set()
+        await asyncio.sleep(0.01)
+        assert order[4:] == ["a3"]
+        for end in ends.values():
+            end.set()
+        await asyncio.gather(*tasks)
+        assert room.taken == 0
+        async with room.taking(800_000, "a"):  # one may be more than that
+            assert room.taken == 800_000
+
+    waiting.run(run())
+
+
 def test_one_that_is_larger_than_the_room_is_alone() -> None:
     """It is not refused for ever."""
 

@@ -14,6 +14,7 @@ import pytest
 
 from mailer.io import durable
 from mailer.web import send
+from mailer.web.tray import SMALL
 from tests.web.api import MAIL, Api, refused
 
 
@@ -44,14 +45,16 @@ def test_the_stream_and_the_cause_go_into_the_envelope(api: Api) -> None:
     assert api.envelope(api.send(key, fields={"traceparent": "00-x"}).json()["id"]).options == {}
 
 
-def test_it_is_synced_before_it_is_answered(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("octets", [20, SMALL])
+@pytest.mark.parametrize("id", [..., "r"])
+def test_it_is_synced_before_it_is_answered(api: Api, monkeypatch: pytest.MonkeyPatch, octets: int, id: object) -> None:
     """A disk that does not say so is no 202: nothing is queued, and the client may come again."""
 
     def full(_path: str) -> None:
         raise OSError(28, "No space left on device", api.spool.place)
 
     monkeypatch.setattr(durable, "sync_directory", full)
-    answer = api.send()
+    answer = api.send(request_id=id, body_plain="x" * octets)
     message = refused(answer, 503, "try_again")
     assert api.spool.place not in message
     assert "No space" in api.told[-1].reason
@@ -104,7 +107,7 @@ def test_a_key_has_a_quarter_of_the_places(tmp_path: Path, monkeypatch: pytest.M
     api = Api(tmp_path, "[api]\nmax_connections = 16")
     other, most = api.key("other"), 4
     go, begun = threading.Event(), threading.Semaphore(0)
-    plain = send.submit
+    plain, large = send.submit, {**MAIL, "body_plain": "x" * 70 + "\n" * SMALL}
 
     def slow(*args: Any) -> Any:
         begun.release()
@@ -114,7 +117,7 @@ def test_a_key_has_a_quarter_of_the_places(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(send, "submit", slow)
 
     async def many() -> list[Any]:
-        calls = [asyncio.ensure_future(api.asked("POST", "/send_email", json=MAIL, client=f"127.0.0.{n}")) for n in range(1, most + 1)]
+        calls = [asyncio.ensure_future(api.asked("POST", "/send_email", json=large, client=f"127.0.0.{n}")) for n in range(1, most + 1)]
         for _ in range(most):
             await asyncio.to_thread(begun.acquire)
         refused = await api.asked("POST", "/send_email", json=MAIL, client="127.0.1.1")
@@ -158,17 +161,22 @@ def test_two_names_of_one_request_are_refused(api: Api) -> None:
     assert api.ids == []
 
 
-def test_a_death_between_claim_and_rename_loses_nothing(api: Api) -> None:
-    """The process is killed when the request id is claimed and the message has no name yet: the retry has the first ID."""
+@pytest.mark.parametrize("octets", [20, SMALL])
+def test_a_death_between_claim_and_rename_loses_nothing(api: Api, octets: int) -> None:
+    """The process is killed when the request id is claimed and the message has no name yet: the retry has the first ID.
+
+    Whether it is put beside others, or by itself.
+    """
+    text = "x" * octets
     pid = os.fork()
     if not pid:
-        durable.publish = lambda _source, _target: os.kill(os.getpid(), signal.SIGKILL)
-        api.send(request_id="r")
+        durable.sync_directory = lambda _path: os.kill(os.getpid(), signal.SIGKILL)
+        api.send(request_id="r", body_plain=text)
         os._exit(1)
     assert os.waitpid(pid, 0)[1] == signal.SIGKILL
     [written] = Path(api.spool.place).glob("tmp/*")
     assert api.spool.ids("queued") == []
-    answer = api.send(request_id="r").json()
+    answer = api.send(request_id="r", body_plain=text).json()
     assert answer["id"] == written.name
     assert answer["repeat"] is True
     assert api.ids == [written.name]

@@ -40,7 +40,7 @@ async def _keys(config: Config) -> list[Finding]:
     except Problem as problem:
         return [Finding("keys", place_of(config), FAIL, str(problem), "mailer api key list")]
     if not many:
-        text = "there is no API key, and without one mailer web does not start"
+        text = "there is no API key, and mailer web listens nowhere before there is one"
         return [Finding("keys", place_of(config), FAIL, text, "mailer api key add NAME --scope send,status")]
     return [Finding("keys", place_of(config), PASS, f"has {many} API key{'s'[: many != 1]}")]
 

@@ -1,4 +1,4 @@
-// The page asks again by itself, and keeps the focus where it is. Keys: r (ask now), ? (these keys).
+// The page asks again by itself, and keeps the focus where it is. Keys: r (ask now), d (dark or light), ? (these keys).
 "use strict";
 const main = document.getElementById("main");
 const live = document.getElementById("live");
@@ -56,19 +56,6 @@ setTimeout(again, EVERY);
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea")) return;
   if (event.key === "r") refresh();
-  if (event.key === "?") help();
+  if (event.key === "d") switchFace();
+  if (event.key === "?") showKeys([["r", "ask now"]]);
 });
-
-function help() {
-  if (document.querySelector("dialog")) return;
-  const box = document.createElement("dialog");
-  for (const [key, what] of [["r", "ask now"], ["?", "these keys"]]) {
-    const line = document.createElement("p"), name = document.createElement("kbd");
-    name.textContent = key;
-    line.append(name, ` ${what}`);
-    box.append(line);
-  }
-  document.body.append(box);
-  box.addEventListener("close", () => box.remove());
-  box.showModal();
-}

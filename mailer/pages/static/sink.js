@@ -1,4 +1,4 @@
-// The list as it comes in, and the keys: j k (next, previous), o or Enter (open), u (back), # (delete), / (search), ? (this list).
+// The list as it comes in, and the keys: j k (next, previous), o or Enter (open), u (back), # (delete), / (search), d (dark or light), ? (this list).
 "use strict";
 const rows = () => [...document.querySelectorAll("#rows a")];
 const main = document.getElementById("main");
@@ -13,7 +13,7 @@ async function refresh() {
   document.querySelector(".bar #count").textContent = fresh.getElementById("count").textContent;
   document.title = fresh.title;
   const form = document.querySelector(".bar form[method=post]"), newer = fresh.querySelector(".bar form[method=post]");
-  if (form && newer) form.replaceWith(newer); else if (newer) document.querySelector(".bar").append(newer); else form?.remove();
+  if (form && newer) form.replaceWith(newer); else if (newer) document.getElementById("face").before(newer); else form?.remove();
   if (at) rows().find((row) => row.getAttribute("href") === at)?.focus();
 }
 
@@ -52,20 +52,8 @@ document.addEventListener("keydown", (event) => {
     u: () => document.getElementById("back")?.click(),
     "#": () => document.getElementById("delete")?.click(),
     "/": () => { event.preventDefault(); document.getElementById("q")?.focus(); },
-    "?": help,
+    d: switchFace,
+    "?": () => showKeys([["j k", "next, previous message"], ["o", "open it"], ["u", "back to all messages"], ["#", "delete the message"], ["/", "search"]]),
   };
   keys[event.key]?.();
 });
-
-function help() {
-  const box = document.createElement("dialog");
-  for (const [key, what] of [["j k", "next, previous message"], ["o", "open it"], ["u", "back to all messages"], ["#", "delete the message"], ["/", "search"], ["?", "these keys"]]) {
-    const line = document.createElement("p"), name = document.createElement("kbd");
-    name.textContent = key;
-    line.append(name, ` ${what}`);
-    box.append(line);
-  }
-  document.body.append(box);
-  box.addEventListener("close", () => box.remove());
-  box.showModal();
-}

@@ -100,12 +100,19 @@ class Sack:
                     if not claims.add(letter.id, idempotency.path_of(root, letter.request[0], letter.who), letter.due, claim):
                         late.append(at)
             claims.publish()
-        for letter in (self.letters[at] for at in good if self.letters[at].request is None):
-            state = "deferred" if letter.due else "queued"
-            os.rename(f"{root}/tmp/{letter.id}", f"{root}/{state}/{letter.id}")
-            states.add(state)
-        for state in states:
-            durable.sync_directory(f"{root}/{state}")
+        named: list[str] = []
+        try:
+            for letter in (self.letters[at] for at in good if self.letters[at].request is None):
+                state = "deferred" if letter.due else "queued"
+                os.rename(f"{root}/tmp/{letter.id}", f"{root}/{state}/{letter.id}")
+                named.append(f"{root}/{state}/{letter.id}")
+                states.add(state)
+            for state in states:
+                durable.sync_directory(f"{root}/{state}")
+        except OSError:  # an error says that it is not put: as far as nobody has taken it, that is true
+            for name in named:
+                durable.forget(name)
+            raise
         return late
 
     def abandon(self) -> None:
@@ -146,6 +153,10 @@ class Post:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the threads; what they have not begun is not written."""
         self._pool.shutdown(cancel_futures=True)
 
     def refuses(self, problem: Problem) -> bool:

@@ -24,15 +24,16 @@ PORTION = 1000  # datagrams that are heard at once: the daemon has more to do
 _LIMIT = 100  # a socket's path has 108 bytes, unix(7); longer ones go by way of /proc
 
 
-def ring(root: str, id: str) -> bool:
-    """Tell the daemon of the spool at `root` to look at `id`. Whether one was there to hear it.
+def ring(root: str, *ids: str) -> bool:
+    """Tell the daemon of the spool at `root` to look at `ids`. Whether one was there to hear it.
 
-    Never raises: by now the message is on disk, and no trouble with a bell may read as one with the message.
+    Never raises: by now the messages are on disk, and no trouble with a bell may read as one with a message.
     """
     try:
         bell = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
         try:
-            _send(bell, root, id)
+            for id in ids:
+                _send(bell, root, id)
         finally:
             bell.close()
     except BlockingIOError:

@@ -1,0 +1,155 @@
+"""The tray: messages that are handed in by themselves are put together, and each is told what became of it and of no other."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from mailer.config.sections import SubmissionSettings
+from mailer.io import durable
+from mailer.mail.problem import Problem
+from mailer.submit import Submission
+from mailer.web import tray
+from tests.web.api import MAIL, Api
+
+
+def at_once(api: Api, count: int, **members: Any) -> list[Any]:
+    """The answers to so many messages, which are posted at a time; a member may be a function of the number."""
+
+    async def scenario() -> list[Any]:
+        payloads = [{**MAIL, **{name: value(nth) if callable(value) else value for name, value in members.items()}} for nth in range(count)]
+        return await asyncio.gather(*(api.asked("POST", "/send_email", json=payload) for payload in payloads))
+
+    return asyncio.run(scenario())
+
+
+@pytest.fixture
+def portions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many messages were put together, each time; the first portion waits until others have come."""
+    found: list[int] = []
+    plain, lock, first = tray.put_together, threading.Lock(), threading.Semaphore(tray.LANES)
+
+    def counted(messages: Sequence[Any], *more: Any) -> list[Problem | None]:
+        if first.acquire(blocking=False):
+            time.sleep(0.2)
+        with lock:
+            found.append(len(messages))
+        return plain(messages, *more)
+
+    monkeypatch.setattr(tray, "put_together", counted)
+    return found
+
+
+def test_what_comes_meanwhile_is_put_together(api: Api, portions: list[int]) -> None:
+    """All of it is on the disk, each under the ID that its client was told, with the waits of a few."""
+    answers = at_once(api, 40, subject=lambda nth: f"number {nth}", request_id=lambda nth: f"r{nth}" if nth % 2 else None)
+    assert {answer.status_code for answer in answers} == {202}
+    assert sorted(answer.json()["id"] for answer in answers) == api.ids
+    for nth, answer in enumerate(answers):
+        assert f"number {nth}\r\n".encode() in api.spool.content(answer.json()["id"])
+    assert sum(portions) == 40
+    assert len(portions) < 20
+
+
+def test_one_that_is_wrong_stops_no_other(api: Api, portions: list[int]) -> None:
+    """A refusal and a conflict are of their own message; so is a fault of ours."""
+    api.sent(request_id="r3", subject="another")
+    answers = at_once(
+        api,
+        20,
+        request_id=lambda nth: f"r{nth}",
+        to_addresses=lambda nth: ["no address"] if nth == 5 else MAIL["to_addresses"],
+    )
+    wrong = {nth: answer.status_code for nth, answer in enumerate(answers) if answer.status_code != 202}
+    assert wrong == {3: 409, 5: 400}
+    assert len(api.ids) == 19
+    assert sum(portions) == 1 + 19
+
+
+def test_a_fault_of_ours_is_told_to_who_met_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are not to wait for ever."""
+    plain = tray.prepare
+
+    def broken(asked: Any, *more: Any) -> Any:
+        if asked.request_id == "r2":
+            raise ZeroDivisionError
+        return plain(asked, *more)
+
+    monkeypatch.setattr(tray, "prepare", broken)
+
+    async def scenario() -> list[Any]:
+        calls = [api.desk.put(lambda nth=nth: _asked(nth)) for nth in range(5)]  # type: ignore[misc]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    found = asyncio.run(scenario())
+    assert [type(one).__name__ for one in found] == ["Prepared", "Prepared", "ZeroDivisionError", "Prepared", "Prepared"]
+    assert api.desk.waiting == 0
+
+
+def _asked(nth: int) -> Submission:
+    return Submission(b"To: anna@example.net\r\n\r\nhello\r\n", sender="shop@example.com", from_header=True, request_id=f"r{nth}")
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_disk_that_fails_is_told_to_all_of_a_portion(api: Api, monkeypatch: pytest.MonkeyPatch, own: bool) -> None:
+    """With request ids and without: nothing is queued, and all may come again."""
+
+    def failing(_path: str) -> None:
+        raise OSError(28, "No space left on device", api.spool.place)
+
+    ids = {"request_id": lambda nth: f"r{nth}"} if own else {}
+    monkeypatch.setattr(durable, "sync_directory", failing)
+    assert {answer.status_code for answer in at_once(api, 12, **ids)} == {503}
+    monkeypatch.undo()
+    assert api.ids == []
+    assert {answer.status_code for answer in at_once(api, 12, **ids)} == {202}
+    assert len(api.ids) == 12
+
+
+def test_what_is_dear_to_make_holds_up_those_behind_it_for_a_portion(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A portion is closed when making it has taken long."""
+    monkeypatch.setattr(tray, "MAKING", -1.0)
+    sizes: list[int] = []
+    plain = tray.put_together
+
+    def counted(messages: Sequence[Any], *more: Any) -> list[Problem | None]:
+        sizes.append(len(messages))
+        return plain(messages, *more)
+
+    monkeypatch.setattr(tray, "put_together", counted)
+    assert {answer.status_code for answer in at_once(api, 12)} == {202}
+    assert max(sizes) == 1
+
+
+def test_who_leaves_is_not_told_and_the_message_is_put(api: Api) -> None:
+    """What was begun is done."""
+
+    async def scenario() -> None:
+        leaving = asyncio.ensure_future(api.desk.put(lambda: _asked(1)))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await api.desk.put(lambda: _asked(2))
+
+    asyncio.run(scenario())
+    api.desk.close()
+    assert len(api.ids) == 2
+
+
+def test_settings_that_are_none_are_told(api: Api) -> None:
+    """Nobody waits for what cannot be."""
+
+    def none() -> SubmissionSettings:
+        raise Problem("there is no place for a spool", "bad-config")
+
+    async def scenario() -> list[Any]:
+        made = tray.Tray(none)
+        found = await asyncio.gather(*(made.hand_in(lambda: _asked(1)) for _ in range(3)), return_exceptions=True)
+        made.close()
+        return found
+
+    assert [getattr(one, "kind", "") for one in asyncio.run(scenario())] == ["bad-config"] * 3
