@@ -206,6 +206,6 @@ def _tls_advice(each: TlsSum) -> str:
 
 def told(reports: Iterable[SumReport], kind: str, is_ours: Callable[[str], bool]) -> Told:
     """What is known of the reports of this kind, those on other domains left out."""
-    meant = [each for each in reports if each.kind == kind and (kind == "tlsrpt" or is_ours(each.domain))]
+    meant = [each for each in reports if each.kind == kind and (each.ours if kind == "tlsrpt" else is_ours(each.domain))]
     troubles = sorted({f"{each.reporter} on the record of {each.domain}: {each.trouble}" for each in meant if each.trouble})
     return Told(len(meant), len({each.reporter for each in meant}), sum(each.bad for each in meant), troubles)
