@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from mailer.aggregate.summary import DAY, DmarcReport, TlsReport, day_of
-from mailer.events import AlarmsOpen, Changed, Corrupt, Heard, Seen, Settled, Standings, Tried
+from mailer.events import AlarmsOpen, Changed, Corrupt, ReportsHeard, Seen, Settled, Standings, Tried
 from mailer.mail.history import LATER, PENDING, UNDELIVERED
 from mailer.spool import first_id
 
@@ -83,7 +83,7 @@ class MemoryRecorder:
                 for key in gone:
                     self.standings.pop(key, None)
 
-            case Heard(reports=reports):
+            case ReportsHeard(reports=reports):
                 for report in reports:
                     self._hear(report)
             case AlarmsOpen(alarms=alarms):
