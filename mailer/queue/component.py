@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.alarms.book import AlarmBook
-from mailer.bounces import Reports, keys
+from mailer.bounces import OwnReports, keys
 from mailer.events import Alarm, Mended
 from mailer.io.component import Component
 from mailer.limits.backoff import Schedule
@@ -341,7 +341,7 @@ def policy_of(
     return Policy(
         Router(sandbox.find if sandbox else find),
         Schedule(retry.schedule, retry.expire, retry.jitter),
-        Reports(
+        OwnReports(
             config.hostname,
             config.postmaster,
             full=bounce.content == "full",

@@ -14,7 +14,7 @@ from mailer.transport.return_path import PLAIN
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mailer.bounces import Reports
+    from mailer.bounces import OwnReports
     from mailer.config.sections import SubmissionSettings
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
@@ -38,7 +38,7 @@ class Policy(NamedTuple):
 
     router: Router
     schedule: Schedule
-    reports: Reports
+    reports: OwnReports
     submission: SubmissionSettings
     signer: Signer | None = None
     """What changes a message last, right before it leaves; None where mail leaves as it is."""
