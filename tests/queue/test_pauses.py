@@ -301,7 +301,7 @@ def test_to_report_on_very_many_recipients_holds_up_nothing(kind: Verdict) -> No
     entry = Entry(letter.id, "queued", letter, 1, History(MANY), 0.0, NOW)
     outcomes = [outcome(to, kind, text=f"{to} is nobody here {WORDS}", hop=HOP) for to in range(MANY)]
     header = b"From: me@example.com\r\n" + b"a:b\r\n" * 60_000 + b"\r\nx\r\n"
-    made: list[Report | None] = []
+    made: list[OwnReport | None] = []
 
     def work() -> None:
         if kind == "defer":
