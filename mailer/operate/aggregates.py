@@ -166,7 +166,7 @@ def _total(heap: Iterable[DmarcSum]) -> int:
 def advice(what: DmarcSource) -> str:
     """What it means that such messages failed, and what to do; "" for what passed."""
     if what.passes:
-        return "" if what.dkim else "not signed: passes by SPF alone, which breaks where mail is forwarded"
+        return "" if what.dkim else "no signature agrees: it passes by SPF alone, which breaks where mail is forwarded"
     if what.override in FORWARDED:
         return "forwarded by somebody, or a mailing list: nothing to do, as long as what you send is signed"
     if what.signed == "pass":
@@ -175,7 +175,10 @@ def advice(what: DmarcSource) -> str:
         return f"sent for {what.path}: if it sends for you, have it sign as {what.author}, with a key that you publish"
     if what.signer and (what.signer == what.author or what.author.endswith(f".{what.signer}")):
         return f"the signature of {what.signer} does not hold: another key is in the DNS, or somebody changes the mail (mailer check)"
-    return "neither signed nor allowed: if it is yours, sign there or send by your relay; if not, it is forged: p=quarantine stops it"
+    forged = (
+        "it is forged, and your policy stops it" if what.disposition in ("quarantine", "reject") else "it is forged: p=quarantine stops it"
+    )
+    return f"neither signed nor allowed: if it is yours, sign there or send by your relay; if not, {forged}"
 
 
 def tls_outcomes(found: Iterable[TlsSum], wanted: str, is_ours: Callable[[str], bool]) -> list[TlsOutcome]:
