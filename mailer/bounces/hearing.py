@@ -19,7 +19,6 @@ from mailer.dsn.reading import read
 from mailer.dsn.reported import ReportKind
 from mailer.events import Alarm, Mended, ReportsHeard, Seen, Tried
 from mailer.io.component import Component
-from mailer.mail.address import domain_of
 from mailer.mail.address_list import in_header
 from mailer.mail.history import LATER
 from mailer.mail.message import Message, header_end
@@ -266,7 +265,7 @@ class ReportHearing(Component):
             if each.plan is None or each.plan.kind not in SUMS:
                 continue
             for loaded in await self._kept.load([each.id]):
-                note = await aggregates.count(loaded.content, each.facts.at, self._status, partial(ours, self._config))
+                note = await aggregates.count(loaded.content, each.facts.at, self._status, aggregates.ours(self._config))
                 state: ReportState = "done" if note["counted"] or note["known"] else "unmatched"
                 settled[each.id] = SettledReport(each.id, state, {"kind": str(each.plan.kind), **note})
         return settled
@@ -351,11 +350,3 @@ def came_to(content: bytes) -> list[str]:
         if name in CAME_TO and len(found) < MOST_FIELDS:
             found += [address for address in in_header(value.decode("utf-8", "replace")[:LONGEST_FIELD]) if "@" in address]
     return found[:MOST_FIELDS]
-
-
-def ours(config: Config, domain: str) -> bool:
-    """Whether a domain is ours, as far as the configuration says, or one below such."""
-    domains = {config.hostname, config.submission.default_domain, domain_of(config.bounce.address), *(key.domain for key in config.dkim)}
-    names = {name.lower().rstrip(".") for name in domains if name}
-    labels = domain.lower().rstrip(".").split(".")
-    return any(".".join(labels[at:]) in names for at in range(len(labels)))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.aggregate.summary import DAY
 from mailer.aggregate.tlsrpt import SUCCESS
-from mailer.check.examine import domains_of
+from mailer.bounces.aggregates import ours
 from mailer.mail.dates import rfc3339
 from mailer.mail.pattern import fits
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mailer.aggregate.summary import DmarcSource
-    from mailer.config import Config
     from mailer.status.api import DmarcSum, SumReport, TlsSum
+
+__all__ = ["Sender", "TlsOutcome", "Told", "advice", "ours", "senders", "tls_outcomes", "told"]
 
 FORWARDED = frozenset({"mailing_list", "forwarded", "trusted_forwarder"})
 
@@ -41,18 +42,6 @@ TLS_ADVICE = {
     "sts-webpki-invalid": "the certificate of mta-sts.{domain} could not be verified",
 }
 """What each failure of RFC 8460 §4.3 asks for."""
-
-
-def ours(config: Config) -> Callable[[str], bool]:
-    """Whether a domain is one that mail is sent from, or one below; "" is none."""
-    own = frozenset(domains_of(config)) | {config.bounce.address.rpartition("@")[2].lower()} - {""}
-
-    def is_ours(domain: str) -> bool:
-        while domain and domain not in own:
-            domain = domain.partition(".")[2]
-        return bool(domain)
-
-    return is_ours
 
 
 class Sender(NamedTuple):
