@@ -64,7 +64,7 @@ def strike(home: Path, spool: Path, id: str, step: str, nth: int) -> bool:
     where = f"after {step} #{nth}"
     home.mkdir()
     world = World(home)
-    shutil.copytree(spool, world.spool)
+    shutil.copytree(spool, world.spool, ignore=shutil.ignore_patterns("doorbell"))
     world.configure(NOBODY, schedule=("1h",), more=MORE)
     victim = Victim([*MAILER, "run", "--once"], home / "trace", env=world.env)
     died = victim.strace("-e", f"trace={step}", "-e", f"inject={step}:signal=KILL:when={nth}").code
