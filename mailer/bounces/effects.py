@@ -57,6 +57,12 @@ class FeedbackRules(NamedTuple):
         return trust == "token" or (trust == "ours" and self.suppress.trust == "message-id")
 
 
+SUMS = frozenset({ReportKind.DMARC, ReportKind.TLSRPT})
+"""What is about no message of ours: its sums are counted."""
+
+COUNTED = "its sums are counted: mailer bounces dmarc and mailer bounces tlsrpt show them"
+
+
 class Consequences(NamedTuple):
     """What follows from one report. `forward` is the address that it goes to, empty for nobody."""
 
@@ -85,7 +91,7 @@ def plan(id: str, report: Report, facts: Facts, match: ReportMatch, rules: Feedb
     done: set[tuple[int, str]] = set()
     for nth, each in enumerate(match.found[:MOST_KEPT]):
         row = _row(id, nth, report, facts, match, each)
-        effect = each.why or match.why or "nothing: it is told and no more"
+        effect = COUNTED if report.kind in SUMS else each.why or match.why or "nothing: it is told and no more"
         if match.sent is not None and each.person is not None and row.makes is not None:
             told = (each.person.position, row.makes)
             again = each.person.status in (row.makes, "complained") or told in done

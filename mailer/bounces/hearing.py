@@ -16,7 +16,6 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.dsn.reading import read
-from mailer.dsn.reported import ReportKind
 from mailer.events import Alarm, Mended, ReportsHeard, Seen, Tried
 from mailer.io.component import Component
 from mailer.mail.address_list import in_header
@@ -30,7 +29,7 @@ from mailer.status.api import StatusError
 from mailer.suppression.api import SuppressionTerms
 
 from . import aggregates, keys
-from .effects import Consequences, FeedbackRules, plan
+from .effects import SUMS, Consequences, FeedbackRules, plan
 from .marking import is_marked, marked
 from .matching import match
 from .reports import EVERYBODY, Quota, report_id, worth_telling
@@ -67,8 +66,6 @@ TOGETHER = 16 << 20  # octets of reports that are in memory at a time, and one m
 LARGEST_HEADER = 65536  # octets of a header that are looked at
 LONGEST_FIELD = 1000  # characters of a field
 MOST_FIELDS = 20  # addresses in the header of a report that say whom it came to
-
-SUMS = frozenset({ReportKind.DMARC, ReportKind.TLSRPT})
 
 CAME_TO = (b"delivered-to", b"x-original-to", b"envelope-to", b"x-envelope-to", b"to")
 
