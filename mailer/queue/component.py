@@ -46,6 +46,7 @@ from .recorder import STANDINGS, DestinationStates
 from .scheduler import QueueLimits, Scheduler
 from .suspension import inherited
 from .tasks import Watchdog
+from .unsubscribing import UnsubscribeLinks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -356,6 +357,7 @@ def policy_of(
         attempt_limit=config.delivery.attempt_limit,
         reactions=reactions,
         sandbox=sandbox,
+        links=UnsubscribeLinks(config.spool, config.submission.public_url),
         returns=returns_of(config, tell, now),
     )
 

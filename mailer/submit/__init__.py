@@ -58,6 +58,7 @@ STEPS: tuple[Step, ...] = (
     steps.check_size,
     steps.check_header,
     steps.address,
+    steps.unsubscribing,
     steps.permit,
 )
 """What is done with mail of our own users, in this order."""
