@@ -89,7 +89,7 @@ class Corrupt(Event):
 
 
 @dataclass(slots=True)
-class Heard(Event):
+class ReportsHeard(Event):
     """A report of another host was read, matched and acted upon: what it says, recipient by recipient. The status has it by then."""
 
     reports: Sequence[HeardReport]

@@ -17,12 +17,14 @@ import os
 import random
 import signal
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer import __version__
 from mailer.alarms.beside import Neighbours
 from mailer.alarms.book import AlarmBook
 from mailer.alarms.component import AlarmComponent
+from mailer.bounces.hearing import ReportHearing
 from mailer.config.advice import closed
 from mailer.config.file import load, load_again
 from mailer.config.secret import check_ancestors
@@ -52,6 +54,7 @@ from mailer.spool.files.store import SpoolDirectory
 from mailer.spool.files.traces import Reloaded, note_reload, noted, now
 from mailer.status import sqlite
 from mailer.status.component import StatusComponent, Sweep
+from mailer.submit import Submission, forward
 from mailer.suppression.component import SuppressionComponent
 from mailer.suppression.sqlite import SqliteSuppression
 from mailer.tracing.component import Traces
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mailer.config import Config
+    from mailer.config.sections import SubmissionSettings
     from mailer.events import DaemonNews
     from mailer.io.component import Component
     from mailer.mail.alarm import AlarmKind
@@ -172,8 +176,8 @@ class Service:
             exporter.journal = lambda: journaling.state
         watching = [] if once else [*self._watch(), webhooks]
         reports = FileReports(directory.root, Reserve(config.submission.min_free_space, config.submission.min_free_inodes))
-        self.reported = asyncio.Event()  # there are new ones
-        receiving = [] if once else self._receive(reports)
+        hearing = self._hearing(reports, suppression, recorder)
+        receiving = [] if once else self._receive(reports, hearing.soon.set)
         return (
             log,
             journaling,
@@ -184,6 +188,7 @@ class Service:
             traces,
             SuppressionComponent(suppression, config, queue.suppressed, recorder.journaled, tell, clock, self.chores, once=once),
             *served,
+            hearing,
             Doorbell(spool, (queue.heard, intake.heard), clock, tell),
             intake,
             self.chores,  # what they do goes on while the queue ends
@@ -194,17 +199,24 @@ class Service:
             ServiceManager(f"delivering from {directory.root}", queue.housekeeping.alive, self.chores),
         )
 
-    def _receive(self, reports: FileReports) -> Sequence[Component]:
+    def _receive(self, reports: FileReports, arrived: Callable[[], object]) -> Sequence[Component]:
         """What takes reports that come back, from mailboxes and at doors."""
         from mailer.reports.component import ReportSources, ReportSweep
         from mailer.smtpd.component import ReportDoors
 
-        config, clock, tell, arrived = self.config, self.clock, self.events.tell, self.reported.set
+        config, clock, tell = self.config, self.clock, self.events.tell
         return (
             ReportSources(config, reports, tell, clock, arrived, random.random),
             ReportDoors(config, reports, tell, clock, self.chores, arrived),
             ReportSweep(config, reports, clock, self.chores, self.sweep.believed),
         )
+
+    def _hearing(self, reports: FileReports, suppression: SqliteSuppression, recorder: Recorder) -> ReportHearing:
+        """What acts upon reports of other hosts, whoever brings them."""
+        about = self.status, partial(sqlite.reader, self.directory.root), self.directory, lambda: recorder.chronicle, _pass_on
+        hearing = ReportHearing(self.config, reports, suppression, *about, self.events.tell, self.clock, self.chores, once=self.once)
+        self.events.listeners.append(hearing)
+        return hearing
 
     def _watch(self) -> Sequence[Component]:
         """What watches for people, who are told; loaded only where it is to run."""
@@ -274,6 +286,11 @@ class Service:
 def _summary(config: Config, spool: FileSpool) -> str:
     relays = ", ".join(f"{relay.name} ({relay.host}:{relay.port})" for relay in config.relays.values()) or "none"
     return f"config={config.path or 'defaults'} spool={spool.place} hostname={config.hostname} relays={relays}"
+
+
+def _pass_on(report: bytes, to: str, settings: SubmissionSettings, now: float, id: str) -> None:
+    """Let the sender of a message have a report of another host about it. Raises `Problem`."""
+    forward(Submission(report, sender="", recipients=[to]), settings, now, id=id)
 
 
 def quieten_collector() -> None:

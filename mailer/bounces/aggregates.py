@@ -10,12 +10,30 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from mailer.aggregate.finding import read
+from mailer.mail.address import domain_of
+from mailer.mail.domain import compared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailer.aggregate.summary import AggregateReport
+    from mailer.config import Config
     from mailer.status.api import StatusRecorder
+
+
+def ours(config: Config) -> Callable[[str], bool]:
+    """Whether a domain is one that mail is sent from, as far as the configuration says, or one below such; "" is none."""
+    said = config.submission
+    addresses = (said.from_address, config.postmaster, config.bounce.address)
+    written = [config.hostname, said.default_domain, *said.masquerade, *(key.domain for key in config.dkim), *map(domain_of, addresses)]
+    own = frozenset(compared(domain) for domain in written if domain)
+
+    def is_ours(domain: str) -> bool:
+        while domain and domain not in own:
+            domain = domain.partition(".")[2]
+        return bool(domain)
+
+    return is_ours
 
 
 async def count(content: bytes, at: float, status: StatusRecorder, ours: Callable[[str], bool]) -> dict[str, object]:

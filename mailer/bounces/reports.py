@@ -1,6 +1,6 @@
 """Reports about mail that was given up, or is late: whether one is due, and what it says.
 
-The queue manager asks `Reports` before it writes down what became of recipients, and puts what it gets through the one door, `submit`,
+The queue manager asks `OwnReports` before it writes down what became of recipients, and puts what it gets through the one door, `submit`,
 under the ID that comes with it. Who gets a report:
 
 - The reverse-path of the message (RFC 5321 §6.1), and no one if that is null. A report has a null reverse-path
@@ -95,7 +95,7 @@ class OwnReport(NamedTuple):
     message: bytes
 
 
-class Reports:
+class OwnReports:
     """The writer of the reports of this host: `hostname` as it is known to others, `postmaster` their author.
 
     With `full`, a report returns the whole message where it may, else its header; what the sender asked for goes before that

@@ -101,6 +101,8 @@ def _for_programs(given: Given, found: Sequence[Sender] | Sequence[TlsOutcome], 
 
 def _cell(value: object) -> object:
     """A value for a spreadsheet; a text that it would take for a formula gets an apostrophe in front."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, dict):
         value = " ".join(f"{name}:{count}" for name, count in value.items())
     elif isinstance(value, list):

@@ -101,7 +101,7 @@ class _Draft:
             priority=self._one("--priority"),
             in_reply_to=self._one("--in-reply-to"),
             references=[id for one in self._all("--references") for id in one.replace("\t", " ").split(" ") if id],
-            unsubscribe=self._all("--list-unsubscribe"),
+            unsubscribe=[each for each in self._all("--list-unsubscribe") if each != "auto"],
             links=[Link(*_pair("--link", "NAME=URL", one)) for one in self._all("--link")],
         )
         for path in given.texts("--attach"):

@@ -33,7 +33,7 @@ COMPOSING = (
 )  # fmt: skip
 """Options that make a message. With one of them standard input is no message, but the text of one, or nothing."""
 
-ALONE = (*COMPOSING, "--priority", "--request-id", "--wait", "--fcc", "--dry-run")
+ALONE = (*COMPOSING, "--priority", "--request-id", "--wait", "--fcc", "--dry-run", "--stream", "--ignore-suppression")
 """The options that are for one message."""
 
 
@@ -121,11 +121,16 @@ def _options(given: Given) -> dict[str, object] | None:
         from mailer.operate.fcc import prepare
 
         prepare(given.path("--fcc"))
-    if not any(given.flag(name) for name in ("--at", "--delay", "--dsn")):
-        return None
-    from .later import asked
+    options: dict[str, object] = {}
+    if "auto" in given.texts("--list-unsubscribe"):
+        options["list_unsubscribe"] = "auto"
+    if given.flag("--ignore-suppression"):
+        options["ignore_suppression"] = True
+    if any(given.flag(name) for name in ("--at", "--delay", "--dsn")):
+        from .later import asked
 
-    return asked(given, time.time())
+        options |= asked(given, time.time()) or {}
+    return options or None
 
 
 def _copy(given: Given, done: Prepared) -> None:
@@ -139,7 +144,7 @@ def _copy(given: Given, done: Prepared) -> None:
 
 def _request(given: Given, settings: SubmissionSettings) -> Submission:
     """A message that the options compose, or a whole one on standard input. Raises `Problem` (usage, bad-message, no-such, io-error)."""
-    if composing := [name for name in given.values if name in COMPOSING]:
+    if composing := [name for name in given.values if name in COMPOSING and given.texts(name) != ["auto"]]:
         from .composed import composed
 
         request = composed(given, settings, composing)
@@ -154,6 +159,7 @@ def _request(given: Given, settings: SubmissionSettings) -> Submission:
     if key is not None and not is_request_id(key):
         raise Problem("--request-id takes 1 to 255 printable characters", "usage")
     request.request_id = key or ""
+    request.stream = given.text("--stream") or ""
     request.priority = queue_priority(given.text("--priority") or request.priority)
     return request
 
@@ -219,8 +225,10 @@ COMMAND = Subcommand(
         Option("--header", metavar="'NAME: VALUE'", help="compose: one more header field", repeat=True),
         Option("--in-reply-to", metavar="ID", help="compose: the Message-ID that this answers"),
         Option("--references", metavar="IDS", help="compose: those of the thread, oldest first", repeat=True),
-        Option("--list-unsubscribe", metavar="URI", help="compose: how to leave the list, https://… (by one click) or mailto:…",
-               repeat=True),
+        Option("--list-unsubscribe", metavar="URI", help="compose: how to leave the list, https://… (by one click) or mailto:…; auto, "
+               "also with a whole message: a link to our own page, for one recipient and his stream", repeat=True),
+        Option("--stream", metavar="NAME", help="the kind of mail that it is, which one can leave; without it, what List-Id names"),
+        Option("--ignore-suppression", help="send it also to who is on the suppression list"),
         Option("--from-json", metavar="FILE", help="compose: all of it from an object of JSON; - for standard input"),
         Option("--priority", metavar="WORD", words=("high", "normal", "low"),
                help="high, normal or low, in the queue and to the reader; composed mail can be highest or "

@@ -54,6 +54,16 @@ def duration(value: object) -> float:
     return seconds
 
 
+def public_url(value: object) -> str:
+    """The address of our pages as others reach them: ``https://HOST``, perhaps with a path, and nothing behind it. RFC 8058 §3.1"""
+    url = text(value).rstrip("/")
+    host, _, path = url.removeprefix("https://").partition("/")
+    fit = url.isascii() and url.isprintable() and len(url) <= 500 and not any(char in url for char in " <>\"'\\?#@,")
+    if not url.startswith("https://") or not host or not fit or "//" in path:
+        raise ValueError(f'{written(value)} is no address of pages; write "https://mail.example.com"')
+    return url
+
+
 def size(value: object) -> int:
     """Bytes, from ``"25MB"`` (25,000,000), ``"25MiB"`` (26,214,400) or a whole number of bytes."""
     octets = value if isinstance(value, int) and not isinstance(value, bool) else int(_measure(value, BYTES))

@@ -20,7 +20,7 @@ from .reported import Reported
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOOKED = 4_000_000  # octets of the part that are read field by field
+LOOKED = 2_500_000  # octets of the part that are read field by field
 RECIPIENTS = 10_000  # of a report; what is beyond is counted
 DIAGNOSTIC = 500  # characters
 ADDRESS = 320  # characters; RFC 5321 §4.5.3.1 has 64 and 255

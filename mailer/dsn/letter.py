@@ -7,6 +7,7 @@ words of their own or under none. What stands there is the sender's, and nothing
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from .parts import RETURNED
@@ -20,6 +21,8 @@ LINES = 1500  # that are looked at
 EARLY = 25  # characters of a line within which it says that the message follows, where it has no rule
 NEAR = 40  # lines within which a header shows that it is one
 
+REPLY = re.compile(r"(?<![\w.:/-])[45][0-5]\d[ \-][ ]?(?:#?[45]\.\d{1,3}\.\d{1,3}|[A-Za-z<\"'(])|(?<![\w.])[45]\.\d{1,3}\.\d{1,3}(?!\.?\d)")
+"""A reply of a host, or an enhanced code of a failure."""
 _SURE = re.compile(
     r"[>| \t]{0,4}(?:Received|Return-Path|Message-ID|X-[\w-]{1,40}|DKIM-Signature|MIME-Version|Delivered-To|Content-Type): ?\S",
     re.IGNORECASE,
@@ -60,6 +63,21 @@ class ReportLetter:
                 break
         self.lines = lines[:end]
         self.header = _quoted(lines, end)
+
+    @cached_property
+    def fails(self) -> list[bool]:
+        """Whether each line says that mail failed."""
+        return [vocabulary().failed.stands_in(said) for said in self.words]
+
+    @cached_property
+    def waits(self) -> list[bool]:
+        """Whether each line says that mail is late."""
+        return [vocabulary().delayed.stands_in(said) for said in self.words]
+
+    @cached_property
+    def replies(self) -> list[bool]:
+        """Whether each line has a reply code."""
+        return [bool(REPLY.search(line)) for line in self.lines]
 
 
 def _is_header(lines: list[str], at: int) -> bool:

@@ -19,7 +19,7 @@ from mailer.mail.text import readable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST = 12_000_000  # octets of a message
+MOST = 10_500_000  # octets of a message
 PARTS = 500
 HEADER = 256 * 1024  # octets
 RETURNED = 64 * 1024  # octets of the header of the message that came back
@@ -60,13 +60,30 @@ class MimePart(NamedTuple):
 _NAMED = re.compile(r';\s*(?:file)?name\*?\s*=\s*(?:"([^"]{0,300})"|([^\s;"]{1,300}))', re.IGNORECASE)
 
 
+class IndexedHeader(Message):
+    """The header of a message in which many fields are looked for: it is divided once."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self, header: bytes, rest: bytes) -> None:
+        super().__init__(header, rest)
+        self._found: dict[bytes, list[bytes]] = {}
+        for name, field in self.fields():
+            self._found.setdefault(name, []).append(field)
+
+    def values(self, name: bytes) -> Iterator[str]:
+        """The unfolded values of the fields called `name` (lower case), as `Message` has them."""
+        for field in self._found.get(name, ()):
+            yield field.partition(b":")[2].replace(b"\r\n", b"").decode("utf-8", "replace").strip()
+
+
 class Parts:
     """A message in its parts: `data` is the normalised message, `header` the message's own header."""
 
     def __init__(self, content: bytes) -> None:
         self.data = normalise(without_preface(content[:MOST]).lstrip(b"\r\n") or b"\r\n")
         root = Entity.within(self.data, 0, len(self.data))
-        self.header = bounded(root.header)
+        self.header = IndexedHeader(bounded(root.header).header, b"")
         self.type = (self.header.value(b"content-type") or "")[:FIELD]
         self.kind = self.type.partition(";")[0].strip().lower()
         self.all = [*self._walk(root, "text/plain", "", 0)]

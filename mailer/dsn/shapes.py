@@ -24,7 +24,7 @@ from . import automatic
 from .classes import class_of, classify
 from .delivery_status import address_of, code_in, enhanced_in, judged, one_line
 from .feedback_report import recipients_in
-from .letter import ReportLetter, addresses
+from .letter import REPLY, ReportLetter, addresses
 from .parts import FIELD, decoded
 from .phrases import words
 from .reported import Reported, ReportKind
@@ -42,9 +42,6 @@ MORE = 6  # where it may be anybody
 AROUND = 6  # lines below an address that may tell its reason
 SECTION = 900  # characters of a letter that tell the reason for all
 
-_REPLY = re.compile(
-    r"(?<![\w.:/-])[45][0-5]\d[ \-][ ]?(?:#?[45]\.\d{1,3}\.\d{1,3}|[A-Za-z<\"'(])|(?<![\w.])[45]\.\d{1,3}\.\d{1,3}(?!\.?\d)"
-)
 _HELPERS = frozenset({
     "postmaster", "abuse", "support", "helpdesk", "help", "mailer-daemon", "hostmaster",
     "webmaster", "admin", "administrator", "noc", "security", "info-help",
@@ -134,10 +131,10 @@ def _is_report(header: Message, subject: str, letter: ReportLetter, *, encloses:
     if name == "delivered" and vocabulary_.subjects.begins(subject):
         return False
     signs += 2 * bool(name) + (not known and bool(name) and vocabulary_.subjects.begins(subject))
-    heading = any(vocabulary_.failed.stands_in(said) or vocabulary_.delayed.stands_in(said) for said in letter.words)
+    heading = any(letter.fails) or any(letter.waits)
     if known and null and not heading:
         heading = classify(0, "", _section(letter)).name in _PLAIN
-    reply = any(_REPLY.search(line) for line in letter.lines)
+    reply = any(letter.replies)
     signs += 2 * heading + reply + encloses
     if not known and _is_of_people(header):
         return False
@@ -188,7 +185,7 @@ def _is_late(subject: str, letter: ReportLetter) -> bool:
     """Whether it is still tried: the subject says so, or the letter does and nothing in both says that it is over."""
     vocabulary_ = vocabulary()
     name = vocabulary_.subjects.first(subject)[1]
-    late = any(vocabulary_.delayed.stands_in(said) for said in letter.words)
+    late = any(letter.waits)
     if name == "delayed":
         return True
     if not late:
@@ -237,13 +234,13 @@ def _elsewhere(header: Message, letter: ReportLetter, returned: bytes) -> list[s
         return for_whom
     domain = address_of((header.value(b"from") or "")[:FIELD]).rpartition("@")[2]
     heading = False
-    for line, said in zip(letter.lines, letter.words, strict=False):
+    for number, line in enumerate(letter.lines):
         name = line.strip(" \t<>*-:'\"")
         if heading and name and " " not in name and name.isascii() and domain and len(name) <= 64:
             mine = [address for address in for_whom if address.lower().startswith(f"{name.lower()}@")]
             return mine[:1] or [f"{name}@{domain}"]
-        if said.strip():
-            heading = vocabulary().failed.stands_in(said) and line.rstrip().endswith(":")
+        if line.strip():
+            heading = letter.fails[number] and line.rstrip().endswith(":")
     return []
 
 
@@ -263,7 +260,7 @@ def _weighed(header: Message, letter: ReportLetter, for_whom: set[str], failed_f
     found: list[Weighed] = []
     heading = -100
     for number, line in enumerate(letter.lines):
-        fails = vocabulary().failed.stands_in(letter.words[number]) if letter.words[number] != " " else False
+        fails = letter.fails[number]
         if fails:
             heading = number
         if "@" not in line:
@@ -307,7 +304,7 @@ def _of_place(line: str, each: Mention) -> int:
         weight += 4
     else:
         weight += _label(before)
-    if after.lstrip(">\"'` ").startswith((":", "...", "(", "…", " -")) or _REPLY.search(after[:100]):
+    if after.lstrip(">\"'` ").startswith((":", "...", "(", "…", " -")) or REPLY.search(after[:100]):
         weight += 1
     return weight
 
@@ -343,7 +340,7 @@ def _against(address: str, line: str, each: Mention) -> int:
 
 
 def _fails_below(letter: ReportLetter, number: int) -> bool:
-    return any(vocabulary().failed.stands_in(said) for said in letter.words[number + 1 : number + 3])
+    return any(letter.fails[number + 1 : number + 3])
 
 
 def _is_summed_up(letter: ReportLetter, number: int) -> bool:
@@ -357,7 +354,7 @@ def _is_summed_up(letter: ReportLetter, number: int) -> bool:
 
 def _has_reason(letter: ReportLetter, number: int) -> bool:
     """Whether this line or one of the next has a reply code."""
-    return any(_REPLY.search(line) for line in letter.lines[number : number + 4])
+    return any(letter.replies[number : number + 4])
 
 
 # What it says of him
@@ -375,7 +372,7 @@ def _reported(letter: ReportLetter, places: Sequence[Weighed], whole: str, *, la
 
 
 def _tells(said: str) -> bool:
-    return bool(_REPLY.search(said)) or classify(0, "", said).name != "other"
+    return bool(REPLY.search(said)) or classify(0, "", said).name != "other"
 
 
 def _beside(letter: ReportLetter, place: Weighed) -> str:
@@ -401,7 +398,7 @@ def _beside(letter: ReportLetter, place: Weighed) -> str:
 
 def _section(letter: ReportLetter) -> str:
     """The lines of the letter that tell a reason: those with a reply code, then those that say that mail failed, and what follows these."""
-    coded = [line.strip() for line in letter.lines if _REPLY.search(line)]
+    coded = [line.strip() for line, reply in zip(letter.lines, letter.replies, strict=True) if reply]
     return " ".join(coded)[:SECTION] or " ".join(line.strip() for line in letter.lines if line.strip())[: 2 * SECTION]
 
 

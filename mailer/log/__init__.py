@@ -21,7 +21,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from mailer.events import AlarmBegun, AlarmOver, Changed, Corrupt, Daemon, DeadLetter, DoorNews, Event, Requested, Seen, Settled, Tried
+from mailer.events import (
+    AlarmBegun,
+    AlarmOver,
+    Changed,
+    Corrupt,
+    Daemon,
+    DeadLetter,
+    DoorNews,
+    Event,
+    ReportsHeard,
+    Requested,
+    Seen,
+    Settled,
+    Tried,
+)
 from mailer.io.component import Component
 from mailer.mail.dates import rfc3339
 from mailer.mail.history import RECIPIENT_STATUS
@@ -304,6 +318,26 @@ def _dead_letter(event: DeadLetter) -> dict[str, object]:
     return {"event": "dead-letter", "queue": event.queue, "message_id": _cut(event.message_id) or None, "reason": _cut(event.reason)}
 
 
+def _heard(event: ReportsHeard) -> dict[str, object]:
+    first = event.reports[0] if event.reports else None
+    if first is None:
+        return {"event": "report", "kind": "none"}
+    return {
+        "event": "report",
+        "report": first.id,
+        "source": _cut(first.source),
+        "kind": first.kind,
+        "trust": first.trust,
+        "id": first.message or None,
+        "to": _cut(first.recipient) or None,
+        "recipients": len(event.reports),
+        "enhanced_code": first.status or None,
+        "class": first.class_ or None,
+        "reply": _cut(first.diagnostic) or None,
+        "effect": _cut(first.effect) or None,
+    }
+
+
 def _requested(event: Requested) -> dict[str, object]:
     return {
         "event": "request",
@@ -328,6 +362,7 @@ EVENTS: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, object]]
     Daemon: ("info", _daemon),
     DeadLetter: ("warning", _dead_letter),
     DoorNews: ("info", _door),
+    ReportsHeard: ("info", _heard),
     Requested: ("info", _requested),
 }
 """Each event's level, and what makes its line. An event without an entry is a bug, and told as one."""

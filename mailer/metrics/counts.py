@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from mailer.events import AlarmBegun, Seen, Tried
+from mailer.dsn.reported import ReportKind
+from mailer.events import AlarmBegun, ReportsHeard, Seen, Tried
 from mailer.mail.alarm import AlarmKind
 from mailer.mail.history import RECIPIENT_STATUS
 
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.queue.destination import Destination
 
+REPORTS = tuple(map(str, ReportKind))
+TRUSTS = ("token", "ours", "none")  # as in `mailer.bounces.matching`
+
 HOSTS = 50  # rows, where nothing else is configured
 
 
 class Counts:
-    """A listener that counts: messages that were `seen`, outcomes of recipients by verdict, why they failed, alarms by what they are about.
+    """A listener that counts: messages that were `seen`, outcomes of recipients by verdict, why they failed, alarms by what they are about,
+    and `reports` of other hosts by kind and trust.
 
     What concerns one host is in the rows of `hosts`; `sessions` is told by the pool. `ready`: the daemon delivers.
     """
@@ -37,6 +42,7 @@ class Counts:
         self.outcomes = dict.fromkeys(RECIPIENT_STATUS, 0)
         self.failures = dict.fromkeys(KINDS, 0)
         self.alarms = dict.fromkeys(get_args(AlarmKind), 0)
+        self.reports = dict.fromkeys(((kind, trust) for kind in REPORTS for trust in TRUSTS), 0)
         self.hosts = Hosts(most, relays or {})
         self.sessions = Sessions(self.hosts)
         self._deliveries = Deliveries(self.hosts)
@@ -53,6 +59,10 @@ class Counts:
             self.seen += 1
         elif isinstance(event, AlarmBegun):
             self.alarms[event.alarm.kind] = self.alarms.get(event.alarm.kind, 0) + 1
+        elif isinstance(event, ReportsHeard):
+            for report in event.reports:
+                if not report.nth and (report.kind, report.trust) in self.reports:
+                    self.reports[report.kind, report.trust] += 1
 
     def limited(self, destination: Destination) -> None:
         """Count that a rate of ours keeps mail of `destination` waiting."""

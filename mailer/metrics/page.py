@@ -103,6 +103,10 @@ class Figures(Collector):
             "what",
             counts.alarms.copy().items(),
         )
+        reports = CounterMetricFamily("mailer_reports", "Reports of other hosts that were acted upon.", labels=["kind", "trust"])
+        for labels, many in counts.reports.copy().items():
+            reports.add_metric(labels, many)
+        yield reports
         open_now = Counter(alarm.kind for alarm in self.alarms())
         yield _labelled(
             GaugeMetricFamily,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.aggregate.summary import DAY
 from mailer.aggregate.tlsrpt import SUCCESS
-from mailer.check.examine import domains_of
+from mailer.bounces.aggregates import ours
 from mailer.mail.dates import rfc3339
 from mailer.mail.pattern import fits
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mailer.aggregate.summary import DmarcSource
-    from mailer.config import Config
     from mailer.status.api import DmarcSum, SumReport, TlsSum
+
+__all__ = ["Sender", "TlsOutcome", "Told", "advice", "ours", "senders", "tls_outcomes", "told"]
 
 FORWARDED = frozenset({"mailing_list", "forwarded", "trusted_forwarder"})
 
@@ -41,18 +42,6 @@ TLS_ADVICE = {
     "sts-webpki-invalid": "the certificate of mta-sts.{domain} could not be verified",
 }
 """What each failure of RFC 8460 §4.3 asks for."""
-
-
-def ours(config: Config) -> Callable[[str], bool]:
-    """Whether a domain is one that mail is sent from, or one below; "" is none."""
-    own = frozenset(domains_of(config)) | {config.bounce.address.rpartition("@")[2].lower()} - {""}
-
-    def is_ours(domain: str) -> bool:
-        while domain and domain not in own:
-            domain = domain.partition(".")[2]
-        return bool(domain)
-
-    return is_ours
 
 
 class Sender(NamedTuple):
@@ -166,7 +155,7 @@ def _total(heap: Iterable[DmarcSum]) -> int:
 def advice(what: DmarcSource) -> str:
     """What it means that such messages failed, and what to do; "" for what passed."""
     if what.passes:
-        return "" if what.dkim else "not signed: passes by SPF alone, which breaks where mail is forwarded"
+        return "" if what.dkim else "no signature agrees: it passes by SPF alone, which breaks where mail is forwarded"
     if what.override in FORWARDED:
         return "forwarded by somebody, or a mailing list: nothing to do, as long as what you send is signed"
     if what.signed == "pass":
@@ -175,7 +164,10 @@ def advice(what: DmarcSource) -> str:
         return f"sent for {what.path}: if it sends for you, have it sign as {what.author}, with a key that you publish"
     if what.signer and (what.signer == what.author or what.author.endswith(f".{what.signer}")):
         return f"the signature of {what.signer} does not hold: another key is in the DNS, or somebody changes the mail (mailer check)"
-    return "neither signed nor allowed: if it is yours, sign there or send by your relay; if not, it is forged: p=quarantine stops it"
+    forged = (
+        "it is forged, and your policy stops it" if what.disposition in ("quarantine", "reject") else "it is forged: p=quarantine stops it"
+    )
+    return f"neither signed nor allowed: if it is yours, sign there or send by your relay; if not, {forged}"
 
 
 def tls_outcomes(found: Iterable[TlsSum], wanted: str, is_ours: Callable[[str], bool]) -> list[TlsOutcome]:
@@ -206,6 +198,6 @@ def _tls_advice(each: TlsSum) -> str:
 
 def told(reports: Iterable[SumReport], kind: str, is_ours: Callable[[str], bool]) -> Told:
     """What is known of the reports of this kind, those on other domains left out."""
-    meant = [each for each in reports if each.kind == kind and (kind == "tlsrpt" or is_ours(each.domain))]
+    meant = [each for each in reports if each.kind == kind and (each.ours if kind == "tlsrpt" else is_ours(each.domain))]
     troubles = sorted({f"{each.reporter} on the record of {each.domain}: {each.trouble}" for each in meant if each.trouble})
     return Told(len(meant), len({each.reporter for each in meant}), sum(each.bad for each in meant), troubles)

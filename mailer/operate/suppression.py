@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
     from mailer.suppression.api import SuppressionChange, SuppressionDone, SuppressionList
+    from mailer.suppression.unsubscribe import UnsubscribeToken
 
 TOGETHER = 2000  # entries of one transaction: others write in between
 TOLD = 20  # rows of a file that are told one by one
@@ -84,6 +85,14 @@ def reason(text: str) -> Reason:
     if found is None:
         raise Problem(f"there is no reason {text[:40]!r}; there are {', '.join(REASONS)}", "usage")
     return found
+
+
+async def unsubscribed(entries: SuppressionList, token: UnsubscribeToken, now: float) -> None:
+    """Let an address leave a stream, as its link says. Durable when this returns; however often it is asked for, it is one entry."""
+    entry = SuppressionEntry(
+        written(token.address), scope_of(token.stream), Reason.UNSUBSCRIBE, source="page", evidence=token.message, at=now, by="recipient"
+    )
+    await entries.add([entry])
 
 
 async def remove(

@@ -14,7 +14,7 @@ reload replaces it.
 `fairness`      whose turn it is at a destination       `newcomers`     hosts that have not answered yet
 `due`           what waits on disk                      `admission`     what may be in memory
 `suspension`    pauses and outages                      `connectivity`  a machine without a network
-`suppressed`    who is not to be mailed
+`suppressed`    who is not to be mailed                 `unsubscribing` the link with which one leaves a stream
 `invariants`    nothing is stuck, nothing fills up      `alarms`        trouble of ours that mail meets
 `clock_step`    somebody has set the clock              `fuses`         one submitter hands in too much
 `folding`       equal mail becomes one message          `digest`        that message

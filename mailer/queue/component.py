@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.alarms.book import AlarmBook
-from mailer.bounces import Reports, keys
+from mailer.bounces import OwnReports, keys
 from mailer.events import Alarm, Mended
 from mailer.io.component import Component
 from mailer.limits.backoff import Schedule
@@ -46,6 +46,7 @@ from .recorder import STANDINGS, DestinationStates
 from .scheduler import QueueLimits, Scheduler
 from .suspension import inherited
 from .tasks import Watchdog
+from .unsubscribing import UnsubscribeLinks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -341,7 +342,7 @@ def policy_of(
     return Policy(
         Router(sandbox.find if sandbox else find),
         Schedule(retry.schedule, retry.expire, retry.jitter),
-        Reports(
+        OwnReports(
             config.hostname,
             config.postmaster,
             full=bounce.content == "full",
@@ -356,6 +357,7 @@ def policy_of(
         attempt_limit=config.delivery.attempt_limit,
         reactions=reactions,
         sandbox=sandbox,
+        links=UnsubscribeLinks(config.spool, config.submission.public_url),
         returns=returns_of(config, tell, now),
     )
 

@@ -14,7 +14,7 @@ from mailer.transport.return_path import PLAIN
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mailer.bounces import Reports
+    from mailer.bounces import OwnReports
     from mailer.config.sections import SubmissionSettings
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .scheduler import Scheduler
     from .signing import Signer
     from .tasks import Tasks
+    from .unsubscribing import UnsubscribeLinks
 
 
 class Policy(NamedTuple):
@@ -38,7 +39,7 @@ class Policy(NamedTuple):
 
     router: Router
     schedule: Schedule
-    reports: Reports
+    reports: OwnReports
     submission: SubmissionSettings
     signer: Signer | None = None
     """What changes a message last, right before it leaves; None where mail leaves as it is."""
@@ -48,6 +49,8 @@ class Policy(NamedTuple):
     """What refusals lead to, and whether a message may leave now; it knows the terms of all destinations."""
     sandbox: Diversion | None = None
     """Whose mail goes another way than its address says; None where mail is live."""
+    links: UnsubscribeLinks | None = None
+    """What writes links to unsubscribe into mail that is to have one."""
     attempt_limit: float = 4 * 3600.0
     """Seconds after which an attempt without progress is broken off."""
     returns: ReturnPaths = PLAIN

@@ -26,6 +26,7 @@ from .admission import LONG, ORDINARY
 from .attempt import Attempt, Job
 from .scheduler import CONGESTED
 from .tasks import Progress
+from .unsubscribing import wants_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -194,7 +195,7 @@ class MessageLoader:
         if outcomes:
             self._over(attempt, outcomes)
             return
-        if policy.signer and entry.ready and entry.total <= LARGE:
+        if policy.signer and entry.ready and entry.total <= LARGE and not wants_link(entry.envelope):
             attempt.signing = policy.signer.ahead(content, now)
         self._route(context, attempt, now)
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from mailer.events import Heard, Seen, Standings
+from mailer.events import ReportsHeard, Seen, Standings
 from mailer.spool.api import Done, Drop, End, GiveBack
 from mailer.status.standing import Standing
 
@@ -83,7 +83,7 @@ class Recorder:
 
     def told(self, event: Event) -> None:
         """Take note of an event; it is written with the next batch."""
-        if isinstance(event, Heard):  # whoever acts upon reports has had it written
+        if isinstance(event, ReportsHeard):  # whoever acts upon reports has had it written
             return
         if not (self._events or self._leases):
             self._schedule()

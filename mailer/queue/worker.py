@@ -20,6 +20,7 @@ from mailer.transport.verdict import Unsigned, stops_all, unsigned
 
 from . import age
 from .tasks import Progress
+from .unsubscribing import wants_link
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,7 +160,7 @@ class Worker(Progress):
         try:
             content = at_once(self.settler.take(attempt))
             if content is not None:
-                if context.policy.signer is not None or job.route.author or job.route.instead:
+                if context.policy.signer is not None or job.route.author or job.route.instead or wants_link(attempt.entry.envelope):
                     content = _signed(context, job, content)
                 self._next = _load(context, job, content)
                 return
@@ -183,6 +184,8 @@ class Worker(Progress):
                     content = await aside(partial(relayed, content, author))
                 if instead:
                     content = await aside(partial(diverted, content, _names(job)))
+                if wants_link(job.attempt.entry.envelope):
+                    content = await aside(partial(_linked, context, job, content))
                 if context.policy.signer is not None:
                     content = await context.policy.signer.sign_apart(content, context.clock.now())
                 return _load(context, job, content)
@@ -333,7 +336,16 @@ def _signed(context: Context, job: Job, content: bytes) -> bytes:
         content, ahead = relayed(content, job.route.author), None  # what was signed ahead is another message
     if job.route.instead:
         content, ahead = diverted(content, _names(job)), None
+    if wants_link(job.attempt.entry.envelope):
+        content, ahead = _linked(context, job, content), None
     return content if signer is None else signer.sign(content, context.clock.now(), ahead)
+
+
+def _linked(context: Context, job: Job, content: bytes) -> bytes:
+    """The content with the link to unsubscribe of its one recipient. Raises `Unsigned`."""
+    if context.policy.links is None or len(job.recipients) != 1:
+        raise Unsigned("it is to have a link to unsubscribe, which is for one recipient")
+    return context.policy.links.written(content, job.attempt.entry.envelope, job.recipients[0])
 
 
 def _has_rule(context: Context, job: Job, outcome: Outcome) -> bool:

@@ -222,7 +222,10 @@ class TlsSum(NamedTuple):
 
 
 class SumReport(NamedTuple):
-    """An aggregate report that was counted: `kind` is dmarc or tlsrpt; times are in seconds since the epoch. The rest: `DmarcReport`."""
+    """An aggregate report that was counted: `kind` is dmarc or tlsrpt; times are in seconds since the epoch. The rest: `DmarcReport`.
+
+    `ours` is whether it was about a domain of ours when it came.
+    """
 
     kind: str
     reporter: str
@@ -234,6 +237,7 @@ class SumReport(NamedTuple):
     policy: str
     bad: int
     trouble: str
+    ours: bool
 
 
 Counted = Literal["new", "known", "full"]

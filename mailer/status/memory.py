@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from mailer.aggregate.summary import DAY, DmarcReport, TlsReport, day_of
-from mailer.events import AlarmsOpen, Changed, Corrupt, Heard, Seen, Settled, Standings, Tried
+from mailer.events import AlarmsOpen, Changed, Corrupt, ReportsHeard, Seen, Settled, Standings, Tried
 from mailer.mail.history import LATER, PENDING, UNDELIVERED
 from mailer.spool import first_id
 
@@ -54,7 +54,7 @@ class MemoryRecorder:
         self.standings: dict[str, Standing] = {}
         self.heard: dict[tuple[str, int], HeardReport] = {}
         self.open: list[OpenAlarm] = []
-        self.aggregates: dict[tuple[object, ...], tuple[AggregateReport, float]] = {}
+        self.aggregates: dict[tuple[object, ...], tuple[AggregateReport, float, bool]] = {}
 
     # What is told
 
@@ -83,7 +83,7 @@ class MemoryRecorder:
                 for key in gone:
                     self.standings.pop(key, None)
 
-            case Heard(reports=reports):
+            case ReportsHeard(reports=reports):
                 for report in reports:
                     self._hear(report)
             case AlarmsOpen(alarms=alarms):
@@ -171,13 +171,14 @@ class MemoryRecorder:
             found += [PutOff(id, each.domain, each.cause) for each in people if each.status == "deferred" and each.cause is not None]
         return Page(found)
 
-    async def count(self, reports: Sequence[AggregateReport], at: float, _ours: Callable[[str], bool]) -> list[Counted]:
+    async def count(self, reports: Sequence[AggregateReport], at: float, ours: Callable[[str], bool]) -> list[Counted]:
         """Keep what others report, each report once; returns what became of each. There is room for all."""
         became: list[Counted] = []
         for report in reports:
             key = (type(report), report.reporter, report.report_id, getattr(report, "domain", ""), report.begin)
             became.append("known" if key in self.aggregates else "new")
-            self.aggregates.setdefault(key, (report, at))
+            domains = [report.domain] if isinstance(report, DmarcReport) else [what.domain for what in report.counts]
+            self.aggregates.setdefault(key, (report, at, any(map(ours, domains))))
         return became
 
     async def forget(self, before: float) -> int:
@@ -191,7 +192,7 @@ class MemoryRecorder:
             for known in (self.records, self.attempts, self.dialogs, self.submitters):
                 known.pop(id, None)
         first = int(before // DAY)
-        self.aggregates = {key: (report, at) for key, (report, at) in self.aggregates.items() if day_of(report.begin, report.end) >= first}
+        self.aggregates = {key: kept for key, kept in self.aggregates.items() if day_of(kept[0].begin, kept[0].end) >= first}
         gone = set(old)
         self.heard = {key: each for key, each in self.heard.items() if each.message not in gone and (each.message or each.at >= before)}
         return len(old)
@@ -219,12 +220,12 @@ def _had(recipient: RecipientRecord) -> RecipientRecord:
     return recipient._replace(status="sent", code=0, enhanced_code="", reply="", cause=None, besides="")
 
 
-def _sum_report(report: AggregateReport, at: float) -> SumReport:
+def _sum_report(report: AggregateReport, at: float, ours: bool) -> SumReport:
     if isinstance(report, DmarcReport):
         kind, domain, policy, trouble = "dmarc", report.domain, report.policy, report.trouble
     else:
         kind, domain, policy, trouble = "tlsrpt", "", "", ""
-    return SumReport(kind, report.reporter, report.report_id, domain, report.begin, report.end, at, policy, report.bad, trouble)
+    return SumReport(kind, report.reporter, report.report_id, domain, report.begin, report.end, at, policy, report.bad, trouble, ours)
 
 
 class MemoryReader:
@@ -328,7 +329,7 @@ class MemoryReader:
     def dmarc_sums(self, day: int) -> Iterator[DmarcSum]:
         """What others have counted of mail in a domain's name, on this day and later, by day; of whatever domain."""
         found: Counter[tuple[int, str, str, DmarcSource]] = Counter()
-        for each, _ in self._kept.aggregates.values():
+        for each, *_ in self._kept.aggregates.values():
             if isinstance(each, DmarcReport):
                 for what, count in each.counts.items():
                     found[day_of(each.begin, each.end), each.domain, each.reporter, what] += count
@@ -337,7 +338,7 @@ class MemoryReader:
     def tls_sums(self, day: int) -> Iterator[TlsSum]:
         """What others have counted of sessions with the hosts of a domain, on this day and later, by day; of whatever domain."""
         found: Counter[tuple[int, str, TlsResult]] = Counter()
-        for each, _ in self._kept.aggregates.values():
+        for each, *_ in self._kept.aggregates.values():
             if isinstance(each, TlsReport):
                 for what, count in each.counts.items():
                     found[day_of(each.begin, each.end), each.reporter, what] += count
@@ -346,7 +347,7 @@ class MemoryReader:
     def aggregate_reports(self, since: float) -> Iterator[SumReport]:
         """The reports that were counted and end then or later, newest first."""
         newest = sorted(self._kept.aggregates.values(), key=lambda each: -each[0].end)
-        return (_sum_report(report, at) for report, at in newest if report.end >= since)
+        return (_sum_report(*each) for each in newest if each[0].end >= since)
 
     def _undelivered(self, record: Record, wanted: Filter) -> Iterator[tuple[Place, Undelivered]]:
         for at, each in enumerate(record.recipients):

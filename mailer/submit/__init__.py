@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Step = Callable[[Draft], None]
 
-__all__ = ["STEPS", "Prepared", "Submission", "check_recipient", "prepare", "read_all", "refuse_larger", "submit"]
+__all__ = ["FORWARDING", "STEPS", "Prepared", "Submission", "check_recipient", "forward", "prepare", "read_all", "refuse_larger", "submit"]
 
 STEPS: tuple[Step, ...] = (
     steps.check_size,
@@ -58,9 +58,23 @@ STEPS: tuple[Step, ...] = (
     steps.check_size,
     steps.check_header,
     steps.address,
+    steps.unsubscribing,
     steps.permit,
 )
 """What is done with mail of our own users, in this order."""
+
+
+FORWARDING: tuple[Step, ...] = (
+    steps.check_size,
+    steps.check_options,
+    steps.normalise,
+    steps.check_header,
+    people.identity,
+    people.recipients,
+    people.sender,
+    steps.address,
+)
+"""What is done with a report of another host that its message's sender gets: nothing is written into it but line ends."""
 
 
 def read_all(fd: int, settings: SubmissionSettings) -> bytes:
@@ -86,7 +100,21 @@ def submit(asked: Submission, settings: SubmissionSettings, now: float, *, id: s
     may be put twice). Raises `Problem`: usage without recipients on the command line, bad-message for whatever is wrong
     with the message, bad-config for aliases that lead nowhere, otherwise as `spool.files.enqueue.put` does.
     """
-    prepared = prepare(asked, settings, now, id=id)
+    return _put(asked, prepare(asked, settings, now, id=id), settings)
+
+
+def forward(asked: Submission, settings: SubmissionSettings, now: float, *, id: str) -> Prepared:
+    """Put a report of another host as it came, under the ID `id`; names of this machine are who the configuration says they are.
+
+    Raises `Problem` as `submit` does.
+    """
+    draft = Draft(asked, settings, now, id)
+    for step in FORWARDING:
+        step(draft)
+    return _put(asked, Prepared(draft), settings)
+
+
+def _put(asked: Submission, prepared: Prepared, settings: SubmissionSettings) -> Prepared:
     envelope = prepared.envelope
     layout.check_space(settings.spool, settings.min_free_space, settings.min_free_inodes, len(prepared.content))
     claim = (asked.request_id, prepared.digest) if asked.request_id else None

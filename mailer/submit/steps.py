@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from mailer.rewriting import Rules
 
 
+LONGEST_LIST = 255  # octets of the name of a list, RFC 2919 §2
+
+
 class Submission:
     """What somebody wants sent.
 
@@ -318,7 +321,7 @@ def address(draft: Draft) -> None:
         subject=shown_subject(draft.message),
         request_id=draft.asked.request_id,
         priority=PRIORITIES[PRIORITIES.index(draft.asked.priority)],  # which was checked
-        submitter=_submitter(draft.asked),
+        submitter=_submitter(draft),
         options=_options(draft),
     )
 
@@ -335,10 +338,43 @@ def permit(draft: Draft) -> None:
             raise Forbidden(f"{who} may not send as {name or 'nobody'}, but as {allowed}; nothing was queued")
 
 
-def _submitter(asked: Submission) -> dict[str, object]:
+def unsubscribing(draft: Draft) -> None:
+    """Refuse a link to unsubscribe where it could lead nowhere, or be somebody else's. Raises `Problem` (bad-message, bad-config).
+
+    RFC 8058 §3: whoever uses it leaves the stream for the recipient whom the message was for, so there is one of each.
+    """
+    options = draft.asked.options
+    if not options or "list_unsubscribe" not in options:
+        return
+    if options["list_unsubscribe"] != "auto":
+        raise Problem("list_unsubscribe is auto, or is not there; nothing was queued", "bad-message")
+    if not draft.settings.public_url:
+        raise Problem("a link to unsubscribe needs submission.public_url, where others reach our pages; nothing was queued", "bad-config")
+    if len(draft.recipients) != 1:
+        raise Problem("a link to unsubscribe is for one recipient: send each his own message; nothing was queued", "bad-message")
+    if not draft.envelope.stream:
+        what = "which the key has (mailer api key add --stream), the message names in List-Id, or --stream says"
+        raise Problem(f"a link to unsubscribe is for a stream, {what}; nothing was queued", "bad-message")
+
+
+def _submitter(draft: Draft) -> dict[str, object]:
+    """Who hands it in, and the stream: what is said, else the list that the message says it is of."""
+    asked = draft.asked
+    stream = asked.stream or _list_of(draft.message)
+    more = {"stream": stream} if stream else {}
     if asked.submitter is not None:
-        return {**asked.submitter.as_submitter(), **({"stream": asked.stream} if asked.stream else {})}
-    return {"uid": (uid := os.getuid()), "principal": f"unix:{uid}"}  # as `Principal.as_submitter` writes it, without an import
+        return {**asked.submitter.as_submitter(), **more}
+    return {"uid": (uid := os.getuid()), "principal": f"unix:{uid}", **more}  # as `Principal.as_submitter` writes it, without an import
+
+
+def _list_of(given: Message) -> str:
+    """The list in List-Id, ``Words <news.example.org>``, in small letters; empty for none, and for what cannot be one. RFC 2919 §3"""
+    if b"list-id" not in given.header.lower():
+        return ""
+    _, _, rest = (given.value(b"list-id") or "").rpartition("<")
+    name, end, _ = rest.partition(">")
+    name = name.strip().lower()
+    return name if end and 0 < len(name) <= LONGEST_LIST and name.isascii() and name.isprintable() and " " not in name else ""
 
 
 def _options(draft: Draft) -> Mapping[str, object] | None:

@@ -11,6 +11,7 @@ gets the reset of a password.
 `sqlite`       entries in ``suppress.sqlite3`` beside the spool
 `schema`       its tables, and the statements about them
 `memory`       entries in memory
+`unsubscribe`  the link with which one recipient leaves a stream, RFC 8058, and what it is sealed with
 `table`        entries as CSV and JSON, in our words and in those of large providers
 `component`    what the daemon does with them
 """

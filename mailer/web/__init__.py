@@ -24,6 +24,7 @@ id, and no second message comes of it.
 `look`          what became of it
 `act`           cancelling and replaying it
 `suppressions`  who is not to be mailed
+`unsubscribe`   the page with which one recipient leaves a stream
 `stream`        events, a page of them or as they happen
 `bell`          which wakes streams when there is something new
 `page`          the page ``/``, for a person

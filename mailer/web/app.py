@@ -29,6 +29,7 @@ from .desk import RETRY, Desk, TooBusy
 from .page import FrontPage
 from .room import BODIES, SMALL, BodyRoom, largest_body
 from .table import TABLE
+from .unsubscribe import UnsubscribePage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -72,7 +73,9 @@ class WebRequest:
 def application(desk: Desk, told: Callable[[WebRequest], object], table: Iterable[WebEndpoint] = TABLE) -> Around:
     """The application (ASGI) over `desk`; `told` hears of each request when it has been answered."""
     table = tuple(table)
-    made = Starlette(routes=[*map(_route, (*table, *FrontPage().endpoints))], exception_handlers={**HANDLERS, Exception: _broken})
+    front = FrontPage()
+    endpoints = (*table, *front.endpoints, *UnsubscribePage(front.pages).endpoints)
+    made = Starlette(routes=[*map(_route, endpoints)], exception_handlers={**HANDLERS, Exception: _broken})
     made.state.desk, made.state.table = desk, table
     return Around(made, desk, told)
 
@@ -176,7 +179,7 @@ class Around:
         if not name or name == "localhost" or name.endswith(".localhost"):
             return bool(name)
         config = self.desk.config
-        if name in (config.api.hosts or (config.hostname.lower(),)):
+        if name in (config.api.hosts or (config.hostname.lower(),)) or name == urlsplit(config.submission.public_url).hostname:
             return True
         try:
             address = ipaddress.ip_address(name)

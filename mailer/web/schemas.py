@@ -46,6 +46,8 @@ def _email() -> Schema:
         "priority": {"type": "string", "enum": ["highest", "high", "normal", "low", "lowest"]},
         "headers": {"type": "object", "additionalProperties": TEXT},
         "attachments": {"type": "array", "items": ref("Attachment")},
+        "list_unsubscribe": {"const": "auto", "description": "a link with which its one recipient leaves the stream of the key (RFC 8058)"},
+        "ignore_suppression": {"type": "boolean", "description": "send it also to who is on the suppression list; needs the scope manage"},
     }
     made = {name: _or_null(each) for name, each in members.items()}
     some = [{"required": [name]} for name in ("from", "from_address")]

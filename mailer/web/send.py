@@ -28,7 +28,7 @@ from .desk import Desk
 from .tray import SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from starlette.requests import Request
 
@@ -125,6 +125,7 @@ class _Sender:
     def submission(self, payload: object, request_id: str) -> Submission:
         """The submission that a payload describes. Raises `ApiRefusal`."""
         settings = self.config.submission
+        payload, options = _apart(payload, self.key)
         try:
             found = Composition.from_payload(payload)
             EmailLimits(settings.max_attachments, settings.max_attachment_size, settings.max_subject_length).check(found)
@@ -138,7 +139,7 @@ class _Sender:
             _count(found, settings)
             return self.made(
                 found.encode(), sender=sender, bcc=found.hidden(), from_header=True, request_id=own or request_id,
-                priority=queue_priority(found.priority),
+                priority=queue_priority(found.priority), options=options,
             )  # fmt: skip
         except EmailError as error:
             raise _refusal(error, payload) from None
@@ -224,6 +225,26 @@ class _Calm:
 
     def settle(self) -> None:
         """Go on."""
+
+
+def _apart(payload: object, key: ApiKey) -> tuple[object, Mapping[str, object]]:
+    """The payload without what is asked beside the message, and that as options. Raises `ApiRefusal`."""
+    if not isinstance(payload, dict) or not ("list_unsubscribe" in payload or "ignore_suppression" in payload):
+        return payload, {}
+    rest = {**payload}
+    options: dict[str, object] = {}
+    link, ignore = rest.pop("list_unsubscribe", None), rest.pop("ignore_suppression", None)
+    if link is not None:
+        if link != "auto":
+            raise ApiRefusal(400, "bad_request", 'list_unsubscribe is "auto", or is not there', "list_unsubscribe")
+        options["list_unsubscribe"] = "auto"
+    if ignore is not None and not isinstance(ignore, bool):
+        raise ApiRefusal(400, "bad_request", "ignore_suppression is true or false", "ignore_suppression")
+    if ignore:
+        if "manage" not in key.scopes:
+            raise ApiRefusal(403, "missing_scope", "this key has no scope manage, which ignore_suppression needs", "ignore_suppression")
+        options["ignore_suppression"] = True
+    return rest, options
 
 
 def suppressed_of(desk: Desk, prepared: Prepared) -> Collection[int]:

@@ -156,3 +156,9 @@ def test_what_webhooks_take_can_be_measured() -> None:
     lines = figures("webhooks.py", "-n=200", "--behind=1000", "--rounds=1", "--still=1")
     for what in ("webhooks, one endpoint, 8 at a time", "webhooks / bare posts", "memory of a sender with 1,000 events behind"):
         assert any(what in line for line in lines), lines
+
+
+def test_how_fast_reports_are_read_can_be_measured() -> None:
+    """reports.py reads the samples, and holds them against the goal."""
+    lines = figures("reports.py", "--seconds=0.1", "--rounds=1")
+    assert any("mailer / the goal" in line for line in lines), lines

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.bounces import Reports, due_report, report_id
+from mailer.bounces import OwnReports, due_report, report_id
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.history import History
 from mailer.mail.outcome import NOWHERE, Outcome, Verdict
@@ -17,7 +17,7 @@ from mailer.spool.api import Entry
 
 ID = "01JD6Q4Z8K0000000000000000"
 CONTENT = b"From: anna@example.org\r\nSubject: Report\r\n\r\nSecret body\r\n"
-REPORTS = Reports("mail.example.com", "mailer-daemon@mail.example.com")
+REPORTS = OwnReports("mail.example.com", "mailer-daemon@mail.example.com")
 
 
 def outcome(to: int, verdict: Verdict, at: float = 1795227329.0) -> Outcome:
@@ -59,7 +59,7 @@ def test_mail_that_a_program_sent_is_reported() -> None:
 
 def test_reports_can_be_switched_off() -> None:
     """An operator who wants none gets none."""
-    quiet = Reports("mail.example.com", "mailer-daemon@mail.example.com", enabled=False)
+    quiet = OwnReports("mail.example.com", "mailer-daemon@mail.example.com", enabled=False)
     assert quiet.report_for(entry(), [outcome(0, "fail")], CONTENT) is None
 
 
@@ -76,7 +76,7 @@ def test_a_report_is_about_what_failed_now() -> None:
 def test_a_report_returns_the_header_alone_unless_told_otherwise() -> None:
     """The body of a message may be large or private; it goes back only when the operator says so."""
     short = REPORTS.report_for(entry(), [outcome(0, "fail")], CONTENT)
-    whole = Reports("mail.example.com", "p@example.com", full=True).report_for(entry(), [outcome(0, "fail")], CONTENT)
+    whole = OwnReports("mail.example.com", "p@example.com", full=True).report_for(entry(), [outcome(0, "fail")], CONTENT)
     assert short is not None
     assert whole is not None
     assert b"Secret body" not in short.message

@@ -74,7 +74,7 @@ def test_sums_as_json(office: Office, shell: Shell) -> None:
         {"domain": "example.com", "author": "example.com", "source": "192.0.2.1", "messages": 2, "passed": 2, "dkim": 0, "spf": 2,
          "dispositions": {"none": 2}, "signer": "esp.example", "path": None, "override": None, "reporters": ["r.example"],
          "first_day": day, "last_day": day, "ours": True,
-         "advice": "not signed: passes by SPF alone, which breaks where mail is forwarded"}
+         "advice": "no signature agrees: it passes by SPF alone, which breaks where mail is forwarded"}
     ]  # fmt: skip
 
 
@@ -118,5 +118,5 @@ def test_each_failure_has_a_remedy() -> None:
     failed = DmarcSource("example.com", "192.0.2.1", "none", dkim=False, spf=False)
     ways: list[dict[str, Any]]
     ways = [{}, {"override": "mailing_list"}, {"signer": "a.example", "signed": "pass"}, {"path": "a.example", "allowed": "pass"},
-            {"signer": "example.com", "signed": "fail"}]  # fmt: skip
+            {"signer": "example.com", "signed": "fail"}, {"disposition": "reject"}]  # fmt: skip
     assert len({advice(failed._replace(**way)) for way in ways} - {""}) == len(ways)

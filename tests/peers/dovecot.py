@@ -1,4 +1,4 @@
-"""A whole Dovecot: LMTP into Maildirs, submission that hands on to another peer, and passwords for Postfix."""
+"""A whole Dovecot: LMTP into Maildirs, which IMAP and POP3 show, submission that hands on to another peer, and passwords for Postfix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .mailboxes import Mailboxes
 from .root import Root
 
 CONFIGURATION = """\
-protocols = lmtp submission
+protocols = lmtp submission imap pop3
 hostname = dovecot.example
 listen = 127.0.0.1
 base_dir = /run/dovecot
@@ -71,6 +71,24 @@ service lmtp {{
     ssl = yes
   }}
 }}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+    ssl = yes
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+    ssl = yes
+  }}
+}}
 service submission-login {{
   inet_listener submission {{
     port = {submission}
@@ -99,7 +117,7 @@ class Dovecot:
 
     def __init__(self, home: Path, chain: Path, auth_port: int, relay_port: int) -> None:
         self.root = Root(home / "root")
-        self.ports = {door: free_port() for door in ("plain", "implicit", "submission", "submissions")}
+        self.ports = {door: free_port() for door in ("plain", "implicit", "submission", "submissions", "imap", "imaps", "pop3", "pop3s")}
         self.ports |= {"starttls": self.ports["plain"], "auth": auth_port}
         self.root.write("etc/chain.pem", chain.read_text()).chmod(0o600)
         self.root.write("etc/dovecot/users", "".join(f"{user}:{{PLAIN}}{PASSWORD}:::::\n" for user in (*READERS, *LATER)), "dovecot").chmod(

@@ -50,7 +50,7 @@ SAMPLES = PLACE / "samples"
 FETCHED = {
     "exim": DEBIAN / "usr/sbin/exim4",
     "opensmtpd": DEBIAN / "usr/sbin/smtpd",
-    "dovecot": DEBIAN / "usr/sbin/dovecot",
+    "dovecot": DEBIAN / "usr/lib/dovecot/imap-login",
     "microsocks": PROXIES / "usr/bin/microsocks",
     "tinyproxy": PROXIES / "usr/bin/tinyproxy",
     "promtool": PROMTOOL / "usr/bin/promtool",
@@ -73,7 +73,12 @@ FETCHED = {
 """What tells that a peer is there."""
 
 # Each line is fetched by itself: what is in two of them may exclude each other.
-PACKAGES = ("exim4-daemon-heavy", "opensmtpd dash", "dovecot-lmtpd dovecot-submissiond", "sasl2-bin libsasl2-modules")
+PACKAGES = (
+    "exim4-daemon-heavy",
+    "opensmtpd dash",
+    "dovecot-lmtpd dovecot-submissiond dovecot-imapd dovecot-pop3d",
+    "sasl2-bin libsasl2-modules",
+)
 CALLING = "cron at bsd-mailx s-nail mutt git git-email php-cli logwatch libmime-lite-perl"
 CALLING_ALONE = "mdadm"  # it would bring udev, and with that half of systemd, of which it needs nothing
 PROXYING = ("microsocks", "tinyproxy-bin")  # they stand on libc alone

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from mailer.alarms.book import AlarmBook
-from mailer.bounces import Reports
+from mailer.bounces import OwnReports
 from mailer.config.sections import SubmissionSettings
 from mailer.dsn.fields import Kind
 from mailer.events import Alarm, Event, Mended
@@ -222,7 +222,7 @@ class Post:
         policy = Policy(
             Router(self._find),
             Schedule([60.0, 300.0], expire),
-            Reports("host.example", "postmaster@host.example"),
+            OwnReports("host.example", "postmaster@host.example"),
             SubmissionSettings(spool=self.spool.root, hostname="host.example"),
         )
         self.manager = QueueManager(

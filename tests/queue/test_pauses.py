@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mailer.alarms.book import AlarmBook
-from mailer.bounces import Report, Reports
+from mailer.bounces import OwnReport, OwnReports
 from mailer.config import load
 from mailer.dkim.sign import sign
 from mailer.dkim.verify import claims
@@ -296,12 +296,12 @@ def test_to_look_through_a_large_message_holds_up_nothing(content: bytes, offers
 @pytest.mark.parametrize("kind", ["fail", "expire", "defer"])
 def test_to_report_on_very_many_recipients_holds_up_nothing(kind: Verdict) -> None:
     """Each with a reply of its own, and the header of a message that has a large one."""
-    reports = Reports("host.example", "postmaster@host.example")
+    reports = OwnReports("host.example", "postmaster@host.example")
     letter = envelope(*people("refused", MANY))
     entry = Entry(letter.id, "queued", letter, 1, History(MANY), 0.0, NOW)
     outcomes = [outcome(to, kind, text=f"{to} is nobody here {WORDS}", hop=HOP) for to in range(MANY)]
     header = b"From: me@example.com\r\n" + b"a:b\r\n" * 60_000 + b"\r\nx\r\n"
-    made: list[Report | None] = []
+    made: list[OwnReport | None] = []
 
     def work() -> None:
         if kind == "defer":

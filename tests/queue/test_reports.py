@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailer.bounces import Reports
+from mailer.bounces import OwnReports
 from mailer.events import Alarm
 from mailer.mail.outcome import Cause, Outcome
 from mailer.queue import settle
@@ -30,7 +30,7 @@ def post(tmp_path: Path) -> Post:
 
 def warning(post: Post, after: float = 4 * HOUR, **more: object) -> Post:
     """Senders are warned `after` so many seconds. Reports wait at a gate, where they can be looked at."""
-    post.change(reports=Reports("host.example", "postmaster@host.example", delay_warning=after, **more))  # type: ignore[arg-type]
+    post.change(reports=OwnReports("host.example", "postmaster@host.example", delay_warning=after, **more))  # type: ignore[arg-type]
     post.courier.script["a@example.com"] = ["defer"]
     return post
 

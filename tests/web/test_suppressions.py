@@ -48,7 +48,7 @@ def test_a_key_with_a_stream_speaks_for_that_alone(api: Api, keeper: str, news: 
         ("DELETE", f"/suppressions/{ANN}?scope=receipts"),
         ("GET", "/suppressions?scope=*"),
     ):
-        refused(api.ask(method, path, news), 403, "forbidden")
+        refused(api.ask(method, path, news), 403, "forbidden", member="scope")
     api.ask("PUT", "/suppressions/bob@example.org", keeper)
     assert [each["address"] for each in api.ask("GET", "/suppressions", news).json()] == [ANN]
     operator = api.key("boss", "suppress", "operator", stream="news")

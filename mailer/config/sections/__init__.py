@@ -186,6 +186,7 @@ ADDRESS = Kind("address", values.address)
 KEPT = Kind("list of name", values.kept)
 ALIASES = Kind("table of addresses", values.aliases)
 AUTHORS = Kind("table of addresses", values.authors)
+PUBLIC_URL = Kind("url", values.public_url)
 PATH = Kind("path", values.path)
 OPTIONAL_PATH = Kind("path", values.optional_path)
 SANDBOX_MODE = Kind("live | trap | redirect | allowlist", values.sandbox_mode, words=values.SANDBOX_MODES)
@@ -269,6 +270,12 @@ class SubmissionSection(Section, header="[submission]"):
         "Whether a message is refused instead of mended: lines too long, octets that do not say what they are, fields that stand twice, "
         "addresses without a comma between them.",
         False,
+    )
+    public_url = Setting(
+        PUBLIC_URL,
+        "Where others reach the doors of the kind web, by HTTPS: links to unsubscribe lead there, to /u/ below it.",
+        "",
+        example="https://mail.example.com",
     )
     max_header_size = Setting(SIZE, "The largest header that a message may have.", "1MB")
     min_free_space = Setting(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from mailer.spool.files.store import SpoolDirectory
 
+    from ..api import StatusReader
     from ..view import View
     from .damage import DatabaseHealth
     from .writer import SqliteRecorder
@@ -36,6 +37,13 @@ def view(spool: SpoolDirectory) -> View:
 
     spool.check_readable()
     return View(spool, Reader(spool.beside(NAME)))
+
+
+def reader(root: str) -> StatusReader:
+    """What reads the status of the spool at `root`, beside the daemon that writes it; for one thread."""
+    from .reader import Reader
+
+    return Reader(f"{root}/{NAME}")
 
 
 def health(root: str) -> DatabaseHealth:

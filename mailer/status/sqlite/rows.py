@@ -26,7 +26,7 @@ from ..standing import FOREVER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mailer.events import AlarmsOpen, Corrupt, Event, Heard, Standings
+    from mailer.events import AlarmsOpen, Corrupt, Event, ReportsHeard, Standings
     from mailer.mail.alarm import OpenAlarm
     from mailer.mail.envelope import Envelope
     from mailer.mail.history import Status
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..standing import Standing
     from ..story import HeardReport
 
-    Other = Corrupt | Standings | AlarmsOpen | Heard
+    Other = Corrupt | Standings | AlarmsOpen | ReportsHeard
     """Events that are about something else than messages on their way."""
 
 KEPT = 60_000  # rows in arrears: some 20,000 messages that were delivered to one recipient each, and some 50 MB

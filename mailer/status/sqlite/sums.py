@@ -53,7 +53,7 @@ TLS_SUMS = (
     "SELECT day, reporter, domain, policy, result, host, reason, sessions FROM tlsrpt_rows WHERE day >= ? ORDER BY day, domain, reporter"
 )
 REPORTS = """
-SELECT kind, reporter, report_id, domain, begin_time, end_time, received_time, policy, bad, trouble
+SELECT kind, reporter, report_id, domain, begin_time, end_time, received_time, policy, bad, trouble, ours
     FROM aggregate_reports WHERE end_time >= ? ORDER BY end_time DESC, kind, reporter, report_id, domain
 """
 
@@ -125,9 +125,10 @@ def tls_sum(row: Sequence[object]) -> TlsSum:
 
 def report(row: Sequence[object]) -> SumReport:
     """A row of `REPORTS`. Raises `BadRow`."""
-    kind, reporter, report_id, domain, begin, end, received, policy, bad, trouble = row
+    kind, reporter, report_id, domain, begin, end, received, policy, bad, trouble, ours = row
     words = _text(kind), _text(reporter), _text(report_id), _text(domain)
-    return SumReport(*words, _time(begin), _time(end), _time(received), _text(policy), _number(bad), _text(trouble))
+    times = _time(begin), _time(end), _time(received)
+    return SumReport(*words, *times, _text(policy), _number(bad), _text(trouble), bool(_number(ours)))
 
 
 def _text(value: object) -> str:

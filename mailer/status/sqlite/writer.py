@@ -28,7 +28,7 @@ from contextlib import closing, contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-from mailer.events import AlarmsOpen, Corrupt, Heard, Standings
+from mailer.events import AlarmsOpen, Corrupt, ReportsHeard, Standings
 from mailer.mail.principal import from_key
 from mailer.spool import first_id, is_id
 
@@ -152,7 +152,7 @@ class SqliteRecorder:
         news = rows.gather(events)
         if len(news) > BUSY:
             news = [item for item in news if item.entry.history.outcomes or item.entry.state != "queued"]
-        others = [event for event in events if isinstance(event, Corrupt | Standings | AlarmsOpen | Heard)]
+        others = [event for event in events if isinstance(event, Corrupt | Standings | AlarmsOpen | ReportsHeard)]
         if sum([item.entry.history.count for item in news]) > HEAVY:
             await self._apart(lambda: self._take_all(rows.portions(news, HEAVY), others))
         else:
@@ -386,7 +386,7 @@ class SqliteRecorder:
                     _put_standings(db, event)
                 elif isinstance(event, AlarmsOpen):
                     _put_alarms(db, event)
-                elif isinstance(event, Heard):
+                elif isinstance(event, ReportsHeard):
                     _put_reports(db, event)
                 elif is_id(event.id):
                     _lose(db, event)
@@ -477,7 +477,7 @@ def _put_alarms(db: sqlite3.Connection, event: AlarmsOpen) -> None:
     db.executemany(PUT_ALARM, [rows.alarm(alarm, event.at) for alarm in event.alarms])
 
 
-def _put_reports(db: sqlite3.Connection, event: Heard) -> None:
+def _put_reports(db: sqlite3.Connection, event: ReportsHeard) -> None:
     db.executemany(PUT_REPORT, [rows.heard(each) for each in event.reports])
     db.executemany(MARK, [rows.marked(each) for each in event.reports if each.makes])
 

@@ -1,0 +1,113 @@
+"""What is heard back of a message: the token it leaves with, the report that comes to that, and everything that follows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from mailer.suppression.sqlite import SqliteSuppression
+from tests.bounces.letters import away, dsn, feedback
+from tests.journey.world import Kept, Sink, World
+
+BOUNCE = '[bounce]\naddress = "bounces@here.example"\n'
+SUPPRESS = '[suppress]\nautomatic = "always"\n'
+
+
+def delivered(world: World, *, more: str = BOUNCE + SUPPRESS + "[journal]\nkeep = true\n") -> tuple[str, Kept, Sink]:
+    """A message that a host has taken, its ID and what the host got."""
+    sink = world.sink()
+    world.configure(sink, more=more)
+    world.daemon()
+    id = world.send("you@example.net")
+    return id, sink.received(1)[0], sink
+
+
+def recipient(world: World, id: str) -> dict[str, Any]:
+    """What the first recipient of the message is now."""
+    found: dict[str, Any] = world.status(id)["recipients"][0]
+    return found
+
+
+def events(world: World) -> list[dict[str, Any]]:
+    """The journal."""
+    return [json.loads(line) for line in world.mailer("events", "--json", "--since", "1h").out.splitlines()]
+
+
+def suppressed(world: World) -> list[tuple[str, str, str, str]]:
+    """Who is not mailed any more: address, scope, reason and evidence."""
+    found = asyncio.run(SqliteSuppression(str(world.spool)).listing())
+    return [(entry.address, entry.scope, entry.reason, entry.evidence) for entry in found]
+
+
+def ingest(world: World, report: bytes) -> None:
+    done = world.mailer("bounces", "ingest", input=report)
+    assert done.code == 0, done
+
+
+def test_a_bounce_is_known_again_by_the_token_that_its_message_left_with(world: World) -> None:
+    """The recipient is bounced, with the reply; suppressed; told in journal and story; and the sender gets the report as it came."""
+    id, kept, sink = delivered(world)
+    assert kept.sender.startswith(f"bounces+{id.lower()}-0-")
+    assert kept.sender.endswith("@here.example")
+    report = dsn(kept.sender)
+    ingest(world, report)
+    world.until("it has bounced", lambda: recipient(world, id)["status"] == "bounced")
+    assert recipient(world, id)["reply"] == "no such user"
+    assert recipient(world, id)["enhanced_code"] == "5.1.1"
+    assert world.status(id)["status"] == "sent"
+    forwarded = sink.received(2)[1]
+    assert forwarded.sender == ""
+    assert forwarded.recipients == ["me@here.example"]
+    assert forwarded.content.endswith(report)
+    [bounced] = [event for event in events(world) if event["type"] == "bounced"]
+    assert (bounced["message"], bounced["to"], bounced["class"]) == (id, "you@example.net", "unknown-user")
+    story = json.loads(world.mailer("explain", id, "--json").out)
+    [heard] = story["heard"]
+    assert (heard["trust"], heard["kind"], heard["effect"]) == ("token", "bounce", "bounced, and not mailed any more")
+    shown = world.mailer("explain", id).out
+    assert "What came back" in shown
+    assert "proved by the token" in shown
+    assert suppressed(world) == [("you@example.net", "*", "hard", id)]
+    [row] = [json.loads(line) for line in world.mailer("bounces", "--json").out.splitlines()]
+    assert (row["id"], row["status"]) == (id, "bounced")
+
+
+def test_a_complaint_makes_its_recipient_complained(world: World) -> None:
+    """A sparse one, with the token alone: there was one recipient. Its sender is not bothered with it."""
+    id, kept, sink = delivered(world)
+    ingest(world, feedback("fbl@here.example", mail_from=kept.sender))
+    world.until("it has complained", lambda: recipient(world, id)["status"] == "complained")
+    assert [event["type"] for event in events(world) if event["type"] in ("bounced", "complained")] == ["complained"]
+    assert len(sink.kept) == 1
+    assert [reason for _, _, reason, _ in suppressed(world)] == ["complaint"]
+
+
+def test_an_automatic_answer_reaches_the_sender_and_changes_nothing(world: World) -> None:
+    """It is no bounce, whoever is named in it."""
+    id, kept, sink = delivered(world)
+    answer = away(kept.sender)
+    ingest(world, answer)
+    assert sink.received(2)[1].content.endswith(answer)
+    assert recipient(world, id)["status"] == "sent"
+
+
+def test_a_report_that_nothing_proves_changes_nothing(world: World) -> None:
+    """It is listed, and no more: anybody can write to a bounce address."""
+    id, _, sink = delivered(world)
+    ingest(world, dsn("bounces@here.example"))
+    world.until("it is listed", lambda: "unmatched" in world.mailer("bounces", "reports").out)
+    assert recipient(world, id)["status"] == "sent"
+    assert len(sink.kept) == 1
+
+
+def test_a_report_that_waited_without_a_daemon_is_acted_upon(world: World) -> None:
+    """`mailer run --once` acts upon it, too."""
+    sink = world.sink()
+    world.configure(sink, more=BOUNCE)
+    id = world.send("you@example.net")
+    assert world.once().code == 0
+    [kept] = sink.received(1)
+    ingest(world, dsn(kept.sender))
+    assert world.once().code == 0
+    assert recipient(world, id)["status"] == "bounced"
