@@ -21,6 +21,7 @@ from mailer.metrics.readers import Readers
 from mailer.neighbour import Given, Neighbour
 from mailer.net import broker
 from mailer.spool.files.batch import Post
+from mailer.submit.together import WRITERS
 
 from .figures import AmqpFigures, page
 from .results import Results
@@ -103,7 +104,7 @@ class AmqpProcess(Neighbour):
     async def _visit(self) -> None:
         """One visit, with the configuration that holds now. Raises `Problem` where the broker cannot be had, or is lost."""
         settings, tell = self.config.submitting, self.events.tell
-        with Post(settings.spool, sacks=LANES) as post:
+        with Post(settings.spool, WRITERS, LANES) as post:
             results = Results(journal_of(self.directory), self.config.amqp, tell, self.clock) if self.config.amqp.events else None
             visit = Visit(self.config, Taker(settings, post), results, self.figures, tell, self.clock)
             await visit.run(self.changed, lambda: self.tell("ready", ", ".join(self.config.amqp.queues)))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from .steps import Prepared
 
+WRITERS = 2  # threads that sync the messages of a door that has several sacks at a time: more take the interpreter from one another
+
 
 class Ready(NamedTuple):
     """A message that can be put: `who` has submitted it, where that is another than the user of this process."""

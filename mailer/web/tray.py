@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mailer.mail.problem import Problem
 from mailer.spool.files.batch import Post
 from mailer.submit import prepare
-from mailer.submit.together import Ready, put_together
+from mailer.submit.together import WRITERS, Ready, put_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 SMALL: Final = 32_768  # octets of a body that goes by the tray
 LANES: Final = 4  # one makes messages while others wait for the disk
-WRITERS: Final = 2  # threads that sync a portion: more take the interpreter from one another
 PORTION: Final = 64  # messages
 MAKING: Final = 0.02  # seconds after which a portion is closed
 
