@@ -68,11 +68,33 @@ class Understood(NamedTuple):
         }
 
 
-def understood(content: bytes, named: Callable[[str], Sequence[str]]) -> Understood:
-    """How the report `content` is read, and which message it is about, by its Message-ID; `named` has the IDs of those of that name."""
+def understood(content: bytes, facts: Facts, config: Config, named: Callable[[str], Sequence[str]]) -> Understood:
+    """How the report `content` is read, which came as `facts` say, and which message it is about: by its token, its ENVID or Message-ID.
+
+    `named` has the IDs of the messages of a name, an ID among them.
+    """
     report = read(content)
-    found = named(report.message_id) if "@" in report.message_id else ()
-    return Understood(report, found[0] if len(found) == 1 else "")
+    ids = (*_marked(content, facts, report, config), *((report.envid,) if is_id(report.envid.upper()) else ()))
+    for name in (*ids, *((report.message_id,) if "@" in report.message_id else ())):
+        if len(found := named(name)) == 1:
+            return Understood(report, found[0])
+    return Understood(report, "")
+
+
+def _marked(content: bytes, facts: Facts, report: Report, config: Config) -> Iterator[str]:
+    """The IDs in the tokens that stand in the report; none where the key that signs them may not be read."""
+    from mailer.bounces import keys
+    from mailer.dsn.return_token import find
+    from mailer.reports.selecting import addressed
+
+    address = config.bounce.address
+    try:
+        secrets = keys.secrets_of(keys.read(keys.place(config))) if address else ()
+    except Problem:
+        return
+    for path in (facts.recipient, addressed(content, address).recipient, *report.paths):
+        if (mark := find(path, address, secrets)) is not None:
+            yield mark.id
 
 
 def ingest(root: str, content: bytes, facts: Facts, keep: Reserve, wait: Callable[[float], None] = time.sleep) -> str:
