@@ -75,6 +75,7 @@ TITLES = {
     4954: "SMTP Service Extension for Authentication",
     5034: "The Post Office Protocol (POP3) Simple Authentication and Security Layer (SASL) Authentication Mechanism (2007)",
     5248: "A Registry for SMTP Enhanced Mail System Status Codes",
+    5297: "Synthetic Initialization Vector (SIV) Authenticated Encryption Using the Advanced Encryption Standard (AES) (2008)",
     5321: "Simple Mail Transfer Protocol",
     5322: "Internet Message Format",
     5429: "Sieve Email Filtering: Reject and Extended Reject Extensions (2009)",

@@ -63,12 +63,6 @@ TAIL = 600.0  # seconds at the end of the journal in which events may be that a 
 MOST_TAIL = 200_000  # events of it that are read
 TOGETHER = 16 << 20  # octets of reports that are in memory at a time, and one more report
 
-<<<<<<< HEAD
-CAME_TO = (b"delivered-to", b"x-original-to", b"envelope-to", b"x-envelope-to", b"to")
-=======
-SUMS = frozenset({ReportKind.DMARC, ReportKind.TLSRPT})
->>>>>>> d0ae40e4 (bounces, cli: the key that signs tokens is replaced by mailer bounces key rotate; a dry run finds its message by the token, too)
-
 
 class _Read(NamedTuple):
     """A report that was read and matched: what follows from it, or the `bug` over which the program stumbled."""
