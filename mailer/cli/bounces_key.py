@@ -5,40 +5,43 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mailer.bounces import keys
 from mailer.config.file import load
 from mailer.mail.dates import rfc3339
+from mailer.operate.bounce_keys import bounce_keys, rotate_bounce_key
 
 from . import OK, show
 from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:
+    from mailer.operate.bounce_keys import BounceKeys
+
     from .options import Given
 
 
 def run(given: Given) -> int:
     """Say since when there are which keys; or replace the present one."""
     config = load(given.text("--config"), given.text("--spool"))
-    path = keys.place(config)
     match given.operands:
         case ["rotate"]:
-            found = keys.rotate(path, time.time(), force=given.flag("--force"))
+            found = rotate_bounce_key(config, time.time(), force=given.flag("--force"))
         case []:
-            found = keys.read(path)
+            found = bounce_keys(config)
         case _:
             raise usage("it takes rotate, or nothing", "bounces key")
     if given.flag("--json"):
-        show.json_line({"file": path, "keys": [{"made_at": rfc3339(key.made), "signs": not at} for at, key in enumerate(found)]})
-        return OK
-    if given.flag("--quiet"):
-        return OK
-    if not found:
-        print(f"There is no key yet: {path} is made when mail leaves with a token for the first time (bounce.address).")
-    for at, key in enumerate(found):
-        print(f"{rfc3339(key.made)}  {'signs' if not at else 'is still known'}")
-    if given.operands:
-        print("Tokens of before are known as long as their key is here. `mailer reload` lets a daemon that runs sign with the new one.")
+        show.json_line(found.as_json())
+    elif not given.flag("--quiet"):
+        _show(found, rotated=bool(given.operands))
     return OK
+
+
+def _show(found: BounceKeys, *, rotated: bool) -> None:
+    if not found.made:
+        print(f"There is no key yet: {found.file} is made when mail leaves with a token for the first time (bounce.address).")
+    for nth, at in enumerate(found.made):
+        print(f"{rfc3339(at)}  {'is still known' if nth else 'signs'}")
+    if rotated:
+        print("Tokens of before are known as long as their key is here. `mailer reload` lets a daemon that runs sign with the new one.")
 
 
 COMMANDS = {
