@@ -15,7 +15,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `suppression` | who is not to be mailed: put on the list, taken off it, asked about, taken over from others |
 | `api_keys` | the keys of programs that use the HTTP API |
 | `events` | what the journal has of mail, chosen and in order |
-| `reports` | reports that came back: taken from whoever brings one, listed, shown |
+| `reports`, `bounce_keys` | reports that came back: taken from whoever brings one, listed, shown; the keys of their tokens |
 | `aggregates` | what others report in sums: who sends in our name, and whether our hosts are reached by TLS |
 | `hooks` | endpoints of webhooks: how each does, and what is wished of it |
 | `oauth` | a refresh token for a relay, by a device code or a redirect |
