@@ -17,7 +17,7 @@ from mailer.mail.problem import Problem, from_os
 from mailer.reports import files
 from mailer.reports.api import STATES, Facts, LoadedReport, ReportRow
 from mailer.reports.configured import source_of, taker_of
-from mailer.reports.sources import Looked, SourceTrouble
+from mailer.reports.sources import MailboxLooked, SourceTrouble
 from mailer.spool import is_id
 from mailer.spool.api import Reserve
 from mailer.spool.files.handover import PAUSES, Unanswered, ask
@@ -140,7 +140,7 @@ def _as_owner(root: str, content: bytes, facts: Facts, keep: Reserve) -> str:
         raise from_os("cannot take the report", error.filename or root, error) from None
 
 
-async def collect(config: Config, name: str, now: Callable[[], float]) -> Looked:
+async def collect(config: Config, name: str, now: Callable[[], float]) -> MailboxLooked:
     """Look into the mailbox `name` of the configuration until there is nothing more; what came of it. Raises `Problem`."""
     section = next((each for each in config.report_sources if each.name.lower() == name.lower()), None)
     if section is None:
@@ -148,11 +148,11 @@ async def collect(config: Config, name: str, now: Callable[[], float]) -> Looked
         raise Problem(f"there is no [[report_source]] {name[:64]!r}; there is {known}", "usage")
     reports = files.FileReports(config.spool, Reserve(config.submission.min_free_space, config.submission.min_free_inodes))
     source, taker = source_of(section, config), taker_of(section, config, reports, now)
-    total = Looked()
+    total = MailboxLooked()
     try:
         while True:
             looked = await source.look(taker)
-            total = Looked(total.taken + looked.taken, total.left + looked.left, total.larger + looked.larger)
+            total = MailboxLooked(total.taken + looked.taken, total.left + looked.left, total.larger + looked.larger)
             if not looked.more:
                 return total
     except SourceTrouble as trouble:

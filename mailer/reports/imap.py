@@ -20,7 +20,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .imap_session import SMALL, ImapSession, quoted, trouble
-from .sources import A_LOOK, REMEMBERED, FetchedMessage, Looked, SourceTrouble, batches
+from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, SourceTrouble, batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +52,7 @@ class ImapSource:
         self.delete = delete
         self.most = most
 
-    async def look(self, taker: ReportTaker) -> Looked:
+    async def look(self, taker: ReportTaker) -> MailboxLooked:
         """See `MailboxSource`."""
         loop = asyncio.get_running_loop()
 
@@ -96,7 +96,7 @@ class ImapLook:
         if self._session is not None:
             self._session.shutdown()
 
-    def run(self) -> Looked:
+    def run(self) -> MailboxLooked:
         """The whole look. Raises `SourceTrouble`, and what `take` and the secret raise."""
         self._session = session = ImapSession(self.source.server)
         try:
@@ -137,12 +137,12 @@ class ImapLook:
     def _keeps(self) -> bool:
         return not self.source.move and not self.source.delete
 
-    def _look(self, session: ImapSession) -> Looked:
+    def _look(self, session: ImapSession) -> MailboxLooked:
         found = self._search(session)
         wanted = found[:A_LOOK]
         sizes = self._sizes(session, wanted)
         larger = [uid for uid in wanted if sizes.get(uid, 0) > self.source.most]
-        total = Looked()
+        total = MailboxLooked()
         before: TakenBatch | None = None
         for names in batches([(str(uid), sizes[uid]) for uid in wanted if 0 <= sizes.get(uid, -1) <= self.source.most]):
             uids = [int(name) for name in names]
@@ -158,7 +158,7 @@ class ImapLook:
             self.mark["highest"] = max(self.mark["highest"], wanted[-1])
         return total._replace(larger=len(larger), more=len(found) > len(wanted))
 
-    def _settle(self, session: ImapSession, batch: TakenBatch, total: Looked) -> Looked:
+    def _settle(self, session: ImapSession, batch: TakenBatch, total: MailboxLooked) -> MailboxLooked:
         """Wait until the reports of a batch are on disk, and let them go where they are to go. Raises `OSError` of our own disk, too."""
         try:
             kept = sorted(int(key) for key in batch.taking.result())
