@@ -17,9 +17,11 @@ from .summary import MOST_COUNT, BadReport, TlsReport, TlsResult, add, domain_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LONGEST = (
-    1 << 20
-)  # octets, unpacked: the whole document is in memory at once, as some fifty times its size at worst; real ones have a few KB
+LONGEST = 1 << 20
+"""Octets, unpacked: the whole document is in memory at once. Real ones have a few KB."""
+
+MOST_VALUES = 50_000
+"""Members and elements, about ten for each failure. While they are made no other thread has its turn, and each takes many octets."""
 
 SUCCESS = "success"
 UNSPECIFIED = "unspecified"
@@ -38,6 +40,8 @@ def read(pieces: Iterable[bytes]) -> TlsReport:
         document += piece
         if len(document) > LONGEST:
             raise BadReport(f"it is longer than {LONGEST} bytes, which no TLS report needs")
+    if sum(map(document.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise BadReport(f"it has more than {MOST_VALUES} values, which no TLS report needs")
     try:
         found = json.loads(document)
     except (ValueError, RecursionError) as error:

@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.dsn.reading import read
 from mailer.events import Alarm, Mended, ReportsHeard, Seen, Tried
 from mailer.io.component import Component
-from mailer.mail.address_list import in_header
 from mailer.mail.history import LATER
-from mailer.mail.message import Message, header_end
 from mailer.mail.problem import Problem
 from mailer.net.aside import aside
 from mailer.reports.api import SettledReport
+from mailer.reports.selecting import addressed
 from mailer.spool import first_id, put_at
 from mailer.status.api import StatusError
 from mailer.suppression.api import SuppressionTerms
@@ -63,11 +62,6 @@ FEW = 20  # recipients who were refused within that time, of which some would ha
 TAIL = 600.0  # seconds at the end of the journal in which events may be that a crash has kept from the status
 MOST_TAIL = 200_000  # events of it that are read
 TOGETHER = 16 << 20  # octets of reports that are in memory at a time, and one more report
-LARGEST_HEADER = 65536  # octets of a header that are looked at
-LONGEST_FIELD = 1000  # characters of a field
-MOST_FIELDS = 20  # addresses in the header of a report that say whom it came to
-
-CAME_TO = (b"delivered-to", b"x-original-to", b"envelope-to", b"x-envelope-to", b"to")
 
 
 class _Read(NamedTuple):
@@ -225,7 +219,7 @@ class ReportHearing(Component):
         bounce = self._config.bounce
         try:
             report = read(content)
-            matched = match(report, facts, world, bounce.address, secrets, came_to=came_to(content))
+            matched = match(report, facts, world, bounce.address, secrets, came_to=[addressed(content, bounce.address).recipient])
             forward = bounce.forward == "sender" and not is_marked(content)
             return _Read(id, facts, plan(id, report, facts, matched, FeedbackRules(bounce.address, forward, self._config.suppress)))
         except (Exception, RecursionError) as error:
@@ -337,13 +331,3 @@ async def _tail(journal: Journal) -> set[tuple[str, str, str]]:
         found.update((event.type, event.message, event.to) for event in page if event.type in LATER)
         after, left = page[-1].id, left - len(page)
     return found
-
-
-def came_to(content: bytes) -> list[str]:
-    """The addresses in the header of a report that say whom it came to: a mailbox knows no envelope."""
-    head = Message.split(content[: min(header_end(content), LARGEST_HEADER)])
-    found: list[str] = []
-    for name, value in head.fields():
-        if name in CAME_TO and len(found) < MOST_FIELDS:
-            found += [address for address in in_header(value.decode("utf-8", "replace")[:LONGEST_FIELD]) if "@" in address]
-    return found[:MOST_FIELDS]

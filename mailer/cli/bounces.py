@@ -10,7 +10,7 @@ from mailer.intake.view import view_of
 from mailer.operate.status import GROUPS, groups
 from mailer.status.api import every
 
-from . import OK, bounces_aggregates, bounces_ingest, bounces_reports, pages, show
+from . import OK, bounces_aggregates, bounces_ingest, bounces_key, bounces_reports, pages, show
 from .options import JSON, Option, Subcommand, usage
 from .selectors import DOMAIN, FROM, LIMIT, TO, banner, beside, chosen, filter_of, sandbox_of, spool_of
 
@@ -81,4 +81,4 @@ plain = Subcommand(
     ),
 )
 
-COMMANDS = {"": plain, **bounces_ingest.COMMANDS, **bounces_reports.COMMANDS, **bounces_aggregates.COMMANDS}
+COMMANDS = {"": plain, **bounces_ingest.COMMANDS, **bounces_reports.COMMANDS, **bounces_aggregates.COMMANDS, **bounces_key.COMMANDS}

@@ -76,6 +76,7 @@ def look(given: Given, name: str) -> int:
 
 def _would(given: Given, content: bytes) -> int:
     """Print what the report says, and which message of ours it names; nothing is taken."""
+    from mailer.config.file import load
     from mailer.intake.view import view_of
     from mailer.operate.reports import understood
 
@@ -83,7 +84,8 @@ def _would(given: Given, content: bytes) -> int:
     from .selectors import spool_of
 
     with view_of(spool_of(given, new=True)) as view:
-        read = understood(content, lambda name: [record.id for record in view.find(name)])
+        config = load(given.text("--config"), given.text("--spool"))
+        read = understood(content, facts_of(given), config, lambda name: [record.id for record in view.find(name)])
     if given.flag("--json"):
         show.json_line(read.as_json())
     elif not given.flag("--quiet"):

@@ -20,6 +20,9 @@ HARD = frozenset(("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"))
 """Codes that are about a mailbox which is not there, or not used any more (RFC 3463 §3.2, §3.3, RFC 7505 §5). All else may be about us, or
 pass: whoever removes a subscriber because of it removes a person who reads."""
 
+HARD_CLASSES = frozenset(("unknown-user", "bad-domain", "moved", "inactive"))
+"""What a report of another host means (`mailer.dsn.classes`) that is about such a mailbox, whatever code it has."""
+
 SOURCE = "mailer"
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -45,4 +48,6 @@ def _listmonk(event: JournalEvent) -> dict[str, object] | None:
 def _kind(event: JournalEvent) -> str:
     if event.type == "complained":
         return "complaint"
+    if event.type == "bounced" and event.class_ in HARD_CLASSES:
+        return "hard"
     return "hard" if event.type != "expired" and event.enhanced in HARD else "soft"

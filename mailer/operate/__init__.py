@@ -16,7 +16,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `api_keys` | the keys of programs that use the HTTP API |
 | `subscribers` | who hears of each event, and how far behind |
 | `events` | what the journal has of mail, chosen and in order |
-| `reports` | reports that came back: taken from whoever brings one, listed, shown |
+| `reports`, `bounce_keys` | reports that came back: taken from whoever brings one, listed, shown; the keys of their tokens |
 | `aggregates` | what others report in sums: who sends in our name, and whether our hosts are reached by TLS |
 | `hooks` | endpoints of webhooks: how each does, and what is wished of it |
 | `oauth` | a refresh token for a relay, by a device code or a redirect |

@@ -17,7 +17,7 @@ from mailer.mail.problem import Problem, from_os
 from mailer.reports import files
 from mailer.reports.api import STATES, Facts, LoadedReport, ReportRow
 from mailer.reports.configured import source_of, taker_of
-from mailer.reports.sources import Looked, SourceTrouble
+from mailer.reports.sources import MailboxLooked, SourceTrouble
 from mailer.spool import is_id
 from mailer.spool.api import Reserve
 from mailer.spool.files.handover import PAUSES, Unanswered, ask
@@ -68,11 +68,33 @@ class Understood(NamedTuple):
         }
 
 
-def understood(content: bytes, named: Callable[[str], Sequence[str]]) -> Understood:
-    """How the report `content` is read, and which message it is about, by its Message-ID; `named` has the IDs of those of that name."""
+def understood(content: bytes, facts: Facts, config: Config, named: Callable[[str], Sequence[str]]) -> Understood:
+    """How the report `content` is read, which came as `facts` say, and which message it is about: by its token, its ENVID or Message-ID.
+
+    `named` has the IDs of the messages of a name, an ID among them.
+    """
     report = read(content)
-    found = named(report.message_id) if "@" in report.message_id else ()
-    return Understood(report, found[0] if len(found) == 1 else "")
+    ids = (*_marked(content, facts, report, config), *((report.envid,) if is_id(report.envid.upper()) else ()))
+    for name in (*ids, *((report.message_id,) if "@" in report.message_id else ())):
+        if len(found := named(name)) == 1:
+            return Understood(report, found[0])
+    return Understood(report, "")
+
+
+def _marked(content: bytes, facts: Facts, report: Report, config: Config) -> Iterator[str]:
+    """The IDs in the tokens that stand in the report; none where the key that signs them may not be read."""
+    from mailer.bounces import keys
+    from mailer.dsn.return_token import find
+    from mailer.reports.selecting import addressed
+
+    address = config.bounce.address
+    try:
+        secrets = keys.secrets_of(keys.read(keys.place(config))) if address else ()
+    except Problem:
+        return
+    for path in (facts.recipient, addressed(content, address).recipient, *report.paths):
+        if (mark := find(path, address, secrets)) is not None:
+            yield mark.id
 
 
 def ingest(root: str, content: bytes, facts: Facts, keep: Reserve, wait: Callable[[float], None] = time.sleep) -> str:
@@ -118,7 +140,7 @@ def _as_owner(root: str, content: bytes, facts: Facts, keep: Reserve) -> str:
         raise from_os("cannot take the report", error.filename or root, error) from None
 
 
-async def collect(config: Config, name: str, now: Callable[[], float]) -> Looked:
+async def collect(config: Config, name: str, now: Callable[[], float]) -> MailboxLooked:
     """Look into the mailbox `name` of the configuration until there is nothing more; what came of it. Raises `Problem`."""
     section = next((each for each in config.report_sources if each.name.lower() == name.lower()), None)
     if section is None:
@@ -126,11 +148,11 @@ async def collect(config: Config, name: str, now: Callable[[], float]) -> Looked
         raise Problem(f"there is no [[report_source]] {name[:64]!r}; there is {known}", "usage")
     reports = files.FileReports(config.spool, Reserve(config.submission.min_free_space, config.submission.min_free_inodes))
     source, taker = source_of(section, config), taker_of(section, config, reports, now)
-    total = Looked()
+    total = MailboxLooked()
     try:
         while True:
             looked = await source.look(taker)
-            total = Looked(total.taken + looked.taken, total.left + looked.left, total.larger + looked.larger)
+            total = MailboxLooked(total.taken + looked.taken, total.left + looked.left, total.larger + looked.larger)
             if not looked.more:
                 return total
     except SourceTrouble as trouble:

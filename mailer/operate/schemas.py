@@ -381,6 +381,7 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
         _object(UNDERSTOOD, "with --dry-run"),
     ),
     "bounces reports": (_object(REPORT, "a report"),),
+    "bounces key": (_object({"file": TEXT, "keys": _list(_object({"made_at": TIME, "signs": FLAG}))}, "the keys that sign tokens"),),
     "bounces dmarc": (_object(SENDER, "an address that sends in the name of a domain"),),
     "bounces tlsrpt": (_object(TLS_OUTCOME, "sessions that ended alike"),),
     "bounces show": (_object({**REPORT, "content": TEXT}),),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mailer.io.component import Chores
 
     from .api import Reports
-    from .sources import Looked, MailboxSource, ReportTaker
+    from .sources import MailboxLooked, MailboxSource, ReportTaker
 
 FIRST = 60.0  # seconds after the first trouble
 LONGEST = 1800.0  # seconds between two tries
@@ -101,7 +101,7 @@ class ReportSources(Component):
                 continue
             await asyncio.sleep(section.poll if looked else max(pause(failures, FIRST, 2.0, LONGEST, self._random), section.poll))
 
-    async def _look(self, section: ReportSource, source: MailboxSource, taker: ReportTaker) -> Looked | None:
+    async def _look(self, section: ReportSource, source: MailboxSource, taker: ReportTaker) -> MailboxLooked | None:
         """One look; None where it failed, which is told."""
         try:
             looked = await source.look(taker)

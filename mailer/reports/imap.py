@@ -17,13 +17,14 @@ import asyncio
 import base64
 import imaplib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .imap_session import SMALL, ImapSession, quoted, trouble
-from .sources import A_LOOK, REMEMBERED, FetchedMessage, Looked, SourceTrouble, batches
+from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, SourceTrouble, batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from .sources import MailboxServer, ReportTaker
 
@@ -51,12 +52,12 @@ class ImapSource:
         self.delete = delete
         self.most = most
 
-    async def look(self, taker: ReportTaker) -> Looked:
+    async def look(self, taker: ReportTaker) -> MailboxLooked:
         """See `MailboxSource`."""
         loop = asyncio.get_running_loop()
 
-        def take(fetched: Sequence[FetchedMessage], tls: str) -> set[str]:
-            return asyncio.run_coroutine_threadsafe(taker.take(fetched, self.server.host, tls), loop).result()
+        def take(fetched: Sequence[FetchedMessage], tls: str) -> Future[set[str]]:
+            return asyncio.run_coroutine_threadsafe(taker.take(fetched, self.server.host, tls), loop)
 
         look = ImapLook(self, await taker.bookmark(), take)
         try:
@@ -68,10 +69,19 @@ class ImapSource:
         return looked
 
 
+class TakenBatch(NamedTuple):
+    """Messages that were fetched, and are being taken."""
+
+    uids: list[int]
+    taking: Future[set[str]]
+
+
 class ImapLook:
     """One look, in a thread."""
 
-    def __init__(self, source: ImapSource, mark: Mapping[str, Any], take: Callable[[Sequence[FetchedMessage], str], set[str]]) -> None:
+    def __init__(
+        self, source: ImapSource, mark: Mapping[str, Any], take: Callable[[Sequence[FetchedMessage], str], Future[set[str]]]
+    ) -> None:
         self.source = source
         self.take = take
         self.mark: dict[str, Any] = dict(mark)
@@ -86,10 +96,12 @@ class ImapLook:
         if self._session is not None:
             self._session.shutdown()
 
-    def run(self) -> Looked:
+    def run(self) -> MailboxLooked:
         """The whole look. Raises `SourceTrouble`, and what `take` and the secret raise."""
         self._session = session = ImapSession(self.source.server)
         try:
+            if self._stopped:  # while it was being made
+                raise SourceTrouble("nobody wants it any more")
             session.log_in()
             self._select(session)
             looked = self._look(session)
@@ -125,36 +137,39 @@ class ImapLook:
     def _keeps(self) -> bool:
         return not self.source.move and not self.source.delete
 
-    def _look(self, session: ImapSession) -> Looked:
+    def _look(self, session: ImapSession) -> MailboxLooked:
         found = self._search(session)
         wanted = found[:A_LOOK]
         sizes = self._sizes(session, wanted)
         larger = [uid for uid in wanted if sizes.get(uid, 0) > self.source.most]
-        taken = left = 0
+        total = MailboxLooked()
+        before: TakenBatch | None = None
         for names in batches([(str(uid), sizes[uid]) for uid in wanted if 0 <= sizes.get(uid, -1) <= self.source.most]):
             uids = [int(name) for name in names]
             fetched = self._fetch(session, uids, sum(sizes[uid] for uid in uids))
-            kept = self._taken(fetched, session.tls_version)
-            if self._stopped:
-                break
-            if kept:
-                self._done(session, sorted(kept))
-            others = [int(key) for key, _ in fetched if int(key) not in kept]
-            self._leave(session, others)
-            taken += len(kept)
-            left += len(others)
+            batch = TakenBatch([int(key) for key, _ in fetched], self.take(fetched, session.tls_version))
+            if before is not None:  # the disk has had the time of a fetch
+                total = self._settle(session, before, total)
+            before = batch
+        if before is not None:
+            total = self._settle(session, before, total)
         self._leave(session, larger)
         if self._keeps and wanted:
             self.mark["highest"] = max(self.mark["highest"], wanted[-1])
-        return Looked(taken, left, len(larger), more=len(found) > len(wanted))
+        return total._replace(larger=len(larger), more=len(found) > len(wanted))
 
-    def _taken(self, fetched: list[FetchedMessage], tls: str) -> list[int]:
-        """The UIDs of what is on disk now. Raises `OSError` of our own disk."""
+    def _settle(self, session: ImapSession, batch: TakenBatch, total: MailboxLooked) -> MailboxLooked:
+        """Wait until the reports of a batch are on disk, and let them go where they are to go. Raises `OSError` of our own disk, too."""
         try:
-            return [int(key) for key in self.take(fetched, tls)] if fetched else []
+            kept = sorted(int(key) for key in batch.taking.result())
         except OSError as error:
             self._own = error
             raise
+        if kept:
+            self._done(session, kept)
+        others = [uid for uid in batch.uids if uid not in kept]
+        self._leave(session, others)
+        return total._replace(taken=total.taken + len(kept), left=total.left + len(others))
 
     def _search(self, session: ImapSession) -> list[int]:
         """The UIDs of what was not looked at yet, in order."""

@@ -11,7 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from .sources import A_LOOK, REMEMBERED, FetchedMessage, Looked, SourceTrouble, batches
+from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, SourceTrouble, batches
 
 if TYPE_CHECKING:
     from .sources import ReportTaker
@@ -29,7 +29,7 @@ class MaildirSource:
         self.most = most
         self._left: dict[str, None] = {}  # names that were looked at, and are no reports
 
-    async def look(self, taker: ReportTaker) -> Looked:
+    async def look(self, taker: ReportTaker) -> MailboxLooked:
         """See `MailboxSource`."""
         try:
             sizes, more, larger = await asyncio.to_thread(self._list)
@@ -48,7 +48,7 @@ class MaildirSource:
                     self._leave(key)
                     left += 1
             taken += len(kept)
-        return Looked(taken, left, larger, more)
+        return MailboxLooked(taken, left, larger, more)
 
     def _list(self) -> tuple[list[tuple[str, int]], bool, int]:
         """Names and sizes of what was not looked at, the oldest first; whether there is more; and how many are too large."""

@@ -21,7 +21,7 @@ from mailer.net.stream import Stream
 from mailer.pop3.client import LISTED, Pop3Client, Pop3Violation
 from mailer.pop3.listing import capabilities, names, sizes
 
-from .sources import A_LOOK, REMEMBERED, FetchedMessage, Looked, SourceTrouble, batches, chosen, names_in
+from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, SourceTrouble, batches, chosen, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -47,7 +47,7 @@ class Pop3Source:
         self.delete = delete
         self.most = most
 
-    async def look(self, taker: ReportTaker) -> Looked:
+    async def look(self, taker: ReportTaker) -> MailboxLooked:
         """See `MailboxSource`."""
         session = await self._talk(Pop3Session.open(self.server))
         try:
@@ -55,7 +55,7 @@ class Pop3Source:
         finally:
             session.stream.abort()
 
-    async def _looked(self, session: Pop3Session, taker: ReportTaker) -> Looked:
+    async def _looked(self, session: Pop3Session, taker: ReportTaker) -> MailboxLooked:
         mark = await taker.bookmark()
         seen = dict.fromkeys(names_in(mark, "seen"))
         listed, uids = await self._talk(session.listed())
@@ -80,7 +80,7 @@ class Pop3Source:
             taken += len(kept)
         await self._talk(session.quit())
         await taker.remember({"seen": [*seen]})
-        return Looked(taken, len(wanted) - taken, len(larger), more=len(new) - len(larger) > len(wanted))
+        return MailboxLooked(taken, len(wanted) - taken, len(larger), more=len(new) - len(larger) > len(wanted))
 
     async def _fetched(self, session: Pop3Session, batch: list[str], listed: dict[int, int]) -> list[FetchedMessage]:
         found = []

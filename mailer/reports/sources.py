@@ -76,7 +76,7 @@ class FetchedMessage(NamedTuple):
     content: bytes
 
 
-class Looked(NamedTuple):
+class MailboxLooked(NamedTuple):
     """What came of a look: how many reports were `taken`, how many messages were `left` alone, how many are `larger` than they may be.
 
     `more` says that there is more to look at. `note` is what an operator has to know though nothing failed.
@@ -92,7 +92,7 @@ class Looked(NamedTuple):
 class MailboxSource(Protocol):
     """A mailbox."""
 
-    async def look(self, taker: ReportTaker) -> Looked:
+    async def look(self, taker: ReportTaker) -> MailboxLooked:
         """Look into it once. Raises `SourceTrouble`, `OSError` of our own disk, and `Problem` where there is no room on it."""
 
 

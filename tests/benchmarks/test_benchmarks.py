@@ -162,3 +162,12 @@ def test_how_fast_reports_are_read_can_be_measured() -> None:
     """reports.py reads the samples, and holds them against the goal."""
     lines = figures("reports.py", "--seconds=0.1", "--rounds=1")
     assert any("mailer / the goal" in line for line in lines), lines
+
+
+@pytest.mark.slow
+@pytest.mark.peer("dovecot")
+def test_how_fast_reports_are_taken_can_be_measured() -> None:
+    """report_sources.py fetches from a Dovecot by both protocols, and measures the disk beside them."""
+    lines = figures("report_sources.py", "-n=20", "--rounds=1")
+    for what in ("IMAP, moved", "POP3, deleted", "the disk, one by one"):
+        assert any(line.startswith(f"FIGURE {what}") for line in lines), lines

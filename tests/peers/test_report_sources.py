@@ -15,7 +15,7 @@ from mailer.reports import files
 from mailer.reports.files import FileReports
 from mailer.reports.imap import ImapSource
 from mailer.reports.pop3 import Pop3Source
-from mailer.reports.sources import Looked, MailboxLogin, MailboxServer, MailboxSource, ReportTaker, SourceTrouble
+from mailer.reports.sources import MailboxLooked, MailboxLogin, MailboxServer, MailboxSource, ReportTaker, SourceTrouble
 from mailer.tlspolicy import Requirement
 from tests.reports.servers import LETTER, ndr
 
@@ -75,10 +75,10 @@ def unix(*contents: bytes) -> list[bytes]:
     return sorted(content.replace(b"\r\n", b"\n") for content in contents)
 
 
-def look(source: MailboxSource, root: Path) -> Looked:
+def look(source: MailboxSource, root: Path) -> MailboxLooked:
     """One look, into the spool at `root`."""
 
-    async def looking() -> Looked:
+    async def looking() -> MailboxLooked:
         reports = FileReports(str(root))
         try:
             return await source.look(ReportTaker(reports, "box", "bounces@example.com", lambda: 1_700_000_000.0))
@@ -94,13 +94,13 @@ def test_imap_moves_what_it_has_taken(servers: Servers, tmp_path: Path, door: st
     box = Box(servers, {"imap": "reader150", "imaps": "reader151"}[door])
     box.put(LETTER, ndr(1), ndr(2))
     source = ImapSource(box.server(door), "INBOX", move="Handled", most=MOST)
-    assert look(source, tmp_path) == Looked(taken=2, left=1)
+    assert look(source, tmp_path) == MailboxLooked(taken=2, left=1)
     assert len(files.waiting(str(tmp_path), 10)) == 2
     assert box.left() == unix(LETTER)
     assert box.handled() == unix(ndr(1), ndr(2))
-    assert look(source, tmp_path) == Looked()
+    assert look(source, tmp_path) == MailboxLooked()
     box.put(ndr(3))
-    assert look(source, tmp_path) == Looked(taken=1)
+    assert look(source, tmp_path) == MailboxLooked(taken=1)
 
 
 def test_imap_deletes_and_keeps(servers: Servers, tmp_path: Path) -> None:
@@ -108,11 +108,11 @@ def test_imap_deletes_and_keeps(servers: Servers, tmp_path: Path) -> None:
     box = Box(servers, "reader152")
     box.put(LETTER, ndr(1))
     keeping = ImapSource(box.server("imaps"), "INBOX", most=MOST)
-    assert look(keeping, tmp_path) == Looked(1, 1)
-    assert look(keeping, tmp_path) == Looked()
+    assert look(keeping, tmp_path) == MailboxLooked(1, 1)
+    assert look(keeping, tmp_path) == MailboxLooked()
     assert len(box.left()) == 2
     deleting = ImapSource(box.server("imaps"), "INBOX", delete=True, most=MOST)
-    assert look(deleting, tmp_path) == Looked(1, 1)
+    assert look(deleting, tmp_path) == MailboxLooked(1, 1)
     assert box.left() == unix(LETTER)
     assert len(files.waiting(str(tmp_path), 10)) == 1
 
@@ -124,9 +124,9 @@ def test_pop3_deletes_what_it_has_taken(servers: Servers, tmp_path: Path, door: 
     long = ndr(2).replace(b"failed\r\n", b"y" * 3000 + b"\r\n", 1)
     box.put(LETTER, ndr(1), long)
     source = Pop3Source(box.server(door), delete=True, most=MOST)
-    assert look(source, tmp_path) == Looked(taken=2, left=1)
+    assert look(source, tmp_path) == MailboxLooked(taken=2, left=1)
     assert box.left() == unix(LETTER)
-    assert look(source, tmp_path) == Looked()
+    assert look(source, tmp_path) == MailboxLooked()
 
 
 def test_tokens_open_the_mailbox_of_ann(servers: Servers, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from mailer.reports.imap import ImapSource, modified_utf7
 from mailer.reports.memory import MemoryReports
-from mailer.reports.sources import Looked, ReportTaker, SourceTrouble
+from mailer.reports.sources import MailboxLooked, ReportTaker, SourceTrouble
 
 from .servers import LETTER, FakeImap, listening, ndr, server, taken, taker
 
@@ -20,7 +20,7 @@ MOST = 1_000_000
 
 async def look(
     fake: FakeImap, who: ReportTaker, *, move: str = "Handled", delete: bool = False, seconds: float = 20.0, **more: Any
-) -> Looked:
+) -> MailboxLooked:
     """One look at a server that does as `fake` says."""
     async with listening(fake.serve) as port:
         source = ImapSource(server(port, seconds=seconds, **more), "INBOX", move=move, delete=delete, most=MOST)
@@ -43,14 +43,14 @@ MIXED = {3: LETTER, 5: ndr(1), 8: LETTER + b"x\r\n", 9: ndr(2)}
 def test_reports_are_moved_and_letters_stay(capabilities: str) -> None:
     """By MOVE, or by copy and deletion; what a server without UIDPLUS cannot delete alone is marked. The next look finds nothing."""
     fake, who = FakeImap(MIXED, capabilities=capabilities), taker()
-    assert asyncio.run(look(fake, who)) == Looked(taken=2, left=2)
+    assert asyncio.run(look(fake, who)) == MailboxLooked(taken=2, left=2)
     assert taken(who) == [ndr(1), ndr(2)]
     assert sorted(fake.moved) == [5, 9]
     if "UIDPLUS" in capabilities:
         assert fake.messages == {3: LETTER, 8: LETTER + b"x\r\n"}
     assert fake.flags[3] == fake.flags[8] == {"$MailerSeen"}
     fake.said.clear()
-    assert asyncio.run(look(fake, who)) == Looked()
+    assert asyncio.run(look(fake, who)) == MailboxLooked()
     assert not [said for said in fake.said if "FETCH" in said]
     assert not [said for said in fake.said if said == "EXPUNGE" or "BODY[]" in said]
 
@@ -58,21 +58,21 @@ def test_reports_are_moved_and_letters_stay(capabilities: str) -> None:
 def test_a_server_without_keywords_is_remembered_for() -> None:
     """What was left alone is not fetched again, until UIDVALIDITY is another."""
     fake, who = FakeImap(MIXED, keywords=False), taker()
-    assert asyncio.run(look(fake, who)) == Looked(2, 2)
-    assert asyncio.run(look(fake, who)) == Looked()
+    assert asyncio.run(look(fake, who)) == MailboxLooked(2, 2)
+    assert asyncio.run(look(fake, who)) == MailboxLooked()
     fake.uidvalidity += 1
-    assert asyncio.run(look(fake, who)) == Looked(left=2)
+    assert asyncio.run(look(fake, who)) == MailboxLooked(left=2)
 
 
 def test_what_is_kept_is_looked_at_once() -> None:
     """Behind the highest UID; with another UIDVALIDITY all comes again, to the same IDs."""
     fake, who = FakeImap(MIXED), taker()
-    assert asyncio.run(look(fake, who, move="")) == Looked(2, 2)
-    assert asyncio.run(look(fake, who, move="")) == Looked()
+    assert asyncio.run(look(fake, who, move="")) == MailboxLooked(2, 2)
+    assert asyncio.run(look(fake, who, move="")) == MailboxLooked()
     fake.messages[12] = ndr(3)
-    assert asyncio.run(look(fake, who, move="")) == Looked(taken=1)
+    assert asyncio.run(look(fake, who, move="")) == MailboxLooked(taken=1)
     fake.uidvalidity += 1
-    assert asyncio.run(look(fake, who, move="")) == Looked(3, 2)
+    assert asyncio.run(look(fake, who, move="")) == MailboxLooked(3, 2)
     assert len(taken(who)) == 3
     assert len(fake.messages) == 5
     assert fake.flags == {}
@@ -81,7 +81,7 @@ def test_what_is_kept_is_looked_at_once() -> None:
 def test_all_is_taken_from_a_mailbox_that_is_for_nothing_else() -> None:
     """With only_reports off."""
     fake, who = FakeImap(MIXED), taker(only_reports=False)
-    assert asyncio.run(look(fake, who, move="", delete=True)) == Looked(taken=4)
+    assert asyncio.run(look(fake, who, move="", delete=True)) == MailboxLooked(taken=4)
     assert fake.messages == {}
 
 
@@ -104,7 +104,7 @@ def test_a_folder_that_is_missing_is_made() -> None:
     """And one that cannot be is an operator's to make."""
     fake = FakeImap({5: ndr(1)})
     fake.odd = lambda said: b"TAG NO [TRYCREATE] no\r\n" if said.startswith("UID MOVE") and not fake.folders else None
-    assert asyncio.run(look(fake, taker(), move="Erledigt & gezählt")) == Looked(taken=1)
+    assert asyncio.run(look(fake, taker(), move="Erledigt & gezählt")) == MailboxLooked(taken=1)
     assert [said for said in fake.said if said.startswith("CREATE")] == ['CREATE "Erledigt &- gez&AOQ-hlt"']
     fake = FakeImap({5: ndr(1)})
     fake.odd = lambda said: b"TAG NO no\r\n" if said.startswith(("UID MOVE", "CREATE")) else None
@@ -256,7 +256,7 @@ def test_a_session_that_breaks_is_one_error(command: str, said: bytes) -> None:
     with pytest.raises(SourceTrouble):
         asyncio.run(look(fake, who))
     fake.odd = lambda _: None
-    assert asyncio.run(look(fake, who)) == Looked(taken=1)
+    assert asyncio.run(look(fake, who)) == MailboxLooked(taken=1)
     assert taken(who) == [ndr(1)]
 
 
@@ -264,6 +264,6 @@ def test_what_is_larger_is_left_alone() -> None:
     """And told, once."""
     fake = FakeImap({5: ndr(1), 6: ndr(2) + b"x" * MOST})
     who = taker()
-    assert asyncio.run(look(fake, who)) == Looked(taken=1, larger=1)
-    assert asyncio.run(look(fake, who)) == Looked()
+    assert asyncio.run(look(fake, who)) == MailboxLooked(taken=1, larger=1)
+    assert asyncio.run(look(fake, who)) == MailboxLooked()
     assert sorted(fake.messages) == [6]

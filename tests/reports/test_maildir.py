@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailer.reports.maildir import MaildirSource
-from mailer.reports.sources import Looked, SourceTrouble
+from mailer.reports.sources import MailboxLooked, SourceTrouble
 
 from .servers import LETTER, make_maildir, ndr, taken, taker
 
@@ -23,11 +23,11 @@ def test_reports_are_taken_and_letters_stay(tmp_path: Path, delete: bool) -> Non
     """And are not read again."""
     path, who = make_maildir(tmp_path / "box", LETTER, ndr(1), ndr(2)), taker()
     source = MaildirSource(str(path), delete=delete, most=10_000)
-    assert asyncio.run(source.look(who)) == Looked(taken=2, left=1)
+    assert asyncio.run(source.look(who)) == MailboxLooked(taken=2, left=1)
     assert names(path, "new") == ["0.host"]
     assert names(path, "cur") == ([] if delete else ["1.host:2,S", "2.host:2,S"])
     assert taken(who) == [ndr(1), ndr(2)]
-    assert asyncio.run(source.look(who)) == Looked()
+    assert asyncio.run(source.look(who)) == MailboxLooked()
 
 
 def test_what_is_no_file_of_a_report_is_left_alone(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_what_is_no_file_of_a_report_is_left_alone(tmp_path: Path) -> None:
     os.mkfifo(path / "new" / "pipe")
     (path / "new" / "directory").mkdir()
     (path / "new" / ".hidden").write_bytes(ndr(3))
-    assert asyncio.run(MaildirSource(str(path), delete=True, most=10_000).look(who)) == Looked(larger=1)
+    assert asyncio.run(MaildirSource(str(path), delete=True, most=10_000).look(who)) == MailboxLooked(larger=1)
     assert taken(who) == []
     assert len(names(path, "new")) == 5
 
@@ -55,5 +55,5 @@ def test_more_than_a_look_takes_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("mailer.reports.maildir.A_LOOK", 3)
     path, who = make_maildir(tmp_path / "box", *map(ndr, range(5))), taker()
     source = MaildirSource(str(path), delete=True, most=10_000)
-    assert asyncio.run(source.look(who)) == Looked(taken=3, more=True)
-    assert asyncio.run(source.look(who)) == Looked(taken=2)
+    assert asyncio.run(source.look(who)) == MailboxLooked(taken=3, more=True)
+    assert asyncio.run(source.look(who)) == MailboxLooked(taken=2)

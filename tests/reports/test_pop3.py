@@ -10,14 +10,14 @@ import pytest
 
 from mailer.reports.memory import MemoryReports
 from mailer.reports.pop3 import SPARE, Pop3Source
-from mailer.reports.sources import Looked, ReportTaker, SourceTrouble
+from mailer.reports.sources import MailboxLooked, ReportTaker, SourceTrouble
 
 from .servers import LETTER, FakePop3, listening, ndr, server, taken, taker
 
 MOST = 200_000
 
 
-async def look(fake: FakePop3, who: ReportTaker, *, delete: bool = True, **more: Any) -> Looked:
+async def look(fake: FakePop3, who: ReportTaker, *, delete: bool = True, **more: Any) -> MailboxLooked:
     """One look at a server that does as `fake` says."""
     async with listening(fake.serve) as port:
         return await Pop3Source(server(port, **more), delete=delete, most=MOST).look(who)
@@ -35,20 +35,20 @@ def trouble(fake: FakePop3, **more: Any) -> SourceTrouble:
 def test_reports_are_deleted_and_letters_stay() -> None:
     """And are not fetched again."""
     fake, who = FakePop3([LETTER, ndr(1), ndr(2), LETTER + b"x\r\n"]), taker()
-    assert asyncio.run(look(fake, who)) == Looked(taken=2, left=2)
+    assert asyncio.run(look(fake, who)) == MailboxLooked(taken=2, left=2)
     assert taken(who) == [ndr(1), ndr(2)]
     assert sorted(fake.messages) == ["uid-1", "uid-4"]
     fake.said.clear()
-    assert asyncio.run(look(fake, who)) == Looked()
+    assert asyncio.run(look(fake, who)) == MailboxLooked()
     assert not [said for said in fake.said if said.startswith("RETR")]
 
 
 def test_what_is_kept_is_remembered_by_its_name() -> None:
     """And nothing is deleted; a server without UIDL cannot keep."""
     fake, who = FakePop3([LETTER, ndr(1)]), taker()
-    assert asyncio.run(look(fake, who, delete=False)) == Looked(1, 1)
+    assert asyncio.run(look(fake, who, delete=False)) == MailboxLooked(1, 1)
     fake.messages["uid-9"] = ndr(2)
-    assert asyncio.run(look(fake, who, delete=False)) == Looked(taken=1)
+    assert asyncio.run(look(fake, who, delete=False)) == MailboxLooked(taken=1)
     assert len(fake.messages) == 3
     fake.odd = lambda said: b"-ERR what\r\n" if said == "UIDL" else None
     assert trouble(fake, delete=False).ours
@@ -58,7 +58,7 @@ def test_a_line_of_three_thousand_octets_blocks_nothing() -> None:
     """The standard library's client never gets past it."""
     report = ndr(1).replace(b"failed\r\n", b"y" * 3000 + b"\r\n", 1)
     fake, who = FakePop3([report, ndr(2)]), taker()
-    assert asyncio.run(look(fake, who)) == Looked(taken=2)
+    assert asyncio.run(look(fake, who)) == MailboxLooked(taken=2)
     assert fake.messages == {}
 
 
@@ -71,7 +71,7 @@ def test_a_session_that_ends_before_quit_deletes_nothing_and_takes_nothing_twice
         asyncio.run(look(fake, who))
     assert len(fake.messages) == 2
     fake.breaks_at = ""
-    assert asyncio.run(look(fake, who)) == Looked(taken=2)
+    assert asyncio.run(look(fake, who)) == MailboxLooked(taken=2)
     assert taken(who) == [ndr(1), ndr(2)]
     assert fake.messages == {}
 
@@ -92,8 +92,8 @@ def test_nothing_is_deleted_before_it_is_taken() -> None:
 def test_what_is_larger_is_left_alone() -> None:
     """And not fetched."""
     fake, who = FakePop3([ndr(1) + b"x" * MOST + b"\r\n", ndr(2)]), taker()
-    assert asyncio.run(look(fake, who)) == Looked(taken=1, larger=1)
-    assert asyncio.run(look(fake, who)) == Looked()
+    assert asyncio.run(look(fake, who)) == MailboxLooked(taken=1, larger=1)
+    assert asyncio.run(look(fake, who)) == MailboxLooked()
 
 
 async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -155,7 +155,7 @@ def test_sasl_is_taken_where_it_is_offered() -> None:
     """RFC 5034: it takes any letters."""
     fake, who = FakePop3([ndr(1)], "SASL PLAIN LOGIN\r\nUIDL\r\n"), taker()
     fake.odd = lambda said: b"+ \r\n" if said == "AUTH PLAIN" else None
-    assert asyncio.run(look(fake, who, secret="pä ss")) == Looked(taken=1)
+    assert asyncio.run(look(fake, who, secret="pä ss")) == MailboxLooked(taken=1)
     assert "AG1lAHDDpCBzcw==" in fake.said
 
 

@@ -179,8 +179,9 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
                     yield (cls.word, at, "address"), f"{place} is the place of another door, too"
                 seen.setdefault(place, at)
         bounce = validated.once.get("bounce")
+        unnamed = "bounce" not in validated.once or (bounce is not None and not bounce.address)
         for at, door in enumerate(validated.listed[cls.word]):
-            if door is not None and door.kind == "reports" and bounce is not None and not bounce.address:
+            if door is not None and door.kind == "reports" and unnamed:
                 yield (cls.word, at, "kind"), 'reports come to an address; write address = "bounces@example.com" in [bounce]'
 
 

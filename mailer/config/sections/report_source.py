@@ -28,13 +28,14 @@ DONE = {"imap": "move:Handled", "pop3": DELETE, "maildir": KEEP}
 
 LARGEST_REPORT = 64_000_000
 LONGEST_FOLDER = 200  # characters
+LONGEST_LINE = 512  # characters
 
 
 def _one_line(value: object) -> str:
-    """A text that is said to a server. A line break in it would begin a command of its own."""
+    """A text that is said to a server. A line break in it, which `values.text` refuses, would begin a command of its own."""
     text = values.text(value)
-    if not text.isprintable() or len(text) > 512:
-        raise ValueError(f"{values.written(text[:40])} is no name; write up to 512 characters on one line, without control characters")
+    if len(text) > LONGEST_LINE:
+        raise ValueError(f"{values.written(text[:40])} is too long; write up to {LONGEST_LINE} characters")
     return text
 
 
