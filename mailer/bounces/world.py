@@ -63,9 +63,7 @@ def _same(record: Record, message_id: str) -> bool:
 def of_entry(entry: Entry) -> SentMessage:
     """A message of the spool."""
     envelope = entry.envelope
-    principal, stream = envelope.principal or "", envelope.submitter.get("stream")
+    principal = envelope.principal or ""
     people = [SentRecipient(at, each.address, "") for at, each in enumerate(envelope.recipients)]
     key = principal.removeprefix(KEY) if principal.startswith(KEY) else ""
-    return SentMessage(
-        entry.id, envelope.message_id, envelope.request_id, envelope.sender, people, key, stream if isinstance(stream, str) else ""
-    )
+    return SentMessage(entry.id, envelope.message_id, envelope.request_id, envelope.sender, people, key, envelope.stream)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mailer.mail.address import domain_of, is_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mailer.config import Config
     from mailer.config.file import Mistake
+    from mailer.config.kinds import Via
     from mailer.mail.address import Address
     from mailer.mail.envelope import Envelope
     from mailer.mail.message import Change
@@ -171,13 +172,16 @@ async def preview(config: Config, addresses: Sequence[Address]) -> list[Preview]
 
 
 def rewritten(config: Config, envelope: Envelope, content: bytes) -> Iterator[Change]:
-    """What the relays to which a message would go first change in it when it leaves (``relay.NAME.author``)."""
+    """What changes in a message when it leaves: the author, where a relay takes no other (``relay.NAME.author``), or the sender, by which a
+    report about it is known again (``bounce.verp``)."""
     from mailer.mail.message import Change
     from mailer.rewriting import relayed, reverse_path
     from mailer.routing.table import RouteTable
 
     table = RouteTable(config.routes)
     ways = dict.fromkeys(table.find(to.domain).via[0] for to in envelope.recipients if to.outcome is None)
+    if (sender := _marked(config, envelope, ways)) != envelope.sender:
+        yield Change("relayed", "envelope sender", envelope.sender, sender, "bounce.verp")
     for name in [via.name for via in ways if via.kind == "relay" and config.relays[via.name].author]:
         author, why = config.relays[name].author, f"relay.{name}.author"
         if (new := reverse_path(envelope.sender, author)) != envelope.sender:
@@ -185,6 +189,16 @@ def rewritten(config: Config, envelope: Envelope, content: bytes) -> Iterator[Ch
         changes: list[Change] = []
         relayed(content, author, changes)
         yield from (Change("relayed", change.what, change.before, change.after, why) for change in changes)
+
+
+def _marked(config: Config, envelope: Envelope, ways: Iterable[Via]) -> str:
+    """The sender that it leaves with by the ways that take one with a token, whose ID and signature it gets when it is queued."""
+    bounce = config.bounce
+    taken = [via for via in ways if via.kind != "relay" or (config.relays[via.name].verp and not config.relays[via.name].author)]
+    if not (envelope.sender and bounce.address and taken) or bounce.verp == "off":
+        return envelope.sender
+    name, _, domain = bounce.address.rpartition("@")
+    return f"{name}+ID-{'N' if bounce.verp == 'recipient' else '0'}-SIGNATURE@{domain}"
 
 
 async def reports_lead_nowhere(config: Config) -> list[Mistake]:

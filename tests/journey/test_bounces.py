@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 from mailer.suppression.sqlite import SqliteSuppression
@@ -27,6 +28,10 @@ def recipient(world: World, id: str) -> dict[str, Any]:
     """What the first recipient of the message is now."""
     found: dict[str, Any] = world.status(id)["recipients"][0]
     return found
+
+
+def bounced(world: World, id: str) -> bool:
+    return bool(recipient(world, id)["status"] == "bounced")
 
 
 def events(world: World) -> list[dict[str, Any]]:
@@ -111,3 +116,40 @@ def test_a_report_that_waited_without_a_daemon_is_acted_upon(world: World) -> No
     ingest(world, dsn(kept.sender))
     assert world.once().code == 0
     assert recipient(world, id)["status"] == "bounced"
+
+
+def test_each_recipient_can_have_a_token_of_his_own(world: World) -> None:
+    """Two transactions, and a report to one of them is about him alone, whomever it names."""
+    sink = world.sink()
+    world.configure(sink, more=BOUNCE + 'verp = "recipient"\n')
+    world.daemon()
+    id = world.send("you@example.net", "ann@example.net")
+    senders = {kept.recipients[0]: kept.sender for kept in sink.received(2)}
+    assert senders["you@example.net"].startswith(f"bounces+{id.lower()}-1-")
+    assert senders["ann@example.net"].startswith(f"bounces+{id.lower()}-2-")
+    ingest(world, dsn(senders["ann@example.net"], "you@example.net"))
+    world.until("one has bounced", lambda: "bounced" in [each["status"] for each in world.status(id)["recipients"]])
+    assert [each["status"] for each in world.status(id)["recipients"]] == ["sent", "bounced"]
+
+
+def test_tokens_of_before_are_known_when_the_key_was_replaced(world: World) -> None:
+    """And what leaves after a reload is signed with the new one."""
+    _, kept, sink = delivered(world, more=BOUNCE)
+    assert world.mailer("bounces", "key", "rotate").code == 0
+    assert world.mailer("reload").code == 0
+    again = world.send("you@example.net")
+    for number, (sender, id) in enumerate([(kept.sender, kept.sender[8:34].upper()), (sink.received(2)[1].sender, again)]):
+        ingest(world, dsn(sender, extra=f"X-Number: {number}\r\n"))
+        world.until("it has bounced", partial(bounced, world, id))
+    assert [key["signs"] for key in json.loads(world.mailer("bounces", "key", "--json").out)["keys"]] == [True, False]
+
+
+def test_a_dry_run_says_the_sender_that_mail_leaves_with(world: World) -> None:
+    """And that of a report, which message it is about."""
+    id, kept, _ = delivered(world, more=BOUNCE)
+    said = json.loads(
+        world.mailer("send", "--dry-run", "--json", "-f", "me@here.example", "you@example.net", input=b"Subject: x\n\nx\n").out
+    )
+    assert "bounces+ID-0-SIGNATURE@here.example" in [change["after"] for change in said["changes"]]
+    read = json.loads(world.mailer("bounces", "ingest", "--dry-run", "--json", input=dsn(kept.sender)).out)
+    assert (read["kind"], read["matched"]) == ("bounce", id)
