@@ -213,7 +213,7 @@ class Service:
 
     def _hearing(self, reports: FileReports, suppression: SqliteSuppression, recorder: Recorder) -> ReportHearing:
         """What acts upon reports of other hosts, whoever brings them."""
-        about = self.status, partial(sqlite.reader, self.directory.root), self.directory, lambda: recorder.chronicle, _pass_on
+        about = self.status, partial(sqlite.open_reader, self.directory.root), self.directory, lambda: recorder.chronicle, _pass_on
         hearing = ReportHearing(self.config, reports, suppression, *about, self.events.tell, self.clock, self.chores, once=self.once)
         self.events.listeners.append(hearing)
         return hearing

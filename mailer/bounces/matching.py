@@ -151,8 +151,8 @@ def _named_there(recipients: Sequence[Reported], sent: SentMessage) -> list[Matc
 
 
 def _person(said: Reported, by_key: Mapping[str, SentRecipient]) -> SentRecipient | None:
-    """Who of the envelope is named: by the address as it is there, or by the one that the sender wrote."""
-    names = (key_of(text) for text in (said.address, said.original) if text)
+    """Who of the envelope is named: by the address as it is there, by the one that the sender wrote, or by where it ended."""
+    names = (key_of(text) for text in (said.address, said.original, said.final) if text)
     return next((by_key[name] for name in names if name in by_key), None)
 
 

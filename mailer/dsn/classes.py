@@ -30,7 +30,7 @@ _BARE = {
 
 
 class WhoseFault(StrEnum):
-    """Those who may be at fault that mail did not arrive."""
+    """The one at fault for a failure."""
 
     RECIPIENT = "recipient"  # the address is no good
     TIME = "time"  # another day it may go through

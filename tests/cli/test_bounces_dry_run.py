@@ -67,3 +67,4 @@ def test_a_message_of_ours_is_found_by_its_name(office: Office, read: Read) -> N
     """The Message-ID of what came back, if there is one such message."""
     id = office.sent("user@example.net", message_id="<one@out.example.org>")
     assert read(QMAIL, "--json").objects[0]["matched"] == id
+    assert id in read(QMAIL).out

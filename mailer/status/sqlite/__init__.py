@@ -39,7 +39,7 @@ def view(spool: SpoolDirectory) -> View:
     return View(spool, Reader(spool.beside(NAME)))
 
 
-def reader(root: str) -> StatusReader:
+def open_reader(root: str) -> StatusReader:
     """What reads the status of the spool at `root`, beside the daemon that writes it; for one thread."""
     from .reader import Reader
 
