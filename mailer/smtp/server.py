@@ -9,7 +9,7 @@ Two laws:
 
 1. Only CRLF.CRLF ends a message, and only CRLF ends a command. A message with a bare CR, a bare LF or a
    NUL is taken to its real end and then refused with 554 as a whole (or put right, if the service says
-   `normalise`); what follows a look-alike of the end is never read as a command. This is the
+   `normalise`, or handed on, if it says `verbatim`); what follows a look-alike of the end is never read as a command. This is the
    receiver's half of the answer to SMTP smuggling (CVE-2023-51764 and its kin). A command that ends in a
    bare LF is refused with 521 and the session closed, so that nobody waits for a CR that never comes.
 2. What was said before the handshake of STARTTLS does not count after it (RFC 3207 §4.2): bytes that came
@@ -245,8 +245,8 @@ class Server:
     def _put(self) -> None:
         """The message is complete: ask what becomes of it."""
         arrived = self._arriving
-        binary = self._parameters.get("BODY") == "BINARYMIME"
-        content = arrived.raw() if binary else arrived.content(self.service.normalise)
+        untouched = self.service.verbatim or self._parameters.get("BODY") == "BINARYMIME"
+        content = arrived.raw() if untouched else arrived.content(self.service.normalise)
         everybody = tuple(self.recipients)
         each = [(one,) for one in everybody] if self.service.lmtp else [everybody]  # RFC 2033 §4.2
         bodies = [ask.Body(self.sender, recipients, content or b"", self._parameters) for recipients in each]

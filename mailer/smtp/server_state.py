@@ -98,6 +98,7 @@ class ServerSettings:
     clear_auth: bool = False  # AUTH is offered without TLS too
     require: frozenset[str] = frozenset()  # what MAIL needs first: "tls", "auth"
     normalise: bool = False  # put bare CR, LF and NUL right instead of refusing the message
+    verbatim: bool = False  # hand a message on as it came: for a service that neither relays it nor holds the loop with a look at it
     hide: frozenset[str] = frozenset()  # keywords of extensions that are not offered
     offer: tuple[str, ...] = ()  # "KEYWORD parameters": offered besides, or instead of ours with this keyword
 

@@ -139,7 +139,7 @@ class ReportDoors(Component):
                 max_size=MAX_REPORT,
                 max_recipients=MAX_RECIPIENTS,
                 starttls=door.section.tls == "starttls",
-                normalise=True,
+                verbatim=True,
             )
             assert self._accepting is not None
             policy = ReportPolicy(self._counter, f"listen {place}", peer, stream)
