@@ -73,6 +73,14 @@ plain = Subcommand(
         LIMIT,
         JSON,
     ),
+    epilog="""\
+what a report of another host may change, by what it shows (trust, in mailer explain):
+  token   it has the signed token that its message left with: status, journal, suppression list
+  ours    it has the Message-ID or the ENVID that we gave: status and journal; the list only with
+          suppress.trust = "message-id"
+  none    neither: nothing; it is kept as unmatched, see mailer bounces reports
+It says nothing of recipients who are not in the envelope of that message, and each bounces or
+complains once. An automatic answer changes nothing.""",
     examples=(
         "mailer bounces --since 1d",
         "mailer bounces --by reason --domain example.net",
