@@ -1,14 +1,12 @@
 """Hand a mail to `mailer amqp` by a queue of RabbitMQ, and hear what became of it. However often this runs, it is mailed once.
 
-python examples/to_rabbitmq.py amqp://guest:guest@127.0.0.1/ mailer.in bob@example.net order-7
-"""
+python examples/to_rabbitmq.py amqp://guest:guest@127.0.0.1/ mailer.in bob@example.net order-7"""
 
 import asyncio
 import json
 import sys
 
-from aio_pika import DeliveryMode, Message, connect
-from aio_pika.exceptions import DeliveryError
+from aio_pika import DeliveryMode, Message, connect, exceptions
 
 url, queue, person, order = sys.argv[1:]
 mail = {"request_id": order, "from": "shop@example.com", "to": [person], "subject": "Your order", "text": f"{order} is on its way."}
@@ -21,11 +19,11 @@ async def main() -> None:
         message = Message(json.dumps(mail).encode(), delivery_mode=DeliveryMode.PERSISTENT, reply_to=answers.name, correlation_id=order)
         try:
             await channel.default_exchange.publish(message, queue, timeout=10)
-        except DeliveryError:  # the broker has given it back; one that mailer amqp is to read, it makes when it starts
+        except exceptions.DeliveryError:  # the broker has given it back; one that mailer amqp is to read, it makes when it starts
             sys.exit(f"there is no queue {queue}: nobody has taken the mail; does mailer amqp run, with this name below [amqp]?")
         async with answers.iterator(timeout=60) as replies:
-            answer = json.loads((await anext(replies)).body)
-    print(answer["error"]["message"] if "error" in answer else f"{answer['id']} {'again' if answer['repeat'] else 'new'}")
+            said = json.loads((await anext(replies)).body)
+    print(said["error"]["message"] if "error" in said else f"{said['id']} {'again' if said['repeat'] else 'new'}")
 
 
 asyncio.run(main())
