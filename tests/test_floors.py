@@ -41,6 +41,7 @@ BESIDE = {
     ("reports", "config"),  # which mailboxes there are says a section, and their passwords are secrets
     ("reports", "net"),  # a mailbox is at a server
     ("reports", "limits"),  # one that is in trouble waits
+    ("metrics", "suppression"),  # why somebody is not mailed is a label
     ("suppression", "spool"),  # root writes what is beside a spool as its owner
     ("status", "spool"),  # an ID tells the age of its message
     ("alarms", "spool"),  # what other processes have met is a note in the spool

@@ -36,7 +36,12 @@ def domains_of(config: Config) -> list[str]:
     """The domains that mail is sent from, as far as the configuration tells; the name of this host if it tells nothing."""
     said = config.submission
     written = [said.default_domain, *(key.domain for key in config.dkim), *said.masquerade]
-    addresses = [said.from_address, config.postmaster, *(address for _, author in said.authors for address in in_header(author))]
+    addresses = [
+        said.from_address,
+        config.postmaster,
+        config.bounce.address,
+        *(address for _, author in said.authors for address in in_header(author)),
+    ]
     written += [address.rpartition("@")[2] for address in addresses if "@" in address]
     own = ascii_domain(config.hostname)
     found = [*dict.fromkeys(ascii_domain(domain) for domain in written if domain)]

@@ -88,8 +88,8 @@ COMMAND = Subcommand(
     about=(
         "Looks at this host and at each DOMAIN with the eyes of a receiver: MX, SPF, DKIM, DMARC, MTA-STS and TLSRPT of the domain; PTR, "
         "EHLO name and blocklists of the addresses that mail comes from, the way out by port 25, and the clock. Without DOMAIN it "
-        "takes those of the configuration: submission.default_domain, from_address, authors and masquerade, postmaster, and the keys of "
-        "DKIM.\n\n"
+        "takes those of the configuration: submission.default_domain, from_address, authors and masquerade, postmaster, "
+        "bounce.address, and the keys of DKIM.\n\n"
         "Each line is pass, warn or fail, with what was seen; below stand what to do and the records to publish, as a zone file has them. "
         "What nobody could tell in time is a warning, and never a failure.\n\n"
         "The addresses are those of the sections [[source]], else of delivery.source4 and source6, else those that the route "

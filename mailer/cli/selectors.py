@@ -58,7 +58,8 @@ YOUNGER = Option("--younger", metavar="AGE", help="only mail that was queued sin
 LIMIT = Option("--limit", "-n", metavar="COUNT", help="show at most so many, the newest; 0 for all")
 
 
-SELECTION = (TO, FROM, DOMAIN, STATE, SUBJECT, SUBMITTER, SIZE, OLDER, YOUNGER)
+STREAM = Option("--stream", metavar="NAME", help="only mail of this stream; * stands for any text")
+SELECTION = (TO, FROM, DOMAIN, STATE, SUBJECT, SUBMITTER, STREAM, SIZE, OLDER, YOUNGER)
 """What messages are selected by, wherever they are."""
 
 
@@ -162,6 +163,7 @@ def filter_of(given: Given, states: Sequence[Word] = (*WORDS, *LATER), *, usual:
         submitter="" if submitter is None else _read(given, "--submitter", selection.submitter, submitter),
         least=least,
         most=most,
+        stream=(given.text("--stream") or "").lower(),
     )
 
 

@@ -28,6 +28,7 @@ def message(
     next_attempt_at: str | None = None,
     sent_at: str | None = None,
     attempts: int = 0,
+    stream: str = "",
 ) -> dict[str, object]:
     """A message; `size` is in bytes."""
     return {
@@ -45,6 +46,7 @@ def message(
         "sent_at": sent_at,
         "attempts": attempts,
         "recipients": recipients,
+        "stream": stream or None,
     }
 
 
@@ -92,6 +94,7 @@ def queued(envelope: Envelope, size: int) -> dict[str, object]:
         envelope.priority,
         queued_at=envelope.created,
         next_attempt_at=str(at) if at else None,
+        stream=envelope.stream,
         recipients=[_queued(recipient, envelope.created) for recipient in envelope.recipients],
     )
 

@@ -145,6 +145,13 @@ class Figures(Collector):
             "state",
             ((state, max(now - oldest[state], 0.0) if state in oldest else 0.0) for state in STATES.values()),
         )
+        yield _labelled(
+            CounterMetricFamily,
+            "mailer_suppressed",
+            "Recipients who were not mailed because they are on the suppression list, by why they are.",
+            "reason",
+            self.queue.suppressed().items(),
+        )
         yield GaugeMetricFamily("mailer_sessions", "Sessions with other hosts.", backlog["sessions"])
         yield GaugeMetricFamily("mailer_destinations", "Destinations that something is known of.", len(scheduler.destinations))
         breakers = dict.fromkeys(("closed", "half-open", "open"), 0)

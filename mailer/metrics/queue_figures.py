@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from mailer.mail.outcome import BreakerState, WaitKind
 from mailer.spool import is_id, put_at
+from mailer.suppression.api import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +78,11 @@ class QueueFigures:
             later -= some
         found["retry"] = later
         return found
+
+    def suppressed(self) -> Mapping[str, int]:
+        """How many recipients were not mailed since the daemon started, by why they are on the suppression list."""
+        counts = self.manager.suppressed.counts.copy()
+        return {reason.value: counts[reason] for reason in Reason}
 
     def breakers(self, now: float) -> list[tuple[BreakerState, str, int]]:
         """For each destination the state of its breaker, and the host and port that are called first there."""

@@ -75,6 +75,7 @@ MESSAGE = {
     "next_attempt_at": TIME.or_null,
     "sent_at": TIME.or_null,
     "attempts": COUNT,
+    "stream": SOME,
     "recipients": _list(_object(RECIPIENT)),
 }
 CHANGE = _object(dict.fromkeys(("action", "what", "before", "after", "why"), TEXT))

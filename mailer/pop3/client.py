@@ -39,15 +39,23 @@ class Pop3State(Enum):
 
 
 class Pop3Answer(NamedTuple):
-    """An answer: whether it is ``+OK``, the rest of its first line, and what follows that, without the dots that were put in for the way.
+    """An answer: whether it is ``+OK``, the rest of its first line, and what follows that, up to the dot alone.
 
-    `content` ends in CRLF, or is empty. `more` says that the server waits for a line of AUTH (``+``).
+    `more` says that the server waits for a line of AUTH (``+``).
     """
 
     ok: bool
     text: str
-    content: bytes = b""
+    stuffed: bytes = b""
     more: bool = False
+
+    @property
+    def content(self) -> bytes:
+        """What follows, without the dots that were put in for the way (RFC 1939 §3). It ends in CRLF, or is empty.
+
+        Worked out when it is asked for: of ten megabytes that takes a moment, which a driver may spend beside its loop.
+        """
+        return self.stuffed[self.stuffed.startswith(b".") :].replace(b"\r\n..", b"\r\n.")
 
 
 WHEN: dict[Pop3State, frozenset[str]] = {
@@ -126,12 +134,11 @@ class Pop3Client:
             if len(self._in) - start > self._most:
                 raise Pop3Violation(f"an answer to {self._verb} is longer than {self._most} octets")
             return None
-        content = bytes(self._in[start:end])
-        if len(content) > self._most:
+        if end - start > self._most:
             raise Pop3Violation(f"an answer to {self._verb} is longer than {self._most} octets")
-        if content.startswith(b"."):
-            content = content[1:]
-        return self._done(end + 3, content.replace(b"\r\n..", b"\r\n."), text)
+        with memoryview(self._in) as view:
+            stuffed = bytes(view[start:end])
+        return self._done(end + 3, stuffed, text)
 
     def _read_first(self) -> bool:
         """Read the first line, if it is whole; whether it was."""
@@ -157,7 +164,7 @@ class Pop3Client:
         self._seen = max(self._seen, len(self._in) - len(_END) + 1)
         return found + 2 if found >= 0 else -1
 
-    def _done(self, end: int, content: bytes, text: str) -> Pop3Answer:
+    def _done(self, end: int, stuffed: bytes, text: str) -> Pop3Answer:
         ok = self._in[:1] == b"+"
         del self._in[:end]
         self._first, self._seen = None, 0
@@ -170,4 +177,4 @@ class Pop3Client:
         self._verb = ""
         if self._in and self.state is not Pop3State.CLOSED:
             raise Pop3Violation("the server said more than was asked for")
-        return Pop3Answer(ok, text, content)
+        return Pop3Answer(ok, text, stuffed)

@@ -83,13 +83,13 @@ class Pop3Source:
         return MailboxLooked(taken, len(wanted) - taken, len(larger), more=len(new) - len(larger) > len(wanted))
 
     async def _fetched(self, session: Pop3Session, batch: list[str], listed: dict[int, int]) -> list[FetchedMessage]:
-        found = []
+        found: list[tuple[str, Pop3Answer]] = []
         for key in batch:
             session.stream.allow(self.server.seconds * A_MESSAGE)
             answer = await session.ask(f"RETR {key}", listed[int(key)] + SPARE, lasting=True)
             if answer.ok:  # else it is gone
-                found.append(FetchedMessage(key, answer.content))
-        return found
+                found.append((key, answer))
+        return await asyncio.to_thread(lambda: [FetchedMessage(key, answer.content) for key, answer in found])
 
     async def _talk(self, talk: Awaitable[T]) -> T:
         """What the server says. Its trouble is told from that of our own disk. Raises `SourceTrouble`."""

@@ -83,10 +83,10 @@ def every(ask: Callable[[str, int], Page[T]], most: int | None = None) -> Iterat
 class Filter(NamedTuple):
     """What a message must be like; an empty member selects everything.
 
-    `sender` ``<>`` is the null reverse-path. `states` are what people call the state of the message, or statuses of any of its
-    recipients for those that only a recipient has. `since` and `before` bound the moment when the message was queued, in seconds since
-    the epoch, `least` and `most` its size in bytes. `submitter` is the text of a principal. What an address, a domain or a `subject`
-    with ``*`` means, `mailer.mail.pattern` says.
+    `sender` ``<>`` is the null reverse-path. `states` are what people call the state of the message, or statuses of any of its recipients
+    for those that only a recipient has. `since` and `before` bound the moment when the message was queued, in seconds since the epoch,
+    `least` and `most` its size in bytes. `submitter` is the text of a principal. What an address, a domain, a `stream` or a `subject` with
+    ``*`` means, `mailer.mail.pattern` says.
     """
 
     to: str = ""
@@ -99,11 +99,17 @@ class Filter(NamedTuple):
     submitter: str = ""
     least: int = 0
     most: int = 0
+    stream: str = ""
 
     @property
     def possible(self) -> bool:
         """Whether anything can match: no address has a control character, half a surrogate pair, or a thousand letters."""
-        return all(text.isprintable() and len(text) <= 1000 for text in (self.to, self.sender, self.domain, self.subject, self.submitter))
+        return all(text.isprintable() and len(text) <= 1000 for text in self.texts)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that is said in words."""
+        return self.to, self.sender, self.domain, self.subject, self.submitter, self.stream
 
     def matches(self, record: Record) -> bool:
         """Whether the filter means the message of `record`."""
@@ -117,7 +123,7 @@ class Filter(NamedTuple):
             return False
         if record.size < self.least or (self.most and record.size > self.most) or (self.subject and not fits(self.subject, record.subject)):
             return False
-        if self.submitter and record.submitter != self.submitter:
+        if (self.submitter and record.submitter != self.submitter) or (self.stream and not fits(self.stream, record.stream)):
             return False
         return self._from(record) and any(map(self._to, record.recipients)) and any(map(self._in_domain, record.recipients))
 

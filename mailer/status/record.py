@@ -93,6 +93,9 @@ class Record(NamedTuple):
     submitter: str = ""
     """The text of the principal who handed it in, as far as it is known."""
 
+    stream: str = ""
+    """The kind of mail that it belongs to; see `mailer.mail.envelope.Envelope.stream`."""
+
     @property
     def from_(self) -> str:
         """The `sender`, as JSON and the command line call it: ``from``."""
@@ -129,6 +132,7 @@ class Record(NamedTuple):
             next_attempt_at=_when(self.next_attempt_at),
             sent_at=_when(self.sent_at),
             attempts=self.attempts,
+            stream=self.stream,
             recipients=[recipient.as_json() for recipient in self.recipients],
         )
 
@@ -159,6 +163,7 @@ def of_entry(entry: Entry, said: Status | Literal[""] = "", due: float = 0.0) ->
         error.told if error else "",
         [_recipient(entry, at) for at in range(len(envelope.recipients))],
         envelope.principal or "",
+        envelope.stream,
     )
 
 

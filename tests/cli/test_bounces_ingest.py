@@ -15,6 +15,7 @@ from mailer.reports import files
 from mailer.reports.api import MAX_REPORT, Facts, SettledReport, report_id
 from mailer.spool.files.admit import IntakeTerms
 from tests.cli.terminal import Shell
+from tests.reports.servers import LETTER, make_maildir, ndr
 from tests.status.office import Office
 
 REPORT = b"Subject: gone\r\n\r\nnobody here\x1b[31m\xff\r\n"
@@ -140,3 +141,20 @@ def test_reports_are_listed_and_shown(office: Office, shell: Shell) -> None:
     assert shell("bounces", "show", "ZZZZ").code == 67
     (found,) = shell("bounces", "show", one, "--json").objects
     assert (found["note"], found["state"]) == ({"kind": "bounce"}, "unmatched")
+
+
+def test_a_mailbox_is_looked_into_by_hand(office: Office, shell: Shell, tmp_path: Path) -> None:
+    """Once, with what came of it; a name that there is not is a mistake, and a mailbox that is not there a line."""
+    box = make_maildir(tmp_path / "box", LETTER, ndr(1))
+    config = tmp_path / "sources.toml"
+    config.write_text(
+        f'[bounce]\naddress = "bounces@example.com"\n[[report_source]]\nname = "box"\nkind = "maildir"\npath = "{box}"\n'
+        f'[[report_source]]\nname = "gone"\nkind = "maildir"\npath = "{tmp_path}/gone"\n'
+    )
+    look = ("bounces", "ingest", "--config", str(config), "--source")
+    assert shell(*look, "box") == (0, "1 reports taken, 1 messages left alone\n", "")
+    assert waiting(office) == [report_id(ndr(1))]
+    assert shell(*look, "box", "--json").objects == [{"source": "box", "taken": 0, "left": 1, "larger": 0}]
+    assert shell(*look, "other").code == 64
+    gone = shell(*look, "gone")
+    assert (gone.code, gone.err.count("\n")) == (78, 1)

@@ -80,6 +80,7 @@ def test_json_is_a_message_of_the_contract(home: Home) -> None:
             {"address": "you@example.net", "type": "to", **pending},
             {"address": "c@example.com", "type": "cc", **pending},
         ],
+        "stream": None,
     }
 
 

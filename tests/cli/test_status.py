@@ -29,7 +29,7 @@ from tests.status.test_reader import as_somebody_else
 
 CONTRACT = [
     "id", "message_id", "request_id", "status", "from", "subject", "size", "priority", "queued_at", "last_attempt_at",
-    "next_attempt_at", "sent_at", "attempts", "recipients",
+    "next_attempt_at", "sent_at", "attempts", "recipients", "stream",
 ]  # fmt: skip
 
 
@@ -402,3 +402,15 @@ def test_people_are_told_the_time_here_and_programs_in_utc(office: Office, shell
     assert local(NOW) == "2027-01-15T08:00:00Z"
     zone("NST3:30")
     assert local(NOW) == "2027-01-15T04:30:00-03:30"
+
+
+def test_mail_is_found_by_its_stream(office: Office, shell: Shell) -> None:
+    """Before and after the database knows it; what has no stream is of none."""
+    of = {stream: office.put(submitter={"principal": "key:shop", "stream": stream}) for stream in ("News", "receipts")}
+    plain = office.put()
+    for _ in range(2):
+        assert [each["id"] for each in shell("status", "--stream", "news", "--json").objects] == [of["News"]]
+        assert {each["stream"] for each in shell("status", "--stream", "*", "--json", "--limit", "0").objects} >= {"news", "receipts"}
+        assert shell("status", plain, "--json").objects[0]["stream"] is None
+        for id in (*of.values(), plain):
+            office.seen(id)

@@ -21,13 +21,13 @@ STATUS = (
     b"Reporting-MTA: dns; x\r\n"
     b"\r\n"
 )
-BLOCK = b"Final-Recipient: rfc822; u%d@example.net\r\nAction: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 user unknown %d\r\n\r\n"
+BLOCK = b"Final-Recipient: rfc822; u%d@example.net\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
 
 
 def _blocks(count: int) -> bytes:
     content = bytearray(HEAD + STATUS)
     for number in range(count):
-        content += BLOCK % (number, number)
+        content += BLOCK % number
     return bytes(content)
 
 

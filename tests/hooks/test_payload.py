@@ -58,6 +58,15 @@ def test_listmonk_is_told_of_bounces(type: str, enhanced: str, kind: str) -> Non
     assert json.loads(str(found["meta"]))["reply"] == "no"
 
 
+@pytest.mark.parametrize(
+    ("class_", "enhanced", "kind"),
+    [("unknown-user", "5.0.0", "hard"), ("inactive", "", "hard"), ("full", "5.2.2", "soft"), ("blocked", "5.7.1", "soft")],
+)
+def test_a_bounce_is_hard_by_what_its_report_means(class_: str, enhanced: str, kind: str) -> None:
+    """Whatever code the other host gave for it."""
+    assert body(event(7, type="bounced", enhanced=enhanced, class_=class_), "listmonk")["type"] == kind
+
+
 @pytest.mark.parametrize("type", ["accepted", "delivered", "deferred", "cancelled", "alarm", "suppressed", "unsubscribed"])
 def test_listmonk_is_told_of_nothing_else(type: str) -> None:
     """It counts what it gets."""

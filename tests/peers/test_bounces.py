@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fakes.processes import free_port
+from tests.fakes.processes import Program, free_port
 from tests.journey.world import World
 
+from .install import node
 from .matrix import marks
+from .npmservers import CONNECTION, LIBRARY, MODULES
 from .postfix import Postfix, scratch
 from .root import Root
 
@@ -114,7 +117,33 @@ def opensmtpd(home: Path, door: int, refuser: int) -> Iterator[int]:
         root.stop(program)
 
 
-SERVERS = {"postfix": postfix, "exim": exim, "opensmtpd": opensmtpd}
+@contextlib.contextmanager
+def haraka(home: Path, door: int, refuser: int) -> Iterator[int]:
+    """Haraka, with a plugin that says where mail goes; its port."""
+    port = free_port()
+    home.joinpath("settings.json").write_text(json.dumps({"door": door, "refuser": refuser}))
+    for name, text in {
+        "me": "haraka.example",
+        "plugins": "onward\n",
+        "smtp.ini": f"listen=127.0.0.1:{port}\nnodes=0\n",
+        "outbound.ini": "enable_tls=false\n",
+        "connection.ini": CONNECTION,
+        "log.ini": "level=warn\n",
+    }.items():
+        home.joinpath("config").mkdir(exist_ok=True)
+        home.joinpath("config", name).write_text(text)
+    home.joinpath("queue").mkdir()
+    home.joinpath("plugins").symlink_to(LIBRARY / "haraka")
+    env = {"PATH": os.environ["PATH"], "NODE_PATH": str(MODULES), "PEER_SETTINGS": str(home / "settings.json"), "HARAKA": str(home)}
+    program = Program([node(), MODULES / "Haraka/haraka.js"], home / "said", env=env, cwd=home)
+    try:
+        program.accepts(port)
+        yield port
+    finally:
+        program.stop()
+
+
+SERVERS = {"haraka": haraka, "postfix": postfix, "exim": exim, "opensmtpd": opensmtpd}
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in SERVERS])

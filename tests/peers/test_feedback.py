@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import smtplib
 import sys
@@ -14,7 +15,8 @@ from mailer.cli import main
 from mailer.config import load
 from mailer.reports import files
 from mailer.reports.selecting import addressed
-from tests.fakes.processes import wait_until
+from tests.fakes.processes import free_port, listens, wait_until
+from tests.journey.world import World
 from tests.test_manual import MAN, plain
 
 from .mailboxes import Mailboxes
@@ -38,9 +40,9 @@ exit $code
 """
 
 
-def block(start: str) -> str:
-    """The example of the page that begins so."""
-    return next(text for text in BLOCKS if text.startswith(start))
+def block(start: str, part: str = "") -> str:
+    """The example of the page that begins so, and has this in it."""
+    return next(text for text in BLOCKS if text.startswith(start) and part in text)
 
 
 class Piped(Postfix):
@@ -49,7 +51,12 @@ class Piped(Postfix):
     def __init__(self, home: Path) -> None:
         self.kept = home / "kept"
         self.program = home / "mailer"
-        lines = dict(line.split(" = ", 1) for line in block("relay_domains").splitlines())
+        self.door = free_port()
+        lines = dict(line.split(" = ", 1) for line in block("relay_domains", "mailer-bounces").splitlines())
+        by_lmtp = dict(line.split(" = ", 1) for line in block("relay_domains", "lmtp:").splitlines())["transport_maps"]
+        there = by_lmtp.replace("bounces.example.com", "lmtp.example").replace("2424", str(self.door))
+        lines["transport_maps"] = f"{lines['transport_maps']} {there}"
+        lines["relay_domains"] += " lmtp.example"
         lines["relay_recipient_maps"] = f"regexp:{home}/bounces.regexp"
         super().__init__(
             home, {**lines, "recipient_delimiter": "+", "mydestination": "local.example", "alias_maps": f"texthash:{home}/aliases"}
@@ -63,12 +70,13 @@ class Piped(Postfix):
         self.kept.chmod(0o777)
         self.program.write_text(KEEPER.format(home=self.kept))
         self.program.chmod(0o755)
-        self.home.joinpath("bounces.regexp").write_text(block("/^bounces"))
+        known = block("/^bounces")
+        self.home.joinpath("bounces.regexp").write_text(known + known.replace("bounces\\.example\\.com", "lmtp\\.example"))
         alias = block("bounces:").replace("/usr/bin/mailer", str(self.program))
         self.home.joinpath("aliases").write_text(alias.replace(": ", " ", 1))
         pipe = block("mailer-bounces unix").replace("/usr/bin/mailer", str(self.program)).replace("user=mailer", "user=nobody")
         with self.config.joinpath("master.cf").open("a") as file:
-            file.write("local unix - n n - - local\n" + pipe)
+            file.write("local unix - n n - - local\nlmtp unix - - n - - lmtp\n" + pipe)
 
     def hand_in(self, recipient: str, code: int = 0) -> None:
         """A report that another host brings."""
@@ -114,6 +122,18 @@ def test_postfix_hands_a_report_to_the_command(postfix: Piped, domain: str, tmp_
     recipient, content = taken(postfix, tmp_path, monkeypatch)
     assert recipient == f"{TOKEN}@{domain}"
     assert content.replace(b"\r\n", b"\n").endswith(b"\n\nUser unknown.\n")
+
+
+def test_postfix_brings_a_report_to_our_door(postfix: Piped, world: World) -> None:
+    """By LMTP, as the page has it: it is listed with the address that it came to."""
+    door = block("[bounce]", "lmtp").replace("bounces.example.com", "lmtp.example").replace("2424", str(postfix.door))
+    world.configure(9, more=door)
+    world.start("run")
+    wait_until("our door is open", lambda: listens(postfix.door))
+    with smtplib.SMTP("127.0.0.1", postfix.port) as session:
+        session.sendmail("", [f"{TOKEN}@lmtp.example"], REPORT)
+    listed = wait_until("the report is there", lambda: world.mailer("bounces", "reports", "--json").out)
+    assert json.loads(listed)["recipient"] == f"{TOKEN}@lmtp.example"
 
 
 def test_postfix_keeps_a_report_that_was_not_taken(postfix: Piped) -> None:

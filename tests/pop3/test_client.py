@@ -32,7 +32,7 @@ def answers(client: Pop3Client, data: bytes, size: int) -> Pop3Answer | None:
     for at in range(0, len(data), size):
         client.feed(data[at : at + size])
         found = found or client.next()
-    return found
+    return found and found._replace(stuffed=found.content)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])

@@ -274,7 +274,7 @@ def test_damaged_rows_are_left_out_and_counted(office: Office) -> None:
     with office.recorder.transaction() as db:
         db.execute("UPDATE emails SET queued_time = -5 WHERE id = ?", (bad,))
         db.execute("UPDATE email_recipients SET recipient_type = 'x' WHERE email_id = ?", (bad,))
-        db.execute("INSERT INTO emails SELECT 'no id', NULL, NULL, '', '', 1, 'normal', 'sent', 1, NULL, NULL, NULL, 0, NULL")
+        db.execute("INSERT INTO emails SELECT 'no id', NULL, NULL, '', '', 1, 'normal', 'sent', 1, NULL, NULL, NULL, 0, NULL, NULL")
     with Reader(str(office.path)) as reader:
         assert [id for id in reader.ids(Filter()) if reader.record(id)] == [good]
         assert [item.id for _, item in reader.undelivered(Filter())] == [good]

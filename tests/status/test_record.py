@@ -14,7 +14,7 @@ from mailer.status.sqlite.values import BadRow
 from tests.fakes.mail import BODY, NOW, outcome
 from tests.status.office import Office
 
-EMAIL = ("0" * 26, "<m@x>", None, "me@example.com", "Hello", 42, "normal", "sent", 10**15, 10**15, 10**15, None, 1, None)
+EMAIL = ("0" * 26, "<m@x>", None, "me@example.com", "Hello", 42, "normal", "sent", 10**15, 10**15, 10**15, None, 1, None, None)
 RECIPIENT = ("you@example.net", "to", "sent", 250, "2.0.0", "Ok", "mx.example.net", 10**15, None, None)
 
 
@@ -37,6 +37,7 @@ def test_the_json_of_a_message_is_as_promised(office: Office) -> None:
              "host": None, "ours": True, "cause": "tls", "besides": "192.0.2.2: no connection",
              "updated_at": "2027-01-15T08:00:02.500000Z"},
         ],
+        "stream": None,
     }  # fmt: skip
 
 
@@ -45,7 +46,7 @@ def test_absent_values_are_null(office: Office) -> None:
     document = of_entry(office.entry(office.put(sender=""))).as_json()
     assert document["from"] == ""
     assert [name for name, value in document.items() if value is None] == [
-        "message_id", "request_id", "subject", "last_attempt_at", "next_attempt_at", "sent_at",
+        "message_id", "request_id", "subject", "last_attempt_at", "next_attempt_at", "sent_at", "stream",
     ]  # fmt: skip
     assert document["recipients"] == [
         {"address": "you@example.net", "type": "to", "status": "queued", "code": None, "enhanced_code": None, "reply": None,

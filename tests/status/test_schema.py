@@ -15,7 +15,7 @@ from mailer.status.sqlite import NAME, reader, schema, writer
 
 EMAILS = (
     "id message_id request_id from_address subject size priority status queued_time last_attempt_time sent_time next_attempt_time "
-    "retry_count error_message"
+    "retry_count error_message stream"
 )
 RECIPIENTS = (
     "email_id position recipient_address recipient_type domain status smtp_response_code enhanced_code smtp_response_message mx_host "

@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 EMAIL = """
 SELECT id, message_id, request_id, from_address, subject, size, priority, status, queued_time, last_attempt_time,
-    sent_time, next_attempt_time, retry_count, error_message FROM emails WHERE id = ?
+    sent_time, next_attempt_time, retry_count, error_message, stream FROM emails WHERE id = ?
 """
 RECIPIENTS = """
 SELECT recipient_address, recipient_type, status, smtp_response_code, enhanced_code, smtp_response_message, mx_host,

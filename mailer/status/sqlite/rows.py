@@ -52,7 +52,8 @@ SIZES = (512, 128, 32, 8, 2, 1)  # rows that one statement puts, if SQLite takes
 
 # What a delivered message lacks comes as '' or 0: for each None sqlite3 looks for an adapter, which takes as long as ten texts.
 PUT_EMAIL = """
-INSERT INTO emails VALUES (?, NULLIF(?, ''), NULLIF(?, ''), ?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, NULLIF(?, 0), ?, NULLIF(?, ''))
+INSERT INTO emails VALUES (?, NULLIF(?, ''), NULLIF(?, ''), ?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, NULLIF(?, 0), ?, NULLIF(?, ''),
+    NULLIF(?, ''))
 ON CONFLICT (id) DO UPDATE SET status = excluded.status, last_attempt_time = excluded.last_attempt_time,
     sent_time = excluded.sent_time, next_attempt_time = excluded.next_attempt_time, retry_count = excluded.retry_count,
     error_message = excluded.error_message
@@ -164,6 +165,7 @@ def email(item: News) -> Row:
         micros(item.due or history.due or entry.due) if status == "deferred" else 0,
         max(list(history.tries.values()), default=0),
         error.told[:LIMIT] if error and status != "sent" else "",
+        envelope.stream[:LIMIT],
     )
 
 

@@ -258,6 +258,8 @@ CREATE TABLE reports (                                -- what reports of other h
     PRIMARY KEY (id, nth)
 ) WITHOUT ROWID;
 
+ALTER TABLE emails ADD COLUMN stream TEXT;            -- the kind of mail that it belongs to
+
 CREATE INDEX reports_email ON reports (email_id) WHERE email_id IS NOT NULL;
 CREATE INDEX reports_at ON reports (at);
 
@@ -284,6 +286,7 @@ CREATE TEMP VIEW alarms AS SELECT '' AS kind, '' AS key, 0 AS since, 0 AS last, 
 """The same for one of version 4, which knows no alarms."""
 
 AS_SIXTH = """
+CREATE TEMP VIEW emails AS SELECT *, NULL AS stream FROM main.emails;
 CREATE TEMP VIEW aggregate_reports AS SELECT '' AS kind, '' AS reporter, '' AS report_id, '' AS domain, 0 AS begin_time, 0 AS end_time,
     0 AS received_time, 0 AS ours, NULL AS policy, 0 AS bad, NULL AS trouble, NULL AS contact WHERE 0;
 CREATE TEMP VIEW dmarc_rows AS SELECT 0 AS day, '' AS domain, '' AS reporter, '' AS author, '' AS source, '' AS disposition, 0 AS dkim,

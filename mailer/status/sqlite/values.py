@@ -39,7 +39,7 @@ class BadRow(ValueError):
 
 def record(email: Sequence[object], recipients: Iterable[Sequence[object]]) -> Record:
     """A message: a row of `emails` and its recipients. Raises `BadRow`."""
-    id, message_id, request_id, sender, subject, size, priority, status, queued, last, sent, due, tries, error = email
+    id, message_id, request_id, sender, subject, size, priority, status, queued, last, sent, due, tries, error, stream = email
     return Record(
         id_of(id),
         _text(message_id),
@@ -56,6 +56,7 @@ def record(email: Sequence[object], recipients: Iterable[Sequence[object]]) -> R
         _count(tries),
         _text(error),
         [recipient(row) for row in recipients],
+        stream=_text(stream),
     )  # fmt: skip
 
 

@@ -134,6 +134,7 @@ class SqliteRecorder:
         self._files: tuple[int, ...] = ()
         self._patient = True
         self._arrears = Arrears()
+        self._sum_rows: sums.RowCounts | None = None
         self.incomplete = False
         try:
             self._db()
@@ -306,6 +307,7 @@ class SqliteRecorder:
             self._close()
 
     def _close(self) -> None:
+        self._sum_rows = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -424,7 +426,11 @@ class SqliteRecorder:
 
     def _count(self, reports: Sequence[AggregateReport], at: float, ours: Callable[[str], bool]) -> list[Counted]:
         with self.transaction() as db:
-            return sums.put(db, reports, at, ours)
+            before = self._sum_rows or sums.counts(db)
+            self._sum_rows = None
+            became, after = sums.put(db, reports, at, ours, before)
+        self._sum_rows = after
+        return became
 
     def _forget_all(self, before: float) -> int:
         count = 0
@@ -454,6 +460,7 @@ class SqliteRecorder:
     def _forget_sums(self, before: float) -> None:
         with self.transaction() as db:
             sums.forget(db, before)
+        self._sum_rows = None
 
     def _forget_reports(self, before: float) -> None:
         """Those that are about nothing of ours: all others go with their message."""
