@@ -52,7 +52,7 @@ class SpoolWorld:
         who = self._kept.submitter(record.id) or ""
         people = [SentRecipient(at, each.address, each.status) for at, each in enumerate(record.recipients)]
         key = who.removeprefix(KEY) if who.startswith(KEY) else ""
-        return SentMessage(record.id, record.message_id, record.request_id, record.sender, people, key)
+        return SentMessage(record.id, record.message_id, record.request_id, record.sender, people, key, record.stream)
 
 
 def _same(record: Record, message_id: str) -> bool:

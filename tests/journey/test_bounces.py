@@ -153,3 +153,16 @@ def test_a_dry_run_says_the_sender_that_mail_leaves_with(world: World) -> None:
     assert "bounces+ID-0-SIGNATURE@here.example" in [change["after"] for change in said["changes"]]
     read = json.loads(world.mailer("bounces", "ingest", "--dry-run", "--json", input=dsn(kept.sender)).out)
     assert (read["kind"], read["matched"]) == ("bounce", id)
+
+
+def test_mail_of_a_stream_suppresses_for_that_stream(world: World) -> None:
+    """As it is without a setting: what was sent to a list is known to be of it after its file is gone; other mail suppresses nobody."""
+    _, kept, sink = delivered(world, more=BOUNCE)
+    done = world.mailer("send", "-f", "me@here.example", "ann@example.net", input=b"List-Id: <news.here.example>\nSubject: x\n\nx\n")
+    assert done.code == 0, done
+    listed = sink.received(2)[1]
+    world.becomes(done.out.strip(), "sent")
+    ingest(world, dsn(kept.sender))
+    ingest(world, dsn(listed.sender, "ann@example.net"))
+    world.until("both have bounced", lambda: len(world.mailer("bounces", "--json").out.splitlines()) == 2)
+    assert [(address, scope) for address, scope, _, _ in suppressed(world)] == [("ann@example.net", "news.here.example")]
