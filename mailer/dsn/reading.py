@@ -83,10 +83,15 @@ def _came_back(parts: Parts) -> bytes:
 def _of_delivery(parts: Parts, came_back: bytes) -> Report | None:
     """RFC 3464, RFC 6533."""
     part = parts.first(*STATUS)
-    if part is None:
+    if part is None or _is_passed_on(parts):
         return None
     found = _delivery(parts, parts.octets(part, LOOKED), came_back)
     return found and replace(found, unread=beyond(parts.data, part.start, part.end, len(found.recipients)))
+
+
+def _is_passed_on(parts: Parts) -> bool:
+    """Whether a person forwards a report with its parts: then it is no multipart/report, and he writes in his own name."""
+    return parts.kind != "multipart/report" and automatic.is_reply(automatic.subject_of(parts.header)) and not is_known_author(parts.header)
 
 
 def _delivery(parts: Parts, body: bytes, came_back: bytes, *, failed: bool = False) -> Report | None:

@@ -161,6 +161,14 @@ def test_only_an_address_that_is_gone_is_hard(status: str, diagnostic: str, name
     assert (eva.class_, eva.hard, eva.status) == (name, hard, status)
 
 
+def test_a_number_of_a_version_is_no_code() -> None:
+    """A failure has a code of a failure."""
+    status = (
+        "Final-Recipient: rfc822; eva@example.net\nAction: failed\nDiagnostic-Code: smtp; Gate 2.0.12 on 5.4.3.2: 550 5.1.1 no such user\n"
+    )
+    assert one(status).recipients[0].status == "5.1.1"
+
+
 def test_the_letter_tells_what_the_fields_do_not() -> None:
     """A code of three zeros and no diagnostic: the person was told why."""
     status = "Final-Recipient: rfc822; eva@example.net\nAction: failed\nStatus: 5.0.0\n"
@@ -173,6 +181,14 @@ def test_structure_is_stronger_than_any_field() -> None:
         b"MIME-Version", b"Auto-Submitted: auto-replied\nX-Autoreply: yes\nPrecedence: auto_reply\nMIME-Version", 1
     )
     assert read(content).kind is ReportKind.BOUNCE
+
+
+def test_a_person_who_forwards_the_parts_of_a_report() -> None:
+    """His program attaches them one by one: the mail is his."""
+    content = dsn(REFUSED).replace(b"multipart/report; report-type=delivery-status", b"multipart/mixed")
+    forwarded = content.replace(b"Mail Delivery System <MAILER-DAEMON@mx.example.net>", b"Bob <bob@example.net>")
+    assert read(content).kind is ReportKind.BOUNCE
+    assert read(forwarded.replace(b"Subject: ", b"Subject: Fwd: ")).kind is ReportKind.NONE
 
 
 def test_a_part_in_a_transfer_encoding() -> None:
