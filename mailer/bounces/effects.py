@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 FORWARDED = frozenset({ReportKind.BOUNCE, ReportKind.DELAY, ReportKind.DELIVERED, ReportKind.AUTO_REPLY})
 """What the sender of a message gets: what he would have got himself. A complaint is for whoever runs this host."""
 
-MOST_KEPT = 1000  # recipients of one report that are kept in the status
+MOST_STRANGERS = 20  # recipients of one report that are kept though they are nobody of ours; who writes one can name many thousands
 BY = "report"
 
 
@@ -75,12 +75,22 @@ class Consequences(NamedTuple):
     state: ReportState
     trust: str
     kind: ReportKind
+    left_out: int = 0
+    """How many of its recipients are not in `heard`: they stand there already, or are nobody of ours and too many."""
 
     def note(self, forwarded: str) -> dict[str, object]:
         """What is written down beside the report, which `forwarded` has got besides."""
         people = [{"recipient": each.recipient or None, "class": each.class_ or None, "effect": each.effect} for each in self.heard[:20]]
         message = self.sent.id if self.sent else None
-        return {"kind": str(self.kind), "trust": self.trust, "message": message, "recipients": people, "forwarded": forwarded or None}
+        more = self.left_out + len(self.heard) - len(people)
+        note: dict[str, object] = {
+            "kind": str(self.kind),
+            "trust": self.trust,
+            "message": message,
+            "recipients": people,
+            "forwarded": forwarded or None,
+        }
+        return {**note, "more_recipients": more} if more else note
 
 
 def plan(id: str, report: Report, facts: Facts, match: ReportMatch, rules: FeedbackRules) -> Consequences:
@@ -89,7 +99,8 @@ def plan(id: str, report: Report, facts: Facts, match: ReportMatch, rules: Feedb
     events: list[JournalEvent] = []
     heard: list[HeardReport] = []
     done: set[tuple[int, str]] = set()
-    for nth, each in enumerate(match.found[:MOST_KEPT]):
+    told_of = _worth_keeping(match.found)
+    for nth, each in told_of:
         row = _row(id, nth, report, facts, match, each)
         effect = COUNTED if report.kind in SUMS else each.why or match.why or "nothing: it is told and no more"
         if match.sent is not None and each.person is not None and row.makes is not None:
@@ -105,7 +116,23 @@ def plan(id: str, report: Report, facts: Facts, match: ReportMatch, rules: Feedb
         heard.append(row._replace(effect=effect))
     forward = _forward(report, match, rules)
     state: ReportState = "done" if match.sent is not None else "unmatched"
-    return Consequences(id, suppress, events, heard, forward, match.sent, state, match.trust, report.kind)
+    return Consequences(id, suppress, events, heard, forward, match.sent, state, match.trust, report.kind, len(match.found) - len(told_of))
+
+
+def _worth_keeping(found: Sequence[MatchedRecipient]) -> list[tuple[int, MatchedRecipient]]:
+    """The recipients of a report by their numbers in it: of ours each once for an action, and the first of those who are nobody of ours."""
+    kept: list[tuple[int, MatchedRecipient]] = []
+    seen: set[tuple[int, str]] = set()
+    strangers = 0
+    for nth, each in enumerate(found):
+        if each.person is None:
+            strangers += 1
+            if strangers <= MOST_STRANGERS:
+                kept.append((nth, each))
+        elif (which := (each.person.position, each.said.action)) not in seen:
+            seen.add(which)
+            kept.append((nth, each))
+    return kept
 
 
 def _row(id: str, nth: int, report: Report, facts: Facts, match: ReportMatch, each: MatchedRecipient) -> HeardReport:

@@ -228,6 +228,18 @@ def test_suppression_is_for_the_stream(automatic: str, stream: str, scopes: list
     assert [each.scope for each in what.suppress] == scopes
 
 
+def test_many_strangers_in_a_report_take_no_room() -> None:
+    """Who writes one can name thousands: some are kept, the others counted, and the one of ours behind them is found."""
+    blocks = b"".join(b"\r\nFinal-Recipient: rfc822; u%d@evil.example\r\nAction: failed\r\nStatus: 5.1.1\r\n" % at for at in range(3000))
+    report = dsn(TOKEN, "first@evil.example")
+    at = report.index(b"\r\n--b1\r\nContent-Type: text/rfc822-headers")
+    ours = b"\r\nFinal-Recipient: rfc822; you@example.net\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+    _, what = heard(report[:at] + blocks + ours + report[at:], TWO)
+    assert changes(what) == BOTH
+    assert len(what.heard) == 21
+    assert what.note("")["more_recipients"] == 3001 + 1 - 20
+
+
 def test_a_recipient_who_stands_twice_in_a_report_bounces_once() -> None:
     """Ten blocks about one address are one change."""
     block = b"\r\nFinal-Recipient: rfc822; you@example.net\r\nAction: failed\r\nStatus: 5.1.1\r\n"
