@@ -65,6 +65,7 @@ class ReportDoors(Component):
         self._chores = chores
         self._doors: dict[DoorPlace, _Door] = {}
         self._accepting: AcceptLoop | None = None
+        self._turn = asyncio.Lock()  # a reload and a chore do not open one door together
         self._counter = ReportCounter(reports, config.bounce.address, clock.now, monotonic, self._disk, arrived)
 
     async def start(self) -> None:
@@ -102,27 +103,36 @@ class ReportDoors(Component):
             assert self._accepting is not None
             self._accepting.leave(*door.sockets)
             del self._doors[place]
+            if place.path:
+                _unlink(place.path)
             self._mended(place, "it is asked for no more")
 
     async def _open(self) -> None:
         """Open what is not open yet."""
-        for section in self._config.report_doors:
-            for place in section.address:
-                if place in self._doors:
-                    continue
-                try:
-                    sockets = await _sockets(place, int(section.mode, 8))
-                except (OSError, UnicodeError) as error:
-                    why = getattr(error, "strerror", None) or error
-                    remedy = "who listens there shows: ss -ltnp; ports below 1024 need CAP_NET_BIND_SERVICE"
-                    text = f"no reports can be taken at {place}: {why}"
-                    self._tell(Alarm(self._clock.now(), "door", text, f"reports {place}", remedy))
-                    continue
-                if self._accepting is None:
-                    self._accepting = AcceptLoop(_nobody, most=MOST, each=EACH, seconds=SECONDS, refusal=_REFUSAL, bug=self._bug)
-                door = self._doors[place] = _Door(section, self._contexts[place], sockets)
-                self._accepting.listen(*sockets, serve=self._served(place, door))
-                self._mended(place, "it is open")
+        async with self._turn:
+            for section in self._config.report_doors:
+                for place in section.address:
+                    if place not in self._doors:
+                        await self._open_one(section, place)
+
+    async def _open_one(self, section: Listen, place: DoorPlace) -> None:
+        """Open one, or tell why it cannot be."""
+        try:
+            sockets = await _sockets(place, int(section.mode, 8))
+        except (OSError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or error
+            remedy = "who listens there shows: ss -ltnp; ports below 1024 need CAP_NET_BIND_SERVICE"
+            self._tell(Alarm(self._clock.now(), "door", f"no reports can be taken at {place}: {why}", f"reports {place}", remedy))
+            return
+        if place not in self._contexts:  # it is asked for no more
+            for each in sockets:
+                each.close()
+            return
+        if self._accepting is None:
+            self._accepting = AcceptLoop(_nobody, most=MOST, each=EACH, seconds=SECONDS, refusal=_REFUSAL, bug=self._bug)
+        door = self._doors[place] = _Door(section, self._contexts[place], sockets)
+        self._accepting.listen(*sockets, serve=self._served(place, door))
+        self._mended(place, "it is open")
 
     def _served(self, place: DoorPlace, door: _Door) -> OnSocket:
         async def served(caller: socket.socket, peer: Peer) -> None:
