@@ -45,7 +45,7 @@ def server_of(section: ReportSource, config: Config) -> MailboxServer:
 
 
 def taker_of(section: ReportSource, config: Config, reports: Reports, now: Callable[[], float]) -> ReportTaker:
-    """Who takes what is a report there; `now` gives seconds since the epoch."""
+    """Make the one who takes what is a report there; `now` gives seconds since the epoch."""
     return ReportTaker(reports, section.name, config.bounce.address, now, only_reports=section.only_reports)
 
 

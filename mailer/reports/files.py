@@ -96,7 +96,7 @@ def take_all(
     *,
     owner: bool = False,
 ) -> list[str]:
-    """As `take`, of several, whose files are synced beside each other where there is a `pool`."""
+    """As `take`, of several, whose files are synced beside each other where there is a `pool`. Raises as that does."""
     prepare(root, owner=owner)
     if lack := layout.shortage(root, *keep, sum(len(content) for content, _ in came)):
         raise Problem(f"the disk of the spool {root} has {lack}; the report was not taken, try again later", "try-again")

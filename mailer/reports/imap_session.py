@@ -136,7 +136,7 @@ class ImapSession(imaplib.IMAP4):
         self.capabilities = tuple(words.decode("ascii", "replace").upper().split())
 
     def read(self, size: int) -> bytes:
-        """So many octets: a literal."""
+        """Read so many octets: a literal. Raises `abort` of imaplib for more than is expected."""
         if size > self._left:
             raise self.abort(f"the server announces {size} octets, where no more than {self._left} are expected")
         parts = []
@@ -149,7 +149,7 @@ class ImapSession(imaplib.IMAP4):
         return b"".join(parts)
 
     def readline(self) -> bytes:
-        """A line."""
+        """Read a line. Raises `abort` of imaplib for one that is too long."""
         parts: list[bytes] = []
         size = 0
         while (end := self._buffer.find(b"\n")) < 0:

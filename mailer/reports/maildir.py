@@ -30,7 +30,7 @@ class MaildirSource:
         self._left: dict[str, None] = {}  # names that were looked at, and are no reports
 
     async def look(self, taker: ReportTaker) -> MailboxLooked:
-        """See `MailboxSource`."""
+        """See `MailboxSource`. Raises `SourceTrouble`."""
         try:
             sizes, more, larger = await asyncio.to_thread(self._list)
         except OSError as error:

@@ -37,11 +37,11 @@ class MemoryReports:
         return ids
 
     async def waiting(self, limit: int, after: str = "") -> Sequence[str]:
-        """Those that are new."""
+        """The reports that are new."""
         return sorted(id for id, row in self._rows.items() if row.state == "new" and id > after)[:limit]
 
     async def load(self, ids: Sequence[str]) -> Sequence[LoadedReport]:
-        """Those that are there."""
+        """The reports of these that are there."""
         return [LoadedReport(id, self._rows[id].facts, self._contents[id]) for id in ids if id in self._rows]
 
     async def settle(self, settled: Sequence[SettledReport]) -> None:
@@ -52,7 +52,7 @@ class MemoryReports:
                 self._settled[id] = self.at
 
     async def listing(self, states: Sequence[ReportState] = STATES, after: str = "", limit: int = 100) -> ReportPage:
-        """Those in these states."""
+        """The reports in these states."""
         found = [row for id, row in sorted(self._rows.items()) if row.state in states and id > after]
         return ReportPage(found[:limit], found[limit - 1].id if len(found) > limit else "")
 

@@ -140,7 +140,7 @@ class Pop3Session:
         return await self._answer()
 
     async def listed(self) -> tuple[dict[int, int], dict[int, str]]:
-        """What there is: sizes and lasting names, by number."""
+        """What there is: sizes and lasting names, by number. Raises `Pop3Violation`."""
         stat = await self.ask("STAT")
         if stat.ok and stat.text.split(" ")[:1] == ["0"]:
             return {}, {}

@@ -25,7 +25,7 @@ _REPORTS = frozenset({ReportKind.BOUNCE, ReportKind.DELAY, ReportKind.DELIVERED,
 
 
 class Addressed(NamedTuple):
-    """Whom a message was for, and its reverse-path, as its header says; ``""`` where it does not."""
+    """The address that a message was for, and its reverse-path, as its header says; ``""`` where it does not."""
 
     recipient: str
     mail_from: str
@@ -40,7 +40,10 @@ def is_report(content: bytes, address: str) -> bool:
 
 
 def addressed(content: bytes, address: str) -> Addressed:
-    """Whom the message was for: the bounce `address`, with an extension or without, if any field has it, else the best field's address."""
+    """Find the address that the message was for: the bounce `address`, with an extension or without, if any field has it.
+
+    Else it is the address of the best field.
+    """
     found = _fields(content)
     said = [word for name in ENVELOPE_FIELDS for word in found.get(name, ())]
     best = next((word for word in said if is_marked(word, address)), "") if address else ""

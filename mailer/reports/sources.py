@@ -44,7 +44,7 @@ class SourceTrouble(Exception):
 
 
 class MailboxLogin(NamedTuple):
-    """Who we are at a server: a name, and a password or, with `token`, an access token of OAuth.
+    """A login at a server: a name, and a password or, with `token`, an access token of OAuth.
 
     `secret` may take its time, and raise `Problem`; `refused` is told when it was not accepted.
     """

@@ -41,7 +41,7 @@ async def one(request: Request) -> Response:
 
 
 async def put(request: Request) -> Response:
-    """Put an address on the list; the answer is the entry that stands then."""
+    """Put an address on the list; the answer is the entry that stands then. Raises `ApiRefusal`."""
     desk, (address, scope), said = Desk.of(request), _named(request), await _said(request)
     key: ApiKey = request.scope["state"]["key"]
     until = said.get("until")
@@ -67,7 +67,7 @@ async def delete(request: Request) -> Response:
 
 
 async def many(request: Request) -> Response:
-    """Who is on the list, by address; ``Link`` has where the list goes on (RFC 8288 §3)."""
+    """List who is on the list, by address; ``Link`` has where the list goes on (RFC 8288 §3). Raises `ApiRefusal`."""
     desk, query = Desk.of(request), request.query_params
     refuse_unknown(query, QUERY)
     now = desk.clock.now()

@@ -15,7 +15,7 @@ from mailer.reports import files
 from mailer.reports.files import FileReports
 from mailer.reports.imap import ImapSource
 from mailer.reports.pop3 import Pop3Source
-from mailer.reports.sources import MailboxLooked, MailboxLogin, MailboxServer, MailboxSource, ReportTaker, SourceTrouble
+from mailer.reports.sources import MailboxLogin, MailboxLooked, MailboxServer, MailboxSource, ReportTaker, SourceTrouble
 from mailer.tlspolicy import Requirement
 from tests.reports.servers import LETTER, ndr
 
