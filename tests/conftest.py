@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import coverage
 import hypothesis
 import pytest
 
@@ -51,8 +52,8 @@ MEMORY, ROOM = "/dev/shm", 1 << 30
 WHOLLY = re.compile(r"^pytestmark = .*\bpytest\.mark\.(?:slow|peer)\b", re.MULTILINE)
 """What a file says of which each test is none of the quick run."""
 
-MEASURED = "COVERAGE_PROCESS_START" in os.environ
-"""Whether lines are counted: then each file is read, for what it imports is reached."""
+COUNTER = coverage.Coverage.current()
+"""What counts the lines of this process, where `COVERAGE_PROCESS_START` says so. Then each file is read, for what it imports is reached."""
 
 SAMPLE = 8
 """Of so many of its values a test is quick: what a test costs beside its own work is 5 ms of the processor, whatever it does."""
@@ -145,9 +146,24 @@ def pytest_collection(session: pytest.Session) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Nor is any looked for in it later."""
+    """Nor is any looked for in it later. Lines are counted from here on in what is quick alone."""
     gc.freeze()
     gc.enable()
+    if COUNTER:
+        COUNTER.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """The lines that a quick test reaches are counted, if any are: that takes half as long again, and what measures is not quick."""
+    counter = COUNTER if item.get_closest_marker("quick") else None
+    if counter:
+        counter.start()
+    try:
+        return (yield)
+    finally:
+        if counter:
+            counter.stop()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -155,7 +171,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.getoption("markexpr") != "quick":
         return None
     large = collection_path.parent == TESTS and collection_path.name in LARGE
-    wholly = not MEASURED and collection_path.suffix == ".py" and WHOLLY.search(collection_path.read_text())
+    wholly = not COUNTER and collection_path.suffix == ".py" and WHOLLY.search(collection_path.read_text())
     return True if large or wholly else None
 
 

@@ -5,8 +5,8 @@
     python -m tests.coverage_groups --within /tmp/measured
 
 The data of all processes is put together, and the table printed. Exits with 1 where a group is below its bar, and with 2 where a group
-names files that are not there. `.ci/run` measures the quick part of the suite so, in the processes of the tests alone: what
-daemons, crash sweeps and foreign peers reach besides is not counted, and costs nothing.
+names files that are not there. What is counted is what quick tests reach, also in a run of all tests, as `.ci/run` makes it, and in
+the processes of the tests alone: what daemons, crash sweeps and foreign peers reach besides is not counted, and costs nothing.
 """
 
 from __future__ import annotations
