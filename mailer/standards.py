@@ -16,6 +16,7 @@ TITLES = {
     1122: "Requirements for Internet Hosts: Communication Layers",
     1123: "Requirements for Internet Hosts: Application and Support",
     1428: "Transition of Internet Mail from Just-Send-8 to 8bit-SMTP/MIME",
+    1468: "Japanese Character Encoding for Internet Messages",
     1870: "SMTP Service Extension for Message Size Declaration",
     1912: "Common DNS Operational and Configuration Errors",
     1918: "Address Allocation for Private Internets",

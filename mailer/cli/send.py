@@ -228,7 +228,7 @@ COMMAND = Subcommand(
         Option("--list-unsubscribe", metavar="URI", help="compose: how to leave the list, https://… (by one click) or mailto:…; auto, "
                "also with a whole message: a link to our own page, for one recipient and his stream", repeat=True),
         Option("--stream", metavar="NAME", help="the kind of mail that it is, which one can leave; without it, what List-Id names"),
-        Option("--ignore-suppression", help="send it also to who is on the suppression list"),
+        Option("--ignore-suppression", help="send it also to who is on the suppression list; only the owner of the spool may"),
         Option("--from-json", metavar="FILE", help="compose: all of it from an object of JSON; - for standard input"),
         Option("--priority", metavar="WORD", words=("high", "normal", "low"),
                help="high, normal or low, in the queue and to the reader; composed mail can be highest or "

@@ -54,7 +54,7 @@ def add(given: Given) -> int:
     async def added(entries: SuppressionList) -> SuppressionDone:
         return await entries.add(new)
 
-    done = _ask(given, added)
+    done = _ask(given, added, make=True)
     code = _tell(given, [each for each in done.entries if each is not None], "is on the list")
     for is_, asked in zip(done.entries, new, strict=True):
         if is_ is not None and is_.lasts > asked.lasts:
@@ -176,7 +176,7 @@ def take_over(given: Given) -> int:
     async def added(entries: SuppressionList) -> operate.Imported:
         return await operate.take_over(entries, _lines(name), standard, try_only=given.flag("--dry-run"))
 
-    done = _ask(given, added)
+    done = _ask(given, added, make=not given.flag("--dry-run"))
     if given.flag("--json"):
         wrong = [{"line": row.line, "problem": row.problem} for row in done.wrong]
         counts = {"added": done.added, "already": done.already, "soft": done.soft, "wrong": done.wrong_count}
@@ -215,9 +215,9 @@ def export(given: Given) -> int:
 # What was given
 
 
-def _ask(given: Given, act: Callable[[SuppressionList], Awaitable[T]]) -> T:
+def _ask(given: Given, act: Callable[[SuppressionList], Awaitable[T]], *, make: bool = False) -> T:
     async def asked() -> T:
-        entries = operate.entries_of(_config(given))
+        entries = operate.entries_of(_config(given), make=make)
         try:
             return await act(entries)
         finally:

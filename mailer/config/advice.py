@@ -45,6 +45,7 @@ def missing(config: Config) -> Iterator[Mistake]:
                 yield from _told(config, f"relay.{name}.{place}", Secret("file", (path,)))
     yield from _readable(config, "tls.ca_file", config.tls.ca_file)
     yield from _doors(config)
+    yield from _sources(config)
     if config.amqp.url_file:
         yield from _told(config, "amqp.url_file", Secret("file", (config.amqp.url_file,)))
     yield from _readable(config, "amqp.ca_file", config.amqp.ca_file)
@@ -72,6 +73,16 @@ def _doors(config: Config) -> Iterator[Mistake]:
     if config.web_doors and not all(map(find_spec, ("starlette", "uvicorn"))):
         text = f"a door of the kind web needs the extra web: {installing('web')}"
         yield Mistake(config.lines.get("listen.0.kind", 0), text)
+
+
+def _sources(config: Config) -> Iterator[Mistake]:
+    """Mailboxes of reports that could not be looked into, as far as this machine tells."""
+    for at, source in enumerate(config.report_sources):
+        if source.path and not os.access(f"{source.path}/new", os.R_OK | os.W_OK | os.X_OK):
+            text = f"path: no report can be taken out of {source.path}/new; it has to be there, and to be writable for the daemon's user"
+            yield Mistake(config.lines.get(f"report_source.{at}.path", 0), text)
+        if source.secret is not None and source.secret.kind == "file":
+            yield from _told(config, f"report_source.{at}.password_file", source.secret)
 
 
 def _spool(config: Config) -> Iterator[Mistake]:

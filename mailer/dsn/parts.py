@@ -181,6 +181,8 @@ def _base64(raw: bytes) -> bytes:
 def in_charset(octets: bytes, charset: str) -> str:
     """Octets as text of a character set that a stranger names; as readers guess where that is none."""
     name = charset.lower().strip()
+    if b"\x1b$" in octets and octets.isascii():  # Japanese by its escapes, whatever the label says; RFC 1468
+        name = "iso-2022-jp"
     if name in ("", "us-ascii", "ascii", "utf-8", "utf8", "unknown-8bit", "7bit") or name in NO_CHARSETS:
         return readable(octets)[0]
     if name in ("iso-8859-1", "latin1"):

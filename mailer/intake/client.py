@@ -255,7 +255,7 @@ def _bound(wanted: Filter) -> dict[str, object]:
         "states": sorted(wanted.states),
         "since": wanted.since,
         "before": wanted.before,
-        **{name: value for name in ("subject", "submitter", "least", "most") if (value := getattr(wanted, name))},
+        **{name: value for name in ("subject", "submitter", "stream", "least", "most") if (value := getattr(wanted, name))},
     }
 
 

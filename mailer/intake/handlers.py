@@ -179,7 +179,7 @@ def asked(data: bytes) -> tuple[Filter, int]:
     """The filter that a question names, and how many messages are wanted. Raises `Problem` (usage)."""
     try:
         document: dict[str, Any] = json.loads(data or b"{}")
-        texts = {name: document.pop(name, "") for name in ("to", "sender", "domain", "subject", "submitter")}
+        texts = {name: document.pop(name, "") for name in ("to", "sender", "domain", "subject", "submitter", "stream")}
         times = {name: document.pop(name, 0.0) for name in ("since", "before")}
         sizes = {name: document.pop(name, 0) for name in ("least", "most")}
         states = frozenset(document.pop("states", ()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,9 +57,14 @@ class Imported(NamedTuple):
     change: int
 
 
-def entries_of(config: Config) -> SqliteSuppression:
-    """The list that belongs to `config`. Raises `Problem` (no-permission) for a user who may not read the spool."""
+def entries_of(config: Config, *, make: bool = False) -> SqliteSuppression:
+    """The list that belongs to `config`; to `make` one, the spool is made where there is none.
+
+    Raises `Problem` (no-permission) for a user who may not read the spool, and as that is made.
+    """
     spool = SpoolDirectory(config.spool)
+    if make and not os.path.isdir(spool.place):
+        spool.prepare()
     spool.check_readable()
     return SqliteSuppression(spool.place)
 

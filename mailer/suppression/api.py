@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from math import inf
 from typing import Final, Literal, NamedTuple, Protocol
 
@@ -235,6 +236,7 @@ def scope_of(text: str) -> str:
     return scope
 
 
+@lru_cache(1024)
 def stream_name(text: str) -> str:
     """A stream as it is compared, of a List-Id or a name; empty for what cannot be one. RFC 2919 §6: case does not matter"""
     stream = text.strip().lower()

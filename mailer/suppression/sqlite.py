@@ -168,12 +168,12 @@ class SqliteSuppression:
             db = self._open_if_any()
             if db is None:
                 return [None] * len(wanted)
-            now = _micro(at)
+            now, find = _micro(at), db.cursor().execute
             found: list[SuppressionEntry | None] = []
             for address, stream in wanted:
                 key = key_of(address)
                 scope = stream_name(stream) if stream else ALL
-                rows = db.execute(schema.OF_ADDRESS, (key, scope, now)).fetchall()
+                rows = find(schema.OF_ADDRESS, (key, scope, now)).fetchall()
                 if self._of_domains:
                     rows += db.execute(schema.OF_ADDRESS, (domain_key_of(key), scope, now))
                 found.append(_nearest(rows, key, scope) if rows else None)
@@ -237,6 +237,7 @@ class SqliteSuppression:
                     db.close()
                     return None
                 db.execute("PRAGMA query_only = 1")
+                db.execute("PRAGMA cache_size = -65536")  # kibibytes, taken as they are needed: a million entries are looked up in memory
             except BaseException:
                 db.close()
                 raise

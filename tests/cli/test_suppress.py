@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.home import Home
 from tests.cli.terminal import Shell
 from tests.status.office import Office
 
@@ -125,3 +126,11 @@ def test_a_list_that_cannot_be_used_is_said_in_one_line(shell: Shell, office: Of
         assert (said.code, said.err.count("\n")) == (74, 1), said
         assert "is damaged" in said.err
     assert path.read_bytes().startswith(b"this is no database")
+
+
+def test_a_list_can_be_made_before_there_is_a_spool(home: Home) -> None:
+    """And to look at it makes none."""
+    assert home.mailer("suppress", "list", "--json").stdout == b""
+    assert not Path(home.spool.root).exists()
+    assert home.mailer("suppress", "add", ANN).returncode == 0
+    assert home.mailer("suppress", "why", ANN, "-q").returncode == 0

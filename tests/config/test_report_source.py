@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailer.config import load
+from mailer.config.advice import missing
 from mailer.mail.problem import Problem
 
 IMAP = 'name = "box"\nkind = "imap"\nhost = "imap.example.com"\nusername = "me"\npassword_file = "/x"\n'
@@ -104,3 +105,12 @@ def test_what_a_door_cannot_be_is_refused(tmp_path: Path, text: str, said: str) 
     with pytest.raises(Problem, match=r"config\.toml:\d+: ") as caught:
         read(tmp_path, text)
     assert said in str(caught.value)
+
+
+def test_what_a_mailbox_lacks_on_this_machine_is_said_by_the_check(tmp_path: Path) -> None:
+    """A directory that is not there, and a password that cannot be read."""
+    text = f"[[report_source]]\n{MAILDIR}[[report_source]]\n{IMAP}".replace("/var/mail/bounces", f"{tmp_path}/none", 1)
+    text = text.replace('"box"', '"other"', 1).replace("/x", f"{tmp_path}/secret")
+    found = [str(mistake) for mistake in missing(read(tmp_path, text))]  # type: ignore[arg-type]
+    assert any("no report can be taken out of" in each for each in found)
+    assert any("cannot read the password file" in each for each in found)

@@ -40,3 +40,10 @@ def test_a_report_that_a_person_passes_on_is_none(letter: Letter) -> None:
     text = letter.text.replace("\n", "\n> ")
     forwarded = f"From: Bob <bob@example.net>\nUser-Agent: Mutt/2.2\nSubject: Fwd: {letter.subject}\n\nWhat is that?\n\n> {text}\n".encode()
     assert read(forwarded).kind is ReportKind.NONE
+
+
+@pytest.mark.parametrize("label", [b"us-ascii", b"nonsense", b"idna"])
+def test_japanese_is_known_by_its_escapes(label: bytes) -> None:
+    """Many old systems there label it as ASCII, or not at all."""
+    (letter,) = (each for each in LETTERS if each.charset == "iso-2022-jp" and "DoCoMo" in each.family)
+    assert read(written(letter).replace(b"charset=iso-2022-jp", b"charset=" + label)) == read(written(letter))

@@ -56,6 +56,17 @@ def test_a_file_names_no_other_submitter_than_its_owner(spool: SpoolDirectory, d
     assert spool.read(id).envelope.submitter == {**unix(owner).as_submitter(), "ip": "192.0.2.1"}
 
 
+def test_a_user_names_the_stream_of_his_mail_and_no_more(spool: SpoolDirectory, drop: Path) -> None:
+    """It may have a link to unsubscribe; that the suppression list is to be ignored is not his to say."""
+    asked = {"list_unsubscribe": "auto", "ignore_suppression": True}
+    id = leave(drop, envelope(submitter={"stream": "News"}, options=asked))
+    without = leave(drop, envelope(submitter={"stream": "x" * 300}, options=asked))
+    adopt(spool, TERMS)
+    kept = spool.read(id).envelope
+    assert (kept.stream, kept.options) == ("news", {"list_unsubscribe": "auto"})
+    assert (spool.read(without).envelope.stream, spool.read(without).envelope.options) == ("", {})
+
+
 def test_records_of_others_are_left_out(spool: SpoolDirectory, drop: Path) -> None:
     """What was delivered is known by the daemon and by nobody else."""
     id = leave(drop, tail=render_records([outcome(0)]))

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 LONGEST_WAIT = 366 * 86400  # seconds: mail for a later day than that is a slip
 NEAR = 3600.0  # seconds between an ID and its message's being put: a busy disk, a clock that was set; it is no more to gain than that
 LONGEST_IP = 64  # characters
+LONGEST_STREAM = 255  # characters of the name of a stream
 OPTIONS = frozenset({"at", *MEMBERS})
 EACH = ("notify", "orcpt")
 """What is kept of what was asked for, for all and for one recipient."""
@@ -194,9 +195,13 @@ def _checked(envelope: Envelope, content: bytes, max_header: int) -> Message:
 
 def _known(envelope: Envelope) -> None:
     """Leave out what nobody reads: it would be kept in memory for as long as the message waits."""
-    ip = envelope.submitter.get("ip")
+    ip, stream, link = envelope.submitter.get("ip"), envelope.submitter.get("stream"), envelope.options.get("list_unsubscribe")
     envelope.submitter = {"ip": ip} if isinstance(ip, str) and len(ip) <= LONGEST_IP else {}
+    if isinstance(stream, str) and 0 < len(stream) <= LONGEST_STREAM and stream.isprintable():
+        envelope.submitter = {**envelope.submitter, "stream": stream}
     envelope.options = {name: value for name, value in envelope.options.items() if name in OPTIONS}
+    if link == "auto" and envelope.stream and len(envelope.recipients) == 1:
+        envelope.options["list_unsubscribe"] = link
     if isinstance(each := envelope.options.get("recipients"), dict):
         people = (recipient.address for recipient in envelope.recipients)
         envelope.options["recipients"] = {to: {name: each[to][name] for name in EACH if name in each[to]} for to in people if to in each}
