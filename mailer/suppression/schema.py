@@ -68,7 +68,7 @@ LINE: Final = "serial, change, at, act, address, scope, by, note, before, after,
 KINDS: Final = "SELECT NOT EXISTS (SELECT 1 FROM entries), EXISTS (SELECT 1 FROM entries WHERE address > '@' AND address < '@{')"
 """Whether there are no entries, and whether there are some of whole domains, which have no character behind z."""
 
-OF_ADDRESS: Final = f"SELECT {COLUMNS} FROM entries WHERE address = ?1 AND scope IN (?2, '*') AND (until IS NULL OR until > ?3)"
+OF_ADDRESS: Final = f"SELECT {COLUMNS} FROM entries WHERE address = ?1 AND (until IS NULL OR until > ?2)"
 FITTING: Final = """(?1 = '' OR scope = ?1) AND (?2 = '' OR reason = ?2) AND (?3 = '' OR class = ?3) AND (?4 = '' OR source = ?4)
     AND at >= ?5 AND (?6 IS NULL OR until IS NULL OR until > ?6) AND (address, scope) > (?7, ?8)"""
 """Scope, reason, class, source, since, a time at which it holds, and the key behind which to go on."""

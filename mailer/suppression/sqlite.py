@@ -30,7 +30,6 @@ from mailer.spool.files.owner import acting
 from . import ledger, schema
 from .address import domain_key_of, key_of
 from .api import (
-    ALL,
     REASONS,
     Reason,
     SuppressionChange,
@@ -172,11 +171,10 @@ class SqliteSuppression:
             found: list[SuppressionEntry | None] = []
             for address, stream in wanted:
                 key = key_of(address)
-                scope = stream_name(stream) if stream else ALL
-                rows = find(schema.OF_ADDRESS, (key, scope, now)).fetchall()
+                rows = find(schema.OF_ADDRESS, (key, now)).fetchall()
                 if self._of_domains:
-                    rows += db.execute(schema.OF_ADDRESS, (domain_key_of(key), scope, now))
-                found.append(_nearest(rows, key, scope) if rows else None)
+                    rows += find(schema.OF_ADDRESS, (domain_key_of(key), now)).fetchall()
+                found.append(_nearest(rows, key, stream_name(stream)) if rows else None)
             return found
 
     def _open_if_any(self) -> sqlite3.Connection | None:
