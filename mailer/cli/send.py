@@ -261,6 +261,6 @@ COMMAND = Subcommand(
         "mailer send -t --request-id backup-2026-11-21 < report.eml",
     ),
     epilog="""\
-exit codes: 0 queued · 64 usage · 65 bad message or address · 67 no such file · 73, 74 spool
-error · 75 try again (disk full, interrupted) · 77 no permission · 78 configuration""",
+exit codes: 0 queued · 64 usage · 65 bad message · 67 no such file · 73, 74 spool
+error · 75 try again (disk full) · 77 no permission · 78 configuration""",
 )  # fmt: skip
