@@ -8,7 +8,8 @@
 
 Each is idempotent, so a crash in between repeats those before it and nobody sees it: the list knows what was added by this evidence, the
 journal is looked at for what was written before, rows of the status are keyed, and the message for the sender has an ID that follows from
-the report. Who has bounced or complained already does so no second time, however often a report of it comes.
+the report. Who has bounced or complained already does so no second time, however often a report of it comes. The list is told of him all
+the same, for the report before may have been one that could not put him there; it goes by the message, which proves an entry once.
 
 How sure the match is says what may be done (`mailer.bounces.matching`). A reply of a machine changes nothing, and neither does that mail
 is late or was passed on. What comes back for a reason that is not the address (a full mailbox, a blocklist, a policy) suppresses nobody.
@@ -105,9 +106,9 @@ def plan(id: str, report: Report, facts: Facts, match: ReportMatch, rules: Feedb
         effect = COUNTED if report.kind in SUMS else each.why or match.why or "nothing: it is told and no more"
         if match.sent is not None and each.person is not None and row.makes is not None:
             told = (each.person.position, row.makes)
+            entry = None if told in done else _suppression(id, facts, match, each.said, each.person, row.makes, rules)
             again = each.person.status in (row.makes, "complained") or told in done
             done.add(told)
-            entry = None if again else _suppression(id, facts, match, each.said, each.person, row.makes, rules)
             if entry is not None:
                 suppress.append(entry)
             if not again:
@@ -190,11 +191,12 @@ def _event(type: EventType, facts: Facts, sent: SentMessage, said: Reported, per
 
 
 def _effect(makes: str, again: bool, entry: SuppressionEntry | None) -> str:
-    if again:
+    if again and entry is None:
         return f"nothing more: this recipient has {makes} already"
+    word = f"has {makes} already" if again else makes
     if entry is None:
-        return makes
-    return f"{makes}, and not mailed any more" + ("" if entry.scope == "*" else f" with mail of {entry.scope}")
+        return word
+    return f"{word}, and not mailed any more" + ("" if entry.scope == "*" else f" with mail of {entry.scope}")
 
 
 def _forward(report: Report, match: ReportMatch, rules: FeedbackRules) -> str:

@@ -112,11 +112,21 @@ def test_a_token_that_is_none_of_ours_changes_nothing(to: str, keys: list[bytes]
 
 
 def test_a_token_that_comes_again_changes_nothing_more() -> None:
-    """Its recipient has bounced already; told a thousand times it is one change."""
+    """Its recipient has bounced already; the list takes the proof of a message once."""
     _, what = heard(dsn(TOKEN), sent("you@example.net", status="bounced"))
-    assert changes(what) == []
+    assert changes(what) == [("suppressed", "you@example.net")]
+    assert what.suppress[0].evidence == ID
     assert what.state == "done"
-    assert "already" in what.heard[0].effect
+    assert what.heard[0].effect == "has bounced already, and not mailed any more"
+
+
+def test_a_report_that_proves_nothing_does_not_keep_one_that_does_from_the_list() -> None:
+    """Who knows a Message-ID writes first that the recipient has bounced, or has complained; the true report has the token."""
+    for status in ("bounced", "complained"):
+        _, what = heard(dsn(AT, message_id=MESSAGE_ID), sent("you@example.net", status=status), to=AT)
+        assert (changes(what), what.heard[0].effect) == ([], "nothing more: this recipient has bounced already")
+        _, what = heard(dsn(TOKEN), sent("you@example.net", status=status))
+        assert changes(what) == [("suppressed", "you@example.net")]
 
 
 def test_a_complaint_counts_after_a_bounce_and_not_the_other_way() -> None:
@@ -124,7 +134,7 @@ def test_a_complaint_counts_after_a_bounce_and_not_the_other_way() -> None:
     _, what = heard(feedback(AT, "you@example.net", mail_from=TOKEN), sent("you@example.net", status="bounced"), to=AT)
     assert [type for type, _ in changes(what)] == ["suppressed", "complained"]
     _, what = heard(dsn(TOKEN), sent("you@example.net", status="complained"))
-    assert changes(what) == []
+    assert [type for type, _ in changes(what)] == ["suppressed"]
 
 
 @pytest.mark.parametrize("report", [dsn(AT, message_id=MESSAGE_ID), dsn(AT, envid=ID), dsn(AT, envid=ID.lower())])

@@ -127,6 +127,21 @@ def test_a_thousand_that_say_the_same_are_one_change(room: Room) -> None:
     assert ("reports", "") in room.alarms()
 
 
+def test_the_report_with_the_token_counts_whatever_came_before_it_and_once(room: Room) -> None:
+    """One that has the ENVID alone came first; who was taken off the list by hand is not put back by another copy of the same proof."""
+    id = room.sent("you@example.net")
+    room.came(dsn(AT, envid=id), AT)
+    room.acts()
+    assert (room.status(id), room.suppressed()) == ("bounced", [])
+    room.came(dsn(room.token(id)), room.token(id))
+    room.acts()
+    assert room.suppressed() == ["you@example.net"]
+    asyncio.run(room.suppression.remove([("you@example.net", "*")], by="unix:0", at=NOW))
+    room.came(dsn(room.token(id), extra="X-Number: 2\r\n"), room.token(id))
+    room.acts()
+    assert room.suppressed() == []
+
+
 class Closed(MemorySuppression):
     """A list that cannot be opened."""
 
