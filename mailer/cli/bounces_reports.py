@@ -13,17 +13,19 @@ from mailer.operate.reports import listed, shown
 from mailer.reports.api import STATES
 
 from . import OK, show
+from .explain import TRUSTED
 from .options import JSON, Option, Subcommand, usage
+from .selectors import LIMIT, since
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mailer.reports.api import ReportRow
 
     from .options import Given
 
 SHOWN = 20
-NOTED = 60  # characters of a note in a list
+NAMED = frozenset({"kind", "trust", "message", "recipients", "forwarded"})  # members of a note that have a label of their own
 
 
 def run(given: Given) -> int:
@@ -31,18 +33,18 @@ def run(given: Given) -> int:
     state = given.text("--state")
     if state is not None and state not in STATES:
         raise usage(f"--state takes {', '.join(STATES)}, not {state!r}", "bounces reports")
-    limit = given.number("--limit", SHOWN) or None
-    rows = listed(_root(given), [each for each in STATES if state in (None, each)], limit)
+    now, limit = time.time(), given.number("--limit", SHOWN) or None
+    rows = listed(_root(given), [each for each in STATES if state in (None, each)], since(given, now), limit)
     if given.flag("--json"):
         for row in rows:
             show.json_line(as_json(row))
         return OK
     found = [*rows]
     if not given.flag("--quiet"):
-        page: list[show.Block] = [table(found, time.time()) if found else show.Line(["No report like that was taken."])]
+        blocks: list[show.Block] = [table(found, now) if found else show.Line(["No report like that was taken."])]
         if found:
-            page += [show.BLANK, show.Line([f"mailer bounces show {found[0].id}"])]
-        show.show(page)
+            blocks += [show.BLANK, show.Line([f"mailer bounces show {found[0].id}"])]
+        show.show(blocks)
     return OK
 
 
@@ -58,8 +60,7 @@ def run_show(given: Given) -> int:
         sys.stdout.buffer.write(loaded.content)
     else:
         lines = loaded.content.decode("utf-8", "replace").splitlines()
-        page: list[show.Block] = [show.Line([f"{name}: {value}"]) for name, value in facts(row)]
-        show.show([*page, show.BLANK, *(show.Line([one_line(line)]) for line in lines)])
+        show.show([*page(row, time.time()), show.BLANK, *(show.Line([one_line(line)]) for line in lines)])
     return OK
 
 
@@ -78,28 +79,48 @@ def as_json(row: ReportRow) -> dict[str, Any]:
     }
 
 
-def facts(row: ReportRow) -> list[tuple[str, str]]:
-    """What is known of a report, for a person."""
-    came = row.facts
-    said = [("report", row.id), ("state", row.state), ("came", rfc3339(came.at)), ("from", came.source), ("to", came.recipient)]
-    said += [("envelope sender", came.mail_from), ("brought by", came.peer), ("tls", came.tls)]
-    return [(name, one_line(value)) for name, value in said if value] + [(name, one_line(str(value))) for name, value in row.note.items()]
+def page(row: ReportRow, now: float) -> Iterator[show.Block]:
+    """What is known of a report, and what became of it for each recipient, for a person."""
+    came, note = row.facts, row.note
+    said: list[tuple[str, object]] = [("Report", row.id), ("State", row.state), ("Came", show.exact(came.at, now)), ("From", came.source)]
+    said += [("To", came.recipient), ("Envelope sender", came.mail_from), ("Brought by", came.peer), ("TLS", came.tls)]
+    said += [("Kind", note.get("kind")), ("Trust", TRUSTED.get(str(note.get("trust")))), ("Message of ours", note.get("message"))]
+    said += [("Passed on to", note.get("forwarded"))]
+    said += [(name.capitalize().replace("_", " "), value) for name, value in note.items() if name not in NAMED and isinstance(value, int)]
+    yield show.Fields([(label, one_line(str(value))) for label, value in said if value])
+    if people := _people(row):
+        yield show.BLANK
+        yield show.Table([show.Column(name) for name in ("RECIPIENT", "CLASS", "WHAT CAME OF IT")], people)
+    problems = note.get("problems")
+    for problem in problems if isinstance(problems, list) else ():
+        yield show.Line([one_line(str(problem))])
 
 
 def table(rows: Sequence[ReportRow], now: float) -> show.Block:
     """The rows as a table."""
-    columns = [show.Column(name) for name in ("REPORT", "STATE", "CAME", "FROM", "TO", "ABOUT")]
-    return show.Table(columns, [_cells(row, now) for row in rows])
+    columns = [show.Column(name) for name in ("REPORT", "STATE", "CAME", "FROM", "KIND", "ABOUT")]
+    return show.Table([*columns, show.Column("WHAT CAME OF IT", cut=True)], [_cells(row, now) for row in rows])
 
 
 def _cells(row: ReportRow, now: float) -> list[show.Value]:
     state = show.Cell(row.state, {"done": "good", "new": "wait"}.get(row.state, ""))
-    return [row.id, state, show.moment(row.facts.at, now), one_line(row.facts.source), one_line(row.facts.recipient), _about(row)]
+    people = _people(row)
+    about, _, effect = people[0] if people else ("-", "", "-")
+    counted = row.note.get("counted")
+    if counted is not None:
+        effect = f"rows counted: {counted}"
+    more = f" and {len(people) - 1} more" if len(people) > 1 else ""
+    return [
+        row.id, state, show.moment(row.facts.at, now), one_line(row.facts.source), one_line(str(row.note.get("kind") or "-")),
+        f"{about}{more}", effect,
+    ]  # fmt: skip
 
 
-def _about(row: ReportRow) -> str:
-    words = [str(value) for value in row.note.values() if isinstance(value, str)]
-    return one_line(" ".join(words))[:NOTED]
+def _people(row: ReportRow) -> list[list[str]]:
+    """The recipients in the note: the address, the class, and what came of it; whatever stands there, for a file may be damaged."""
+    found = row.note.get("recipients")
+    people = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return [[one_line(str(each.get(name) or "-")) for name in ("recipient", "class", "effect")] for each in people]
 
 
 def _root(given: Given) -> str:
@@ -112,16 +133,17 @@ COMMANDS = {
         run,
         summary="the reports that came back, also those about nothing of ours",
         about=(
-            "Lists what was taken: by bounces ingest, from mailboxes, or at a door of the kind reports. New ones wait for the daemon, done "
-            "ones have been acted upon, and those that are unmatched are about nothing that was sent from here, as far as can be "
-            "told: they change nothing."
+            "Lists what was taken, the newest first: by bounces ingest, from mailboxes, or at a door of the kind reports. New ones wait "
+            "for the daemon, done ones have been acted upon, and those that are unmatched are about nothing that was sent from here, as "
+            "far as can be told: they change nothing."
         ),
         options=(
             Option("--state", metavar="STATE", help="only those that are new, done or unmatched", words=STATES),
-            Option("--limit", metavar="COUNT", help=f"at most so many, {SHOWN} if nothing is said, 0 for all"),
+            Option("--since", metavar="WHEN", help="only those that came since then: 2h, 1d, 2026-11-21"),
+            LIMIT,
             JSON,
         ),
-        examples=("mailer bounces reports --state unmatched", "mailer bounces reports --json --limit 0 | jq -r .recipient"),
+        examples=("mailer bounces reports --state unmatched", "mailer bounces reports --json --since 7d --limit 0 | jq -r .recipient"),
     ),
     "show": Subcommand(
         "bounces show",

@@ -47,7 +47,10 @@ def add(given: Given) -> int:
         except ValueError as error:
             raise usage(f"--for: {error}", given.command.name) from None
     standard = _standard(given, now, "command", "manual")._replace(until=until)
-    new = [standard._replace(address=address) for address in _addresses(given)]
+    addresses = _addresses(given)
+    if meant := next((each for each in addresses if each.startswith("*@")), None):  # an address by its letter, and nobody's
+        raise usage(f"{meant} is one address only; write {meant[1:]} for all of a domain", given.command.name)
+    new = [standard._replace(address=address) for address in addresses]
     if given.flag("--dry-run"):
         return _tell(given, new, "would be added")
 
@@ -74,8 +77,8 @@ def remove(given: Given) -> int:
 
     done = _ask(given, removed)
     if not isinstance(done, SuppressionDone):
-        return _tell(given, done, "would be taken off")
-    code = _tell(given, [each for each in done.entries if each is not None], "is off the list")
+        return _tell(given, done, "would be taken off", lasting=False)
+    code = _tell(given, [each for each in done.entries if each is not None], "is off the list", lasting=False)
     _undo_note(given, done.change)
     return code
 
@@ -155,13 +158,14 @@ def undo(given: Given) -> int:
     if not numbers or not (done.change or given.flag("--dry-run")):
         raise Problem("there is nothing to undo: no such change, or all was changed again since", "no-such")
     if given.flag("--dry-run"):
-        show.say(f"would undo {len(numbers)} changes: {' '.join(map(str, numbers[:20]))}{' …' if len(numbers) > 20 else ''}")
+        show.say(f"would undo {_many(len(numbers), 'change')}: {' '.join(map(str, numbers[:20]))}{' …' if len(numbers) > 20 else ''}")
         return OK
     left = sum(each is None for each in done.entries)
     if given.flag("--json"):
         show.json_line({"change": done.change, "undone": [*numbers], "entries": len(done.entries) - left, "left": left})
     elif not given.flag("--quiet"):
-        show.say(f"{len(done.entries) - left} entries are as they were" + (f"; {left} were changed again since, and stay" if left else ""))
+        rest = f"; {left} changed again since, and left alone" if left else ""
+        show.say(f"{_many(len(done.entries) - left, 'entry', 'entries')} put back as before{rest}")
     _undo_note(given, done.change)
     return OK
 
@@ -280,14 +284,18 @@ def _who() -> str:
 # What is shown
 
 
-def _tell(given: Given, entries: Sequence[SuppressionEntry], what: str) -> int:
+def _tell(given: Given, entries: Sequence[SuppressionEntry], what: str, *, lasting: bool = True) -> int:
     for each in entries:
         if given.flag("--json"):
             show.json_line(as_json(each))
         elif not given.flag("--quiet"):
-            until = f", until {show.local(each.until)}" if each.until is not None else ""
+            until = f", until {show.local(each.until)}" if lasting and each.until is not None else ""
             show.say(f"{each.address} {what} for {_scope_words(each.scope)} ({each.reason}){until}")
     return OK
+
+
+def _many(count: int, one: str, more: str = "") -> str:
+    return f"{count} {one if count == 1 else more or f'{one}s'}"
 
 
 def _undo_note(given: Given, change: int) -> None:

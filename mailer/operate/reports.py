@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from mailer.reports.api import ReportState
 
 LATEST = 253402300800.0  # the first second that RFC 3339 cannot write
-PAGE = 100  # rows that are read at a time
 
 
 class Understood(NamedTuple):
@@ -163,26 +162,23 @@ async def collect(config: Config, name: str, now: Callable[[], float]) -> Mailbo
         reports.close()
 
 
-def listed(root: str, states: Sequence[ReportState] = STATES, limit: int | None = None) -> Iterator[ReportRow]:
-    """The reports in the spool at `root` that are in these states, in the order of IDs. Raises `Problem`."""
-    after, left = "", limit
-    while left is None or left > 0:
-        try:
-            page = files.listing(root, states, after, PAGE if left is None else min(left, PAGE))
-        except OSError as error:
-            raise from_os("cannot list the reports", error.filename or root, error) from None
-        yield from page.rows
-        left = None if left is None else left - len(page.rows)
-        if not (after := page.after):
-            return
+def listed(root: str, states: Sequence[ReportState] = STATES, since: float = 0.0, limit: int | None = None) -> Iterator[ReportRow]:
+    """The reports in the spool at `root` that are in these states, those that came or were settled last first. Raises `Problem`."""
+    try:
+        yield from files.latest(root, states, since, limit)
+    except OSError as error:
+        raise from_os("cannot list the reports", error.filename or root, error) from None
 
 
 def shown(root: str, id: str) -> tuple[ReportRow, LoadedReport]:
     """The report of this ID, or of the only one that begins so. Raises `Problem`: no-such, usage where several do."""
-    found = [row for row in listed(root) if row.id.startswith(id.upper())] if id else []
+    try:
+        found = files.beginning(root, id.upper(), 4) if id else []
+    except OSError as error:
+        raise from_os("cannot list the reports", error.filename or root, error) from None
     if len(found) > 1:
         raise Problem(f"several reports begin with {id}: {', '.join(row.id for row in found[:3])}", "usage")
-    loaded = files.load(root, found[0].id) if found and is_id(found[0].id) else None
+    loaded = files.load(root, found[0].id) if found else None
     if loaded is None:
         raise Problem(f"there is no report {id[:40]!r}; `mailer bounces reports` lists them", "no-such")
     return found[0], loaded

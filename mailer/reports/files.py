@@ -38,7 +38,7 @@ import stat
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.io import durable
@@ -285,6 +285,28 @@ def listing(root: str, states: Sequence[ReportState] = STATES, after: str = "", 
     found = heapq.nsmallest(limit + 1, ((id, state) for state in states for id in _names(root, state) if id > after))
     rows = [row for id, state in found[:limit] if (row := _row(root, state, id)) is not None]
     return ReportPage(rows, found[limit - 1][0] if len(found) > limit else "")
+
+
+def latest(root: str, states: Sequence[ReportState] = STATES, since: float = 0.0, limit: int | None = None) -> Iterator[ReportRow]:
+    """Reports in these states that came or were settled since then, the last one first. Raises `OSError`."""
+    touched = ((at, id, state) for state in states for id in _names(root, state) if (at := _touched(root, state, id)) >= since)
+    for _, id, state in sorted(touched, reverse=True) if limit is None else heapq.nlargest(limit, touched):
+        if (row := _row(root, state, id)) is not None:
+            yield row
+
+
+def beginning(root: str, symbols: str, limit: int = 100) -> list[ReportRow]:
+    """At most `limit` reports whose ID begins with `symbols`. Raises `OSError`."""
+    found = ((state, id) for state in STATES for id in _names(root, state) if id.startswith(symbols))
+    return [row for state, id in islice(found, limit) if (row := _row(root, state, id)) is not None]
+
+
+def _touched(root: str, state: ReportState, id: str) -> float:
+    """When the report came, or was settled; 0 if it is gone."""
+    try:
+        return os.stat(f"{root}/{DIRECTORY}/{state}/{id}", follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _row(root: str, state: ReportState, id: str) -> ReportRow | None:

@@ -132,7 +132,12 @@ def test_reports_are_listed_and_shown(office: Office, shell: Shell) -> None:
     facts = Facts("box", "bounces@example.com", at=1_700_000_000.0)
     one, other = files.take_all(root, [(REPORT, facts), (b"other", facts)])
     files.settle(root, [SettledReport(one, "unmatched", {"kind": "bounce"})])
-    assert [row["id"] for row in shell("bounces", "reports", "--json").objects] == sorted([one, other])
+    os.utime(f"{root}/reports/unmatched/{one}", (1_700_000_100, 1_700_000_100))
+    os.utime(f"{root}/reports/new/{other}", (1_700_000_000, 1_700_000_000))
+    assert [row["id"] for row in shell("bounces", "reports", "--json").objects] == [one, other]
+    assert [row["id"] for row in shell("bounces", "reports", "--json", "--limit", "1").objects] == [one]
+    assert [row["id"] for row in shell("bounces", "reports", "--json", "--since", "2023-11-14T22:14:00Z").objects] == [one]
+    assert shell("bounces", "reports", "--since", "1h").lines == ["No report like that was taken."]
     assert [row["id"] for row in shell("bounces", "reports", "--json", "--state", "unmatched").objects] == [one]
     assert shell("bounces", "reports", "--state", "lost").code == 64
     shown = shell("bounces", "show", one[:8].lower())
@@ -141,6 +146,28 @@ def test_reports_are_listed_and_shown(office: Office, shell: Shell) -> None:
     assert shell("bounces", "show", "ZZZZ").code == 67
     (found,) = shell("bounces", "show", one, "--json").objects
     assert (found["note"], found["state"]) == ({"kind": "bounce"}, "unmatched")
+
+
+def test_a_person_reads_whom_a_report_is_about_and_what_came_of_it(office: Office, shell: Shell) -> None:
+    """In words, for bounces as for sums; of several recipients the list has the first."""
+    root, facts = office.spool.root, Facts("box", "bounces@example.com", at=1_700_000_000.0)
+    bounce, sums, odd = files.take_all(root, [(b"bounce", facts), (b"sums", facts), (b"odd", facts)])
+    people = [{"recipient": f"{name}@example.net", "class": "unknown-user", "effect": "bounced"} for name in ("ann", "bob")]
+    note = {"kind": "bounce", "trust": "token", "message": "0" * 26, "recipients": people, "forwarded": None, "more_recipients": 3}
+    counted = {"kind": "dmarc", "counted": 7, "known": 0, "problems": ["the report has no end"]}
+    files.settle(
+        root, [SettledReport(bounce, "done", note), SettledReport(sums, "done", counted), SettledReport(odd, "done", {"recipients": 1})]
+    )
+    rows = {line.split()[0]: line for line in shell("bounces", "reports").lines if line[:1].isalnum()}
+    assert rows[bounce].split("bounce", 1)[1].split() == ["ann@example.net", "and", "1", "more", "bounced"]
+    assert rows[sums].endswith("rows counted: 7")
+    shown = shell("bounces", "show", bounce).out
+    assert "proved by the token" in shown
+    assert "bob@example.net  unknown-user  bounced" in shown
+    assert "More recipients  3" in shown
+    assert "{" not in shown
+    assert "the report has no end" in shell("bounces", "show", sums).out
+    assert shell("bounces", "show", odd).code == 0
 
 
 def test_a_mailbox_is_looked_into_by_hand(office: Office, shell: Shell, tmp_path: Path) -> None:

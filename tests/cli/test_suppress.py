@@ -38,13 +38,15 @@ def test_a_stream_is_one_scope(shell: Shell) -> None:
     assert (entry["scope"], entry["reason"], entry["source"], entry["by"][:5]) == ("news", "unsubscribe", "command", "unix:")
     assert entry["until"] is not None
     assert shell("suppress", "remove", ANN, "--scope", "receipts").code == 67
-    assert shell("suppress", "remove", ANN, "--scope", "news").code == 0
+    assert shell("suppress", "remove", ANN, "--scope", "news").lines == [f"{ANN} is off the list for mail of news (unsubscribe)"]
+    assert shell("suppress", "undo", "2").lines == ["1 entry put back as before"]
 
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (("add", "nobody"), 64, "user@example.org"),
+        (("add", "*@example.org"), 64, "write @example.org"),
         (("add", "a@b@@c"), 64, "is not an address"),
         (("add", ANN, "--reason", "whim"), 64, "there is no reason 'whim'"),
         (("add", ANN, "--for", "soon"), 64, "--for"),
@@ -84,7 +86,7 @@ def test_a_file_is_imported_and_its_bad_rows_are_told(shell: Shell, tmp_path: Pa
     assert f"{path}:3: " in said.err
     assert shell("suppress", "import", str(path), "--json").objects[0]["already"] == 2
     assert [each["reason"] for each in shell("suppress", "list", "--json").objects] == ["hard", "complaint"]
-    assert shell("suppress", "undo", "1").lines == ["2 entries are as they were"]
+    assert shell("suppress", "undo", "1").lines == ["2 entries put back as before"]
     assert shell("suppress", "list", "--json").out == ""
 
 
