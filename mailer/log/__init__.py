@@ -35,6 +35,7 @@ from mailer.events import (
     Seen,
     Settled,
     Tried,
+    Unsubscribed,
 )
 from mailer.io.component import Component
 from mailer.mail.dates import rfc3339
@@ -338,6 +339,10 @@ def _heard(event: ReportsHeard) -> dict[str, object]:
     }
 
 
+def _unsubscribed(event: Unsubscribed) -> dict[str, object]:
+    return {"event": "unsubscribed", "id": event.message or None, "to": _cut(event.address), "stream": _cut(event.stream)}
+
+
 def _requested(event: Requested) -> dict[str, object]:
     return {
         "event": "request",
@@ -364,6 +369,7 @@ EVENTS: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, object]]
     DoorNews: ("info", _door),
     ReportsHeard: ("info", _heard),
     Requested: ("info", _requested),
+    Unsubscribed: ("info", _unsubscribed),
 }
 """Each event's level, and what makes its line. An event without an entry is a bug, and told as one."""
 

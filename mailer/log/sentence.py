@@ -81,11 +81,25 @@ def _request(said: Mapping[str, str]) -> str:
     return f"{said['status']} {what} from {said.get('client', '')}{key}, after {_span(said['seconds'])}{ref}"
 
 
+def _report(said: Mapping[str, str]) -> str:
+    more = int(said.get("recipients", "1")) - 1
+    about = f" about {said['to']}{f' and {more} more' if more > 0 else ''}" if "to" in said else ""
+    reason = " ".join(said[key] for key in ("enhanced_code", "reply") if key in said)
+    words = [f"{said['kind']}{about}", reason, said.get("effect", "")]
+    return " ".join(filter(None, (said.get("id"), ": ".join(filter(None, words)))))
+
+
+def _unsubscribed(said: Mapping[str, str]) -> str:
+    return f"{said['to']} wants no more mail of {said['stream']}"
+
+
 SENTENCES = {
     "queued": _queued,
     "alarm": _alarm,
     "daemon": _daemon,
     "request": _request,
+    "report": _report,
+    "unsubscribed": _unsubscribed,
     **dict.fromkeys(("web", "amqp", "hooks"), _daemon),
 }
 """What makes the sentence of an event; all else is an outcome, where it has a recipient, or its values one after the other."""

@@ -11,8 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.events import AlarmBegun, AlarmOver, Changed, Corrupt, Daemon, Event, Seen, Settled, Tried
-from mailer.log import LIMIT, Log
+from mailer import events
+from mailer.events import (
+    Alarm,
+    AlarmBegun,
+    AlarmOver,
+    AlarmsOpen,
+    Changed,
+    Corrupt,
+    Daemon,
+    Event,
+    Mended,
+    Seen,
+    Settled,
+    Standings,
+    Tried,
+    Unsubscribed,
+)
+from mailer.log import EVENTS, LIMIT, Log
 from mailer.mail.alarm import OpenAlarm
 from mailer.mail.history import History
 from mailer.mail.outcome import Hop, Outcome
@@ -94,6 +110,20 @@ def test_each_recipient_has_a_line() -> None:
     assert [(line["event"], line["level"]) for line in lines] == [
         ("sent", "info"), ("deferred", "warning"), ("failed", "error"), ("expired", "error"), ("cancelled", "info"),
     ]  # fmt: skip
+
+
+def test_no_event_that_is_told_is_without_a_line() -> None:
+    """Those apart: an attempt has a line for each outcome, alarms go through the sieve first, and two are told to the recorder alone."""
+    apart = {Tried, Alarm, Mended, Standings, AlarmsOpen}
+    made = {each for each in vars(events).values() if isinstance(each, type) and issubclass(each, Event)}
+    assert set(EVENTS) == made - apart - {Event}
+
+
+def test_who_wants_no_more_mail_is_said() -> None:
+    """With the message whose link it was, where it was one."""
+    followed, asked = as_json(Unsubscribed(NOW, "bob@example.net", "news", ID), Unsubscribed(NOW, "bob@example.net", "news"))
+    assert (followed["event"], followed["id"], followed["to"], followed["stream"]) == ("unsubscribed", ID, "bob@example.net", "news")
+    assert asked["id"] is None
 
 
 def test_every_event_has_its_line() -> None:

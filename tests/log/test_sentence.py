@@ -6,10 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from mailer.events import AlarmBegun, AlarmOver, Daemon, Event, Seen, Tried
+from mailer.events import AlarmBegun, AlarmOver, Daemon, Event, ReportsHeard, Seen, Tried, Unsubscribed
 from mailer.mail.outcome import Outcome
+from mailer.status.story import HeardReport
 from tests.fakes.mail import NOW, outcome
 from tests.log.test_log import HOP, HOSTILE, ID, LOGIN, entry, written
+
+BOUNCE = HeardReport(
+    "0" * 26, 0, NOW, "box", "bounce", "none", "", -1, "bob@example.net", "failed", "5.1.1", "nobody", "unknown-user", "nothing"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +35,14 @@ def _utc(zone: Callable[[str], None]) -> None:
             Tried(NOW, entry(), [outcome(1, "defer", hop=HOP, text="later", at=NOW, due=NOW + 3600)]),
             f"deferred   {ID} to two@example.net, mx.example.net: 451 4.3.0 later; next try 09:00",
         ),
+        (ReportsHeard(NOW, [BOUNCE]), "report     bounce about bob@example.net: 5.1.1 nobody: nothing"),
+        (
+            ReportsHeard(NOW, [BOUNCE._replace(message=ID, effect="bounced"), BOUNCE]),
+            f"report     {ID} bounce about bob@example.net and 1 more: 5.1.1 nobody: bounced",
+        ),
+        (ReportsHeard(NOW, [HeardReport("0" * 26, 0, NOW, "box", "none", "none")]), "report     none"),
+        (ReportsHeard(NOW, []), "report     none"),
+        (Unsubscribed(NOW, "bob@example.net", "news", ID), "unsubscribed bob@example.net wants no more mail of news"),
         (AlarmBegun(NOW, LOGIN), "alarm      relay refuses our login; to mend it: username of [relay.out]"),
         (AlarmOver(NOW + 5400, LOGIN, "it takes our login"), "alarm      over after 1.5 h: login: it takes our login"),
     ],
