@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from binascii import Error, a2b_base64, a2b_qp
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 from html import unescape
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,8 +35,9 @@ _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?)")
 _SCRIPTS = re.compile(r"<(style|script|head)\b[^<>]*>", re.IGNORECASE)
 _BREAKS = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table|/?ul|/?blockquote|/?pre)\b[^<>]{0,1000}>", re.IGNORECASE)
 _TAGS = re.compile(r"<[/!?a-zA-Z][^<>@]{0,2000}>")
-NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "unicode-escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
-"""What Python calls so is no character set of mail, or takes too long."""
+CHARSETS = (frozenset(aliases.values()) - {"mbcs"}) | {"cp720", "cp737", "cp874", "koi8_t", "koi8_u", "iso8859_1", "utf_8_sig"}
+"""Python's names of character sets. It has others, of what takes the square of a length (``idna``, ``punycode``) or is no character set;
+and each name that it does not know it looks for on the disk, and remembers for ever."""
 
 
 class MimePart(NamedTuple):
@@ -183,16 +186,24 @@ def in_charset(octets: bytes, charset: str) -> str:
     name = charset.lower().strip()
     if b"\x1b$" in octets and octets.isascii():  # Japanese by its escapes, whatever the label says; RFC 1468
         name = "iso-2022-jp"
-    if name in ("", "us-ascii", "ascii", "utf-8", "utf8", "unknown-8bit", "7bit") or name in NO_CHARSETS:
+    if name in ("", "us-ascii", "ascii", "utf-8", "utf8", "unknown-8bit", "7bit"):
         return readable(octets)[0]
     if name in ("iso-8859-1", "latin1"):
         name = "windows-1252"
     if name in ("unicode-1-1-utf-7", "utf-7") and b"+" not in octets:
         return readable(octets)[0]
+    codec = _codec("utf-7" if name == "unicode-1-1-utf-7" else _OTHER_NAMES.get(name, name))
     try:
-        return octets.decode("utf-7" if name == "unicode-1-1-utf-7" else _OTHER_NAMES.get(name, name), "replace")
+        return octets.decode(codec, "replace") if codec else readable(octets)[0]
     except (LookupError, ValueError):
         return readable(octets)[0]
+
+
+def _codec(name: str) -> str:
+    """Python's name of the character set; empty for none that is known."""
+    plain = normalize_encoding(name).replace(".", "_")
+    codec = aliases.get(plain, plain)
+    return codec if codec in CHARSETS else ""
 
 
 _OTHER_NAMES = {

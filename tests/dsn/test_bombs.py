@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailer.dsn.parts import in_charset
 from mailer.dsn.reading import Report, read
 from mailer.mail.text import one_line
 from tests.dsn.bombs import BOMBS, HEAD, STATUS
@@ -52,6 +54,14 @@ def test_recipients_that_are_not_read_are_counted() -> None:
     found = struck("recipient blocks")
     assert found["many"] + found["unread"] == 100_000
     assert found["many"] == 10_000
+
+
+@pytest.mark.parametrize("name", ["punycode", "punycode:", "idna-", "idna:", "unicode:escape", "no-such"])
+def test_what_is_no_character_set_is_not_looked_for(name: str) -> None:
+    """However it is written: some of Python's take minutes, and of each that it does not know it remembers the name."""
+    octets = b"a-" * 100_000 + rb"\x1b[31m"
+    assert in_charset(octets, name) == octets.decode()
+    assert name != "no-such" or not any("no_such" in known.replace("-", "_") for known in encodings._cache)
 
 
 PIECES = st.sampled_from([
