@@ -11,11 +11,10 @@ what goes beyond is left out.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from .summary import MOST_COUNT, BadReport, DmarcReport, DmarcSource, add, domain_of, time_range, told, whole
+from .summary import MOST_COUNT, BadReport, DmarcReport, DmarcSource, add, domain_of, host_of, time_range, told, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -175,10 +174,7 @@ class _Document:
         row, signatures, paths = self._row, self._signatures, self._paths
         self._row, self._signatures, self._paths = {}, [], []
         read = row.get
-        try:
-            source = ip_address(read("record/row/source_ip", "")).compressed
-        except ValueError:
-            source = ""
+        source = host_of(read("record/row/source_ip", ""))
         count = whole(read("record/row/count", ""))
         disposition = read("record/row/policy_evaluated/disposition", "").lower()
         if not source or count is None or count > MOST_COUNT or disposition not in DISPOSITIONS:

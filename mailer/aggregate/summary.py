@@ -6,6 +6,7 @@ harmless: domains as the DNS has them, words of a fixed list, the rest as `mail.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mailer.mail.domain import ascii_domain
@@ -129,6 +130,14 @@ def domain_of(text: str) -> str:
     """A domain in the form that is compared; "" for anything else. Some reporters write an address in its place."""
     try:
         return ascii_domain(text.strip().rpartition("@")[2])
+    except ValueError:
+        return ""
+
+
+def host_of(text: str) -> str:
+    """An IP address in the form that is compared; "" for anything else, also for one with a zone (RFC 4007 §11), which is any text."""
+    try:
+        return "" if "%" in text else ip_address(text).compressed
     except ValueError:
         return ""
 

@@ -7,12 +7,11 @@ say nothing are kept as ``unspecified``, so that the sums are those of the repor
 from __future__ import annotations
 
 import json
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from mailer.mail.dates import parse_rfc3339
 
-from .summary import MOST_COUNT, BadReport, TlsReport, TlsResult, add, domain_of, time_range, told
+from .summary import MOST_COUNT, BadReport, TlsReport, TlsResult, add, domain_of, host_of, time_range, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,13 +100,7 @@ def _add(counts: dict[TlsResult, int], what: TlsResult, count: int) -> None:
 
 def _host(detail: dict[str, Any]) -> str:
     """The host of ours: by name, else by address."""
-    name = domain_of(_text(detail, "receiving-mx-hostname", 300))
-    if name:
-        return name
-    try:
-        return ip_address(_text(detail, "receiving-ip")).compressed
-    except ValueError:
-        return ""
+    return domain_of(_text(detail, "receiving-mx-hostname", 300)) or host_of(_text(detail, "receiving-ip"))
 
 
 def _reason(detail: dict[str, Any], word: str) -> str:

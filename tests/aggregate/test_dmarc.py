@@ -148,3 +148,8 @@ def test_rows_beyond_the_bound_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_day_is_the_one_of_the_middle() -> None:
     """Days of reporters begin in their own time zones."""
     assert {day_of(BEGIN + hours * 3600, END + hours * 3600) for hours in (-11, -5, 0, 5, 11)} == {BEGIN // 86400}
+
+
+def test_the_zone_of_an_address_is_no_place_for_words() -> None:
+    """An address of a link may have any text behind a percent sign, and who reads a report reads it on a terminal."""
+    assert read(letters.dmarc(row("fe80::1%\u009b31m\u202e" + "x" * 3000), row())).bad == 1

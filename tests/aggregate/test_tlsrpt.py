@@ -90,3 +90,9 @@ def test_a_byte_order_mark_is_passed_over() -> None:
     assert tlsrpt.is_root(b"\xef\xbb\xbf" + letters.tlsrpt())
     assert not tlsrpt.is_root(json.dumps({"a": 1}).encode())
     assert read(b"\xef\xbb\xbf" + letters.tlsrpt()) == read(letters.tlsrpt())
+
+
+def test_the_zone_of_an_address_is_no_place_for_words() -> None:
+    """As in a DMARC report: the failure is counted, and its host is nobody."""
+    zoned: dict[str, object] = {"result-type": "certificate-expired", "receiving-ip": "fe80::1%say-this", "failed-session-count": 3}
+    assert TlsResult("example.com", "sts", "certificate-expired") in read(letters.tlsrpt(zoned, bad=3)).counts
