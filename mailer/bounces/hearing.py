@@ -2,8 +2,9 @@
 
 A report waits in the place of reports (`mailer.reports`) until all that follows from it is done, in the order of `mailer.bounces.effects`.
 Whatever happens in between, it is still there, and all is done again with nobody seeing it. Reading and matching run in a thread, for a
-stranger wrote what is read. One that cannot be acted upon now (a list that cannot be opened, a full disk) waits with those behind it, which
-is an alarm; one over which the program itself stumbles is set aside as unmatched, and told.
+stranger wrote what is read. What concerns all of them (a list that cannot be opened, a full disk) lets all wait, which is an alarm. What
+concerns one (a file that cannot be read or moved, a sender whose aliases are damaged) lets that one wait, and those behind it have their
+turn. One over which the program itself stumbles is set aside as unmatched, and told.
 """
 
 from __future__ import annotations
@@ -114,6 +115,7 @@ class ReportHearing(Component):
         self._known: set[tuple[str, str, str]] | None = None  # what the journal has from a daemon before
         self._seen: tuple[int, int] | None = None
         self._again_at = 0.0
+        self._later: dict[str, str] = {}  # reports of this look that wait alone, and why
         self._silent_since = clock.now()
         self._heard_at = 0.0
         self._refused = 0
@@ -152,11 +154,17 @@ class ReportHearing(Component):
 
     async def _look(self) -> None:
         """Act upon all that waits. What cannot be done now is told, and tried again."""
+        self._later, after = {}, ""
         try:
-            while ids := await self._kept.waiting(BATCH):
+            while ids := await self._kept.waiting(BATCH, after):
                 await self._act(ids)
+                after = ids[-1]
         except (OSError, StatusError, Problem) as error:
             self._trouble(str(error))
+            return
+        if self._later:
+            [(id, why), *more] = self._later.items()
+            self._trouble(f"{id}: {why}" + (f"; and {len(more)} others" if more else ""))
         else:
             self._tell(Mended(self._clock.now(), "bounces", "act", "reports are acted upon again"))
 
@@ -174,20 +182,42 @@ class ReportHearing(Component):
         await self._suppress(plans)
         await self._write_journal(plans)
         await self._write_status(plans, unrecorded)
-        settled = {id: SettledReport(id, "unmatched", {"why": "its file cannot be read"}) for id in ids}
+        settled = {id: SettledReport(id, "unmatched", {"why": "its file cannot be read"}) for id in ids if id not in self._later}
         for stumbled in found:
             if stumbled.bug is not None:
-                self._tell(Alarm.of(self._clock.now(), stumbled.bug))
-                why = f"the program stumbled over it: {type(stumbled.bug).__name__}"
-                settled[stumbled.id] = SettledReport(stumbled.id, "unmatched", {"why": why})
+                settled[stumbled.id] = self._stumbled(stumbled.id, stumbled.bug)
         for each in plans:
-            passed = await self._forward(each) if each.forward else ""
+            try:
+                passed = await self._forward(each) if each.forward else ""
+            except Problem as problem:
+                if problem.kind in ("try-again", "io-error"):
+                    raise
+                self._later[each.id] = str(problem)
+                del settled[each.id]
+                continue
             settled[each.id] = SettledReport(each.id, each.state, each.note(passed))
         settled.update(await self._count_sums(found))
-        await self._kept.settle([*settled.values()])
+        await self._settle([*settled.values()])
         self._heard_at = self._clock.now()
         for each in plans:
-            self._tell(ReportsHeard(self._heard_at, each.heard))
+            if each.id not in self._later:
+                self._tell(ReportsHeard(self._heard_at, each.heard))
+
+    def _stumbled(self, id: str, bug: BaseException) -> SettledReport:
+        """Tell that the program stumbled over a report, and set it aside."""
+        self._tell(Alarm.of(self._clock.now(), bug))
+        return SettledReport(id, "unmatched", {"why": f"the program stumbled over it: {type(bug).__name__}"})
+
+    async def _settle(self, settled: Sequence[SettledReport]) -> None:
+        """Settle all; where that fails, each by itself, for one may be the reason."""
+        try:
+            await self._kept.settle(settled)
+        except OSError:
+            for each in settled:
+                try:
+                    await self._kept.settle([each])
+                except OSError as error:
+                    self._later[each.id] = str(error)
 
     async def _read_all(self, ids: Sequence[str]) -> tuple[list[_Read], list[Entry]]:
         """Read and match reports; no more than some are in memory at a time."""
@@ -195,7 +225,10 @@ class ReportHearing(Component):
         unrecorded: list[Entry] = []
         waiting: list[LoadedReport] = []
         for at, id in enumerate(ids, 1):
-            waiting += await self._kept.load([id])
+            try:
+                waiting += await self._kept.load([id])
+            except OSError as error:
+                self._later[id] = str(error)
             if waiting and (at == len(ids) or sum(len(each.content) for each in waiting) > TOGETHER):
                 some, entries = await aside(partial(self._read_some, waiting))
                 found += some
@@ -256,7 +289,13 @@ class ReportHearing(Component):
             if each.plan is None or each.plan.kind not in SUMS:
                 continue
             for loaded in await self._kept.load([each.id]):
-                note = await aggregates.count(loaded.content, each.facts.at, self._status, aggregates.ours(self._config))
+                try:
+                    note = await aggregates.count(loaded.content, each.facts.at, self._status, aggregates.ours(self._config))
+                except (OSError, StatusError):
+                    raise
+                except Exception as bug:
+                    settled[each.id] = self._stumbled(each.id, bug)
+                    continue
                 state: ReportState = "done" if note["counted"] or note["known"] else "unmatched"
                 settled[each.id] = SettledReport(each.id, state, {"kind": str(each.plan.kind), **note})
         return settled

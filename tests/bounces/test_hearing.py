@@ -18,12 +18,13 @@ from mailer.dsn.return_token import mark
 from mailer.events import Alarm, Event, Mended, ReportsHeard, Tried
 from mailer.io.component import Chores
 from mailer.mail.problem import Problem
-from mailer.reports.api import Facts
+from mailer.reports.api import Facts, LoadedReport, SettledReport
 from mailer.reports.memory import MemoryReports
 from mailer.status.api import StatusError
 from mailer.status.memory import MemoryReader
 from mailer.suppression.api import SuppressionDone, SuppressionEntry
 from mailer.suppression.memory import MemorySuppression
+from tests.aggregate.letters import attached, tlsrpt
 from tests.fakes.mail import NOW, FakeClock, outcome
 from tests.status.office import Office
 
@@ -245,3 +246,65 @@ def test_it_is_told_where_mail_fails_and_no_report_comes(room: Room) -> None:
     room.clock.time += 86401
     room.hearing._listen()
     assert room.alarms() == [("bounces", "silent")]
+
+
+class Stubborn(MemoryReports):
+    """A place in which the files of some can neither be read nor moved."""
+
+    unread: str = ""
+    unmoved: str = ""
+
+    async def load(self, ids: Sequence[str]) -> Sequence[LoadedReport]:
+        if self.unread in ids:
+            raise PermissionError(13, "Permission denied", self.unread)
+        return await super().load(ids)
+
+    async def settle(self, settled: Sequence[SettledReport]) -> None:
+        if any(each.id == self.unmoved for each in settled):
+            raise PermissionError(13, "Permission denied", self.unmoved)
+        await super().settle(settled)
+
+
+def test_a_file_that_is_not_ours_stops_no_other(room: Room) -> None:
+    """It stays where it is, is told, and has its turn when somebody has mended it; more of them than a batch has, too."""
+    id = room.sent("you@example.net")
+    room.hearing._kept = room.kept = kept = Stubborn()
+    ids = sorted(room.came(dsn(room.token(id), extra=f"X-Number: {number}\r\n"), room.token(id)) for number in range(60))
+    kept.unread, kept.unmoved = ids[0], ids[1]
+    room.acts()
+    assert [each for each in ids if room.state(each) == "new"] == ids[:2]
+    [alarm] = [event for event in room.told if isinstance(event, Alarm) and event.key == "act"]
+    assert f"{ids[0]}: [Errno 13]" in alarm.detail
+    assert "and 1 others" in alarm.detail
+    kept.unread = kept.unmoved = ""
+    room.acts()
+    assert {room.state(each) for each in ids} == {"done"}
+
+
+def test_a_sender_who_cannot_be_reached_stops_no_other(room: Room) -> None:
+    """His report waits; that nobody can be reached (a full disk) lets all of them wait."""
+    mine, his = room.sent("you@example.net"), room.sent("they@example.net", sender="him@here.example")
+    first, second = (room.came(dsn(room.token(id)), room.token(id)) for id in (mine, his))
+
+    def put(content: bytes, to: str, settings: object, now: float, id: str) -> None:
+        if to.startswith("him@"):
+            raise Problem("the aliases of him@here.example are damaged", "bad-config")
+        Room.put(room, content, to, settings, now, id)
+
+    room.hearing._put = put
+    room.acts()
+    assert (room.state(first), room.state(second), len(room.passed)) == ("done", "new", 1)
+    assert ("bounces", "act") in room.alarms()
+
+
+def test_sums_over_which_the_program_stumbles_stop_no_other(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is set aside, and that is a bug."""
+
+    async def stumble(*_: object) -> dict[str, object]:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("mailer.bounces.aggregates.count", stumble)
+    sums = room.came(attached(tlsrpt(), "application/tlsrpt+json"), AT)
+    room.acts()
+    assert room.state(sums) == "unmatched"
+    assert [what for what, _ in room.alarms()] == ["bug"]
