@@ -186,7 +186,9 @@ class Service:
             Neighbours(directory, tell, clock, self.chores),
             self.sweep,
             traces,
-            SuppressionComponent(suppression, config, queue.suppressed, recorder.journaled, tell, clock, self.chores, once=once),
+            SuppressionComponent(
+                suppression, config, queue.suppressed, recorder.journaled, self.sweep.believed, tell, clock, self.chores, once=once
+            ),
             *served,
             hearing,
             Doorbell(spool, (queue.heard, intake.heard), clock, tell),

@@ -32,7 +32,10 @@ PAGE = 1000  # lines of the log
 
 
 class SuppressionComponent(Component):
-    """Follows the log of `entries`. `heard` is told what is new; `journaled` says whether all that was told is durable."""
+    """Follows the log of `entries`. `heard` is told what is new; `journaled` says whether all that was told is durable.
+
+    `believed` says whether the clock is one by which things may be let go of.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class SuppressionComponent(Component):
         config: Config,
         heard: Callable[[Sequence[SuppressionChange]], Awaitable[None]],
         journaled: Callable[[], bool],
+        believed: Callable[[], bool],
         tell: Callable[[Event], None],
         clock: Clock,
         chores: Chores,
@@ -50,6 +54,7 @@ class SuppressionComponent(Component):
         self._keep_log = config.suppress.log_retention
         self._heard = heard
         self._journaled = journaled
+        self._believed = believed
         self._tell = tell
         self._clock = clock
         self._chores = chores
@@ -92,6 +97,8 @@ class SuppressionComponent(Component):
 
     async def sweep(self) -> None:
         """Let go of what holds no longer."""
+        if not self._believed():
+            return
         try:
             await self.entries.expire(self._clock.now(), keep_log=self._keep_log)
         except Problem as problem:
