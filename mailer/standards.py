@@ -61,6 +61,7 @@ TITLES = {
     3927: "Dynamic Configuration of IPv4 Link-Local Addresses",
     3986: "Uniform Resource Identifier (URI): Generic Syntax",
     3987: "Internationalized Resource Identifiers (IRIs)",
+    4007: "IPv6 Scoped Address Architecture",
     4013: "SASLprep: Stringprep Profile for User Names and Passwords",
     4021: "Registration of Mail and MIME Header Fields",
     4180: "Common Format and MIME Type for Comma-Separated Values (CSV) Files",
