@@ -24,6 +24,7 @@ COLUMNS: Final = ("address", "scope", "reason", "class", "source", "evidence", "
 """Of ours, in their order."""
 
 LONGEST: Final = 1 << 20  # characters of a row
+_FORMULA: Final = ("=", "+", "-", "\t")  # how what a spreadsheet works out begins
 _MEANING: Final = {
     "address": ("address", "email", "emailaddress", "recipient", "recipientemail", "subscriber", "mail", "emailid"),
     "scope": ("scope", "stream", "messagestream", "streamid"),
@@ -93,11 +94,17 @@ def as_json(entry: SuppressionEntry) -> dict[str, object]:
 
 
 def _cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe before it."""
+    """A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe before it, which `_plain` takes away."""
     text = one_line(text)
-    if text.startswith(("=", "+", "-", "\t")):
+    if text.lstrip("'").startswith(_FORMULA):
         text = f"'{text}"
     return '"' + text.replace('"', '""') + '"' if any(char in text for char in ',"\r\n') else text
+
+
+def _plain(cell: str) -> str:
+    """What stands in a cell, without the apostrophe that kept a spreadsheet from working it out."""
+    text = cell.strip()
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
 
 
 def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
@@ -119,14 +126,15 @@ def _of_csv(first_at: int, first: str, rest: Iterator[tuple[int, str]], standard
 
     if "address" not in names:
         names = ["address", "reason", "at"]
-        yield from _row(first_at, dict(zip(names, next(csv.reader([first], delimiter=mark), []), strict=False)), standard)
+        cells = map(_plain, next(csv.reader([first], delimiter=mark), []))
+        yield from _row(first_at, dict(zip(names, cells, strict=False)), standard)
     try:
         for row in csv.reader(lines(), delimiter=mark):
             if any(cell.strip() for cell in row):
                 said: dict[str, str] = {}
                 for name, cell in zip(names, row, strict=False):
                     if name and cell.strip() and name not in said:
-                        said[name] = cell.strip()
+                        said[name] = _plain(cell)
                 yield from _row(at[0], said, standard)
     except csv.Error as error:
         raise ValueError(f"line {at[0]} is no CSV: {error}") from None

@@ -90,7 +90,9 @@ def test_what_is_very_long_is_refused_before_it_is_held() -> None:
     st.lists(
         st.builds(
             SuppressionEntry,
-            st.sampled_from(["ann@example.org", "@example.com", "jürgen@xn--bcher-kva.example", '"a b"@example.org']),
+            st.sampled_from(
+                ["ann@example.org", "@example.com", "jürgen@xn--bcher-kva.example", '"a b"@example.org', "-f@x.org", "'=f@x.org"]
+            ),
             st.sampled_from(["*", "news", "list.example.org"]),
             st.sampled_from(Reason),
             st.sampled_from(["", "unknown-user"]),
@@ -99,7 +101,7 @@ def test_what_is_very_long_is_refused_before_it_is_held() -> None:
             st.sampled_from([NOW, NOW + 0.5]),
             st.sampled_from([None, NOW + 86400]),
             st.just("unix:1000"),
-            st.sampled_from(["", 'he said "no, never"', "a; b"]),
+            st.sampled_from(["", 'he said "no, never"', "a; b", "+1 for this", "''-", "'quoted'"]),
         ),
         max_size=5,
     )
