@@ -108,7 +108,7 @@ async def remove(
     keys: list[tuple[str, str]] = []
     there: list[SuppressionEntry] = []
     for address in addresses:
-        found = await entries.listing(wanted=SuppressionFilter(to=address, scope=scope))
+        found = await _about(entries, SuppressionFilter(to=address, scope=scope))
         if not found:
             for_what = f" for {scope}" if scope else ""
             raise Problem(f"{address} is not on the suppression list{for_what}; nothing was changed", "no-such")
@@ -119,7 +119,7 @@ async def remove(
 
 async def why(entries: SuppressionList, address: str, stream: str, now: float) -> Why:
     """Why `address` (a key) is not mailed, and all that is known of it."""
-    about = [each for name in (address, domain_key_of(address)) if name for each in await _about(entries, name, now)]
+    about = [each for name in (address, domain_key_of(address)) if name for each in await _about(entries, SuppressionFilter(now, name))]
     found = {each.key: each for each in about}
     if stream:
         holds = next((found[each] for each in precedence(address, stream) if each in found), None)
@@ -128,8 +128,9 @@ async def why(entries: SuppressionList, address: str, stream: str, now: float) -
     return Why(address, holds, about, await entries.log(address, limit=100))
 
 
-async def _about(entries: SuppressionList, name: str, now: float) -> Sequence[SuppressionEntry]:
-    return await entries.listing(wanted=SuppressionFilter(at=now, to=name))
+async def _about(entries: SuppressionList, wanted: SuppressionFilter) -> Sequence[SuppressionEntry]:
+    """The entries of the one address that is wanted, in which an asterisk is a letter as any other (RFC 5321 §4.1.2)."""
+    return [each async for each in listed(entries, wanted, 0) if each.address == wanted.to]
 
 
 async def listed(entries: SuppressionList, wanted: SuppressionFilter, limit: int) -> AsyncIterator[SuppressionEntry]:

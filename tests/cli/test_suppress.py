@@ -42,6 +42,15 @@ def test_a_stream_is_one_scope(shell: Shell) -> None:
     assert shell("suppress", "undo", "2").lines == ["1 entry put back as before"]
 
 
+def test_an_asterisk_in_an_address_is_a_letter(shell: Shell) -> None:
+    """Whoever is called so may unsubscribe, too; taking him off the list takes off nobody else, and explaining him is about him."""
+    shell("suppress", "add", ANN, BOB, "*@example.org")
+    assert shell("suppress", "why", "*@example.org", "--json").objects[0]["entries"][0]["address"] == "*@example.org"
+    assert shell("suppress", "remove", "*@example.org").lines == ["*@example.org is off the list for all mail (manual)"]
+    assert shell("suppress", "remove", "*@example.org").code == 67
+    assert [each["address"] for each in shell("suppress", "list", "--json").objects] == [ANN, BOB]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
