@@ -106,9 +106,8 @@ def _cells(row: ReportRow, now: float) -> list[show.Value]:
     state = show.Cell(row.state, {"done": "good", "new": "wait"}.get(row.state, ""))
     people = _people(row)
     about, _, effect = people[0] if people else ("-", "", "-")
-    counted = row.note.get("counted")
-    if counted is not None:
-        effect = f"rows counted: {counted}"
+    if "counted" in row.note:  # of how many reports in the message the sums are: `mailer.bounces.aggregates.count`
+        effect = "counted" if row.note["counted"] else "counted before" if row.note.get("known") else "nothing to count"
     more = f" and {len(people) - 1} more" if len(people) > 1 else ""
     return [
         row.id, state, show.moment(row.facts.at, now), one_line(row.facts.source), one_line(str(row.note.get("kind") or "-")),
