@@ -86,6 +86,8 @@ class SuppressionComponent(Component):
             elif self._at > self._noted and self._journaled():
                 await self.entries.note_told(self._at)
                 self._noted = self._at
+            elif await self.entries.newest() < self._at:  # an older copy was put back, whose log goes on from there
+                self._at = self._noted = await self.entries.told()
             while lines := await self.entries.news(self._at, PAGE):
                 await self._heard(lines)
                 for line in lines:
