@@ -1,7 +1,8 @@
 """The mailboxes as a part of the daemon: each is looked into every so often, beside the others, and whatever ails one is told once.
 
 A mailbox that is in trouble waits longer and longer, from a minute to half an hour, and its alarm (``mailbox``) ends with the first look
-that goes well. One that has more than a look takes is looked into again at once. When the configuration changes, those whose sections
+that goes well. One that has more than a look takes is looked into again at once, unless `IN_VAIN` looks in a row have found no report:
+a mailbox with more letters than can be remembered would be read for ever. When the configuration changes, those whose sections
 are what they were go on, in the middle of a look, too.
 """
 
@@ -17,7 +18,7 @@ from mailer.limits.backoff import pause
 from mailer.mail.problem import Problem
 
 from .configured import source_of, taker_of
-from .sources import SourceTrouble
+from .sources import A_LOOK, REMEMBERED, SourceTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 FIRST = 60.0  # seconds after the first trouble
 LONGEST = 1800.0  # seconds between two tries
 SWEEP_EVERY = 3600.0  # seconds
+IN_VAIN = REMEMBERED // A_LOOK  # looks: by then all that is remembered of a mailbox is new
 
 
 class ReportSources(Component):
@@ -93,12 +95,14 @@ class ReportSources(Component):
     async def _watch(self, section: ReportSource, config: Config) -> None:
         """Look into one, for ever."""
         source, taker = source_of(section, config), taker_of(section, config, self._reports, self._clock.now)
-        failures = 0
+        failures = in_vain = 0
         while True:
             looked = await self._look(section, source, taker)
             failures = 0 if looked else failures + 1
-            if looked is not None and looked.more:
+            in_vain = in_vain + 1 if looked is not None and looked.more and not looked.taken else 0
+            if looked is not None and looked.more and in_vain < IN_VAIN:
                 continue
+            in_vain = 0
             await asyncio.sleep(section.poll if looked else max(pause(failures, FIRST, 2.0, LONGEST, self._random), section.poll))
 
     async def _look(self, section: ReportSource, source: MailboxSource, taker: ReportTaker) -> MailboxLooked | None:

@@ -13,12 +13,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mailer.mail.text import one_line
 from mailer.net import tls
 from mailer.net.stream import Stream
-from mailer.pop3.client import LISTED, Pop3Client, Pop3Violation
+from mailer.pop3.client import LISTED, Pop3Answer, Pop3Client, Pop3Violation
 from mailer.pop3.listing import capabilities, names, sizes
 
 from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, SourceTrouble, batches, chosen, names_in
@@ -26,7 +26,6 @@ from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, SourceTr
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from mailer.pop3.client import Pop3Answer
     from mailer.smtp.mechanism import Mechanism
 
     from .sources import MailboxServer, ReportTaker
@@ -57,36 +56,30 @@ class Pop3Source:
 
     async def _looked(self, session: Pop3Session, taker: ReportTaker) -> MailboxLooked:
         mark = await taker.bookmark()
-        seen = dict.fromkeys(names_in(mark, "seen"))
-        listed, uids = await self._talk(session.listed())
-        if not uids and listed and not self.delete:
+        listed, named = await self._talk(session.listed())
+        seen, uids, wanted, larger, more = await asyncio.to_thread(_chosen, listed, named, names_in(mark, "seen"), self.most)
+        if not uids and wanted and not self.delete:
             raise SourceTrouble(f'{self.server.host} has no UIDL, so nothing can be kept there; write done = "delete"', ours=True)
-        there = set(uids.values())
-        seen = {name: None for name in seen if name in there}
-        new = [(number, size) for number, size in sorted(listed.items()) if uids.get(number) not in seen]
-        larger = [number for number, size in new if size > self.most]
-        for number in larger:
-            _remember(seen, uids.get(number))
-        wanted = [(str(number), size) for number, size in new if size <= self.most][:A_LOOK]
+        octets = dict(wanted)
         taken = 0
         for batch in batches(wanted):
-            fetched = await self._talk(self._fetched(session, batch, listed))
+            fetched = await self._talk(self._fetched(session, batch, octets))
             kept = await taker.take(fetched, self.server.host, session.stream.tls_version)
             for key in batch:
                 if key not in kept or not self.delete:
-                    _remember(seen, uids.get(int(key)))
+                    _remember(seen, uids.get(key))
             if self.delete:
                 await self._talk(session.delete([int(key) for key in batch if key in kept]))
             taken += len(kept)
         await self._talk(session.quit())
         await taker.remember({"seen": [*seen]})
-        return MailboxLooked(taken, len(wanted) - taken, len(larger), more=len(new) - len(larger) > len(wanted))
+        return MailboxLooked(taken, len(wanted) - taken, larger, more)
 
-    async def _fetched(self, session: Pop3Session, batch: list[str], listed: dict[int, int]) -> list[FetchedMessage]:
+    async def _fetched(self, session: Pop3Session, batch: list[str], octets: dict[str, int]) -> list[FetchedMessage]:
         found: list[tuple[str, Pop3Answer]] = []
         for key in batch:
             session.stream.allow(self.server.seconds * A_MESSAGE)
-            answer = await session.ask(f"RETR {key}", listed[int(key)] + SPARE, lasting=True)
+            answer = await session.ask(f"RETR {key}", octets[key] + SPARE, lasting=True)
             if answer.ok:  # else it is gone
                 found.append((key, answer))
         return await asyncio.to_thread(lambda: [FetchedMessage(key, answer.content) for key, answer in found])
@@ -97,6 +90,31 @@ class Pop3Source:
             return await talk
         except (OSError, Pop3Violation) as error:
             raise _trouble(self.server, error) from None
+
+
+class _Chosen(NamedTuple):
+    """What of a mailbox was `seen` before and is still there, what is `wanted`, and by what names those last; how many are `larger`."""
+
+    seen: dict[str, None]
+    uids: dict[str, str]
+    wanted: list[tuple[str, int]]
+    larger: int
+    more: bool
+
+
+def _chosen(listed: Pop3Answer, named: Pop3Answer, marked: list[str], most: int) -> _Chosen:
+    """What there is to look at, by LIST and UIDL. In a thread: a server may have hundreds of thousands of lines in them."""
+    uids, remembered = names(named.content) if named.ok else {}, set(marked)
+    there = set(uids.values())
+    new = [(number, size) for number, size in sorted(sizes(listed.content).items()) if uids.get(number) not in remembered]
+    larger = [number for number, size in new if size > most]
+    fitting = [(number, size) for number, size in new if size <= most]
+    seen = [name for name in marked if name in there] + [uids[number] for number in larger if number in uids]
+    wanted = fitting[:A_LOOK]
+    named_now = {str(number): uids[number] for number, _ in wanted if number in uids}
+    return _Chosen(
+        dict.fromkeys(seen[-REMEMBERED:]), named_now, [(str(number), size) for number, size in wanted], len(larger), len(fitting) > A_LOOK
+    )
 
 
 def _remember(seen: dict[str, None], name: str | None) -> None:
@@ -139,16 +157,16 @@ class Pop3Session:
         self.stream.write(self.client.send(line, most))
         return await self._answer()
 
-    async def listed(self) -> tuple[dict[int, int], dict[int, str]]:
-        """What there is: sizes and lasting names, by number. Raises `Pop3Violation`."""
+    async def listed(self) -> tuple[Pop3Answer, Pop3Answer]:
+        """What there is: the answers to LIST and UIDL. Raises `Pop3Violation`."""
+        nothing = Pop3Answer(True, "")
         stat = await self.ask("STAT")
         if stat.ok and stat.text.split(" ")[:1] == ["0"]:
-            return {}, {}
+            return nothing, nothing
         listed = await self.ask("LIST")
         if not listed.ok:
             raise Pop3Violation("the server does not list its mailbox")
-        named = await self.ask("UIDL")
-        return sizes(listed.content), names(named.content) if named.ok else {}
+        return listed, await self.ask("UIDL")
 
     async def delete(self, numbers: list[int]) -> None:
         """Mark these. What cannot be marked comes again."""

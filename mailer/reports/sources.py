@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BATCH = 50  # messages that are fetched and taken together
 BATCH_OCTETS = 8 << 20  # octets of them, unless one alone has more
 A_LOOK = 2000  # messages of one look: another follows at once
-REMEMBERED = 10_000  # messages that were left alone and are not looked at again
+REMEMBERED = 50_000  # messages that were left alone and are not looked at again; their names have room in a bookmark (`LONGEST_MARK`)
 
 
 class SourceTrouble(Exception):

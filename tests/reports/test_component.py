@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from mailer.events import Alarm, Event, Mended
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.reports import component
+from mailer.reports import maildir as mailbox
 from mailer.reports.api import Facts, SettledReport
 from mailer.reports.component import ReportSources, ReportSweep
 from mailer.reports.files import FileReports
 from mailer.reports.memory import MemoryReports
 
-from .servers import FakePop3, listening, make_maildir, ndr
+from .servers import LETTER, FakePop3, listening, make_maildir, ndr
 
 
 def maildir(path: Path, name: str = "box", **more: Any) -> ReportSource:
@@ -77,6 +79,25 @@ def test_what_comes_is_taken_and_whoever_acts_upon_it_is_rung(tmp_path: Path, mo
         await watched.part.stop(1.0)
         assert len(await watched.reports.waiting(10)) == 2
         assert watched.alarms == []
+
+    asyncio.run(scenario())
+
+
+def test_letters_without_end_are_not_read_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more letters than are remembered some are always new: after as many looks in vain there is a rest."""
+    path = make_maildir(tmp_path / "box", *(LETTER + b"%d\r\n" % number for number in range(9)))
+    monkeypatch.setattr(mailbox, "A_LOOK", 1)
+    monkeypatch.setattr(mailbox, "REMEMBERED", 3)
+    monkeypatch.setattr(component, "IN_VAIN", 3)
+
+    async def scenario() -> None:
+        watched = Watched(config(maildir(path)), monkeypatch)
+        await watched.part.start()
+        await watched.until(lambda: len(watched.slept) > 2)
+        (path / "new" / "0").write_bytes(ndr(1))
+        os.utime(path / "new" / "0", (1, 1))
+        await watched.until(lambda: watched.arrivals)
+        await watched.part.stop(1.0)
 
     asyncio.run(scenario())
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from mailer.reports import pop3
 from mailer.reports.memory import MemoryReports
 from mailer.reports.pop3 import SPARE, Pop3Source
 from mailer.reports.sources import MailboxLooked, ReportTaker, SourceTrouble
@@ -188,3 +190,23 @@ def test_numbers_that_lie_cost_nothing() -> None:
     looked = asyncio.run(look(fake, who))
     assert looked.taken == 1
     assert taken(who) == [ndr(1)]
+
+
+def test_lists_of_hundreds_of_thousands_keep_nobody_waiting() -> None:
+    """A server may say four megabytes of numbers: they are read beside the loop, which has others to serve."""
+    fake, who = FakePop3([]), taker()
+    lines = b"".join(b"%d 9999999999\r\n" % number for number in range(1, 200_000))
+    fake.odd = {"STAT": b"+OK 200000 1\r\n", "LIST": b"+OK\r\n" + lines + b".\r\n", "UIDL": b"+OK\r\n" + lines + b".\r\n"}.get
+
+    async def main() -> tuple[MailboxLooked, set[bool]]:
+        loop, found, real = threading.get_ident(), set[bool](), pop3.names
+
+        def names(content: bytes) -> dict[int, str]:
+            found.add(threading.get_ident() != loop)
+            return real(content)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pop3, "names", names)
+            return await look(fake, who), found
+
+    assert asyncio.run(main()) == (MailboxLooked(larger=199_999), {True})
