@@ -191,12 +191,12 @@ def _event(type: EventType, facts: Facts, sent: SentMessage, said: Reported, per
 
 
 def _effect(makes: str, again: bool, entry: SuppressionEntry | None) -> str:
-    if again and entry is None:
-        return f"nothing more: this recipient has {makes} already"
-    word = f"has {makes} already" if again else makes
     if entry is None:
-        return word
-    return f"{word}, and not mailed any more" + ("" if entry.scope == "*" else f" with mail of {entry.scope}")
+        return f"nothing more: this recipient has {makes} already" if again else makes
+    where = "" if entry.scope == "*" else f" with mail of {entry.scope}"
+    if again:  # the list takes the proof of a message once, so what was undone stays so
+        return f"this recipient has {makes} already, and is not mailed any more{where}, unless that was undone"
+    return f"{makes}, and not mailed any more{where}"
 
 
 def _forward(report: Report, match: ReportMatch, rules: FeedbackRules) -> str:

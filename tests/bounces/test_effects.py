@@ -117,7 +117,7 @@ def test_a_token_that_comes_again_changes_nothing_more() -> None:
     assert changes(what) == [("suppressed", "you@example.net")]
     assert what.suppress[0].evidence == ID
     assert what.state == "done"
-    assert what.heard[0].effect == "has bounced already, and not mailed any more"
+    assert what.heard[0].effect == "this recipient has bounced already, and is not mailed any more, unless that was undone"
 
 
 def test_a_report_that_proves_nothing_does_not_keep_one_that_does_from_the_list() -> None:
