@@ -160,10 +160,12 @@ class Undelivered(NamedTuple):
 
     @property
     def judged(self) -> Class:
-        """The class of the failure: by our cause where there is one, else by what the host said."""
-        from mailer.dsn.classes import classify  # with its table; whoever lists needs it, and who counts messages does not
+        """The class of the failure: by our cause where there is one, else by what the host said; a complaint is one, whatever it says."""
+        from mailer.dsn.classes import class_of, classify  # with its table; whoever lists needs it, and who counts messages does not
 
         last = self.recipient
+        if last.status == "complained":
+            return class_of("complaint")
         return classify(last.code, last.enhanced_code, last.reply, last.cause or "")
 
     def as_json(self) -> dict[str, object]:

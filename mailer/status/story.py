@@ -166,8 +166,8 @@ class HeardReport(NamedTuple):
         """What its recipient is from then on; None where it says nothing of what became of the message."""
         if not self.message or self.position < 0:
             return None
-        if self.kind == "complaint":
-            return "complained"
+        if self.kind == "complaint":  # feedback of a failed check, of fraud, or that it is no spam after all, blames nobody
+            return "complained" if self.class_ == "complaint" else None
         return "bounced" if self.kind == "bounce" and self.action == "failed" else None
 
     @property

@@ -30,9 +30,9 @@ def dsn(
     ).encode()
 
 
-def feedback(to: str, about: str = "", *, mail_from: str = "", message_id: str = "") -> bytes:
+def feedback(to: str, about: str = "", *, mail_from: str = "", message_id: str = "", type: str = "abuse") -> bytes:
     """A complaint to the address `to`, sparse where nothing is given."""
-    fields = "Feedback-Type: abuse\r\nUser-Agent: Feedback/1.0\r\nVersion: 1\r\n"
+    fields = f"Feedback-Type: {type}\r\nUser-Agent: Feedback/1.0\r\nVersion: 1\r\n"
     fields += (f"Original-Mail-From: <{mail_from}>\r\n" if mail_from else "") + (f"Original-Rcpt-To: <{about}>\r\n" if about else "")
     header = f"Message-ID: <{message_id}>\r\n" if message_id else ""
     return (

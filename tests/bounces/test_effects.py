@@ -137,6 +137,14 @@ def test_a_complaint_counts_after_a_bounce_and_not_the_other_way() -> None:
     assert [type for type, _ in changes(what)] == ["suppressed"]
 
 
+@pytest.mark.parametrize("type", ["not-spam", "auth-failure", "fraud", "virus", "other"])
+def test_feedback_by_which_nobody_says_no_changes_nothing(type: str) -> None:
+    """Who takes a message out of the folder for spam wants it: RFC 6430. It is told, and no more."""
+    _, what = heard(feedback(AT, "you@example.net", mail_from=TOKEN, type=type), ONE, to=AT)
+    assert changes(what) == []
+    assert what.heard[0].effect == "nothing: it is told and no more"
+
+
 @pytest.mark.parametrize("report", [dsn(AT, message_id=MESSAGE_ID), dsn(AT, envid=ID), dsn(AT, envid=ID.lower())])
 def test_a_name_that_only_we_give_sets_the_status_alone(report: bytes) -> None:
     """A Message-ID of ours stands in archives: it tells of its recipient, and suppresses nobody, unless the operator says so."""

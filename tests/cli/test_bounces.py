@@ -6,8 +6,10 @@ import time
 
 import pytest
 
+from mailer.events import ReportsHeard
+from mailer.status.story import HeardReport
 from tests.cli.terminal import Shell
-from tests.fakes.mail import outcome
+from tests.fakes.mail import NOW, outcome
 from tests.status.office import Office
 
 
@@ -84,6 +86,18 @@ def test_bounces_are_counted_by_what_the_refusals_mean(office: Office, shell: Sh
     said = {item["address"]: (item["class"], item["hard"]) for item in shell("bounces", "--json").objects}
     assert said["a@x.example"] == ("unknown-user", True)
     assert said["c@y.example"] == ("full", False)
+
+
+def test_a_complaint_counts_as_one_whatever_its_words(office: Office, shell: Shell) -> None:
+    """Its recipient got the mail, and what the report says is the name of a program at most."""
+    id = office.put("a@x.example")
+    office.settle(id, outcome(0, "delivered", at=NOW))
+    complaint = HeardReport(
+        "0" * 26, 0, NOW, "box", "complaint", "token", id, 0, "a@x.example", diagnostic="abuse Yahoo!-Mail", class_="complaint"
+    )
+    office.write([ReportsHeard(NOW, [complaint])])
+    (said,) = shell("bounces", "--json").objects
+    assert (said["status"], said["class"], said["hard"]) == ("complained", "complaint", True)
 
 
 def test_more_recipients_than_are_listed_are_all_counted(office: Office, shell: Shell) -> None:
