@@ -47,10 +47,10 @@ def add(given: Given) -> int:
         except ValueError as error:
             raise usage(f"--for: {error}", given.command.name) from None
     standard = _standard(given, now, "command", "manual")._replace(until=until)
-    addresses = _addresses(given)
-    if meant := next((each for each in addresses if each.startswith("*@")), None):  # an address by its letter, and nobody's
-        raise usage(f"{meant} is one address only; write {meant[1:]} for all of a domain", given.command.name)
-    new = [standard._replace(address=address) for address in addresses]
+    new = [standard._replace(address=address) for address in _addresses(given)]
+    for each in new:
+        if each.address.startswith("*@"):  # what a pattern looks like elsewhere
+            show.note(f"{each.address} is one address; `mailer suppress add {each.address[1:]}` is for all of a domain")
     if given.flag("--dry-run"):
         return _tell(given, new, "would be added")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.mail.address import AddressError
 from mailer.mail.problem import Problem
 from mailer.spool.files.store import SpoolDirectory
-from mailer.suppression.address import domain_key_of, written
+from mailer.suppression.address import domain_key_of, key_of, written
 from mailer.suppression.api import ALL, REASONS, Reason, SuppressionEntry, SuppressionFilter, precedence, scope_of
 from mailer.suppression.ledger import fits
 from mailer.suppression.sqlite import SqliteSuppression
@@ -96,7 +96,7 @@ def reason(text: str) -> Reason:
 async def unsubscribed(entries: SuppressionList, token: UnsubscribeToken, now: float) -> None:
     """Let an address leave a stream, as its link says. Durable when this returns; however often it is asked for, it is one entry."""
     entry = SuppressionEntry(
-        written(token.address), scope_of(token.stream), Reason.UNSUBSCRIBE, source="page", evidence=token.message, at=now, by="recipient"
+        key_of(token.address), scope_of(token.stream), Reason.UNSUBSCRIBE, source="page", evidence=token.message, at=now, by="recipient"
     )
     await entries.add([entry])
 
