@@ -5,7 +5,8 @@ told; who finds another one at work waits up to `PATIENCE`. Readers wait for nob
 
 What is kept here cannot be made anew from anything else. So a file that is damaged, or of another program, or that others than its owner
 may write, is never moved aside or begun anew: everything that needs it says so, and mail waits (`mailer.queue.suppressed`). No file
-is an empty list; a file that was there and is gone is trouble.
+is an empty list; a file that was there and is gone is trouble, and so is one with nothing in it, which was cut off: a new one gets
+its name when its tables are on the disk, so that a crash leaves no file, or a whole one.
 
 The look-up is a read of an index of SQLite in the thread of whoever asks, which takes some microseconds; `FEW` of them at most, others go
 to a thread.
@@ -17,12 +18,13 @@ import asyncio
 import os
 import sqlite3
 import stat
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from math import inf
+from secrets import token_hex
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from mailer.io.durable import PRIVATE
+from mailer.io.durable import PRIVATE, forget, sync_directory
 from mailer.mail.pattern import fits as fits_pattern
 from mailer.mail.problem import Problem, from_os
 from mailer.spool.files.owner import acting
@@ -227,13 +229,9 @@ class SqliteSuppression:
         if self._reader is None or which != self._which:
             self._refuse_foreign(about)
             self._let_go_reader()
-            if not about.st_size:
-                return None  # somebody is making it
             db = _connected(self.path)
             try:
-                if not _version(db, self.path):
-                    db.close()
-                    return None
+                _version(db, self.path)
                 db.execute("PRAGMA query_only = 1")
                 db.execute("PRAGMA cache_size = -65536")  # kibibytes, taken as they are needed: a million entries are looked up in memory
             except BaseException:
@@ -248,10 +246,7 @@ class SqliteSuppression:
         if about is None and self._which is not None:
             raise Problem(f"the suppression list {self.path} was there, and is gone: {PUT_BACK}", "io-error")
         if about is None:
-            try:
-                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
-            except FileExistsError:  # by another process, in this moment
-                pass
+            _make(self.path)
             about = os.lstat(self.path)
         which = about.st_dev, about.st_ino
         if self._writer is None or which != self._which:
@@ -373,15 +368,34 @@ def _connected(path: str) -> sqlite3.Connection:
     return db
 
 
+def _make(path: str) -> None:
+    """Have the file with its tables on the disk: this one, or that of another process that was first. A crash leaves a draft at most."""
+    draft = f"{path}.{os.getpid()}.{token_hex(4)}"
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
+    try:
+        with closing(_connected(draft)) as db:
+            db.execute("PRAGMA synchronous = FULL")
+            for step in schema.STEPS:
+                db.executescript(step)
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        forget(draft)
+    sync_directory(os.path.dirname(path))
+
+
 def _version(db: sqlite3.Connection, path: str) -> int:
-    """The version of the tables; 0 for an empty file. Raises `Problem` for one of another program, or of a later version."""
+    """The version of the tables. Raises `Problem` for a file with nothing in it, one of another program, or of a later version."""
     found = int(db.execute("PRAGMA user_version").fetchone()[0])
     if found > schema.VERSION:
         raise Problem(
             f"the suppression list {path} has version {found}, and this mailer knows versions up to {schema.VERSION}", "bad-config"
         )
     names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if names and not (found and {"entries", "log"} <= names):
+    if not names:
+        raise Problem(f"the suppression list {path} has nothing in it, and was cut off; {PUT_BACK}", "io-error")
+    if not (found and {"entries", "log"} <= names):
         raise Problem(f"the suppression list {path} is a database of another program; {PUT_BACK}", "bad-config")
     return found
 

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,9 @@ def test_whoever_writes_for_too_long_is_told(tmp_path: Path, monkeypatch: pytest
     entries.close_now()
 
 
-@pytest.mark.parametrize("what", ["damaged", "another program's", "of a later version", "no file", "others may write it", "gone"])
+@pytest.mark.parametrize(
+    "what", ["damaged", "cut off", "emptied", "another program's", "of a later version", "no file", "others may write it", "gone"]
+)
 def test_a_file_that_is_not_ours_is_never_an_empty_list(tmp_path: Path, what: str) -> None:
     """Reading and writing say what is wrong, and leave it as it is."""
     path = tmp_path / "suppress.sqlite3"
@@ -116,6 +119,13 @@ def test_a_file_that_is_not_ours_is_never_an_empty_list(tmp_path: Path, what: st
         entries = SqliteSuppression(str(tmp_path))
     if what == "damaged":
         path.write_bytes(b"\xff" * 8192)
+    elif what == "cut off":
+        path.write_bytes(b"")
+    elif what == "emptied":
+        path.unlink()
+        with closing(sqlite3.connect(path)) as db:
+            db.executescript("PRAGMA user_version = 0; VACUUM")
+        path.chmod(0o600)
     elif what == "another program's":
         path.unlink()
         db = sqlite3.connect(path)
