@@ -321,6 +321,8 @@ class ReportHearing(Component):
                 await aside(partial(self._put, content, each.forward, self._config.submitting, now, id))
             except Problem as problem:
                 if problem.kind != "bad-message":
+                    self._quota.give_back(each.forward)
+                    self._quota.give_back(EVERYBODY)
                     raise
                 self._tell(Alarm(now, "report", f"cannot pass on report {each.id}: {problem}"))  # nor ever will
                 return ""

@@ -176,6 +176,19 @@ def test_a_spool_that_has_no_room_leaves_the_report_where_it_is(room: Room) -> N
     assert (room.state(report), len(room.passed), len(asyncio.run(room.suppression.log()))) == ("done", 1, 1)
 
 
+def test_what_is_tried_again_counts_once(room: Room) -> None:
+    """A disk that is full for hours does not use up how many reports a sender may get."""
+    id = room.sent("you@example.net")
+    report = room.came(dsn(room.token(id)), room.token(id))
+    room.trouble = Problem("the disk is full", "try-again")
+    for _ in range(room.config.bounce.max_per_hour + 2):
+        room.acts()
+    assert room.state(report) == "new"
+    room.trouble = None
+    room.acts()
+    assert (room.state(report), [to for to, _ in room.passed]) == ("done", ["me@here.example"])
+
+
 def test_a_status_that_cannot_be_written_waits(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports are not settled before what they say is kept."""
     id = room.sent("you@example.net")
