@@ -36,6 +36,11 @@ def ours(config: Config) -> Callable[[str], bool]:
     return is_ours
 
 
+AHEAD = 2 * 86400.0
+"""Seconds that a report may end after it came: clocks differ, and so do time zones. What is about other years would never be old enough
+to go, and would keep the room of those that come then."""
+
+
 async def count(content: bytes, at: float, status: StatusRecorder, ours: Callable[[str], bool]) -> dict[str, object]:
     """Count what the report in the message `content` says, which came `at` (seconds since the epoch); returns a note for those who wonder.
 
@@ -44,12 +49,14 @@ async def count(content: bytes, at: float, status: StatusRecorder, ours: Callabl
     sentence. Raises `StatusError` where it has to be tried again.
     """
     found = await asyncio.to_thread(read, content)
-    reports: list[AggregateReport] = [*found.dmarc, *found.tlsrpt]
+    whole: list[AggregateReport] = [*found.dmarc, *found.tlsrpt]
+    reports = [report for report in whole if report.end <= at + AHEAD]
+    problems = [*found.problems, *(["it is about a time that has not come yet"] * (len(whole) - len(reports)))]
     became = Counter(await status.count(reports, at, ours)) if reports else Counter()
     return {
         "counted": became["new"],
         "known": became["known"],
         "no_room": became["full"],
         "bad_rows": sum(report.bad for report in reports),
-        "problems": [*found.problems],
+        "problems": problems,
     }

@@ -12,7 +12,7 @@ from mailer.bounces.aggregates import count, ours
 from mailer.config import load
 from mailer.status.memory import MemoryReader, MemoryRecorder
 from tests.aggregate import letters
-from tests.aggregate.letters import attached, row
+from tests.aggregate.letters import BEGIN, END, attached, row
 
 CONFIGURATION = """
 [mailer]
@@ -52,10 +52,10 @@ def test_a_note_says_what_became_of_each_document() -> None:
     status = MemoryRecorder()
     good = attached(gzip.compress(letters.dmarc(row(), row("nowhere"))))
     both = good.replace(b"--=b--", b"--=b\r\nContent-Type: application/zip\r\n\r\nPK\x03\x04\r\n--=b--")
-    first = run(count(both, 1.0, status, "example.com".__eq__))
+    first = run(count(both, END + 1.0, status, "example.com".__eq__))
     assert [first[name] for name in ("counted", "known", "no_room", "bad_rows")] == [1, 0, 0, 1]
     assert first["problems"] == ["its ZIP archive is cut off: the directory at its end is missing"]
-    assert run(count(good, 2.0, status, "example.com".__eq__))["known"] == 1
+    assert run(count(good, END + 2.0, status, "example.com".__eq__))["known"] == 1
     assert [each.messages for each in MemoryReader(status).dmarc_sums(0)] == [1]
 
 
@@ -63,3 +63,13 @@ def test_what_holds_no_report_is_counted_as_nothing() -> None:
     """Whoever called it one."""
     note = run(count(b"Subject: x\r\n\r\nx\r\n", 1.0, MemoryRecorder(), bool))
     assert note == {"counted": 0, "known": 0, "no_room": 0, "bad_rows": 0, "problems": []}
+
+
+def test_a_report_about_the_future_takes_no_room() -> None:
+    """It would never be old enough to go; a clock that is a day ahead is nobody's fault."""
+    status, day = MemoryRecorder(), 86400
+    said = [
+        run(count(attached(letters.dmarc(id=str(days), begin=BEGIN + days * day)), float(BEGIN), status, bool)) for days in (1, 2, 3000)
+    ]
+    assert [each["counted"] for each in said] == [1, 0, 0]
+    assert said[2]["problems"] == ["it is about a time that has not come yet"]
