@@ -159,7 +159,7 @@ def bounded(header: Message) -> Message:
     """The header to `HEADER` octets, whole lines."""
     if len(header.header) <= HEADER:
         return header
-    return Message(header.header[: header.header.rfind(b"\r\n", 0, HEADER) + 2], b"")
+    return Message(_whole_lines(header.header, 0, HEADER), b"")
 
 
 def returned(data: bytes, start: int, end: int) -> bytes:
@@ -167,9 +167,13 @@ def returned(data: bytes, start: int, end: int) -> bytes:
     while data.startswith(b"\r\n", start, end):
         start += 2
     stop = header_end(data, start, end)
-    if stop - start > RETURNED:
-        stop = data.rfind(b"\r\n", start, start + RETURNED) + 2
-    return data[start:stop]
+    return data[start:stop] if stop - start <= RETURNED else _whole_lines(data, start, start + RETURNED)
+
+
+def _whole_lines(data: bytes, start: int, end: int) -> bytes:
+    """The lines that are whole there; nothing where the first one is longer."""
+    last = data.rfind(b"\r\n", start, end)
+    return data[start : last + 2] if last >= 0 else b""
 
 
 def _base64(raw: bytes) -> bytes:

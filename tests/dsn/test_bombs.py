@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import encodings
 import json
 import subprocess
@@ -62,6 +63,16 @@ def test_what_is_no_character_set_is_not_looked_for(name: str) -> None:
     octets = b"a-" * 100_000 + rb"\x1b[31m"
     assert in_charset(octets, name) == octets.decode()
     assert name != "no-such" or not any("no_such" in known.replace("-", "_") for known in encodings._cache)
+
+
+@pytest.mark.parametrize("length", [100_000, 300_000])
+def test_a_line_without_end_is_no_header(length: int) -> None:
+    """Neither of the message nor of the one that came back; what is behind it is not read."""
+    line = b"X-Long: " + b"x" * length + b"\r\n"
+    assert read(line + b"Subject: x\r\n\r\nx\r\n").recipients == ()
+    for encoding, inner in ((b"7bit", line), (b"base64", base64.encodebytes(line).replace(b"\n", b"\r\n"))):
+        part = b"--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: " + encoding + b"\r\n\r\n" + inner
+        assert isinstance(read(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part + b"\r\n--b--\r\n"), Report)
 
 
 PIECES = st.sampled_from([
