@@ -19,8 +19,8 @@ import imaplib
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .imap_session import SMALL, ImapSession, quoted, trouble
-from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, SourceTrouble, batches
+from .imap_session import SMALL, ImapSession, quoted
+from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, SourceTrouble, batches, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -109,7 +109,7 @@ class ImapLook:
         except (imaplib.IMAP4.error, OSError, ValueError) as error:
             if error is self._own:
                 raise
-            raise trouble(self.source.server, error) from None
+            raise SourceTrouble.of(self.source.server, error) from None
         else:
             return looked
         finally:
@@ -228,7 +228,7 @@ class ImapLook:
             except imaplib.IMAP4.abort:
                 raise
             except imaplib.IMAP4.error as error:
-                text = f"{self.source.server.host} moves nothing to the folder {self.source.move!r}: {trouble(self.source.server, error)}"
+                text = f"{self.source.server.host} moves nothing to the folder {self.source.move!r}: {words_of(error)}"
                 raise SourceTrouble(text, ours=True) from None
 
     def _delete(self, session: ImapSession, uids: list[int]) -> None:

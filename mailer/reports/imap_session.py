@@ -18,10 +18,9 @@ import ssl
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from mailer.mail.text import one_line
 from mailer.net import tls
 
-from .sources import SourceTrouble, chosen
+from .sources import SourceTrouble, chosen, words_of
 
 if TYPE_CHECKING:
     from .sources import MailboxServer
@@ -30,7 +29,6 @@ CONNECT = 30.0  # seconds
 LONGEST_LINE = 8 << 20  # octets: the numbers of a million messages stand on one line
 SMALL = 1 << 20  # octets of an answer that has no message in it, besides one such line
 PIECE = 65536
-SHOWN = 200  # characters of what a server says
 
 
 class ImapSession(imaplib.IMAP4):
@@ -45,7 +43,7 @@ class ImapSession(imaplib.IMAP4):
             super().__init__(server.host, server.port, CONNECT)
         except (imaplib.IMAP4.error, OSError, ValueError) as error:
             self._abandon()
-            raise trouble(server, error) from None
+            raise SourceTrouble.of(server, error) from None
 
     def log_in(self) -> None:
         """Make TLS where it is still to be made, and log in. Raises `SourceTrouble`, and `Problem` of the secret."""
@@ -69,7 +67,7 @@ class ImapSession(imaplib.IMAP4):
         except imaplib.IMAP4.error as error:
             if login.refused is not None:
                 login.refused()
-            raise SourceTrouble(f"{self.server.host} does not let {login.username} in: {_words(error)}", ours=True) from None
+            raise SourceTrouble(f"{self.server.host} does not let {login.username} in: {words_of(error)}", ours=True) from None
         self._get_capabilities()
 
     @property
@@ -197,22 +195,6 @@ class ImapSession(imaplib.IMAP4):
         sock: socket.socket | None = getattr(self, "sock", None)
         if sock is not None:
             sock.close()
-
-
-def trouble(server: MailboxServer, error: Exception) -> SourceTrouble:
-    """What to say of a session that failed."""
-    if isinstance(error, ssl.SSLError):
-        return SourceTrouble(f"TLS with {server.host} fails: {tls.reason(error)}", ours=isinstance(error, ssl.SSLCertVerificationError))
-    if isinstance(error, TimeoutError):
-        return SourceTrouble(f"{server.host} does not answer in time")
-    if isinstance(error, OSError):
-        return SourceTrouble(f"{server.host}:{server.port}: {error.strerror or error}")
-    return SourceTrouble(f"{server.host}: {_words(error)}")
-
-
-def _words(error: Exception) -> str:
-    said = error.args[0] if error.args else ""
-    return one_line(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said))[:SHOWN]
 
 
 def quoted(text: str) -> str:

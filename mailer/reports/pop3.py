@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ssl
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mailer.mail.text import one_line
@@ -21,7 +20,7 @@ from mailer.net.stream import Stream
 from mailer.pop3.client import LISTED, Pop3Answer, Pop3Client, Pop3Violation
 from mailer.pop3.listing import capabilities, names, sizes
 
-from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, SourceTrouble, batches, chosen, names_in
+from .sources import A_LOOK, REMEMBERED, SHOWN, FetchedMessage, MailboxLooked, SourceTrouble, batches, chosen, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONNECT = 30.0  # seconds
-SHOWN = 200  # characters of what a server says
 SPARE = 64 << 10  # octets that a message may have more than LIST has said: servers count line ends differently
 A_MESSAGE = 10  # times as long as one answer that all of a message may take
 
@@ -89,7 +87,7 @@ class Pop3Source:
         try:
             return await talk
         except (OSError, Pop3Violation) as error:
-            raise _trouble(self.server, error) from None
+            raise SourceTrouble.of(self.server, error) from None
 
 
 class _Chosen(NamedTuple):
@@ -262,17 +260,6 @@ async def _connected(server: MailboxServer) -> Stream:
         except OSError as error:
             trouble = error
     raise trouble or OSError("it has no address")
-
-
-def _trouble(server: MailboxServer, error: Exception) -> SourceTrouble:
-    """What to say of a session that failed."""
-    if isinstance(error, ssl.SSLError):
-        return SourceTrouble(f"TLS with {server.host} fails: {tls.reason(error)}", ours=isinstance(error, ssl.SSLCertVerificationError))
-    if isinstance(error, TimeoutError):
-        return SourceTrouble(f"{server.host} does not answer in time")
-    if isinstance(error, OSError):
-        return SourceTrouble(f"{server.host}:{server.port}: {error.strerror or error}")
-    return SourceTrouble(f"{server.host}: {error}")
 
 
 def _said(answer: Pop3Answer) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from mailer.mail.text import one_line
 from mailer.smtp.reply import CommandError
 from mailer.smtp.sasl import OAuthBearer, Plain, XOAuth2
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from .api import Reports
 
+SHOWN = 200  # characters of what a server says
 BATCH = 50  # messages that are fetched and taken together
 BATCH_OCTETS = 8 << 20  # octets of them, unless one alone has more
 A_LOOK = 2000  # messages of one look: another follows at once
@@ -41,6 +43,27 @@ class SourceTrouble(Exception):
     def __init__(self, text: str, *, ours: bool = False) -> None:
         super().__init__(text)
         self.ours = ours
+
+    @classmethod
+    def of(cls, server: MailboxServer, error: Exception) -> SourceTrouble:
+        """What to say of a session with `server` that failed."""
+        import ssl  # with the rest of TLS; whoever lists reports has no session
+
+        from mailer.net import tls
+
+        if isinstance(error, ssl.SSLError):
+            return cls(f"TLS with {server.host} fails: {tls.reason(error)}", ours=isinstance(error, ssl.SSLCertVerificationError))
+        if isinstance(error, TimeoutError):
+            return cls(f"{server.host} does not answer in time")
+        if isinstance(error, OSError):
+            return cls(f"{server.host}:{server.port}: {error.strerror or error}")
+        return cls(f"{server.host}: {words_of(error)}")
+
+
+def words_of(error: Exception) -> str:
+    """What a server said by the error that a library made of it."""
+    said = error.args[0] if error.args else ""
+    return one_line(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said))[:SHOWN]
 
 
 class MailboxLogin(NamedTuple):
