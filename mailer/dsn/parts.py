@@ -198,9 +198,10 @@ def in_charset(octets: bytes, charset: str) -> str:
         return readable(octets)[0]
     codec = _codec("utf-7" if name == "unicode-1-1-utf-7" else _OTHER_NAMES.get(name, name))
     try:
-        return octets.decode(codec, "replace") if codec else readable(octets)[0]
+        text = octets.decode(codec, "replace") if codec else readable(octets)[0]
     except (LookupError, ValueError):
         return readable(octets)[0]
+    return text.encode("utf-8", "replace").decode() if codec == "utf_7" else text  # in which half a pair may stand, RFC 2152
 
 
 def _codec(name: str) -> str:

@@ -65,6 +65,14 @@ def test_what_is_no_character_set_is_not_looked_for(name: str) -> None:
     assert name != "no-such" or not any("no_such" in known.replace("-", "_") for known in encodings._cache)
 
 
+def test_half_a_pair_is_no_letter() -> None:
+    """UTF-7 can say one (RFC 2152), and no file, terminal or database takes it."""
+    said = b"Content-Type: text/plain; charset=utf-7\r\n\r\nFinal-Recipient: rfc822; a+2AA-@b.example\r\nAction: failed +2AA-\r\n"
+    assert isinstance(read(said), Report)
+    assert in_charset(b"a+2AA-b", "utf-7") == "a?b"
+    assert in_charset(b"+2D3eAA-", "utf-7") == "\U0001f600"
+
+
 @pytest.mark.parametrize("length", [100_000, 300_000])
 def test_a_line_without_end_is_no_header(length: int) -> None:
     """Neither of the message nor of the one that came back; what is behind it is not read."""
