@@ -144,8 +144,15 @@ class ReportTaker:
         return [
             (key, content, Facts(self.name, *addressed(content, self.address), peer, tls, at))
             for key, content in fetched
-            if content and (not self.only_reports or is_report(content, self.address))
+            if content and (not self.only_reports or self._is_report(content))
         ]
+
+    def _is_report(self, content: bytes) -> bool:
+        """Whether it is one; what the program stumbles over is taken, too, so that it is told when it is read and keeps up no other."""
+        try:
+            return is_report(content, self.address)
+        except Exception:
+            return True
 
     async def bookmark(self) -> Mapping[str, Any]:
         """What was remembered last."""

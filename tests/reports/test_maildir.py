@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.reports import selecting, sources
 from mailer.reports.maildir import MaildirSource
 from mailer.reports.sources import MailboxLooked, SourceTrouble
 
@@ -57,3 +58,16 @@ def test_more_than_a_look_takes_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     source = MaildirSource(str(path), delete=True, most=10_000)
     assert asyncio.run(source.look(who)) == MailboxLooked(taken=3, more=True)
     assert asyncio.run(source.look(who)) == MailboxLooked(taken=2)
+
+
+def test_one_over_which_the_program_stumbles_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is taken, for whoever acts upon reports tells of it; and those behind it have their turn."""
+
+    def stumble(content: bytes, address: str) -> bool:
+        if b"odd" in content:
+            raise RecursionError("too deep")
+        return selecting.is_report(content, address)
+
+    monkeypatch.setattr(sources, "is_report", stumble)
+    path, who = make_maildir(tmp_path, b"Subject: odd\r\n\r\nodd\r\n", ndr(1), LETTER), taker()
+    assert asyncio.run(MaildirSource(str(path), delete=False, most=100_000).look(who)) == MailboxLooked(taken=2, left=1)
