@@ -30,6 +30,7 @@ TITLES = {
     2046: "MIME Part Two: Media Types",
     2047: "MIME Part Three: Message Header Extensions for Non-ASCII Text",
     2104: "HMAC: Keyed-Hashing for Message Authentication (1997)",
+    2152: "UTF-7: A Mail-Safe Transformation Format of Unicode",
     2181: "Clarifications to the DNS Specification",
     2183: "Communicating Presentation Information in Internet Messages: The Content-Disposition Header Field (1997)",
     2195: "IMAP/POP AUTHorize Extension for Simple Challenge/Response",
