@@ -74,6 +74,8 @@ def _program(table: Mapping[str, str], load: Callable[[str], Any]) -> ClickGroup
         return ClickCommand(module.COMMAND) if hasattr(module, "COMMAND") else _group(name, module.COMMANDS)
 
     def unknown(name: str) -> Problem:
+        if name.startswith("--") and name.strip("-"):
+            return Problem(f"there is no command {name!r}; options stand behind the command: mailer COMMAND {name}", "usage")
         near = nearest(name, [*table])
         hint = f"did you mean `{near}`?" if near else "`mailer --help` lists the commands"
         return Problem(f"there is no command {name!r}; {hint}", "usage")

@@ -115,7 +115,7 @@ class Server:
         if isinstance(question, ask.Violation):
             return question.reply
         if isinstance(question, ask.Greeting):
-            return Reply.own(220, "", f"{self.service.name} ESMTP")
+            return Reply.own(220, "", f"{self.service.name} {'LMTP' if self.service.lmtp else 'ESMTP'}")
         if isinstance(question, ask.OldHello):
             return Reply.own(250, "", self.service.name)
         if isinstance(question, ask.Hello):

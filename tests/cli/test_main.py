@@ -41,7 +41,7 @@ def test_the_version(home: Home, argument: str) -> None:
         (["sned"], "there is no command 'sned'; did you mean `send`?"),
         (["stauts"], "did you mean `status`?"),
         (["zzzz"], "there is no command 'zzzz'; `mailer --help` lists the commands"),
-        (["--zzz"], "there is no command '--zzz'"),
+        (["--zzz"], "there is no command '--zzz'; options stand behind the command: mailer COMMAND --zzz"),
         (["--", "status"], "there is no command '--'"),
         (["queue", "--", "list"], "`mailer queue` has no '--'; it has list"),
         (["queue", "lits"], "`mailer queue` has no 'lits'; it has list"),
