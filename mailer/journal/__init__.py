@@ -17,3 +17,6 @@ place in it are one thing. The status database is no such thing: it says how it 
 `component`  the journal as a part of the daemon
 `ids`        IDs that ascend whatever the clock does
 """
+
+NAME = "journal"
+"""The directory of it, beside the spool."""

@@ -58,6 +58,7 @@ class Chronicle:
         self._large: list[Entry] = []  # messages with very many recipients, which are accepted
         self._accepted: set[str] = set()  # messages that were, and were not tried yet
         self._known: set[tuple[str, str, str, float]] = set()
+        self._noted: set[tuple[str, str, str, float]] | None = None  # since `recall`, until all that was missed is made good
         self._failing = ""
         self._meanwhile: list[JournalEvent] | None = None  # written since somebody began to read the journal, for `recall`
         self.since = 0.0
@@ -84,6 +85,11 @@ class Chronicle:
         self._known = {event.same for event in (*known, *(self._meanwhile or ()), *self._batch, *self._lines)}
         self.started, self.since = self._clock.now(), since
         self._first = first_id(self.started)
+        self._noted = set()
+
+    def made_good(self) -> None:
+        """What the journal missed was told; what happens from now on is told once."""
+        self._noted = None
 
     # What happens
 
@@ -119,7 +125,7 @@ class Chronicle:
             found = [*lines.accepted(entry), *found]
         count = len(self._lines)
         for event in found:
-            if event.same not in self._known:
+            if event.same not in self._known and event.same not in (self._noted or ()):
                 self._known.add(event.same)
                 self._add([event])
         return len(self._lines) > count
@@ -140,6 +146,8 @@ class Chronicle:
     def _note(self, events: list[JournalEvent]) -> None:
         if self._known:
             events = [event for event in events if event.same not in self._known]
+        if self._noted is not None:  # its message is in the spool, with what this says
+            self._noted.update(event.same for event in events)
         self._add(events)
 
     def _add(self, events: list[JournalEvent]) -> None:

@@ -156,8 +156,13 @@ class JournalComponent(Component):
     async def _make_good(self, *, pause: bool = True) -> None:
         """Tell what is in the spool and not in the journal, in a part of the time: the mail goes first."""
         chronicle = self.chronicle
-        if chronicle is None or not chronicle.since:
+        if chronicle is None:
             return
+        if chronicle.since:
+            await self._tell_missed(chronicle, pause=pause)
+        chronicle.made_good()
+
+    async def _tell_missed(self, chronicle: Chronicle, *, pause: bool) -> None:
         time = asyncio.get_running_loop().time
         begin = time()
         for entry in missed(self._spool, chronicle.since):

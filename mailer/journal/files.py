@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mailer.io import durable
 from mailer.spool import put_at
 
-from . import segment
+from . import NAME, segment
 from .api import PAGE, Behind, Held
 from .cursors import CursorFiles
 from .reader import SegmentReader
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from .api import JournalEvent
 
 QUICK, SLOW = 0.02, 0.25  # seconds between two looks for something new: at first, and when there has been none for a while
-
-NAME = "journal"
 
 
 def journal_of(spool: SpoolDirectory, now: Callable[[], float] = time.time) -> FileJournal:

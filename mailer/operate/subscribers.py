@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.journal.files import NAME, journal_of
+from mailer.journal import NAME
 from mailer.spool.files.store import SpoolDirectory
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def is_written(spool: str) -> bool:
 
 async def subscribers(spool: str, config: Config) -> Sequence[JournalSubscriber]:
     """The subscribers that `config` names; none where the journal cannot be read by this user."""
+    from mailer.journal.files import journal_of  # asyncio, which who asks for a status needs where there is a journal
+
     journal = journal_of(SpoolDirectory(spool))
     try:
         return [JournalSubscriber(name, *await journal.behind(name)) for name in config.readers]

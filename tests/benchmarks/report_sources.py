@@ -51,7 +51,7 @@ def main() -> None:
     print(f"{chosen.count} reports of {len(contents[0])} octets, {chosen.rounds} rounds, medians")
     with scratch("reports") as home, contextlib.ExitStack() as stack:
         servers = Servers(home, stack)
-        box = Box(servers, "reader159")
+        box = Box(servers, "reports9")
         imap = ImapSource(box.server("imaps"), "INBOX", move="Handled", most=MOST)
         pop3 = Pop3Source(box.server("pop3s"), delete=True, most=MOST)
         for name, source in (("IMAP, moved", imap), ("POP3, deleted", pop3)):

@@ -50,7 +50,7 @@ def offered(home: Home, line: str) -> list[str]:
         ("mailer --v", ["--version"]),
         ("mailer queue pau", ["pause", "pauses"]),
         ("mailer queue list --li", ["--limit"]),
-        ("mailer status --st", ["--state", "--status"]),
+        ("mailer status --st", ["--state", "--status", "--stream"]),
         ("mailer status --state de", ["deferred"]),
         ("mailer status --by ", ["destination", "domain", "reason"]),
         ("mailer send --priority ", ["high", "normal", "low"]),

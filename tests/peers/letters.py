@@ -7,7 +7,8 @@ import uuid
 USERNAME, PASSWORD = "ann", "open-sesame"
 
 CROWD = [f"reader{number:03}" for number in range(160)]
-READERS = ["ann", "bob", "mallory", "jörg", *CROWD]
+REPORTED = [f"reports{number}" for number in range(10)]
+READERS = ["ann", "bob", "mallory", "jörg", *REPORTED, *CROWD]
 LATER = [f"later{number:02}" for number in range(20)]
 STRANGERS = [f"nobody{number:02}" for number in range(20)]
 """At peer.example, readers have a mailbox, for those of `LATER` it is too early, strangers are unknown."""

@@ -91,7 +91,7 @@ def look(source: MailboxSource, root: Path) -> MailboxLooked:
 @pytest.mark.parametrize("door", ["imap", "imaps"])
 def test_imap_moves_what_it_has_taken(servers: Servers, tmp_path: Path, door: str) -> None:
     """To a folder that is made for it; letters stay in the inbox, unread, and are not fetched twice."""
-    box = Box(servers, {"imap": "reader150", "imaps": "reader151"}[door])
+    box = Box(servers, {"imap": "reports0", "imaps": "reports1"}[door])
     box.put(LETTER, ndr(1), ndr(2))
     source = ImapSource(box.server(door), "INBOX", move="Handled", most=MOST)
     assert look(source, tmp_path) == MailboxLooked(taken=2, left=1)
@@ -105,7 +105,7 @@ def test_imap_moves_what_it_has_taken(servers: Servers, tmp_path: Path, door: st
 
 def test_imap_deletes_and_keeps(servers: Servers, tmp_path: Path) -> None:
     """As it is told."""
-    box = Box(servers, "reader152")
+    box = Box(servers, "reports2")
     box.put(LETTER, ndr(1))
     keeping = ImapSource(box.server("imaps"), "INBOX", most=MOST)
     assert look(keeping, tmp_path) == MailboxLooked(1, 1)
@@ -120,7 +120,7 @@ def test_imap_deletes_and_keeps(servers: Servers, tmp_path: Path) -> None:
 @pytest.mark.parametrize("door", ["pop3", "pop3s"])
 def test_pop3_deletes_what_it_has_taken(servers: Servers, tmp_path: Path, door: str) -> None:
     """A line of 3,000 octets, too, at which the standard library gives up."""
-    box = Box(servers, {"pop3": "reader153", "pop3s": "reader154"}[door])
+    box = Box(servers, {"pop3": "reports3", "pop3s": "reports4"}[door])
     long = ndr(2).replace(b"failed\r\n", b"y" * 3000 + b"\r\n", 1)
     box.put(LETTER, ndr(1), long)
     source = Pop3Source(box.server(door), delete=True, most=MOST)
@@ -140,7 +140,7 @@ def test_tokens_open_the_mailbox_of_ann(servers: Servers, tmp_path: Path) -> Non
 @pytest.mark.parametrize("door", ["imap", "pop3s"])
 def test_a_wrong_password_and_a_wrong_name_are_said(servers: Servers, tmp_path: Path, door: str) -> None:
     """One line each; somebody has to change something."""
-    box = Box(servers, "reader155")
+    box = Box(servers, "reports5")
     make = ImapSource if door.startswith("imap") else Pop3Source
     for server in (box.server(door, secret="wrong"), box.server(door)._replace(host="127.0.0.1")):
         source = ImapSource(server, "INBOX", most=MOST) if make is ImapSource else Pop3Source(server, delete=True, most=MOST)
@@ -191,7 +191,7 @@ asyncio.run(source.look(ReportTaker(FileReports(root), "box", "bounces@example.c
 @pytest.mark.parametrize("kind", ["imap", "pop3"])
 def test_no_report_is_lost_and_none_taken_twice_wherever_we_die(servers: Servers, tmp_path: Path, kind: str) -> None:
     """Before each step in turn; what the mailbox has no more is on disk, under one ID, and a look that lives takes the rest."""
-    box = Box(servers, {"imap": "reader156", "pop3": "reader157"}[kind])
+    box = Box(servers, {"imap": "reports6", "pop3": "reports7"}[kind])
     contents = [LETTER, ndr(1), ndr(2)]
     box.put(*contents)
     door = box.server("imaps" if kind == "imap" else "pop3s")
