@@ -2,8 +2,8 @@
 
 A GET changes nothing: filters of mail follow every link (RFC 8058 §1). A POST, by the form or by the program of a mailbox operator, puts
 the address on the suppression list for the stream, and is answered when that is on the disk. The token is all that is asked for; the
-answer does not tell whether the address was on the list already, or ever got anything. What is no token of ours is said to be none, so
-that nobody whose program cut a link believes that he is unsubscribed.
+answer does not tell whether the address was on the list already, or ever got anything. What is no token of ours has the same status, 200,
+and a page for people that says so: nobody whose program cut a link believes that he is unsubscribed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class UnsubscribePage:
         except Problem:
             return self._page("unsubscribe_not.html", 503, what="This is not possible right now", advice=LATER)
         if found is None:
-            return self._page("unsubscribe_not.html", 404, what="This link is not whole", advice=ADVICE)
+            return self._page("unsubscribe_not.html", what="This link is not whole", advice=ADVICE)
         return self._page("unsubscribe.html", done=False, address=found.address, stream=found.stream)
 
     async def leave(self, request: Request) -> Response:
@@ -52,7 +52,7 @@ class UnsubscribePage:
         try:
             found = _token(request)
             if found is None:
-                return self._page("unsubscribe_not.html", 404, what="This link is not whole", advice=ADVICE)
+                return self._page("unsubscribe_not.html", what="This link is not whole", advice=ADVICE)
             await unsubscribed(desk.suppressions, found, desk.clock.now())
         except Problem as problem:
             request.scope["state"]["asked"].reason = str(problem)
