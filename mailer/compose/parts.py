@@ -91,7 +91,7 @@ def text_of(html: str) -> str:
     from bs4 import BeautifulSoup
     from markdownify import MarkdownConverter
 
-    soup = BeautifulSoup(html, "html.parser")
+    soup = BeautifulSoup(f"{html}\n", "html.parser")  # in a single line it looks for names of files, and warns of them
     for tag in soup.find_all(UNSEEN):
         tag.decompose()
     writer = MarkdownConverter(

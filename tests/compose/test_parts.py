@@ -7,7 +7,7 @@ import email.policy
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailer.compose import Composition, EmailError, Link
@@ -47,6 +47,8 @@ def test_html_nested_without_end_has_its_words() -> None:
     st.text(max_size=200)
     | st.lists(st.sampled_from(["<p>", "</p>", "<b", ">", "&", "<!--", "<a href=", "x", "</table>", "<li>"])).map("".join)
 )
+@example("page.htm")
+@example("https://example.com/")
 def test_nothing_fails(html: str) -> None:
     """Whatever it is: lines without blanks at their ends, one line end at the end."""
     text = text_of(html)
