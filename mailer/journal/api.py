@@ -63,14 +63,14 @@ class JournalEvent(NamedTuple):
     next: float = 0.0
 
     @property
-    def same(self) -> tuple[str, str, str, float]:
+    def same(self) -> tuple[str, str, str, str]:
         """What two events share that are one, told again after a crash: message, recipient, and what came of it.
 
-        A recipient is done with once, whenever that was, and put off once at a moment.
+        A recipient is done with once, whenever that was, and put off once at a moment: as files write it, for it may come from there.
         """
         if self.type in FINAL:
-            return self.message, self.to, "final", 0.0
-        return self.message, self.to, self.type, 0.0 if self.type == "accepted" else round(self.at, 6)
+            return self.message, self.to, "final", ""
+        return self.message, self.to, self.type, "" if self.type == "accepted" else rfc3339(self.at)
 
     def as_json(self) -> dict[str, object]:
         """The event as everybody is told it; what is absent is null."""

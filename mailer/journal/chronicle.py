@@ -57,8 +57,8 @@ class Chronicle:
         self._batch: list[JournalEvent] = []  # that is being written
         self._large: list[Entry] = []  # messages with very many recipients, which are accepted
         self._accepted: set[str] = set()  # messages that were, and were not tried yet
-        self._known: set[tuple[str, str, str, float]] = set()
-        self._noted: set[tuple[str, str, str, float]] | None = None  # since `recall`, until all that was missed is made good
+        self._known: set[tuple[str, str, str, str]] = set()
+        self._noted: set[tuple[str, str, str, str]] | None = None  # since `recall`, until all that was missed is made good
         self._failing = ""
         self._meanwhile: list[JournalEvent] | None = None  # written since somebody began to read the journal, for `recall`
         self.since = 0.0
