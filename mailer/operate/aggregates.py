@@ -69,10 +69,7 @@ class Sender(NamedTuple):
 
     def as_json(self) -> dict[str, object]:
         """One line of ``mailer bounces dmarc --json``."""
-        fields = self._asdict()
-        days = {"first_day": day_text(self.first_day), "last_day": day_text(self.last_day)}
-        absent = {name: fields[name] or None for name in ("source", "signer", "path", "override", "advice")}
-        return fields | absent | days
+        return _as_json(self, self._asdict(), ("source", "signer", "path", "override", "advice"))
 
 
 class TlsOutcome(NamedTuple):
@@ -92,9 +89,13 @@ class TlsOutcome(NamedTuple):
 
     def as_json(self) -> dict[str, object]:
         """One line of ``mailer bounces tlsrpt --json``."""
-        fields = self._asdict()
-        days = {"first_day": day_text(self.first_day), "last_day": day_text(self.last_day)}
-        return fields | {name: fields[name] or None for name in ("policy", "host", "reason", "advice")} | days
+        return _as_json(self, self._asdict(), ("policy", "host", "reason", "advice"))
+
+
+def _as_json(row: Sender | TlsOutcome, fields: dict[str, object], absent: tuple[str, ...]) -> dict[str, object]:
+    """The `fields` of `row`, with its days as dates, and null for those of `absent` that are empty."""
+    days = {"first_day": day_text(row.first_day), "last_day": day_text(row.last_day)}
+    return fields | {name: fields[name] or None for name in absent} | days
 
 
 class Told(NamedTuple):
