@@ -72,6 +72,24 @@ hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("m
 hypothesis.settings.load_profile("mailer")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where to write what failed, so that `.ci/run` can look at it once more."""
+    parser.addoption("--failed-to", metavar="FILE", help="write the name of each test that failed into FILE, for `pytest @FILE`")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The names of the tests that failed, as pytest takes them: without the group that xdist adds."""
+    if path := config.getoption("--failed-to"):
+        names = {ungrouped(report.nodeid): None for kind in ("failed", "error") for report in terminalreporter.stats.get(kind, ())}
+        Path(path).write_text("".join(f"{name}\n" for name in names))
+
+
+def ungrouped(name: str) -> str:
+    """The name of a test without the ``@group`` at its end."""
+    at = name.rfind("@")
+    return name[:at] if at > name.rfind("]") else name
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Ctrl-C means what it means to a person's programs, though the tests are started with nohup(1) or behind a ``&``.
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from xdist.remote import Producer
 
-from tests.conftest import LONGEST, SAMPLE, pytest_make_parametrize_id, sample
+from tests.conftest import LONGEST, SAMPLE, pytest_make_parametrize_id, sample, ungrouped
 from tests.turns import Turns
 
 TESTS = [*(f"tests/a.py::test[{number}]" for number in range(30)), "tests/b.py::one", "tests/b.py::two@shared", "tests/c.py::three@shared"]
@@ -117,3 +117,18 @@ def test_no_name_of_a_test_is_long(request: pytest.FixtureRequest) -> None:
     assert name.endswith(", 3000000 long")
     assert pytest_make_parametrize_id(3) is None
     assert max(len(item.nodeid) for item in request.session.items) < 2000
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("tests/a.py::one@shared", "tests/a.py::one"),
+        ("tests/a.py::one[x@example.com]@shared", "tests/a.py::one[x@example.com]"),
+        ("tests/a.py::one[x@example.com]", "tests/a.py::one[x@example.com]"),
+        ("tests/a.py::one", "tests/a.py::one"),
+        ("tests/a.py", "tests/a.py"),
+    ],
+)
+def test_a_failure_is_named_as_pytest_takes_it(told: str, name: str) -> None:
+    """Without the group, so that a gate can run it again."""
+    assert ungrouped(told) == name
