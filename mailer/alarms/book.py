@@ -2,7 +2,8 @@
 
 An alarm is known by kind and key. Met for the first time it begins; met again it is counted; it ends when somebody says so, or when
 it was not met for as long as its kind says (`kinds.KindOfAlarm.quiet`). What a daemon before had open is open still, and is not told
-again: if it is not met within `INHERITED` seconds, or as long as its kind may be quiet, it ended while nobody looked.
+again: if it is not met within `INHERITED` seconds, or as long as its kind may be quiet, it ended while nobody looked. What was wrong
+with that daemon itself (`kinds.KindOfAlarm.own`) has ended with it, and is over after `AT_START` seconds.
 
 There is a bound, for each destination is a key: beyond `MOST` the mildest and oldest makes room, and what is milder than all is not told.
 """
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mailer.mail.alarm import AlarmKind
 
 INHERITED = 3600.0  # seconds: what mail meets is tried again by then, for no breaker stays open for so long
+AT_START = 10.0  # seconds in which a process that goes on beside us says again what it has met
 MOST = 1000  # alarms that are open
 ENDS = 100  # of alarms, that wait to be asked for
 LONGEST = 2000  # characters of a text
@@ -68,8 +70,9 @@ class AlarmBook:
             for alarm in alarms:
                 place = alarm.kind, alarm.key
                 since = self._open.get(place, alarm)
+                if not (KINDS[alarm.kind].own and place in self._open):  # which we have met ourselves
+                    self._inherited[place] = now
                 self._open[place] = since._replace(since=min(alarm.since, since.since), told=alarm.told or since.told)
-                self._inherited[place] = now
             self._changed = True
 
     def heard(self, event: Alarm | Mended) -> AlarmBegun | AlarmOver | None:
@@ -144,9 +147,11 @@ class AlarmBook:
 
     def _past(self, alarm: OpenAlarm, now: float) -> str:
         """How it came to an end by itself; empty if it did not."""
-        quiet = KINDS[alarm.kind].quiet
+        kind = KINDS[alarm.kind]
         since = self._inherited.get((alarm.kind, alarm.key))
         if since is not None:
-            patience = max(INHERITED, quiet)
+            if kind.own:
+                return "the process that met it has ended" if now - since >= AT_START else ""
+            patience = max(INHERITED, kind.quiet)
             return "it was not met again since the daemon started" if now - since >= patience else ""
-        return "it was not met again" if quiet and now - alarm.last >= quiet else ""
+        return "it was not met again" if kind.quiet and now - alarm.last >= kind.quiet else ""

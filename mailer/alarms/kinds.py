@@ -17,18 +17,22 @@ DAILY = 2 * 86400.0  # the same for what is looked after once a day
 
 
 class KindOfAlarm(NamedTuple):
-    """A kind of alarm. `quiet` is after how many seconds without being met it is over; 0.0: not before somebody says so."""
+    """A kind of alarm. `quiet` is after how many seconds without being met it is over; 0.0: not before somebody says so.
+
+    What is `own` was wrong with the process that met it, and is over when that process is.
+    """
 
     severity: Severity
     quiet: float
     remedy: str = ""
+    own: bool = False
 
 
 KINDS: dict[AlarmKind, KindOfAlarm] = {
     "blocklist": KindOfAlarm("critical", DAILY, "mailer check shows which list, and its page says how to be taken off"),
     "bounces": KindOfAlarm("warning", QUIET),
     "broker": KindOfAlarm("critical", 0.0, "the broker of amqp.url_file"),
-    "bug": KindOfAlarm("warning", QUIET, "mailer explain --bundle collects what a report of it needs"),
+    "bug": KindOfAlarm("warning", QUIET, "mailer explain --bundle collects what a report of it needs", own=True),
     "certificate": KindOfAlarm("critical", LONG),
     "clock": KindOfAlarm("warning", QUIET, "an NTP client keeps the clock right: timedatectl"),
     "config": KindOfAlarm("warning", 0.0, "mailer config check"),

@@ -19,8 +19,10 @@ import imaplib
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mailer.net.aside import aside
+
 from .imap_session import SMALL, ImapSession, quoted
-from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, SourceTrouble, batches, words_of
+from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, MailboxProbed, SourceTrouble, batches, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +54,23 @@ class ImapSource:
         self.delete = delete
         self.most = most
 
+    async def probe(self) -> MailboxProbed:
+        """See `MailboxSource`. A server that hangs keeps a thread, which nobody waits for."""
+        return await aside(self._probe)
+
+    def _probe(self) -> MailboxProbed:
+        session = ImapSession(self.server)
+        try:
+            session.log_in()
+            open_folder(session, self.folder, "EXAMINE")  # which marks nothing as seen
+            probed = MailboxProbed(_first_number(session.told("EXISTS")), session.tls_version)
+            session.leave()
+        except (imaplib.IMAP4.error, OSError, ValueError) as error:
+            raise SourceTrouble.of(self.server, error) from None
+        finally:
+            session.shutdown()
+        return probed
+
     async def look(self, taker: ReportTaker) -> MailboxLooked:
         """See `MailboxSource`."""
         loop = asyncio.get_running_loop()
@@ -67,6 +86,16 @@ class ImapSource:
             raise
         await taker.remember(look.mark)
         return looked
+
+
+def open_folder(session: ImapSession, folder: str, command: str) -> None:
+    """Open the `folder` by SELECT, or by EXAMINE. Raises `SourceTrouble` where the server does not."""
+    try:
+        session.do(command, quoted(modified_utf7(folder)))
+    except imaplib.IMAP4.abort:
+        raise
+    except imaplib.IMAP4.error:
+        raise SourceTrouble(f"{session.server.host} opens no folder {folder!r} for us", ours=True) from None
 
 
 class TakenBatch(NamedTuple):
@@ -116,12 +145,7 @@ class ImapLook:
             session.shutdown()
 
     def _select(self, session: ImapSession) -> None:
-        try:
-            session.do("SELECT", quoted(modified_utf7(self.source.folder)))
-        except imaplib.IMAP4.abort:
-            raise
-        except imaplib.IMAP4.error:
-            raise SourceTrouble(f"{self.source.server.host} opens no folder {self.source.folder!r} for us", ours=True) from None
+        open_folder(session, self.source.folder, "SELECT")
         session.state = "SELECTED"
         flags = b" ".join(_octets(session.told("PERMANENTFLAGS")))
         self._keywords = rb"\*" in flags or FLAG.encode() in flags

@@ -7,11 +7,14 @@ What is new is in ``new/``. A report that was taken is deleted, or renamed to ``
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
 
-from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, SourceTrouble, batches
+from mailer.net.aside import aside
+
+from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, MailboxProbed, SourceTrouble, batches
 
 if TYPE_CHECKING:
     from .sources import ReportTaker
@@ -28,6 +31,21 @@ class MaildirSource:
         self.delete = delete
         self.most = most
         self._left: dict[str, None] = {}  # names that were looked at, and are no reports
+
+    async def probe(self) -> MailboxProbed:
+        """See `MailboxSource`."""
+        return await aside(self._probe)
+
+    def _probe(self) -> MailboxProbed:
+        try:
+            messages = sum(not name.startswith(".") for name in os.listdir(f"{self.path}/new"))
+            for name in ("new",) if self.delete else ("new", "cur"):
+                os.stat(f"{self.path}/{name}")
+                if not os.access(f"{self.path}/{name}", os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, "what is in it cannot be moved or deleted", f"{self.path}/{name}")
+        except OSError as error:
+            raise SourceTrouble(f"{error.filename or self.path}: {error.strerror}", ours=True) from None
+        return MailboxProbed(messages)
 
     async def look(self, taker: ReportTaker) -> MailboxLooked:
         """See `MailboxSource`. Raises `SourceTrouble`."""

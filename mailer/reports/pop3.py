@@ -20,7 +20,7 @@ from mailer.net.stream import Stream
 from mailer.pop3.client import LISTED, Pop3Answer, Pop3Client, Pop3Violation
 from mailer.pop3.listing import capabilities, names, sizes
 
-from .sources import A_LOOK, REMEMBERED, SHOWN, FetchedMessage, MailboxLooked, SourceTrouble, batches, chosen, names_in
+from .sources import A_LOOK, REMEMBERED, SHOWN, FetchedMessage, MailboxLooked, MailboxProbed, SourceTrouble, batches, chosen, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -44,6 +44,18 @@ class Pop3Source:
         self.delete = delete
         self.most = most
 
+    async def probe(self) -> MailboxProbed:
+        """See `MailboxSource`."""
+        session = await self._talk(Pop3Session.open(self.server))
+        try:
+            listed, named = await self._talk(session.listed())
+            messages = len(sizes(listed.content))
+            self._check_names(bool(names(named.content)) or not messages)
+            await self._talk(session.quit())
+        finally:
+            session.stream.abort()
+        return MailboxProbed(messages, session.stream.tls_version)
+
     async def look(self, taker: ReportTaker) -> MailboxLooked:
         """See `MailboxSource`."""
         session = await self._talk(Pop3Session.open(self.server))
@@ -56,8 +68,7 @@ class Pop3Source:
         mark = await taker.bookmark()
         listed, named = await self._talk(session.listed())
         seen, uids, wanted, larger, more = await asyncio.to_thread(_chosen, listed, named, names_in(mark, "seen"), self.most)
-        if not uids and wanted and not self.delete:
-            raise SourceTrouble(f'{self.server.host} has no UIDL, so nothing can be kept there; write done = "delete"', ours=True)
+        self._check_names(bool(uids) or not wanted)
         octets = dict(wanted)
         taken = 0
         for batch in batches(wanted):
@@ -72,6 +83,11 @@ class Pop3Source:
         await self._talk(session.quit())
         await taker.remember({"seen": [*seen]})
         return MailboxLooked(taken, len(wanted) - taken, larger, more)
+
+    def _check_names(self, known: bool) -> None:
+        """Raises `SourceTrouble` where what is kept could not be told from what is new."""
+        if not known and not self.delete:
+            raise SourceTrouble(f'{self.server.host} has no UIDL, so nothing can be kept there; write done = "delete"', ours=True)
 
     async def _fetched(self, session: Pop3Session, batch: list[str], octets: dict[str, int]) -> list[FetchedMessage]:
         found: list[tuple[str, Pop3Answer]] = []

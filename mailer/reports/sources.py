@@ -112,8 +112,18 @@ class MailboxLooked(NamedTuple):
     note: str = ""
 
 
+class MailboxProbed(NamedTuple):
+    """What came of a probe: how many `messages` are in the mailbox, and the version of TLS; empty without."""
+
+    messages: int
+    tls: str = ""
+
+
 class MailboxSource(Protocol):
     """A mailbox."""
+
+    async def probe(self) -> MailboxProbed:
+        """See whether it could be looked into, and change nothing. Raises `SourceTrouble`, and `Problem` of the secret."""
 
     async def look(self, taker: ReportTaker) -> MailboxLooked:
         """Look into it once. Raises `SourceTrouble`, `OSError` of our own disk, and `Problem` where there is no room on it."""

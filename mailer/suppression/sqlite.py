@@ -22,7 +22,7 @@ from contextlib import closing, contextmanager, nullcontext
 from math import inf
 from secrets import token_hex
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.io.durable import PRIVATE, forget, sync_directory
 from mailer.mail.pattern import fits as fits_pattern
@@ -313,15 +313,30 @@ class SqliteSuppression:
 PUT_BACK: Final = "put back a copy, or an export (`mailer suppress import`), and restart mailer"
 
 
-def health(root: str) -> str:
-    """What is wrong with the list beside the spool at `root`; empty for nothing, also where there is none."""
-    entries = SqliteSuppression(root)
+class SuppressionHealth(NamedTuple):
+    """How the list is: whether it is `there`, how many `entries` it has, and what is wrong with it, if anything is.
 
-    async def look() -> str:
+    With `busy` it could not be looked at this moment, which says nothing about what is in it.
+    """
+
+    there: bool
+    entries: int = 0
+    trouble: str = ""
+    busy: bool = False
+
+
+def health(root: str) -> SuppressionHealth:
+    """How the list beside the spool at `root` is, by all that is in it. Raises nothing; it may take its time."""
+    entries = SqliteSuppression(root)
+    there = os.path.lexists(entries.path)
+
+    async def look() -> SuppressionHealth:
         try:
-            return await entries.check()
+            if trouble := await entries.check():
+                return SuppressionHealth(there, 0, f"the suppression list {entries.path} is damaged ({trouble}); {PUT_BACK}")
+            return SuppressionHealth(there, await entries.count())
         except Problem as problem:
-            return str(problem)
+            return SuppressionHealth(there, 0, str(problem), problem.kind == "try-again")
         finally:
             await entries.close()
 
@@ -390,7 +405,9 @@ def _version(db: sqlite3.Connection, path: str) -> int:
     found = int(db.execute("PRAGMA user_version").fetchone()[0])
     if found > schema.VERSION:
         raise Problem(
-            f"the suppression list {path} has version {found}, and this mailer knows versions up to {schema.VERSION}", "bad-config"
+            f"the suppression list {path} has version {found}, and this mailer knows versions up to {schema.VERSION}; install the one that "
+            "made it",
+            "bad-config",
         )
     names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not names:

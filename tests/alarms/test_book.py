@@ -80,6 +80,19 @@ def test_the_next_daemon_goes_on_with_what_was_open() -> None:
     assert [alarm.kind for alarm in book.alarms] == ["destination"]
 
 
+def test_a_bug_is_over_when_its_process_is() -> None:
+    """The next daemon may be another version: it goes on with what others have done wrong, and ends what was wrong with the last one."""
+    before, after = AlarmBook(), AlarmBook()
+    for book in (before, after):
+        book.heard(Alarm(NOW, "bug", "KeyError: 'x'", "KeyError"))
+    before.heard(Alarm(NOW, "bug", "ValueError: x", "ValueError"))
+    before.heard(Alarm(NOW, "login", "refused", "relay out"))
+    after.inherit(before.alarms, NOW + 1)
+    assert after.lapse(NOW + 2) == []
+    assert [(over.alarm.key, over.detail) for over in after.lapse(NOW + 12)] == [("ValueError", "the process that met it has ended")]
+    assert {alarm.key for alarm in after.alarms} == {"KeyError", "relay out"}
+
+
 def test_what_is_open_is_news_once() -> None:
     """Whenever something has changed, and at the beginning, since what was written before is out of date."""
     book = AlarmBook()

@@ -90,6 +90,13 @@ STAGED = {
     "later status": Stage(lambda one: later(one.root / "status.sqlite3"), "status", "fail", "its version is 99", REPAIR),
     "damaged key": Stage(lambda one: write(one.root / "keys" / "ab"), "request ids", "fail", "are damaged", "if its message was sent"),
     "damaged pauses": Stage(lambda one: write(one.root / "pauses"), "pauses", "fail", "is no list of pauses", "and pause again"),
+    "damaged list": Stage(
+        lambda one: write(one.root / "suppress.sqlite3", "garbage" * 1000), "suppression", "fail", "mail waits until", "put back a copy"
+    ),
+    "open key of tokens": Stage(
+        lambda one: (one.configure('[bounce]\naddress = "b@other.example"\n'), write(one.root / "bounce.key", "0" * 64, 0o644)),
+        "bounce key", "fail", "mail leaves without a token", "chmod 600",
+    ),
     "paused": Stage(
         lambda one: suspend(str(one.root), "example.net", float("inf"), "they asked", time.time()),
         "pauses", "warn", "until somebody resumes it: they asked", "mailer queue resume example.net",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mailer.cli import main
 from mailer.reports import files
 from mailer.reports.files import FileReports
 from mailer.reports.imap import ImapSource
@@ -110,7 +113,7 @@ def test_imap_deletes_and_keeps(servers: Servers, tmp_path: Path) -> None:
     keeping = ImapSource(box.server("imaps"), "INBOX", most=MOST)
     assert look(keeping, tmp_path) == MailboxLooked(1, 1)
     assert look(keeping, tmp_path) == MailboxLooked()
-    assert len(box.left()) == 2
+    assert len(box.left()) == asyncio.run(keeping.probe()).messages == 2
     deleting = ImapSource(box.server("imaps"), "INBOX", delete=True, most=MOST)
     assert look(deleting, tmp_path) == MailboxLooked(1, 1)
     assert box.left() == unix(LETTER)
@@ -147,6 +150,30 @@ def test_a_wrong_password_and_a_wrong_name_are_said(servers: Servers, tmp_path: 
         with pytest.raises(SourceTrouble) as caught:
             look(source, tmp_path)
         assert caught.value.ours
+
+
+@pytest.mark.parametrize("kind", ["imap", "pop3"])
+def test_the_doctor_logs_in_as_the_daemon_does(
+    servers: Servers, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By TLS with a certificate that is looked at; nothing is taken. A wrong password is a failure, and what mends it is named."""
+    monkeypatch.setenv("MAILER_CONFIG", os.devnull)
+    box = Box(servers, "reports5")
+    secret, config = tmp_path / "secret", tmp_path / "config.toml"
+    place = f'host = "localhost"\nport = {box.peer.ports[f"{kind}s"]}\nca_file = "{box.ca_file}"\n'
+    login = f'username = "{box.owner}"\npassword_file = "{secret}"\n'
+    quiet = '[check]\ntime_server = ""\nblocklists = []\n[dns]\nnameservers = ["127.0.0.1:1"]\nlifetime = "1s"\n'
+    config.write_text(f'[mailer]\nspool = "{tmp_path}/spool"\n{quiet}[[report_source]]\nname = "box"\nkind = "{kind}"\n{place}{login}')
+    before = box.left()
+    for password, result, words in ((PASSWORD, "pass", "can be opened"), ("wrong", "fail", f"does not let {box.owner} in")):
+        secret.write_text(password)
+        secret.chmod(0o600)
+        main(["mailer", "doctor", "--json", "--config", str(config)])
+        (found,) = [one for line in capsys.readouterr().out.splitlines() if (one := json.loads(line)).get("check") == "mailbox"]
+        assert (found["result"], found["subject"]) == (result, "box")
+        assert words in found["evidence"]
+        assert result == "pass" or "password" in found["advice"]
+    assert box.left() == before
 
 
 DYING = """

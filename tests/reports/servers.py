@@ -117,7 +117,7 @@ class FakeImap:
         words = command.split(" ")
         if words[0] == "CAPABILITY":
             return f"* CAPABILITY {self.capabilities}\r\n".encode()
-        if words[0] == "SELECT":
+        if words[0] in ("SELECT", "EXAMINE"):
             star = r" \*" if self.keywords else ""
             return (
                 f"* {len(self.messages)} EXISTS\r\n* OK [UIDVALIDITY {self.uidvalidity}] x\r\n* OK [PERMANENTFLAGS (\\Deleted{star})] x\r\n"

@@ -85,7 +85,8 @@ def test_what_was_told_to_be_done_outlives_its_process(tmp_path: Path, after: in
     done = writer(tmp_path, "b", 1)
     done.communicate(timeout=60)
     assert "b0-0@example.org" in addresses(tmp_path)
-    assert health(str(tmp_path)) == ""
+    found = health(str(tmp_path))
+    assert (found.trouble, found.entries) == ("", len(addresses(tmp_path)))
 
 
 def test_whoever_writes_for_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

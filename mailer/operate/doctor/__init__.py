@@ -7,9 +7,10 @@ eyes of the user whom the spool belongs to, for the daemon runs as he. What may 
 | `visit` | who is examined, and all checks together |
 | `round` | checks run side by side |
 | `place` | the spool: owner, modes, what lies about in it, room on its disk |
-| `records` | what is kept beside mail: the status, request ids, pauses |
+| `records` | what is kept beside mail: the status, the suppression list, request ids, pauses |
 | `journal` | the journal of events, and who is behind |
 | `serving` | the daemon: lock, doorbell, configuration, limits; what waits, and the alarms that are open |
+| `feedback` | what comes back: mailboxes of reports, the key of return tokens, reports that wait |
 | `webhooks` | whether endpoints take events |
 | `setting` | the configuration, and the files that it names |
 | `doors` | doors for HTTP: keys, whether each answers, certificates |

@@ -1,4 +1,4 @@
-"""What is kept beside the mail: the status database, the notes of request ids, the list of pauses. Used by `visit`."""
+"""What is kept beside the mail: the status database, the suppression list, notes of request ids, the list of pauses. Used by `visit`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
 from mailer.spool.files import suspensions
 from mailer.status import sqlite
+from mailer.suppression import sqlite as suppression
 
 from .place import REPAIR
 
@@ -38,6 +39,21 @@ def database(place: str, *, running: bool) -> Iterator[Finding]:
         yield Finding("status", name, WARN, text, "end whoever has it open for long (`fuser`); else restart the daemon")
     else:
         yield Finding("status", name, PASS, f"whole, {found.size / 1e6:.1f} MB")
+
+
+def suppressed(place: str) -> Iterator[Finding]:
+    """Whether the list of those who are not mailed can be read. While it cannot, no mail leaves."""
+    name = f"{place}/{suppression.NAME}"
+    found = suppression.health(place)
+    if found.busy:
+        yield Finding("suppression", name, WARN, found.trouble, "try again; `fuser` says who has it open")
+    elif found.trouble:
+        text, _, hint = found.trouble.partition("; ")
+        yield Finding("suppression", name, FAIL, f"{text}: mail waits until it can be read", hint or suppression.PUT_BACK)
+    elif found.there:
+        yield Finding("suppression", name, PASS, f"whole, {found.entries} entries")
+    else:
+        yield Finding("suppression", name, PASS, "there is none: nobody is kept from being mailed")
 
 
 def requests(place: str, flaws: Callable[[], Sequence[Flaw]]) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from mailer.bounces import keys
 from mailer.mail.problem import Problem
 from mailer.spool.files import condition, layout, mend
 from mailer.spool.files.store import SpoolDirectory
@@ -72,6 +73,9 @@ def _secrets(config: Config) -> Iterator[str]:
     others = ("oauth_refresh_token_file", "oauth_client_secret_file", "proxy_password_file")
     places += [path for relay in relays for name in others if (path := getattr(relay, name))]
     places += [key.key_file for key in config.dkim]
+    sources = config.report_sources
+    places += [path for each in sources for name in ("password_file", *others[:2]) if (path := getattr(each, name))]
+    places += [keys.place(config)] if config.bounce.address else []
     for path in dict.fromkeys(places):
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -18,8 +18,9 @@ from mailer.net import query
 from mailer.spool.files import condition, daemons
 from mailer.spool.files.store import SpoolDirectory
 from mailer.status import sqlite
+from mailer.suppression import sqlite as suppression
 
-from . import broker, doors, installed, journal, outward, place, records, relays, serving, setting
+from . import broker, doors, feedback, installed, journal, outward, place, records, relays, serving, setting
 from .round import Checkup, Once, all_of
 from .webhooks import webhooks
 
@@ -82,6 +83,7 @@ class Examined(NamedTuple):
         preload(self.config.spool)
         if self.config.amqp.configured:
             broker.preload()
+        feedback.preload(self.config)
         owner = owner_of(self.config.spool)
         owner.become()
         if self.path and not self.mistakes and os.access(self.path, os.R_OK):
@@ -117,6 +119,7 @@ def preload(place: str) -> None:
     query.preload()
     sqlite.health(place)
     sqlite.view(SpoolDirectory(place)).close()
+    suppression.health(place)
 
 
 async def visit(patient: Examined, version: str, now: float | None = None) -> list[Finding]:
@@ -155,6 +158,7 @@ def _of_spool(config: Config, state: serving.Running, now: float) -> list[Checku
         Checkup("space", partial(place.room, spool, config)),
         Checkup("clock", partial(place.clock, spool, now)),
         Checkup("status", partial(records.database, spool, running=state.running)),
+        Checkup("suppression", partial(records.suppressed, spool)),
         Checkup("request ids", partial(records.requests, spool, flaws)),
         Checkup("journal", partial(journal.journal, config)),
         Checkup("doorbell", partial(serving.hearing, spool, state, config, flaws)),
@@ -164,6 +168,8 @@ def _of_spool(config: Config, state: serving.Running, now: float) -> list[Checku
         Checkup("alarm", partial(serving.alarms, spool, state)),
         Checkup("pauses", partial(records.pauses, spool, now)),
         Checkup("webhooks", partial(webhooks, config, now)),
+        Checkup("bounce key", partial(feedback.key, config)),
+        Checkup("reports", partial(feedback.reports, config, state, now)),
     ]
 
 
@@ -178,6 +184,7 @@ def _of_world(patient: Examined, now: float) -> list[Checkup]:
         looks.append(Checkup("alarms", partial(setting.told, config)))
         looks.append(Checkup("files", partial(setting.files, config)))
         looks += [Checkup("relay", partial(relays.login, config, name, now)) for name in relays.spoken_to(config)]
+        looks += [Checkup("mailbox", partial(feedback.mailbox, config, section)) for section in config.report_sources]
         if config.amqp.configured:
             looks.append(Checkup("broker", partial(broker.queues, config)))
         looks.append(Checkup("authorities", partial(relays.authorities, config)))
