@@ -6,6 +6,8 @@
 debian/    Exim, OpenSMTPD, Dovecot and all that they need, side by side       apt-get, dpkg-deb
 callers/   programs that call sendmail, and what this machine lacks for them   apt-get, dpkg-deb
 proxies/   microsocks and tinyproxy, a proxy of each kind                     apt-get
+chasquid/  chasquid, and the client of LMTP that it comes with                apt-get
+sendmail/  sendmail of old, its macros, and all that it needs               apt-get, dpkg-deb
 promtool/  Prometheus's tool that tests rules and reads metrics, alone         apt-get
 rabbitmq/  RabbitMQ and the Erlang that it runs on                             apt-get
 node/      Haraka and smtp-server                                              npm
@@ -41,6 +43,8 @@ DEBIAN = PLACE / "debian"
 CALLERS = PLACE / "callers"
 PROMTOOL = PLACE / "promtool"
 PROXIES = PLACE / "proxies"
+CHASQUID = PLACE / "chasquid"
+SENDMAIL = PLACE / "sendmail"
 RABBITMQ = PLACE / "rabbitmq"
 NODE = PLACE / "node"
 MAILAUTH = PLACE / "mailauth"
@@ -53,6 +57,8 @@ FETCHED = {
     "dovecot": DEBIAN / "usr/lib/dovecot/imap-login",
     "microsocks": PROXIES / "usr/bin/microsocks",
     "tinyproxy": PROXIES / "usr/bin/tinyproxy",
+    "chasquid": CHASQUID / "usr/bin/chasquid",
+    "sendmail": SENDMAIL / "usr/libexec/sendmail/sendmail",
     "promtool": PROMTOOL / "usr/bin/promtool",
     "rabbitmq": RABBITMQ / "usr/lib/rabbitmq/bin/rabbitmq-server",
     "haraka": NODE / "node_modules/Haraka/package.json",
@@ -82,6 +88,7 @@ PACKAGES = (
 CALLING = "cron at bsd-mailx s-nail mutt git git-email php-cli logwatch libmime-lite-perl"
 CALLING_ALONE = "mdadm"  # it would bring udev, and with that half of systemd, of which it needs nothing
 PROXYING = ("microsocks", "tinyproxy-bin")  # they stand on libc alone
+SENDMAIL_PACKAGES = "sendmail-bin dash"
 ERLANG = "base asn1 crypto public-key mnesia runtime-tools ssl eldap ftp tftp inets snmp os-mon parsetools syntax-tools tools xmerl"
 RABBIT = (*(f"erlang-{name}" for name in ERLANG.split()), "libsctp1", "libwrap0", "socat", "rabbitmq-server")
 FLUFL = "flufl.bounce==6.0.0"  # its wheel has no samples
@@ -99,6 +106,8 @@ def main() -> int:
         (CALLERS, repr((CALLING, CALLING_ALONE)), _callers),
         (PROMTOOL, "prometheus", _promtool),
         (PROXIES, repr(PROXYING), _proxies),
+        (CHASQUID, "chasquid", _chasquid),
+        (SENDMAIL, repr((SENDMAIL_PACKAGES, NOT_NEEDED)), _sendmail),
         (RABBITMQ, repr(RABBIT), _rabbitmq),
         (SAMPLES, repr((FLUFL, PARSER)), _samples),
         (NODE, HERE.joinpath("node/package.json").read_text(), _node),
@@ -131,9 +140,22 @@ def _make(place: Path, recipe: str, fetch: Callable[[Path], None]) -> None:
 
 
 def _debian(tree: Path) -> None:
+    _bare(tree, *PACKAGES)
+
+
+def _sendmail(tree: Path) -> None:
+    """A tree of its own, for its configuration is made of macros below usr/share, which the others do without."""
+    _bare(tree, SENDMAIL_PACKAGES)
+    with _sources() as scratch:
+        _apt(scratch, "download", "sendmail-cf", cwd=Path(scratch, "archives"))
+        for archive in Path(scratch, "archives").glob("*.deb"):
+            _unpack(archive, tree, ("./usr/share/doc",))
+
+
+def _bare(tree: Path, *lists: str) -> None:
     """Apt is told of a machine on which nothing is installed, so it names all that a package stands on, libc and up."""
     with _sources(bare=True) as scratch:
-        for packages in PACKAGES:
+        for packages in lists:
             _download(scratch, *packages.split())
         for name in ("bin", "sbin", "lib", "lib64"):  # as on every Debian since 12
             tree.joinpath("usr", name).mkdir(parents=True)
@@ -167,6 +189,14 @@ def _promtool(tree: Path) -> None:
 def _proxies(tree: Path) -> None:
     with _sources() as scratch:
         _apt(scratch, "download", *PROXYING, cwd=Path(scratch, "archives"))
+        for archive in Path(scratch, "archives").glob("*.deb"):
+            _unpack(archive, tree)
+
+
+def _chasquid(tree: Path) -> None:
+    """It stands on libc alone."""
+    with _sources() as scratch:
+        _apt(scratch, "download", "chasquid", cwd=Path(scratch, "archives"))
         for archive in Path(scratch, "archives").glob("*.deb"):
             _unpack(archive, tree)
 

@@ -25,11 +25,11 @@ DIRECTORIES = ("etc", "dev", "run", "var/spool", "var/log", "var/lib", "var/mail
 
 
 class Root:
-    """One such machine below `path`, a scratch directory."""
+    """One such machine below `path`, a scratch directory, of what was unpacked into `tree`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tree: Path = DEBIAN) -> None:
         self.path = path
-        shutil.copytree(DEBIAN, path, symlinks=True, copy_function=_link)
+        shutil.copytree(tree, path, symlinks=True, copy_function=_link)
         for name in DIRECTORIES:
             self.path.joinpath(name).mkdir(parents=True, exist_ok=True)
         self.directory("tmp", mode=0o1777)

@@ -9,15 +9,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.fakes.processes import Program, free_port
 from tests.journey.world import World
 
+from .install import CHASQUID as CHASQUIDS
+from .install import SENDMAIL as SENDMAIL_TREE
 from .install import node
 from .matrix import marks
 from .npmservers import CONNECTION, LIBRARY, MODULES
@@ -77,6 +81,46 @@ action back relay host smtp://127.0.0.1:{door}
 action onward relay host smtp://127.0.0.1:{refuser}
 match from any for domain here.example action back
 match from any for any action onward
+"""
+
+CHASQUID = """\
+hostname: "chasquid.example"
+smtp_address: "127.0.0.1:{port}"
+submission_address: "127.0.0.1:{submission}"
+data_dir: "{home}/data"
+mail_log_path: "<stderr>"
+mail_delivery_agent_bin: "{home}/deliver"
+mail_delivery_agent_args: "%from%"
+mail_delivery_agent_args: "%to%"
+"""
+
+# Its client of LMTP knows no refusal for good.
+DELIVER = """\
+#!/bin/sh
+case "$2" in *@gone.example) echo "550 5.1.1 <$2>: no mailbox of that name"; exit 67;; esac
+exec {lmtp} -addr 127.0.0.1:{door} -f "$1" -d "$2"
+"""
+
+# Two mailers of SMTP, for each has its port: esmtp comes to our door, relay to the host that refuses.
+SENDMAIL = """\
+OSTYPE(`linux')dnl
+FEATURE(`no_default_msa')dnl
+FEATURE(`nocanonify')dnl
+FEATURE(`accept_unresolvable_domains')dnl
+FEATURE(`promiscuous_relay')dnl
+FEATURE(`mailertable', `text -k0 -v1 /etc/mail/mailertable')dnl
+define(`confDOMAIN_NAME', `sendmail.example')dnl
+define(`confDONT_PROBE_INTERFACES', `True')dnl
+define(`confSERVICE_SWITCH_FILE', `/etc/mail/service.switch')dnl
+define(`confDEF_USER_ID', `mail:mail')dnl
+define(`ALIAS_FILE', `')dnl
+define(`STATUS_FILE', `')dnl
+define(`PROCMAIL_MAILER_PATH', `/bin/false')dnl
+define(`ESMTP_MAILER_ARGS', `TCP $h {door}')dnl
+define(`RELAY_MAILER_ARGS', `TCP $h {refuser}')dnl
+DAEMON_OPTIONS(`Port={port}, Addr=127.0.0.1, Name=MTA')dnl
+MAILER(`local')dnl
+MAILER(`smtp')dnl
 """
 
 
@@ -143,10 +187,67 @@ def haraka(home: Path, door: int, refuser: int) -> Iterator[int]:
         program.stop()
 
 
-SERVERS = {"haraka": haraka, "postfix": postfix, "exim": exim, "opensmtpd": opensmtpd}
+@contextlib.contextmanager
+def chasquid(home: Path, door: int, _: int) -> Iterator[int]:
+    """chasquid, to which both domains are its own: what it starts for their mail refuses it, or brings it to our door by LMTP; its port."""
+    port, submission = free_port(), free_port()
+    config = home / "chasquid"
+    for name in ("certs/chasquid.example", "domains/here.example", "domains/gone.example"):
+        config.joinpath(name).mkdir(parents=True)
+    issued = trustme.CA().issue_cert("chasquid.example")
+    issued.cert_chain_pems[0].write_to_path(str(config / "certs/chasquid.example/fullchain.pem"))
+    issued.private_key_pem.write_to_path(str(config / "certs/chasquid.example/privkey.pem"))
+    config.joinpath("chasquid.conf").write_text(CHASQUID.format(port=port, submission=submission, home=home))
+    home.joinpath("deliver").write_text(DELIVER.format(lmtp=CHASQUIDS / "usr/bin/mda-lmtp", door=door))
+    home.joinpath("deliver").chmod(0o755)
+    for user in ("bounces@here.example", "550@gone.example"):
+        util: list[str | Path] = [CHASQUIDS / "usr/bin/chasquid-util", f"--configdir={config}", "user-add", user, "--password=none"]
+        subprocess.run(util, capture_output=True, check=True)
+    program = Program([CHASQUIDS / "usr/bin/chasquid", f"--config_dir={config}"], home / "said", cwd=home)
+    try:
+        program.accepts(port)
+        yield port
+    finally:
+        program.stop()
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in SERVERS])
+@contextlib.contextmanager
+def sendmail(home: Path, door: int, refuser: int) -> Iterator[int]:
+    """Sendmail itself, with a configuration made of its macros; its port."""
+    root, port = Root(home / "root", SENDMAIL_TREE), free_port()
+    root.directory("var/spool/mqueue", mode=0o700)
+    root.write("etc/mail/mailertable", "here.example esmtp:[127.0.0.1]\ngone.example relay:[127.0.0.1]\n")
+    root.write("etc/mail/service.switch", "hosts files\naliases files\n")
+    root.write("etc/mail/sendmail.mc", SENDMAIL.format(port=port, door=door, refuser=refuser))
+    cf = "/usr/share/sendmail/cf"
+    made = subprocess.run(
+        ["chroot", root.path, "/usr/bin/m4", f"-D_CF_DIR_={cf}/", f"{cf}/m4/cf.m4", "/etc/mail/sendmail.mc"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    root.write("etc/mail/sendmail.cf", made.stdout)
+    program = root.start("/usr/libexec/sendmail/sendmail", "-bD", "-q2s", ports=[port])
+    try:
+        yield port
+    finally:
+        root.stop(program)
+
+
+SERVERS = {
+    "haraka": haraka,
+    "postfix": postfix,
+    "exim": exim,
+    "opensmtpd": opensmtpd,
+    "chasquid": chasquid,
+    "sendmail": sendmail,
+}
+NEEDS = {
+    "chasquid": pytest.mark.peer("chasquid"),
+    "sendmail": pytest.mark.peer("sendmail", root=True),
+}
+"""Of those that are in no other test."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=NEEDS.get(name) or marks(name)) for name in SERVERS])
 def test_the_report_of_a_real_server_makes_its_recipient_bounced(name: str) -> None:
     """By the token, with the code that the last host gave; the sender gets the report, from the null sender."""
     with scratch("bounces") as home:
@@ -155,7 +256,7 @@ def test_the_report_of_a_real_server_makes_its_recipient_bounced(name: str) -> N
         try:
             refuser, sender, door = world.sink(), world.sink(), free_port()
             with SERVERS[name](home, door, refuser.port) as port:
-                heard_back(world, port, door, sender.port)
+                heard_back(world, port, door, sender.port, "lmtp" if name == "chasquid" else "smtp")
             [passed] = sender.received(1)
             assert (passed.sender, passed.recipients) == ("", ["me@author.example"])
             assert b"X-Mailer-Report: " in passed.content
@@ -163,11 +264,12 @@ def test_the_report_of_a_real_server_makes_its_recipient_bounced(name: str) -> N
             world.close()
 
 
-def heard_back(world: World, port: int, door: int, sender: int) -> None:
+def heard_back(world: World, port: int, door: int, sender: int, protocol: str) -> None:
     """Send a message by the server at `port`, and wait for what it says about it."""
     world.configure(
         port,
-        more=f'[bounce]\naddress = "bounces@here.example"\n[[listen]]\nkind = "reports"\naddress = "127.0.0.1:{door}"\ntls = "none"\n',
+        more='[bounce]\naddress = "bounces@here.example"\n[[listen]]\nkind = "reports"\n'
+        f'address = "127.0.0.1:{door}"\ntls = "none"\nprotocol = "{protocol}"\n',
     )
     text = world.config.read_text()
     own = (
@@ -182,3 +284,4 @@ def heard_back(world: World, port: int, door: int, sender: int) -> None:
     bounce = next(each for each in found["heard"] if each["kind"] == "bounce")
     assert (bounce["trust"], bounce["recipient"]) == ("token", "550@gone.example"), bounce
     assert bounce["status"].startswith("5."), bounce
+    assert bounce["class"] == "unknown-user", bounce
