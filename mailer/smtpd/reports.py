@@ -1,8 +1,10 @@
 """What is taken at a door of the kind reports: messages for the bounce address and its extensions, and nothing else (550).
 
-What each stranger may have of us is bounded: sessions (`AcceptLoop`), messages an hour, octets of a message, and messages that are under
-way at a time, in all and of one peer, for each is in memory until it is on disk. Who finds no room is told to come back (4xx), and so is
-everybody while the disk is in trouble: nothing is refused for good that could be a report.
+What each stranger may have of us is bounded: sessions (`AcceptLoop`), messages an hour, octets of a message, and octets of all messages
+that are under way, for each is in memory until it is on disk. One peer has a quarter of that room. It is counted as it is filled, so that
+a peer that drips has what it dripped; and where it is full, a message that has been under way for longer than `FAIR` seconds ends for one
+that comes. Who finds no room is told to come back (4xx), and so is everybody while the disk is in trouble: nothing is refused for good
+that could be a report.
 
 A message for several recipients is a report for each. All but the first get a ``Delivered-To`` in front, as a mailbox would give it, so
 that they are reports of their own.
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING
 from mailer.dsn.return_token import is_marked
 from mailer.limits.rate import TokenBucket
 from mailer.mail.problem import Problem
-from mailer.reports.api import Facts
+from mailer.reports.api import MAX_REPORT, Facts
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
 
@@ -29,15 +31,32 @@ if TYPE_CHECKING:
 
 MAX_RECIPIENTS = 10  # of a message: a report has one
 PER_HOUR = 3600  # messages that one peer may bring; a burst of a tenth
-UNDER_WAY = 8  # messages at a time, each of `MAX_REPORT` octets at most
-OF_ONE = 3  # of them, of one peer
+ROOM = 8 * MAX_REPORT  # octets of all messages that are under way
+OF_ONE = ROOM // 4  # of them, of one peer
+PIECE_COST = 64  # octets that a piece of a message takes beside its own, however small it is
+FAIR = 60.0  # seconds that a message may take while others find no room
 PEERS = 10_000  # peers that are remembered
 
 _BUSY = Reply.own(451, "4.3.2", "too many messages are under way, come back later")
+_CROWDED = Reply.own(421, "4.3.2", "there is no room for so much at a time, come back later")
 _FAST = Reply.own(450, "4.7.1", "you bring too many messages, come back later")
 _NOBODY = Reply.own(550, "5.1.1", "only reports about our mail are taken here, at the address that it came from")
 _DISK = Reply.own(451, "4.3.0", "it could not be kept, come back later")
 _FULL = Reply.own(452, "4.3.1", "there is no room for it now, come back later")
+
+
+class Arrival:
+    """A message that is under way: whose it is, since when, how much of it has come, and the octets that it has in memory.
+
+    `leave` ends its session.
+    """
+
+    def __init__(self, share: str, since: float, leave: Callable[[], object]) -> None:
+        self.share = share
+        self.since = since
+        self.leave = leave
+        self.size = 0
+        self.octets = 0
 
 
 class ReportCounter:
@@ -63,7 +82,8 @@ class ReportCounter:
         self.arrived = arrived
         self._monotonic = monotonic
         self._rates: OrderedDict[str, TokenBucket] = OrderedDict()
-        self._under_way: Counter[str] = Counter()
+        self._under_way: dict[Arrival, None] = {}  # by when they began
+        self._octets: Counter[str] = Counter()  # of them, of each peer
 
     def is_ours(self, recipient: str) -> bool:
         """Whether `recipient` is the bounce address, with an extension or without."""
@@ -81,18 +101,43 @@ class ReportCounter:
         bucket.reserve(now)
         return True
 
-    def begin(self, share: str) -> bool:
-        """Have room for a message that comes now; whether there is any."""
-        if self._under_way.total() >= UNDER_WAY or self._under_way[share] >= OF_ONE:
+    def begin(self, share: str, leave: Callable[[], object]) -> Arrival | None:
+        """Let a message begin, if this peer has any room left; `leave` is called where it has to go for another."""
+        if self._octets[share] >= OF_ONE:
+            return None
+        arrival = Arrival(share, self._monotonic(), leave)
+        self._under_way[arrival] = None
+        return arrival
+
+    def grow(self, arrival: Arrival, octets: int) -> bool:
+        """Have room for a piece of so many octets; False where there is none. Those that take too long make room.
+
+        Of a message that is too large nothing more is kept, and it is heard to its end, so that it is refused for good.
+        """
+        arrival.size += octets
+        if arrival.size > MAX_REPORT:
+            return True
+        octets += PIECE_COST
+        if arrival not in self._under_way or self._octets[arrival.share] + octets > OF_ONE:
             return False
-        self._under_way[share] += 1
+        while self._octets.total() + octets > ROOM:
+            oldest = next(iter(self._under_way))
+            if oldest is arrival or self._monotonic() - oldest.since < FAIR:
+                return False
+            self.end(oldest)
+            oldest.leave()
+        arrival.octets += octets
+        self._octets[arrival.share] += octets
         return True
 
-    def end(self, share: str) -> None:
+    def end(self, arrival: Arrival) -> None:
         """The message is no more in memory."""
-        self._under_way[share] -= 1
-        if self._under_way[share] <= 0:
-            del self._under_way[share]
+        if arrival not in self._under_way:
+            return
+        del self._under_way[arrival]
+        self._octets[arrival.share] -= arrival.octets
+        if self._octets[arrival.share] <= 0:
+            del self._octets[arrival.share]
 
 
 class ReportPolicy:
@@ -103,7 +148,7 @@ class ReportPolicy:
         self.place = place
         self.peer = peer
         self.stream = stream
-        self._holds = False
+        self._arrival: Arrival | None = None
         self._wanted = 0  # recipients of the transaction
         self._taken = 0  # of them, those who have their report
 
@@ -121,15 +166,21 @@ class ReportPolicy:
             self._wanted = self._taken = 0
             return None if self.counter.may_bring(share) else _FAST
         if isinstance(question, ask.Data):
-            self._holds = self.counter.begin(share)
-            return None if self._holds else _BUSY
+            self._arrival = self.counter.begin(share, lambda: self.stream.allow(0.0))
+            return None if self._arrival else _BUSY
         return None
+
+    def arrived(self, octets: int) -> Reply | None:
+        """See `SessionPolicy`."""
+        if self._arrival is None or self.counter.grow(self._arrival, octets):
+            return None
+        return _CROWDED
 
     def ended(self) -> None:
         """See `SessionPolicy`."""
-        if self._holds:
-            self._holds = False
-            self.counter.end(self.peer.share)
+        if self._arrival is not None:
+            self.counter.end(self._arrival)
+            self._arrival = None
 
     async def _take(self, body: ask.Body) -> Reply:
         """Take the message for the next of its recipients: all of them in SMTP, one in LMTP."""

@@ -2,7 +2,7 @@
 
 All that has arrived in one segment is answered in one write. A client is read no further than `mailer.net.stream` reads ahead while a
 question is thought about. For a command it has `COMMAND` seconds (RFC 5321 §4.5.3.2.7), for the whole of a message `MESSAGE`: one that
-drips is cut off with 421. How much all messages that are under way may hold, is for the policy to say when it is asked for DATA.
+drips is cut off with 421. How much all messages that are under way may hold, is for the policy to say, of each piece that comes.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ class SessionPolicy(Protocol):
 
     async def answer(self, question: Question) -> Reply | None:
         """The reply to `question`; None is the usual one."""
+
+    def arrived(self, octets: int) -> Reply | None:
+        """So many octets of a message have come; the reply to hang up with where there is no room for them."""
 
     def ended(self) -> None:
         """The session is over; what it held is free."""
@@ -73,6 +76,9 @@ class _Session:
             await self._stream.flush()
             if arriving:
                 data = await self._stream.read()
+                if (full := self._policy.arrived(len(data))) is not None:
+                    self.hang_up(full)
+                    return
             else:
                 with loop.idle():
                     data = await self._stream.read()

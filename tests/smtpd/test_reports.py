@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import ssl
 import time
@@ -135,23 +136,78 @@ def test_what_is_too_large_is_refused_before_it_is_sent_and_behind_it() -> None:
     played(play)
 
 
-def test_messages_under_way_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one peer and in all: who comes then is told to come back, and finds room when one has ended, in whatever way."""
-    monkeypatch.setattr(rules, "OF_ONE", 1)
+async def began(house: House, client: Client) -> None:
+    """A message of this client is under way."""
+    await client("MAIL FROM:<>")
+    await client("RCPT TO:<bounces@example.com>")
+    assert (await client("DATA")).startswith("354")
+
+
+async def holds(house: House, octets: int) -> None:
+    """Wait until all messages that are under way have so many octets in memory, and no more than their pieces cost beside."""
+    async with asyncio.timeout(60):
+        while not octets <= house.doors._counter._octets.total() < octets + 100_000:
+            await asyncio.sleep(0.01)
+
+
+def test_room_is_what_has_come_of_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that drip take what they dripped, and no place of others; what ends, in whatever way, gives its room back."""
+    monkeypatch.setattr(rules, "OF_ONE", 1_000_000)
 
     async def play(house: House) -> None:
-        async with Client.of(house.port) as one, Client.of(house.port) as other:
-            for client in (one, other):
-                await client("MAIL FROM:<>")
-                await client("RCPT TO:<bounces@example.com>")
-            assert (await one("DATA")).startswith("354")
-            assert (await other("DATA")).startswith("451 4.3.2")
-            one.writer.transport.abort()
-            for _ in range(500):
-                if not house.doors._counter._under_way:
-                    break
-                await asyncio.sleep(0.01)
-            assert (await other("DATA")).startswith("354")
+        async with contextlib.AsyncExitStack() as stack:
+            dripping = [await stack.enter_async_context(Client.of(house.port)) for _ in range(12)]
+            for each in dripping:
+                await began(house, each)
+                await each.say(b"Subject: drip\r\n")
+            async with Client.of(house.port) as client:
+                assert (await client.send(REPORT, "bounces@example.com"))[0].startswith("250")
+            await dripping[0].say(b"x" * 900_000)
+            await holds(house, 900_000)
+            await dripping[1].say(b"x" * 200_000)
+            assert (await dripping[1].hear()).startswith("421 4.3.2")
+            dripping[0].writer.transport.abort()
+            await holds(house, 0)
+            await dripping[2].say(b"x" * 900_000 + b"\r\n.\r\n")
+            assert (await dripping[2].hear()).startswith("250")
+
+    played(play)
+
+
+def test_who_takes_too_long_makes_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before he has had the time that everybody has."""
+    monkeypatch.setattr(rules, "ROOM", 1_000_000)
+
+    async def play(house: House) -> None:
+        counter, ahead = house.doors._counter, 0.0
+        monkeypatch.setattr(counter, "_monotonic", lambda: time.monotonic() + ahead)
+        async with Client.of(house.port) as slow, Client.of(house.port) as other, Client.of(house.port) as last:
+            await began(house, slow)
+            await slow.say(b"x" * 900_000)
+            await holds(house, 900_000)
+            await began(house, other)
+            await other.say(b"x" * 300_000)
+            assert (await other.hear()).startswith("421 4.3.2")
+            ahead = rules.FAIR
+            await began(house, last)
+            await last.say(b"x" * 300_000 + b"\r\n.\r\n")
+            assert (await last.hear()).startswith("250")
+            assert (await slow.hear()).startswith("421 4.4.2")
+
+    played(play)
+
+
+def test_a_message_that_is_much_too_large_is_refused_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is kept, so it may not be told to come back."""
+    monkeypatch.setattr(rules, "OF_ONE", MAX_REPORT + 1_000_000)
+
+    async def play(house: House) -> None:
+        async with Client.of(house.port) as client:
+            await began(house, client)
+            for _ in range(3 * MAX_REPORT // 1_000_000):
+                await client.say(b"x" * 999_998 + b"\r\n")
+            await client.say(b".\r\n")
+            assert (await client.hear()).startswith("552")
 
     played(play)
 
