@@ -124,7 +124,24 @@ class Service:
             self.counts.ready = False
             self._tell("stopping")
             if self.once and not self.stopping.is_set():
-                await self.sweep.end_pass()
+                await self._end_pass()
+
+    async def _end_pass(self) -> None:
+        """Act upon what has come back meanwhile, unless a signal says stop; then tidy up."""
+        heard = asyncio.ensure_future(self._hear_the_rest())
+        stopped = asyncio.ensure_future(self.stopping.wait())
+        await asyncio.wait((heard, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if heard.done():
+            await heard
+            await self.sweep.end_pass()
+        else:
+            heard.cancel()
+
+    async def _hear_the_rest(self) -> None:
+        """Wait for the mailboxes, and act upon what they have brought, and what others have since the start."""
+        await self.sources.looked()
+        await self.hearing.end_pass()
 
     async def _found(self) -> dict[str, int]:
         """What is in the spool: how much in each state, and of what was given up, what an operator has cancelled apart."""
@@ -176,8 +193,8 @@ class Service:
             exporter.journal = lambda: journaling.state
         watching = [] if once else [*self._watch(), webhooks]
         reports = FileReports(directory.root, Reserve(config.submission.min_free_space, config.submission.min_free_inodes))
-        hearing = self._hearing(reports, suppression, recorder)
-        receiving = [] if once else self._receive(reports, hearing.soon.set)
+        self.hearing = hearing = self._hearing(reports, suppression, recorder)
+        receiving = self._receive(reports, hearing)
         return (
             log,
             journaling,
@@ -191,7 +208,7 @@ class Service:
             ),
             *served,
             hearing,
-            Doorbell(spool, (queue.heard, intake.heard), clock, tell),
+            Doorbell(spool, (queue.heard, intake.heard, hearing.heard), clock, tell),
             intake,
             self.chores,  # what they do goes on while the queue ends
             queue,
@@ -201,14 +218,17 @@ class Service:
             ServiceManager(f"delivering from {directory.root}", queue.housekeeping.alive, self.chores),
         )
 
-    def _receive(self, reports: FileReports, arrived: Callable[[], object]) -> Sequence[Component]:
-        """What takes reports that come back, from mailboxes and at doors."""
+    def _receive(self, reports: FileReports, hearing: ReportHearing) -> Sequence[Component]:
+        """What takes reports that come back, from mailboxes and at doors; one pass looks into each mailbox once."""
         from mailer.reports.component import ReportSources, ReportSweep
         from mailer.smtpd.component import ReportDoors
 
-        config, clock, tell = self.config, self.clock, self.events.tell
+        config, clock, tell, arrived = self.config, self.clock, self.events.tell, hearing.soon.set
+        self.sources = sources = ReportSources(config, reports, tell, clock, arrived, random.random, once=self.once)
+        if self.once:
+            return (sources,)
         return (
-            ReportSources(config, reports, tell, clock, arrived, random.random),
+            sources,
             ReportDoors(config, reports, tell, clock, self.chores, arrived),
             ReportSweep(config, reports, clock, self.chores, self.sweep.believed),
         )

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from mailer.journal.api import Journal
     from mailer.journal.chronicle import Chronicle
     from mailer.reports.api import Facts, LoadedReport, Reports, ReportState
-    from mailer.spool.api import Entry
+    from mailer.spool.api import Changes, Entry
     from mailer.spool.files.store import SpoolDirectory
     from mailer.status.api import StatusReader, StatusRecorder
     from mailer.suppression.api import SuppressionList
@@ -98,7 +98,7 @@ class ReportHearing(Component):
         once: bool = False,
     ) -> None:
         self.soon = asyncio.Event()
-        """Set by whoever has taken a report in this process."""
+        """Set by whoever has taken a report."""
         self._config = config
         self._kept = kept
         self._suppression = suppression
@@ -134,6 +134,15 @@ class ReportHearing(Component):
         yield
         self._config = config
         self._again_at = 0.0
+
+    async def heard(self, changes: Changes) -> None:
+        """Look soon, where another process has taken a report. Without the bell, the next poll finds it."""
+        if changes.reports or changes.everything:
+            self.soon.set()
+
+    async def end_pass(self) -> None:
+        """Act upon what has come since the start of the one pass."""
+        await self._look()
 
     async def _poll(self) -> None:
         """Look, if something has come, or something is left that could not be done."""

@@ -7,15 +7,16 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mailer.config.quick import submission
+from mailer.dsn.reported import ReportKind
 from mailer.mail.dates import rfc3339
 from mailer.mail.text import one_line
-from mailer.operate.reports import listed, shown
+from mailer.operate.reports import ReportFilter, listed, people, shown
 from mailer.reports.api import STATES
 
 from . import OK, show
 from .explain import TRUSTED
 from .options import JSON, Option, Subcommand, usage
-from .selectors import LIMIT, since
+from .selectors import LIMIT, since, whom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .options import Given
 
 SHOWN = 20
+KINDS = tuple(str(kind) for kind in ReportKind)
 NAMED = frozenset({"kind", "trust", "message", "recipients", "forwarded"})  # members of a note that have a label of their own
 
 
@@ -33,8 +35,12 @@ def run(given: Given) -> int:
     state = given.text("--state")
     if state is not None and state not in STATES:
         raise usage(f"--state takes {', '.join(STATES)}, not {state!r}", "bounces reports")
+    kind = given.text("--kind") or ""
+    if kind and kind not in KINDS:
+        raise usage(f"--kind takes {', '.join(KINDS)}, not {kind!r}", "bounces reports")
     now, limit = time.time(), given.number("--limit", SHOWN) or None
-    rows = listed(_root(given), [each for each in STATES if state in (None, each)], since(given, now), limit)
+    wanted = ReportFilter([each for each in STATES if state in (None, each)], kind, *whom(given), since(given, now))
+    rows = listed(_root(given), wanted, limit)
     if given.flag("--json"):
         for row in rows:
             show.json_line(as_json(row))
@@ -88,9 +94,9 @@ def page(row: ReportRow, now: float) -> Iterator[show.Block]:
     said += [("Passed on to", note.get("forwarded"))]
     said += [(name.capitalize().replace("_", " "), value) for name, value in note.items() if name not in NAMED and isinstance(value, int)]
     yield show.Fields([(label, one_line(str(value))) for label, value in said if value])
-    if people := _people(row):
+    if told := _people(row):
         yield show.BLANK
-        yield show.Table([show.Column(name) for name in ("RECIPIENT", "CLASS", "WHAT CAME OF IT")], people)
+        yield show.Table([show.Column(name) for name in ("RECIPIENT", "CLASS", "WHAT CAME OF IT")], told)
     problems = note.get("problems")
     for problem in problems if isinstance(problems, list) else ():
         yield show.Line([one_line(str(problem))])
@@ -104,11 +110,11 @@ def table(rows: Sequence[ReportRow], now: float) -> show.Block:
 
 def _cells(row: ReportRow, now: float) -> list[show.Value]:
     state = show.Cell(row.state, {"done": "good", "new": "wait"}.get(row.state, ""))
-    people = _people(row)
-    about, _, effect = people[0] if people else ("-", "", "-")
+    told = _people(row)
+    about, _, effect = told[0] if told else ("-", "", "-")
     if "counted" in row.note:  # of how many reports in the message the sums are: `mailer.bounces.aggregates.count`
         effect = "counted" if row.note["counted"] else "counted before" if row.note.get("known") else "nothing to count"
-    more = f" and {len(people) - 1} more" if len(people) > 1 else ""
+    more = f" and {len(told) - 1} more" if len(told) > 1 else ""
     return [
         row.id, state, show.moment(row.facts.at, now), one_line(row.facts.source), one_line(str(row.note.get("kind") or "-")),
         f"{about}{more}", effect,
@@ -116,10 +122,8 @@ def _cells(row: ReportRow, now: float) -> list[show.Value]:
 
 
 def _people(row: ReportRow) -> list[list[str]]:
-    """The recipients in the note: the address, the class, and what came of it; whatever stands there, for a file may be damaged."""
-    found = row.note.get("recipients")
-    people = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
-    return [[one_line(str(each.get(name) or "-")) for name in ("recipient", "class", "effect")] for each in people]
+    """The recipients in the note: the address, the class, and what came of it."""
+    return [[one_line(str(each.get(name) or "-")) for name in ("recipient", "class", "effect")] for each in people(row)]
 
 
 def _root(given: Given) -> str:
@@ -134,15 +138,22 @@ COMMANDS = {
         about=(
             "Lists what was taken, the newest first: by bounces ingest, from mailboxes, or at a door of the kind reports. New ones wait "
             "for the daemon, done ones have been acted upon, and those that are unmatched are about nothing that was sent from here, as "
-            "far as can be told: they change nothing."
+            "far as can be told: they change nothing. What kind a report is of, and whom it is about, is known when it was acted upon."
         ),
         options=(
             Option("--state", metavar="STATE", help="only those that are new, done or unmatched", words=STATES),
-            Option("--since", metavar="WHEN", help="only those that came since then: 2h, 1d, 2026-11-21"),
+            Option("--kind", metavar="KIND", help="only those of this kind: " + ", ".join(KINDS), words=KINDS),
+            Option("--to", metavar="ADDRESS", help="only those about this address; * stands for any text: '*@example.com'"),
+            Option("--domain", metavar="DOMAIN", help="only those about an address in this domain; '*.example.com' for those below it"),
+            Option("--since", metavar="WHEN", help="only those that came or were acted upon since then: 2h, 1d, 2026-11-21"),
             LIMIT,
             JSON,
         ),
-        examples=("mailer bounces reports --state unmatched", "mailer bounces reports --json --since 7d --limit 0 | jq -r .recipient"),
+        examples=(
+            "mailer bounces reports --state unmatched",
+            "mailer bounces reports --kind complaint --domain example.com",
+            "mailer bounces reports --json --since 7d --limit 0 | jq -r .recipient",
+        ),
     ),
     "show": Subcommand(
         "bounces show",

@@ -167,6 +167,11 @@ def filter_of(given: Given, states: Sequence[Word] = (*WORDS, *LATER), *, usual:
     )
 
 
+def whom(given: Given) -> tuple[str, str]:
+    """What ``--to`` and ``--domain`` say, empty where they are not given. Raises `Problem` (usage)."""
+    return _address(given, "--to"), _domain(given)
+
+
 def _read(given: Given, name: str, read: Callable[[str], T], text: str) -> T:
     try:
         return read(text)

@@ -36,6 +36,7 @@ from mailer.reports.api import MAX_REPORT, Facts
 from mailer.reports.files import take
 from mailer.spool import is_id
 from mailer.spool.api import CorruptMessage, NoSuchMessage, Reserve, at_once
+from mailer.spool.files import doorbell
 from mailer.spool.files.admit import Stranger, admit
 from mailer.spool.files.handover import ANSWER_CODES
 from mailer.status.api import Filter
@@ -126,7 +127,9 @@ class Handlers:
         if len(content) > MAX_REPORT:
             raise Problem(f"the report has {len(content)} octets, and may have {MAX_REPORT}", "bad-message")
         came = replace(facts, source="stdin", peer=str(who), at=time.time())  # whatever he says of himself
-        yield b"ok " + take(self.spool.place, content, came, self.keep).encode()
+        id = take(self.spool.place, content, came, self.keep)
+        doorbell.ring(self.spool.place, doorbell.REPORTS)
+        yield b"ok " + id.encode()
 
     def _find(self, who: Principal, name: str, _: bytes) -> Generator[bytes, None, None]:
         with UserView(self.spool, who) as mail:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.dsn.reading import read
 from mailer.mail.dates import rfc3339
+from mailer.mail.pattern import fits
 from mailer.mail.problem import Problem, from_os
 from mailer.reports import files
 from mailer.reports.api import STATES, Facts, LoadedReport, ReportRow
@@ -20,10 +22,12 @@ from mailer.reports.configured import source_of, taker_of
 from mailer.reports.sources import MailboxLooked, SourceTrouble
 from mailer.spool import is_id
 from mailer.spool.api import Reserve
+from mailer.spool.files import doorbell
 from mailer.spool.files.handover import PAUSES, Unanswered, ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from mailer.config import Config
     from mailer.dsn.reported import Report
@@ -99,7 +103,7 @@ def _marked(content: bytes, facts: Facts, report: Report, config: Config) -> Ite
 def ingest(root: str, content: bytes, facts: Facts, keep: Reserve, wait: Callable[[float], None] = time.sleep) -> str:
     """Take a report into the spool at `root`, or let its daemon take it; returns the ID when it is durable. Raises `Problem`."""
     try:
-        return files.take(root, content, facts, keep)
+        return _rung(root, files.take(root, content, facts, keep))
     except PermissionError:
         pass
     except OSError as error:
@@ -134,9 +138,15 @@ def _as_owner(root: str, content: bytes, facts: Facts, keep: Reserve) -> str:
 
     try:
         with acting(root):
-            return files.take(root, content, facts, keep, owner=True)
+            return _rung(root, files.take(root, content, facts, keep, owner=True))
     except OSError as error:
         raise from_os("cannot take the report", error.filename or root, error) from None
+
+
+def _rung(root: str, id: str) -> str:
+    """Let the daemon know that a report was taken."""
+    doorbell.ring(root, doorbell.REPORTS)
+    return id
 
 
 async def collect(config: Config, name: str, now: Callable[[], float]) -> MailboxLooked:
@@ -152,6 +162,8 @@ async def collect(config: Config, name: str, now: Callable[[], float]) -> Mailbo
         while True:
             looked = await source.look(taker)
             total = MailboxLooked(total.taken + looked.taken, total.left + looked.left, total.larger + looked.larger)
+            if looked.taken:
+                doorbell.ring(config.spool, doorbell.REPORTS)
             if not looked.more:
                 return total
     except SourceTrouble as trouble:
@@ -162,10 +174,46 @@ async def collect(config: Config, name: str, now: Callable[[], float]) -> Mailbo
         reports.close()
 
 
-def listed(root: str, states: Sequence[ReportState] = STATES, since: float = 0.0, limit: int | None = None) -> Iterator[ReportRow]:
-    """The reports in the spool at `root` that are in these states, those that came or were settled last first. Raises `Problem`."""
+class ReportFilter(NamedTuple):
+    """What a report must be like; an empty member selects all. `to` and `domain`, which may have ``*``, are of whom it is about.
+
+    What kind a report is, and whom it is about, is known when it was acted upon.
+    """
+
+    states: Sequence[ReportState] = STATES
+    kind: str = ""
+    to: str = ""
+    domain: str = ""
+    since: float = 0.0
+
+    @property
+    def is_of_notes(self) -> bool:
+        """Whether it asks for what stands in the note alone."""
+        return bool(self.kind or self.to or self.domain)
+
+    def means(self, row: ReportRow) -> bool:
+        """Whether it selects the report of this row, whatever the state and time."""
+        if self.kind and row.note.get("kind") != self.kind:
+            return False
+        return not (self.to or self.domain) or any(map(self._about, people(row)))
+
+    def _about(self, person: Mapping[str, Any]) -> bool:
+        address = str(person.get("recipient") or "")
+        return (not self.to or fits(self.to, address)) and (not self.domain or fits(self.domain, address.rpartition("@")[2]))
+
+
+def people(row: ReportRow) -> list[dict[str, Any]]:
+    """The recipients in the note of a report, each with class and effect; whatever stands there, for a file may be damaged."""
+    found = row.note.get("recipients")
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def listed(root: str, wanted: ReportFilter | None = None, limit: int | None = None) -> Iterator[ReportRow]:
+    """The reports in the spool at `root` that are `wanted`, those that came or were settled last first. Raises `Problem`."""
+    wanted = wanted or ReportFilter()
     try:
-        yield from files.latest(root, states, since, limit)
+        rows = files.latest(root, wanted.states, wanted.since, None if wanted.is_of_notes else limit)
+        yield from islice(filter(wanted.means, rows), limit)
     except OSError as error:
         raise from_os("cannot list the reports", error.filename or root, error) from None
 

@@ -7,6 +7,8 @@ so one that is handed over twice is one report.
 
 `api`           what is asked of the place where reports are, and the values that cross it
 `files`         reports on a disk, in the spool
+`report_file`   what is in the file of one
+`bookmarks`     what is remembered of a mailbox
 `memory`        reports in memory
 `selecting`     which messages of a mailbox are reports, and whom they came to
 `sources`       what all mailboxes have in common: a look into one

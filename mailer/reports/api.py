@@ -99,13 +99,6 @@ class ReportRow:
     note: Mapping[str, Any] = field(default_factory=dict)
 
 
-class ReportPage(NamedTuple):
-    """A part of a list, and the cursor of the next; ``""`` where that was all."""
-
-    rows: Sequence[ReportRow]
-    after: str = ""
-
-
 class Reports(Protocol):
     """The place of reports. Methods raise `OSError` where the disk, or whatever keeps them, has trouble."""
 
@@ -123,9 +116,6 @@ class Reports(Protocol):
 
     async def settle(self, settled: Sequence[SettledReport]) -> None:
         """Write down what became of reports, and move them there. One that is gone is passed over; settling twice is harmless."""
-
-    async def listing(self, states: Sequence[ReportState] = STATES, after: str = "", limit: int = 100) -> ReportPage:
-        """Reports in these states, in the order of IDs, from behind the cursor `after` on."""
 
     async def bookmark(self, source: str) -> Mapping[str, Any]:
         """What was remembered for the source of this name; nothing at first, and where it cannot be read."""

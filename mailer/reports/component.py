@@ -41,7 +41,8 @@ IN_VAIN = REMEMBERED // A_LOOK  # looks: by then all that is remembered of a mai
 class ReportSources(Component):
     """Looks into the mailboxes of `config`, and takes reports into `reports`.
 
-    `arrived` is called when there are new ones; `random` gives 0.0 to 1.0, so that many machines do not come at one moment.
+    `arrived` is called when there are new ones; `random` gives 0.0 to 1.0, so that many machines do not come at one moment. With `once`
+    each is looked into once, and what fails is told and left to the next pass.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class ReportSources(Component):
         clock: Clock,
         arrived: Callable[[], object],
         random: Callable[[], float],
+        *,
+        once: bool = False,
     ) -> None:
         self._config = config
         self._reports = reports
@@ -59,6 +62,7 @@ class ReportSources(Component):
         self._clock = clock
         self._arrived = arrived
         self._random = random
+        self._once = once
         self._tasks: dict[str, tuple[tuple[object, ...], asyncio.Task[None]]] = {}
 
     async def start(self) -> None:
@@ -70,6 +74,10 @@ class ReportSources(Component):
         """Begin with what is new or is another now, and end what is asked for no more."""
         yield
         self._take(config)
+
+    async def looked(self) -> None:
+        """With `once`: wait until each was looked into."""
+        await asyncio.gather(*(task for _, task in self._tasks.values()))
 
     async def stop(self, _grace: float) -> None:
         """End them. What was fetched and not taken comes again."""
@@ -93,7 +101,7 @@ class ReportSources(Component):
                 self._tasks[name] = terms, asyncio.create_task(self._watch(terms[0], config))
 
     async def _watch(self, section: ReportSource, config: Config) -> None:
-        """Look into one, for ever."""
+        """Look into one, for ever, or once."""
         source, taker = source_of(section, config), taker_of(section, config, self._reports, self._clock.now)
         failures = in_vain = 0
         while True:
@@ -102,6 +110,8 @@ class ReportSources(Component):
             in_vain = in_vain + 1 if looked is not None and looked.more and not looked.taken else 0
             if looked is not None and looked.more and in_vain < IN_VAIN:
                 continue
+            if self._once:
+                return
             in_vain = 0
             await asyncio.sleep(section.poll if looked else max(pause(failures, FIRST, 2.0, LONGEST, self._random), section.poll))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .api import STATES, LoadedReport, ReportPage, ReportRow, report_id
+from .api import LoadedReport, ReportRow, report_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .api import Facts, ReportState, SettledReport
+    from .api import Facts, SettledReport
 
 
 class MemoryReports:
@@ -22,6 +22,11 @@ class MemoryReports:
         self._contents: dict[str, bytes] = {}
         self._settled: dict[str, float] = {}
         self._marks: dict[str, Mapping[str, Any]] = {}
+
+    @property
+    def rows(self) -> list[ReportRow]:
+        """All that is kept, in the order of IDs."""
+        return [row for _, row in sorted(self._rows.items())]
 
     async def take(self, content: bytes, facts: Facts) -> str:
         """Keep it."""
@@ -50,11 +55,6 @@ class MemoryReports:
             if id in self._rows:
                 self._rows[id] = replace(self._rows[id], state=state, note=dict(note))
                 self._settled[id] = self.at
-
-    async def listing(self, states: Sequence[ReportState] = STATES, after: str = "", limit: int = 100) -> ReportPage:
-        """The reports in these states."""
-        found = [row for id, row in sorted(self._rows.items()) if row.state in states and id > after]
-        return ReportPage(found[:limit], found[limit - 1].id if len(found) > limit else "")
 
     async def bookmark(self, source: str) -> Mapping[str, Any]:
         """What was remembered."""

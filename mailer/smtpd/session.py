@@ -35,7 +35,7 @@ class SessionPolicy(Protocol):
         """The reply to `question`; None is the usual one."""
 
     def arrived(self, octets: int) -> Reply | None:
-        """So many octets of a message have come; the reply to hang up with where there is no room for them."""
+        """Account for octets of a message that have come; the reply to hang up with where there is no room for them."""
 
     def ended(self) -> None:
         """The session is over; what it held is free."""

@@ -219,11 +219,12 @@ _KINDS: tuple[tuple[type[BaseException], Kind], ...] = (
 
 
 class Changes(NamedTuple):
-    """Hints of what is new: `ids`, all of it (`everything`), or the `suspensions`. Some may be lost, and some come twice."""
+    """Hints of what is new: `ids`, all of it (`everything`), the `suspensions`, or `reports`. Some may be lost, and some come twice."""
 
     ids: Sequence[str] = ()
     everything: bool = False
     suspensions: bool = False
+    reports: bool = False
 
 
 # What is ours to change

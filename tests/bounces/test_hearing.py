@@ -20,6 +20,7 @@ from mailer.io.component import Chores
 from mailer.mail.problem import Problem
 from mailer.reports.api import Facts, LoadedReport, SettledReport
 from mailer.reports.memory import MemoryReports
+from mailer.spool.api import Changes
 from mailer.status.api import StatusError
 from mailer.status.memory import MemoryReader
 from mailer.suppression.api import SuppressionDone, SuppressionEntry
@@ -84,7 +85,7 @@ class Room:
         asyncio.run(self.hearing.start())
 
     def state(self, id: str) -> str:
-        return next(row.state for row in asyncio.run(self.kept.listing()).rows if row.id == id)
+        return next(row.state for row in self.kept.rows if row.id == id)
 
     def status(self, id: str) -> str:
         record = self.office.view().message(id)
@@ -321,3 +322,12 @@ def test_sums_over_which_the_program_stumbles_stop_no_other(room: Room, monkeypa
     room.acts()
     assert room.state(sums) == "unmatched"
     assert [what for what, _ in room.alarms()] == ["bug"]
+
+
+def test_a_bell_makes_it_look_at_once(room: Room) -> None:
+    """One that says reports, or everything; others are about mail."""
+    assert not room.hearing.soon.is_set()
+    asyncio.run(room.hearing.heard(Changes(["0" * 26], suspensions=True)))
+    assert not room.hearing.soon.is_set()
+    asyncio.run(room.hearing.heard(Changes(reports=True)))
+    assert room.hearing.soon.is_set()

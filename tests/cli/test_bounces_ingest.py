@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from mailer.mail.principal import unix
 from mailer.reports import files
 from mailer.reports.api import MAX_REPORT, Facts, SettledReport, report_id
 from mailer.spool.files.admit import IntakeTerms
+from mailer.spool.files.hearing import Hearing
 from tests.cli.terminal import Shell
 from tests.reports.servers import LETTER, make_maildir, ndr
 from tests.status.office import Office
@@ -146,6 +148,50 @@ def test_reports_are_listed_and_shown(office: Office, shell: Shell) -> None:
     assert shell("bounces", "show", "ZZZZ").code == 67
     (found,) = shell("bounces", "show", one, "--json").objects
     assert (found["note"], found["state"]) == ({"kind": "bounce"}, "unmatched")
+
+
+def test_reports_are_chosen_by_kind_and_by_whom_they_are_about(office: Office, shell: Shell) -> None:
+    """As the other lists choose; what nobody has acted upon is of no kind yet."""
+    root, facts = office.spool.root, Facts("box", "bounces@example.com", at=1_700_000_000.0)
+    ids = files.take_all(root, [(b"%d" % number, facts) for number in range(4)])
+    for id, kind, *about in (
+        (ids[0], "bounce", "ann@example.net", "bob@mx.example.org"),
+        (ids[1], "complaint", "ann@example.net"),
+        (ids[2], "bounce", "Carl@Example.COM"),
+    ):
+        files.settle(root, [SettledReport(id, "done", {"kind": kind, "recipients": [{"recipient": each} for each in about]})])
+
+    def found(*options: str) -> set[int]:
+        return {ids.index(row["id"]) for row in shell("bounces", "reports", "--json", "--limit", "0", *options).objects}
+
+    assert found() == {0, 1, 2, 3}
+    assert found("--kind", "bounce") == {0, 2}
+    assert found("--to", "ann@example.net") == {0, 1}
+    assert found("--to", "ann@example.net", "--kind", "complaint") == {1}
+    assert found("--domain", "*.example.org") == {0}
+    assert found("--domain", "example.com") == {2}
+    assert found("--to", "*@example.net", "--domain", "*.example.org") == set()
+    assert len(shell("bounces", "reports", "--json", "--kind", "bounce", "--limit", "1").objects) == 1
+    assert shell("bounces", "reports", "--kind", "letter").code == 64
+    assert shell("bounces", "reports", "--to", "ann").code == 64
+
+
+def test_a_daemon_hears_of_a_report_that_another_process_takes(office: Office, pipe: Path, shell: Shell) -> None:
+    """By its doorbell, whoever takes it, so that what follows comes at once."""
+
+    async def scenario() -> None:
+        hearing = Hearing(office.spool.root)
+        try:
+            assert shell("bounces", "ingest").code == 0
+            assert (await asyncio.wait_for(hearing.changes(), 60)).reports
+            handlers = Handlers(office.spool, IntakeTerms(10_000, 10), lambda _: None)
+            question = b"bounce\n" + Facts("stdin", at=1.0).as_line() + b"another"
+            assert b"".join(handlers.answer(unix(70_001), question)).startswith(b"ok ")
+            assert (await asyncio.wait_for(hearing.changes(), 60)).reports
+        finally:
+            hearing.close()
+
+    asyncio.run(scenario())
 
 
 def test_a_person_reads_whom_a_report_is_about_and_what_came_of_it(office: Office, shell: Shell) -> None:

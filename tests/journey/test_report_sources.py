@@ -44,3 +44,18 @@ def test_reports_come_by_mailbox_and_by_door(world: World) -> None:
     except OSError:
         return
     raise AssertionError("the door is still open")
+
+
+def test_one_pass_looks_into_each_mailbox(world: World) -> None:
+    """And acts upon what it has; one that cannot be read is told, and keeps no mail back."""
+    sink = world.sink()
+    box = make_maildir(world.home / "box", LETTER, ndr(1))
+    mailbox = f'[[report_source]]\nname = "box"\nkind = "maildir"\npath = "{box}"\n'
+    gone = f'[[report_source]]\nname = "gone"\nkind = "maildir"\npath = "{world.home}/gone"\n'
+    world.configure(sink, more=BOUNCE + gone + mailbox)
+    id = world.send("you@there.example")
+    done = world.once()
+    assert '"mailbox"' in done.err
+    assert world.status(id)["status"] == "sent"
+    assert sources(world) == ["box"]
+    assert len([*(world.spool / "reports" / "unmatched").iterdir()]) == 1

@@ -73,7 +73,7 @@ def test_a_damaged_file_is_set_apart(root: str, data: bytes) -> None:
     assert files.load(root, id) is None
     assert files.waiting(root, 10) == [good]
     assert names(root, "corrupt") == [id]
-    assert [row.id for row in files.listing(root).rows] == [good]
+    assert [row.id for row in files.latest(root)] == [good]
 
 
 def test_a_note_that_was_torn_reads_as_not_written(root: str) -> None:
@@ -82,9 +82,9 @@ def test_a_note_that_was_torn_reads_as_not_written(root: str) -> None:
     files.settle(root, [SettledReport(id, "done", {"n": 1})])
     path = Path(f"{root}/reports/done/{id}")
     path.write_bytes(path.read_bytes() + b'\n{"n": ')
-    assert files.listing(root).rows[0].note == {"n": 1}
+    assert next(files.latest(root)).note == {"n": 1}
     files.settle(root, [SettledReport(id, "done", {"n": 2})])
-    assert files.listing(root).rows[0].note == {"n": 2}
+    assert next(files.latest(root)).note == {"n": 2}
     loaded = files.load(root, id)
     assert loaded is not None
     assert loaded.content == b"octets"
@@ -94,7 +94,7 @@ def test_a_note_is_bounded(root: str) -> None:
     """Of one that is too long the plain members are kept."""
     id = files.take(root, b"octets", FACTS)
     files.settle(root, [SettledReport(id, "done", {"kind": "bounce", "to": ["x" * 1000] * 100, "why": "y" * 5000})])
-    assert files.listing(root).rows[0].note == {"kind": "bounce", "why": "y" * 1000}
+    assert next(files.latest(root)).note == {"kind": "bounce", "why": "y" * 1000}
 
 
 def test_facts_are_bounded(root: str) -> None:
@@ -163,4 +163,4 @@ def test_a_link_in_place_of_a_report_is_not_followed(root: str, tmp_path: Path) 
     (tmp_path / "secret").write_text("x")
     os.symlink(tmp_path / "secret", f"{root}/reports/done/{'0' * 26}")
     os.mkfifo(f"{root}/reports/done/{'1' * 26}")
-    assert files.listing(root).rows == []
+    assert [*files.latest(root)] == []

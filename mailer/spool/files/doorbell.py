@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 EVERYTHING = "*"
 """What is rung in place of an ID when there are many: the daemon looks at all that is there."""
 
+REPORTS = "reports"
+"""What is rung in place of an ID when a report of another host was taken (`mailer.reports`)."""
+
 PORTION = 1000  # datagrams that are heard at once: the daemon has more to do
 _LIMIT = 100  # a socket's path has 108 bytes, unix(7); longer ones go by way of /proc
 

@@ -52,7 +52,7 @@ class Hearing:
             await self._rung.wait()
         heard, self._heard = self._heard, {}
         ids = [word for word in heard if is_id(word)]
-        return Changes(ids, doorbell.EVERYTHING in heard, suspensions.NAME in heard)
+        return Changes(ids, doorbell.EVERYTHING in heard, suspensions.NAME in heard, doorbell.REPORTS in heard)
 
     def close(self) -> None:
         """Take the doorbell down."""
