@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.compose import Composition, EmailError, EmailLimits
+from mailer.compose import Composition, EmailError, EmailLimits, beside
 from mailer.compose.payload import strict
 from mailer.mail.envelope import is_request_id, queue_priority
 from mailer.mail.principal import parse
@@ -69,6 +69,8 @@ class QueueTerms(NamedTuple):
     senders: Sequence[str]
     limits: EmailLimits
     largest: int
+    ignores: bool = False
+    """Whether its messages may ask to be sent to who is on the suppression list."""
 
     @classmethod
     def of(cls, queue: str, sections: Sequence[AmqpQueue], settings: SubmissionSettings) -> QueueTerms:
@@ -85,6 +87,7 @@ class QueueTerms(NamedTuple):
             section.senders if section else ("*",),
             EmailLimits(settings.max_attachments, settings.max_attachment_size, settings.max_subject_length),
             largest(settings),
+            section is not None and section.ignore_suppression,
         )
 
 
@@ -100,7 +103,7 @@ def submission(letter: Letter, terms: QueueTerms) -> Submission:
         raise Problem(f"the body of {letter.size} bytes is larger than {limit}", "bad-message")
     if letter.content_encoding not in PLAIN:
         raise Problem(f"the content-encoding {one_line(letter.content_encoding, 40)!r} is not read; send the JSON as it is", "bad-message")
-    email = _email(letter.body, terms)
+    email, options = _email(letter.body, terms)
     key = email.request_id or letter.message_id
     if key and not is_request_id(key):
         name = "request_id" if email.request_id else "the property message-id"
@@ -118,17 +121,22 @@ def submission(letter: Letter, terms: QueueTerms) -> Submission:
             senders=None if "*" in terms.senders else terms.senders,
             stream=terms.stream,
             traceparent=letter.traceparent,
+            options=options,
         )
     except EmailError as error:
         raise Problem(str(error), "bad-message") from None
 
 
-def _email(body: bytes, terms: QueueTerms) -> Composition:
+def _email(body: bytes, terms: QueueTerms) -> tuple[Composition, dict[str, object]]:
+    """The email, and what is asked beside it."""
     try:
-        email = Composition.from_payload(strict(body))
+        payload, options = beside.apart(strict(body))
+        email = Composition.from_payload(payload)
         terms.limits.check(email)
     except EmailError as error:
         raise Problem(str(error), "bad-message") from None
     except ValueError as error:
         raise Problem(f"the body is no JSON that is taken: {one_line(str(error), 200)}", "bad-message") from None
-    return email
+    if beside.IGNORE in options and not terms.ignores:
+        raise Problem(f"the queue {terms.queue} may not say {beside.IGNORE} (amqp_queue.{beside.IGNORE})", "bad-message")
+    return email, options

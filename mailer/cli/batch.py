@@ -11,7 +11,8 @@ from mailer.mail.envelope import dump_json
 from mailer.mail.problem import Problem
 from mailer.operate import batch, bundle
 
-from . import BAD_MESSAGE, OK, later, mute
+from . import BAD_MESSAGE, OK, mute
+from .send import asked
 
 if TYPE_CHECKING:
     from mailer.config.sections import SubmissionSettings
@@ -121,9 +122,10 @@ def run(given: Given, settings: SubmissionSettings) -> int:
         recipients,
         given.flag("--from-header") or not recipients,
         given.text("--request-id-from") or "",
-        later.asked(given, time.time()) or None,
+        asked(given) or None,
         (settings.max_attachments, settings.max_attachment_size, settings.max_subject_length),
         settings.strict,
+        given.text("--stream") or "",
     )
     tally = Tally(given, bundle.total(path))
     try:

@@ -13,7 +13,7 @@ from errno import EBADF
 from stat import S_ISCHR
 from typing import TYPE_CHECKING
 
-from mailer.compose import Attachment, Composition, EmailError, EmailLimits, Link
+from mailer.compose import Attachment, Composition, EmailError, EmailLimits, Link, beside
 from mailer.compose.payload import load, whole
 from mailer.mail.message import Change
 from mailer.mail.problem import Problem
@@ -58,17 +58,19 @@ def composed(given: Given, settings: SubmissionSettings, composing: Sequence[str
         from_header=True,
         request_id=email.request_id,
         priority=email.priority,
+        options=draft.options,
         changes=draft.changes,
     )
 
 
 class _Draft:
-    """An email in the making; `changes` are what had to be mended in what was given."""
+    """An email in the making; `changes` are what had to be mended in what was given, `options` what JSON asks for beside it."""
 
     def __init__(self, given: Given, settings: SubmissionSettings) -> None:
         self.given = given
         self.settings = settings
         self.changes: list[Change] = []
+        self.options: dict[str, object] = {}
 
     def from_json(self, composing: Sequence[str]) -> Composition:
         given = self.given
@@ -84,6 +86,7 @@ class _Draft:
         payload, halves = whole(payload)
         if halves:
             self._mend(path, "it has halves of characters, shown as \ufffd")
+        payload, self.options = beside.apart(payload)
         return Composition.from_payload(payload)
 
     def from_options(self) -> Composition:

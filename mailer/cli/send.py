@@ -33,8 +33,8 @@ COMPOSING = (
 )  # fmt: skip
 """Options that make a message. With one of them standard input is no message, but the text of one, or nothing."""
 
-ALONE = (*COMPOSING, "--priority", "--request-id", "--wait", "--fcc", "--dry-run", "--stream", "--ignore-suppression")
-"""The options that are for one message."""
+ALONE = (*COMPOSING, "--priority", "--request-id", "--wait", "--fcc", "--dry-run")
+"""The options that are for one message; ``--list-unsubscribe auto`` is for many as well."""
 
 
 def run(given: Given) -> int:
@@ -44,7 +44,7 @@ def run(given: Given) -> int:
         settings = settings.but(strict=True)
     if given.flag("--batch"):
         for name in ALONE:
-            if given.flag(name):
+            if given.flag(name) and given.texts(name) != ["auto"]:
                 raise usage(f"{name} is for one message, and does not go with --batch", "send")
         from .batch import run as send_all
 
@@ -55,7 +55,7 @@ def run(given: Given) -> int:
     options = _options(given)
     with refusing("the message was read"):
         request = _request(given, settings)
-    request.options = options
+    request.options = {**(request.options or {}), **(options or {})} or None
     if given.flag("--dry-run"):
         from .dryrun import show
 
@@ -121,16 +121,21 @@ def _options(given: Given) -> dict[str, object] | None:
         from mailer.operate.fcc import prepare
 
         prepare(given.path("--fcc"))
+    return asked(given) or None
+
+
+def asked(given: Given) -> dict[str, object]:
+    """The envelope's options for what is asked of delivery; nothing at all if nothing is. Raises `Problem` (usage)."""
     options: dict[str, object] = {}
     if "auto" in given.texts("--list-unsubscribe"):
         options["list_unsubscribe"] = "auto"
     if given.flag("--ignore-suppression"):
         options["ignore_suppression"] = True
     if any(given.flag(name) for name in ("--at", "--delay", "--dsn")):
-        from .later import asked
+        from . import later
 
-        options |= asked(given, time.time()) or {}
-    return options or None
+        options |= later.asked(given, time.time())
+    return options
 
 
 def _copy(given: Given, done: Prepared) -> None:
@@ -245,7 +250,7 @@ COMMAND = Subcommand(
                help="ask for reports: some of success,failure,delay, or never; and full or headers"),
         Option("--fcc", metavar="MAILDIR", help="keep a copy there, once the message is queued; root does so as its owner"),
         Option("--batch", metavar="PATH", optional=True, help="send many: the messages of an mbox, a Maildir or JSON lines; of standard "
-               "input without PATH"),
+               "input without PATH; a JSON line may say list_unsubscribe and ignore_suppression, too"),
         Option("--request-id-from", metavar="FIELD", help="with --batch: the header field, or the member of a JSON line, that is each "
                "message's request id, so that the same batch can be sent again"),
         Option("--wait", metavar="SECONDS", optional=True, help="wait for the outcome, and say why: 0 sent, 75 deferred or still queued, "

@@ -17,6 +17,7 @@ word within an address (which RFC 2047 §5 forbids, and which no server delivers
 
 ``composition``  the builder, and how much of all that there may be
 ``payload``      the same from JSON
+``beside``       what such JSON asks for beside the message
 ``fields``       addresses and header fields, and what is wrong with one
 ``parts``        the body as a tree of parts: text, HTML and the text of it, what is offered in place of a file
 ``standard``     octets of a message of the standard library

@@ -32,7 +32,7 @@ class Item(NamedTuple):
 
 class Wishes(NamedTuple):
     """What holds for all messages of a batch: `largest` in bytes, envelope, options, where each has its request id, the `limits`
-    of what is composed, and whether nothing is to be mended."""
+    of what is composed, whether nothing is to be mended, and the stream that they are of."""
 
     largest: int
     sender: str | None = None
@@ -42,6 +42,7 @@ class Wishes(NamedTuple):
     options: dict[str, object] | None = None
     limits: Sequence[int] = ()
     strict: bool = False
+    stream: str = ""
 
 
 def open_input(path: str) -> IO[bytes]:
@@ -163,12 +164,13 @@ def _request(data: bytes, wishes: Wishes) -> Submission | Problem:
         from_header=wishes.from_header,
         request_id=key,
         options=wishes.options,
+        stream=wishes.stream,
     )
 
 
 def _composed(line: bytes, wishes: Wishes) -> Submission | Problem:
     """The request for what a line of JSON describes."""
-    from mailer.compose import Composition, EmailError, EmailLimits
+    from mailer.compose import Composition, EmailError, EmailLimits, beside
     from mailer.compose.payload import load, whole
     from mailer.mail.text import WESTERN, is_utf8, readable
 
@@ -180,6 +182,7 @@ def _composed(line: bytes, wishes: Wishes) -> Submission | Problem:
         if (guessed or halves) and wishes.strict:
             return Problem(f"{why.partition(', ')[0]}, which is not to be mended (submission.strict)", "bad-message")
         key = _member(payload, wishes.request_id_from)
+        payload, own = beside.apart(payload)
         email = Composition.from_payload(payload)
         EmailLimits(*wishes.limits).check(email)
         key = key or email.request_id
@@ -193,7 +196,8 @@ def _composed(line: bytes, wishes: Wishes) -> Submission | Problem:
             recipients=bad,
             from_header=True,
             request_id=key,
-            options=wishes.options,
+            options={**(wishes.options or {}), **own} or None,
+            stream=wishes.stream,
             priority=queue_priority(email.priority),
             changes=[Change("mended", "the line", "", "", why)] if guessed or halves else [],
         )

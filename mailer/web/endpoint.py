@@ -31,6 +31,7 @@ class EndpointAnswer(NamedTuple):
 
 class WebEndpoint(NamedTuple):
     """One endpoint: `scope` is empty where nobody has to say who asks. `takes` is the body by media type, `gives` the answer by status.
+    `bare` says that it may come without a body, too.
 
     What may go wrong everywhere (a key that is none, a limit) is not listed here; `refusals` are further statuses that are errors.
     """
@@ -44,3 +45,4 @@ class WebEndpoint(NamedTuple):
     takes: dict[str, Schema] = {}  # noqa: RUF012 - a named tuple is not changed
     gives: dict[int, EndpointAnswer] = {}  # noqa: RUF012
     refusals: Sequence[int] = ()
+    bare: bool = False

@@ -79,7 +79,7 @@ def _operation(endpoint: WebEndpoint) -> dict[str, Any]:
     if endpoint.parameters:
         found["parameters"] = [*map(_parameter, endpoint.parameters)]
     if endpoint.takes:
-        found["requestBody"] = {"required": True, "content": _content(endpoint.takes)}
+        found["requestBody"] = {"required": not endpoint.bare, "content": _content(endpoint.takes)}
     return found
 
 

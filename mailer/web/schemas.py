@@ -17,6 +17,8 @@ ADDRESS: Schema = {"type": "string", "description": "an address, as anna@example
 ADDRESSES: Schema = {"anyOf": [ADDRESS, {"type": "array", "items": ADDRESS}]}
 REQUEST_ID: Schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_REQUEST_ID, "pattern": "^[!-~]([ -~]*[!-~])?$"}
 
+LINK: Schema = {"const": "auto"}
+
 
 def ref(name: str) -> Schema:
     """What stands for the schema of this name."""
@@ -46,7 +48,7 @@ def _email() -> Schema:
         "priority": {"type": "string", "enum": ["highest", "high", "normal", "low", "lowest"]},
         "headers": {"type": "object", "additionalProperties": TEXT},
         "attachments": {"type": "array", "items": ref("Attachment")},
-        "list_unsubscribe": {"const": "auto", "description": "a link with which its one recipient leaves the stream of the key (RFC 8058)"},
+        "list_unsubscribe": {**LINK, "description": "a link with which its one recipient leaves the stream of the key (RFC 8058)"},
         "ignore_suppression": {"type": "boolean", "description": "send it also to who is on the suppression list; needs the scope manage"},
     }
     made = {name: _or_null(each) for name, each in members.items()}

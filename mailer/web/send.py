@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse, Response
 
-from mailer.compose import Composition, EmailError, EmailLimits
+from mailer.compose import Composition, EmailError, EmailLimits, beside
 from mailer.compose.payload import LISTS, OLD, TEXT, strict
 from mailer.mail.envelope import is_request_id, queue_priority
 from mailer.mail.problem import Problem
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 JSON_TYPES: Final = ("application/json",)
 LINE_TYPES: Final = (NDJSON, "application/jsonl", "application/ndjson", "application/jsonlines")
 RAW_TYPES: Final = ("message/rfc822", "message/global")
+SWITCHES: Final = {"true": True, "false": False}
 FEW: Final = 50  # recipients; an answer that lists more is not made in the loop
 PARTS: Final = {
     "From": "from", "To": "to", "Cc": "cc", "Bcc": "bcc", "Reply-To": "reply_to", "Subject": "subject", "Message-ID": "message_id",
@@ -63,7 +64,9 @@ async def raw(request: Request) -> Response:
     desk, sender = Desk.of(request), _Sender(request)
     _media_type(request, RAW_TYPES)
     query = request.query_params
-    refuse_unknown(query, ("to", "from", "priority"), repeated=("to",))
+    refuse_unknown(query, ("to", "from", "priority", beside.LINK, beside.IGNORE), repeated=("to",))
+    asked = {name: SWITCHES.get(query[name], query[name]) for name in (beside.LINK, beside.IGNORE) if name in query}
+    _, options = _apart(asked, sender.key)
     body = await request.body()
     if len(body) > desk.config.submission.max_message_size:
         limit = f"{desk.config.submission.max_message_size} bytes (submission.max_message_size)"
@@ -75,7 +78,7 @@ async def raw(request: Request) -> Response:
         to = query.getlist("to")
         return sender.made(
             body, sender=query.get("from"), recipients=to, from_header=not to, request_id=sender.key_field,
-            priority=query.get("priority", "normal"),
+            priority=query.get("priority", "normal"), options=options,
         )  # fmt: skip
 
     return await sender.sent(made, len(body))
@@ -229,28 +232,19 @@ class _Calm:
 
 def _apart(payload: object, key: ApiKey) -> tuple[object, Mapping[str, object]]:
     """The payload without what is asked beside the message, and that as options. Raises `ApiRefusal`."""
-    if not isinstance(payload, dict) or not ("list_unsubscribe" in payload or "ignore_suppression" in payload):
-        return payload, {}
-    rest = {**payload}
-    options: dict[str, object] = {}
-    link, ignore = rest.pop("list_unsubscribe", None), rest.pop("ignore_suppression", None)
-    if link is not None:
-        if link != "auto":
-            raise ApiRefusal(400, "bad_request", 'list_unsubscribe is "auto", or is not there', "list_unsubscribe")
-        options["list_unsubscribe"] = "auto"
-    if ignore is not None and not isinstance(ignore, bool):
-        raise ApiRefusal(400, "bad_request", "ignore_suppression is true or false", "ignore_suppression")
-    if ignore:
-        if "manage" not in key.scopes:
-            raise ApiRefusal(403, "missing_scope", "this key has no scope manage, which ignore_suppression needs", "ignore_suppression")
-        options["ignore_suppression"] = True
+    try:
+        rest, options = beside.apart(payload)
+    except EmailError as error:
+        raise ApiRefusal(400, "bad_request", str(error), error.part) from None
+    if beside.IGNORE in options and "manage" not in key.scopes:
+        raise ApiRefusal(403, "missing_scope", f"this key has no scope manage, which {beside.IGNORE} needs", beside.IGNORE)
     return rest, options
 
 
 def suppressed_of(desk: Desk, prepared: Prepared) -> Collection[int]:
     """Which recipients, by their numbers, are on the suppression list this moment. The queue asks anew; a broken list is its trouble."""
     envelope = prepared.envelope
-    if envelope.options.get("ignore_suppression"):
+    if envelope.options.get(beside.IGNORE):
         return ()
     wanted = [(recipient.address, envelope.stream) for recipient in envelope.recipients]
     try:

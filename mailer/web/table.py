@@ -12,7 +12,7 @@ from mailer.suppression.api import REASONS
 from . import act, health, look, openapi, send, stream, suppressions
 from .answer import NDJSON
 from .endpoint import EndpointAnswer, EndpointParameter, WebEndpoint
-from .schemas import ADDRESS, REQUEST_ID, TEXT, ref
+from .schemas import ADDRESS, LINK, REQUEST_ID, TEXT, ref
 
 JSON = "application/json"
 KEY_FIELD = EndpointParameter(
@@ -28,6 +28,11 @@ RESULT = {"anyOf": [ref("Accepted"), ref("Error")]}
 RESULTS = {"type": "array", "items": RESULT}
 MESSAGES = {"type": "array", "items": ref("Message")}
 REPLAYED = {"Idempotent-Replayed": "true, where the request was made before"}
+
+BESIDE = (
+    EndpointParameter("list_unsubscribe", "query", LINK, "A link with which its one recipient leaves the stream of the key (RFC 8058)."),
+    EndpointParameter("ignore_suppression", "query", {"type": "boolean"}, "Also to who is on the suppression list; with the scope manage."),
+)
 
 TABLE: tuple[WebEndpoint, ...] = (
     WebEndpoint(
@@ -62,6 +67,7 @@ TABLE: tuple[WebEndpoint, ...] = (
             EndpointParameter("to", "query", {"type": "array", "items": ADDRESS}, "Who gets it; without that, whom To, Cc and Bcc name."),
             EndpointParameter("from", "query", ADDRESS, "The reverse-path; without it, who sends it by its header."),
             EndpointParameter("priority", "query", {"type": "string", "enum": ["high", "normal", "low"]}, "How soon it leaves."),
+            *BESIDE,
             KEY_FIELD,
         ),
         {"message/rfc822": TEXT},
@@ -171,6 +177,7 @@ TABLE: tuple[WebEndpoint, ...] = (
         {JSON: ref("Suppressing")},
         {200: EndpointAnswer("the entry that stands then", {JSON: ref("Suppression")})},
         (413,),
+        bare=True,
     ),
     WebEndpoint(
         "DELETE",

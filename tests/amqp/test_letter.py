@@ -48,6 +48,8 @@ def test_its_request_id_is_its_own_or_the_brokers(request_id: str | None, messag
         (of({**letter(), "request_id": "a\nb"}), "request_id is no request id"),
         (of({**letter(), "request_id": None}, message_id="\x00"), "message-id is no request id"),
         (of(content_encoding="gzip"), "content-encoding"),
+        (of({**letter(), "list_unsubscribe": True}), "list_unsubscribe is"),
+        (of({**letter(), "ignore_suppression": "yes"}), "ignore_suppression is true or false"),
         (of({**letter(), "attachments": [{"filename": "x", "data_base64": "AAAA"}] * 51}), "submission.max_attachments"),
         (Letter(1, 1 << 30, None), "submission.max_message_size"),
     ],
@@ -57,6 +59,17 @@ def test_what_is_wrong_is_said(given: Letter, why: str) -> None:
     with pytest.raises(Problem, match=why) as caught:
         submission(given, TERMS)
     assert caught.value.kind == "bad-message"
+
+
+def test_it_asks_for_a_link_and_only_a_queue_that_may_for_mail_to_who_is_suppressed() -> None:
+    """As the API has it, where a key needs the scope for that."""
+    assert submission(of({**letter(), "list_unsubscribe": "auto"}), TERMS).options == {"list_unsubscribe": "auto"}
+    assert not submission(of({**letter(), "ignore_suppression": False}), TERMS).options
+    asked = of({**letter(), "ignore_suppression": True})
+    with pytest.raises(Problem, match=r"mailer\.in may not say ignore_suppression \(amqp_queue\.ignore_suppression\)"):
+        submission(asked, TERMS)
+    trusted = QueueTerms.of("mailer.in", (AmqpQueue(name="mailer.in", ignore_suppression=True),), SETTINGS)
+    assert submission(asked, trusted).options == {"ignore_suppression": True}
 
 
 def test_a_body_may_be_as_large_as_base64_makes_a_message() -> None:

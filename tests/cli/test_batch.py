@@ -283,6 +283,20 @@ def test_options_are_for_all(home: Home) -> None:
     assert abs(home.spool.due(ids[1]) - time.time() - 3600) < 60
 
 
+def test_all_of_a_stream_can_be_left_by_a_link(home: Home) -> None:
+    """Whole messages and those of JSON; one of them that the list is not to hold up says so itself."""
+    home.configure('[submission]\npublic_url = "https://leave.example.com"\n')
+    every = ("--stream", "news", "--list-unsubscribe", "auto")
+    own = {**payload(2), "ignore_suppression": True}
+    for given in (mbox(message(1)), lines(own, {**payload(3), "list_unsubscribe": "yes"})):
+        done = batch(home, *every, input=given)
+    assert (done.returncode, done.stdout.splitlines()[1:]) == (65, [b'- list_unsubscribe is "auto", or is not there'])
+    assert batch(home, "--ignore-suppression", input=mbox(message(4))).returncode == 0
+    link, ignore = {"list_unsubscribe": "auto"}, {"ignore_suppression": True}
+    queued = [home.spool.read(id).envelope for id in home.queued()]
+    assert [(each.stream, each.options) for each in queued] == [("news", link), ("news", {**link, **ignore}), ("", ignore)]
+
+
 def test_quiet_prints_nothing_but_what_is_wrong(home: Home) -> None:
     """For cron."""
     done = batch(home, "-q", input=mbox(message(1), message(2, To="x y")))

@@ -71,6 +71,14 @@ def test_what_is_piped_into_a_composed_message_is_its_text(home: Home, options: 
     assert body.get_content().splitlines() == ["report"]
 
 
+def test_json_asks_for_what_is_no_part_of_the_message(home: Home) -> None:
+    """As the options do, besides which it stands."""
+    said = {"from": "me@example.com", "to": "you@example.net", "list_unsubscribe": "auto"}
+    home.configure('[submission]\npublic_url = "https://leave.example.com"\n')
+    sent(home, "--from-json", "-", "--stream", "news", "--ignore-suppression", input=json.dumps(said).encode())
+    assert home.spool.read(*home.queued()).envelope.options == {"list_unsubscribe": "auto", "ignore_suppression": True}
+
+
 @pytest.mark.parametrize("text", [["--text", "said"], ["--text-file", "/dev/null"], ["--html", "<p>said"], ["--from-json", "payload"]])
 def test_an_option_that_says_the_text_leaves_standard_input_alone(home: Home, text: list[str]) -> None:
     """Nobody waits for its end."""

@@ -35,6 +35,8 @@ def test_an_address_is_put_asked_for_and_taken_off(api: Api, keeper: str) -> Non
     assert (entry["address"], entry["scope"], entry["reason"], entry["by"], entry["source"]) == (ANN, "*", "complaint", "key:keeper", "api")
     assert api.ask("GET", f"/suppressions/{ANN}", keeper).json() == entry
     assert api.ask("PUT", f"/suppressions/{ANN}", keeper).json() == entry  # what lasts as long stays
+    described = api.ask("GET", "/openapi.json", None).json()["paths"]
+    assert described["/suppressions/{address}"]["put"]["requestBody"]["required"] is False
     gone = api.ask("DELETE", f"/suppressions/{ANN}", keeper)
     assert (gone.status_code, gone.content) == (204, b"")
     refused(api.ask("DELETE", f"/suppressions/{ANN}", keeper), 404, "not_found")

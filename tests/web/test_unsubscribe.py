@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
 
 from mailer.suppression.api import SuppressionEntry
 from mailer.suppression.unsubscribe import UnsubscribeToken, keys_of, sealed
-from tests.web.api import Api
+from tests.web.api import MAIL, Api, refused
 
 TOKEN = UnsubscribeToken("01M7XZE2ZPFN5M9C7PXGDNNSF8", "news", "ann@example.org")
 
@@ -116,3 +117,32 @@ def test_to_ignore_the_list_takes_the_scope_manage(api: Api) -> None:
     assert api.send(plain, ignore_suppression=True).status_code == 403
     assert api.send(plain, ignore_suppression=False).status_code == 202
     assert api.send(ignore_suppression="yes").status_code == 400
+
+
+def test_a_message_as_it_is_asks_in_its_query(tmp_path: Path) -> None:
+    """For the same, by the same terms."""
+    api = Api(tmp_path, 'public_url = "https://leave.example.com"')
+    news, raw = api.key("news", "send", stream="News"), {"Content-Type": "message/rfc822"}
+
+    def asked(query: str, key: str) -> httpx.Response:
+        return api.ask("POST", f"/send_raw?{query}", key, content=b"From: me@example.com\nTo: you@example.net\n\nx\n", headers=raw)
+
+    taken = asked("list_unsubscribe=auto", news)
+    assert taken.status_code == 202, taken.text
+    assert api.envelope(taken.json()["id"]).options == {"list_unsubscribe": "auto"}
+    refused(asked("list_unsubscribe=yes", news), 400, "bad_request", member="list_unsubscribe")
+    refused(asked("ignore_suppression=true", news), 403, "missing_scope", member="ignore_suppression")
+    refused(asked("ignore_suppression=1", news), 400, "bad_request", member="ignore_suppression")
+    assert asked("ignore_suppression=false", news).status_code == 202
+    assert api.envelope(asked("ignore_suppression=true", api.shop).json()["id"]).options == {"ignore_suppression": True}
+    api.close()
+
+
+def test_each_message_of_many_asks_for_itself(api: Api) -> None:
+    """One that may not is refused in its place, and no other."""
+    plain = api.key("plain", "send")
+    many = [{**MAIL, "ignore_suppression": ignore} for ignore in (True, False)]
+    first, second = api.ask("POST", "/send_emails", plain, json=many).json()
+    assert (first["error"]["code"], "id" in second) == ("missing_scope", True)
+    results = api.ask("POST", "/send_emails", json=many).json()
+    assert [api.envelope(each["id"]).options for each in results] == [{"ignore_suppression": True}, {}]

@@ -134,6 +134,11 @@ class AmqpQueue(Section, header="[[amqp_queue]]", member="amqp_queues", plural="
     stream = Setting(
         TEXT, "What kind of mail it is, as status and results show it.", "", shown="the name of the queue", example="newsletter"
     )
+    ignore_suppression = Setting(
+        SWITCH,
+        "Whether a message of the queue may ask to be sent to who is on the suppression list. Without it, one that does is refused.",
+        False,
+    )
 
     @classmethod
     def conflicts(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
