@@ -75,6 +75,7 @@ def queue(
     priority: str = "",
     at: datetime | float | None = None,
     options: Mapping[str, object] | None = None,
+    stream: str = "",
     config: str | None = None,
     spool: str | None = None,
 ) -> QueuedMessage:
@@ -83,7 +84,8 @@ def queue(
     `sender` (the reverse-path; ``""`` for none) and `recipients` are the envelope; without them the message's own fields say it. The same
     `request_id` and message queue once, and give the same ID again. `priority` is high, normal or low. `at` is when it leaves: a `datetime`
     with a time zone, or seconds since the epoch. `options` are asked of those who carry it: ``{"notify": "SUCCESS,DELAY", "ret": "HDRS"}``
-    (RFC 3461); `mailer.mail.delivery_options` has them all. `config` and `spool` are paths, as ``--config`` and ``--spool``.
+    (RFC 3461); `mailer.mail.delivery_options` has them all; and ``{"list_unsubscribe": "auto"}``, ``{"ignore_suppression": True}``. `stream`
+    is the kind of mail that it is, which people leave and the suppression list goes by; without it, what List-Id names. `config` and `spool` are paths, as ``--config`` and ``--spool``.
 
     Raises `Problem`: bad-message for what is wrong with the message, its addresses included; bad-config; try-again where the disk is full
     or something else passes; no-permission, cannot-create or io-error for the spool. Nothing is queued then. Raises `TypeError` for what is
@@ -94,6 +96,7 @@ def queue(
     asked.request_id = _key(request_id or asked.request_id)
     asked.priority = queue_priority(priority or asked.priority)
     asked.options = _options(options, at)
+    asked.stream = stream
     return QueuedMessage(submit(asked, settings, time.time()))
 
 
@@ -106,13 +109,14 @@ async def queue_async(
     priority: str = "",
     at: datetime | float | None = None,
     options: Mapping[str, object] | None = None,
+    stream: str = "",
     config: str | None = None,
     spool: str | None = None,
 ) -> QueuedMessage:
     """As `queue`, while the event loop goes on. Cancelled, it may have queued the message, or yet do so."""
     return await asyncio.to_thread(
-        queue, mail, sender=sender, recipients=recipients, request_id=request_id, priority=priority, at=at, options=options, config=config,
-        spool=spool,
+        queue, mail, sender=sender, recipients=recipients, request_id=request_id, priority=priority, at=at, options=options, stream=stream,
+        config=config, spool=spool,
     )  # fmt: skip
 
 

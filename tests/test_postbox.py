@@ -119,6 +119,21 @@ def test_an_outcome_is_waited_for(world: World) -> None:
         assert sink.received(1)[0].recipients == ("ann@example.net",)
 
 
+def test_it_leaves_with_a_token_and_is_of_its_stream(world: World) -> None:
+    """As all that the daemon sends: a report that comes back is known, and whoever left the stream gets no more of it."""
+    with SinkThread() as sink:
+        world.configure(sink.port, more='[bounce]\naddress = "bounces@bounces.example"\n')
+        world.start("run")
+        config = str(world.config)
+        email = Email(from_="a@example.com", to="ann@example.net", text="x")
+        id = mailer.queue(email, stream="news", config=config)
+        assert sink.received(1)[0].sender.startswith(f"bounces+{id.lower()}-0-")
+        world.mailer("suppress", "add", "ann@example.net", "--scope", "news")
+        for options, stream, status in ((None, "news", "failed"), ({"ignore_suppression": True}, "news", "sent"), (None, "", "sent")):
+            id = mailer.queue(email, options=options, stream=stream, config=config)
+            assert mailer.outcome(id, wait=60, config=config).status == status
+
+
 def test_the_name_of_the_room_is_the_function_too() -> None:
     """`mailer.queue` can be called whether or not the queue manager was imported, and before it, as in a program with both."""
     code = (

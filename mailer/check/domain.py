@@ -38,7 +38,9 @@ async def examine_domain(scene: Scene, domain: str) -> list[Finding]:
     theirs = await _provided(scene, domain)
     signers = [used.domain for used, _ in keys if used.state == "signs"] or [domain for answer in theirs[:1] if dkim.holds_key(answer)]
     found = [*receiving, *spf_found, *dkim.findings(domain, keys, scene.situation, scene.now, theirs)]
-    found += dmarc.findings(domain, holds, signers, passes, _rewriter(scene), {each: answers[at] for each, at in consents.items()})
+    found += dmarc.findings(
+        domain, holds, signers, passes, _rewriter(scene), {each: answers[at] for each, at in consents.items()}, _reader(scene, "dmarc")
+    )
     return [replace(finding, domain=domain) for finding in (*found, *optional)]
 
 
@@ -52,7 +54,16 @@ async def _receiving(scene: Scene, domain: str) -> tuple[list[Finding], list[Fin
         scene.lookups.addresses(hosts or [domain]), scene.lookups.all(hosts, "CNAME"), _policy(scene, domain, present=bool(sts.records))
     )
     found = [*mx.findings(domain, answer, addresses, aliases, scene.situation.hostname, private)]
-    return found, [mta_sts.finding(domain, sts, fetched, hosts), *mta_sts.reports_findings(domain, reports, wanted=fetched is not None)]
+    return found, [
+        mta_sts.finding(domain, sts, fetched, hosts),
+        *mta_sts.reports_findings(domain, reports, wanted=fetched is not None, reader=_reader(scene, "tls")),
+    ]
+
+
+def _reader(scene: Scene, extension: str) -> str:
+    """Where we read reports, with a word that tells them apart; empty where we read none."""
+    name, at, domain = scene.config.heard_at.rpartition("@")
+    return at and f"{name}+{extension}@{domain}"
 
 
 async def _policy(scene: Scene, domain: str, *, present: bool) -> mta_sts.Fetched | None:

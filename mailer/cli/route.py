@@ -79,6 +79,8 @@ def _way(what: Preview, way: WayOut) -> Iterator[tuple[str, show.Cell | str]]:
     login = what.login(way)
     yield "via", f"{via}, as {login}" if login else via
     yield "TLS", f"{_terms(way.requirement)} ({what.source_of_tls(way)})"
+    if sender := what.return_path(way):
+        yield "sender", f"{sender} ({what.source_of_sender(way)})"
     for target in way.found.hosts:
         preference = f" (MX {target.preference})" if way.via.kind == "mx" else ""
         yield "host", f"{target.host}:{target.port}{preference} at {', '.join(target.addresses)}"

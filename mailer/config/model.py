@@ -150,6 +150,11 @@ class Config:  # noqa: PLW1641 - compared, and never a key
         return tuple(listen for listen in self.listens if listen.kind == "reports")
 
     @property
+    def heard_at(self) -> str:
+        """The address whose reports we read, by a door or in a mailbox; empty where there is none."""
+        return self.bounce.address if self.report_doors or self.report_sources else ""
+
+    @property
     def web_doors(self) -> tuple[Listen, ...]:
         """The doors of the kind web, in the order of the file."""
         return tuple(listen for listen in self.listens if listen.kind == "web")

@@ -55,7 +55,7 @@ class Request:
 
     `everybody` holds for the recipients that have no entry of their own in `recipients`. `hold` is a number of
     seconds, or a time in RFC 3339. `by_return`: after `by` seconds the message comes back; otherwise it goes on and the sender
-    is told that it is late.
+    is told that it is late. `named` has each recipient's own address said for him where no other one is.
     """
 
     ret: str = ""
@@ -68,6 +68,7 @@ class Request:
     hold: int | str = 0
     everybody: Wanted = field(default=Wanted())
     recipients: Mapping[str, Wanted] = field(default_factory=dict)
+    named: bool = False
 
     def __post_init__(self) -> None:
         if self.ret not in ("", "FULL", "HDRS"):

@@ -87,6 +87,21 @@ class Preview(NamedTuple):
         """The name under which we log in there; empty for none."""
         return self.config.relays[way.via.name].username if way.via.kind == "relay" else ""
 
+    def return_path(self, way: WayOut) -> str:
+        """The sender that mail leaves with there, with what is known of its token before there is a message; empty for its own."""
+        from mailer.rewriting import reverse_path
+
+        author = self.config.relays[way.via.name].author if way.via.kind == "relay" else ""
+        return (
+            reverse_path(self.config.postmaster, author) if author else token_form(self.config) if takes_token(self.config, way.via) else ""
+        )
+
+    def source_of_sender(self, way: WayOut) -> str:
+        """Where that comes from."""
+        from mailer.shaping.table import where
+
+        return where(self.config, f"relay.{way.via.name}.author" if not takes_token(self.config, way.via) else "bounce.address")
+
     def source_of_tls(self, way: WayOut) -> str:
         """Where the requirement of TLS comes from."""
         from mailer.shaping.table import where
@@ -127,6 +142,7 @@ class Preview(NamedTuple):
                 "source": self.source_of_tls(way),
             },
             "username": self.login(way) or None,
+            "return_path": self.return_path(way) or None,
             "sessions": {"first": terms.window_start, "most": terms.window_max} if terms else None,
             "error": trouble and _refusal(trouble),
         }
@@ -193,12 +209,20 @@ def rewritten(config: Config, envelope: Envelope, content: bytes) -> Iterator[Ch
 
 def _marked(config: Config, envelope: Envelope, ways: Iterable[Via]) -> str:
     """The sender that it leaves with by the ways that take one with a token, whose ID and signature it gets when it is queued."""
-    bounce = config.bounce
-    taken = [via for via in ways if via.kind != "relay" or (config.relays[via.name].verp and not config.relays[via.name].author)]
-    if not (envelope.sender and bounce.address and taken) or bounce.verp == "off":
-        return envelope.sender
-    name, _, domain = bounce.address.rpartition("@")
-    return f"{name}+ID-{'N' if bounce.verp == 'recipient' else '0'}-SIGNATURE@{domain}"
+    return token_form(config) if envelope.sender and any(takes_token(config, via) for via in ways) else envelope.sender
+
+
+def takes_token(config: Config, via: Via) -> bool:
+    """Whether mail leaves there with a token in its sender."""
+    if not config.bounce.address or config.bounce.verp == "off":
+        return False
+    return via.kind != "relay" or (config.relays[via.name].verp and not config.relays[via.name].author)
+
+
+def token_form(config: Config) -> str:
+    """The bounce address with what stands for a token, whose ID and signature a message gets when it is queued."""
+    name, _, domain = config.bounce.address.rpartition("@")
+    return f"{name}+ID-{'N' if config.bounce.verp == 'recipient' else '0'}-SIGNATURE@{domain}"
 
 
 async def reports_lead_nowhere(config: Config) -> list[Mistake]:

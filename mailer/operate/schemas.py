@@ -269,6 +269,7 @@ ROUTE = {
                 "notes": _list(TEXT),
                 "tls": _object({"mode": TEXT, "verified": FLAG, "server_name": SOME, "source": TEXT}),
                 "username": SOME,
+                "return_path": SOME,
                 "sessions": _object({"first": NUMBER, "most": NUMBER}).or_null,
                 "error": REFUSED_WAY.or_null,
             }

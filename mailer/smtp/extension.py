@@ -24,7 +24,7 @@ import re
 from dataclasses import dataclass, field
 
 from mailer.mail.dates import parse_rfc3339, rfc3339
-from mailer.mail.delivery_options import Request, Wanted
+from mailer.mail.delivery_options import MAX_ORCPT, Request, Wanted
 from mailer.mail.outcome import Cause
 
 from .reply import Reply
@@ -145,14 +145,16 @@ def mail_parameters(request: Request, offered: Extensions) -> list[str]:
     return words
 
 
-def rcpt_parameters(wanted: Wanted, offered: Extensions) -> list[str]:
-    """The parameters of RCPT: NOTIFY and ORCPT. RFC 3461 §4.1, §4.2"""
+def rcpt_parameters(wanted: Wanted, offered: Extensions, own: str = "") -> list[str]:
+    """The parameters of RCPT: NOTIFY, and ORCPT, which is the recipient's `own` address where no other is said. RFC 3461 §4.1, §4.2"""
     words = []
     if offered.dsn and wanted.notify:
         words.append(f"NOTIFY={wanted.notify}")
     if offered.dsn and wanted.orcpt:
         kind, _, address = wanted.orcpt.partition(";")
         words.append(f"ORCPT={kind};{_unitext(address) if kind.lower() == 'utf-8' else xtext(address)}")
+    elif offered.dsn and own.isascii() and 0 < len(text := xtext(own)) <= MAX_ORCPT - len("rfc822;"):
+        words.append(f"ORCPT=rfc822;{text}")
     return words
 
 

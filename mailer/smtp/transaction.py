@@ -122,7 +122,9 @@ class Transaction:
                 self._answers[to] = Answer(to, "rcpt", "local", _UTF8_REFUSED)
                 continue
             try:
-                rcpt = command.rcpt(recipient, rcpt_parameters(request.of(written), offered) if asked else ())
+                rcpt = command.rcpt(
+                    recipient, rcpt_parameters(request.of(written), offered, recipient if request.named else "") if asked else ()
+                )
             except CommandError as error:
                 self._answers[to] = Answer(to, "rcpt", "local", Reply.own(553, "5.1.3", str(error), Cause.UNFIT))
                 continue

@@ -47,8 +47,11 @@ class ReturnPaths(NamedTuple):
         return mark(self.address, id, position, self.key)
 
     def named(self, asked: Request, id: str) -> Request:
-        """`asked` with the ID of the message as its ENVID (RFC 3461 §4.4), which a report repeats; not where its sender has his own."""
-        return replace(asked, envid=id) if self.address and not asked.envid else asked
+        """`asked` with what a report repeats: the ID of the message as its ENVID, and each recipient as its ORCPT, wherever he forwards to.
+
+        RFC 3461 §4.4, §5.2.1. What its sender has said himself stays.
+        """
+        return replace(asked, envid=asked.envid or id, named=True) if self.address else asked
 
     def most(self, most: int, route: Route) -> int:
         """How many recipients a transaction has at most, where `most` are taken: one, where each gets a token of his own."""

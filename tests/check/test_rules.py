@@ -275,3 +275,10 @@ def test_no_time_servers(tmp_path: Path, server: str) -> None:
     """What is neither is a mistake in the configuration, with its line."""
     with pytest.raises(Problem, match=r"config\.toml:3"):
         config(tmp_path, f'[check]\ntime_server = "{server}"')
+
+
+def test_reports_of_tls_are_asked_for_where_they_are_read() -> None:
+    for reader, meant in (("", "postmaster@x.example"), ("bounces+tls@y.example", "bounces+tls@y.example")):
+        (found,) = mta_sts.reports_findings("x.example", DnsRecords("_smtp._tls.x.example", missing="nxdomain"), wanted=True, reader=reader)
+        assert found.record
+        assert found.record.value == f"v=TLSRPTv1; rua=mailto:{meant}"

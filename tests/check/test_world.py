@@ -137,6 +137,16 @@ def test_relay_and_mx(look: Look) -> None:
     assert found.record.value == f"v=spf1 ip4:{HOME} include:mailgun.org ~all"
 
 
+def test_reports_are_asked_for_where_they_are_read(look: Look) -> None:
+    """By a door or in a mailbox of ours; a bounce address that nothing is read from is no place for them."""
+    address = '[bounce]\naddress = "bounces@good.example"\n'
+    source = '[[report_source]]\nname = "bounces"\nkind = "maildir"\npath = "/var/mail/bounces"\n'
+    for more, reader in ((address, "postmaster@silent.example"), (address + source, "bounces+dmarc@good.example")):
+        look.configure(more)
+        (record,) = (found.record for found in look.many("DMARC", "silent.example") if found.record)
+        assert record.value.endswith(f"rua=mailto:{reader}")
+
+
 @pytest.mark.parametrize(
     ("domain", "result", "subject", "evidence", "record"),
     [

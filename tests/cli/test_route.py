@@ -89,6 +89,20 @@ def test_relay(route: Program) -> None:
     assert "required, by STARTTLS, with a valid certificate" in out
 
 
+def test_the_sender_that_it_leaves_with(route: Program) -> None:
+    """The bounce address with the form of a token, the author that a relay takes, or nothing: then it is that of the message."""
+    assert "\nsender " not in route("you@example.com")[1]
+    whole = route.file.read_text().replace('username = "me"', 'username = "me"\nauthor = "Shop <shop@example.org>"')
+    route.file.write_text(f'{whole}[bounce]\naddress = "bounces@example.org"\n')
+    line = len(whole.splitlines()) + 2
+    assert f"sender                   bounces+ID-0-SIGNATURE@example.org ({route.file}:{line})\n" in route("you@example.com")[1]
+    assert f"sender                   shop@example.org ({route.file}:9)\n" in route("you@a.example.net")[1]
+    found = [json.loads(text)["ways"][0]["return_path"] for text in route("--json", "you@example.com", "you@a.example.net")[1].splitlines()]
+    assert found == ["bounces+ID-0-SIGNATURE@example.org", "shop@example.org"]
+    route.file.write_text(f'{whole}[bounce]\naddress = "bounces@example.org"\nverp = "off"\n')
+    assert "\nsender " not in route("you@example.com")[1]
+
+
 def test_only_the_dns_is_asked(route: Program, server: Nameserver) -> None:
     """A relay is looked up and nothing else happens."""
     route("you@a.example.net")
@@ -141,6 +155,7 @@ def test_json(route: Program) -> None:
                 "notes": ["mx2.example.com is not called at 10.0.0.1: mail for others does not go there"],
                 "tls": {"mode": "opportunistic", "verified": False, "server_name": None, "source": "built-in default"},
                 "username": None,
+                "return_path": None,
                 "sessions": {"first": 2, "most": 20},
                 "error": None,
             }

@@ -38,6 +38,15 @@ def test_only_what_is_offered() -> None:
     assert rcpt_parameters(request.everybody, everything) == ["NOTIFY=NEVER", "ORCPT=rfc822;a@b.example"]
 
 
+def test_a_recipient_is_named_so_that_a_report_names_him_wherever_he_forwards_to() -> None:
+    """RFC 3461 §5.2.1; what its sender said stays, and an address that no parameter has room for is left out."""
+    own = "ann+news@example.org"
+    assert rcpt_parameters(Wanted(), DSN, own) == ["ORCPT=rfc822;ann+2Bnews@example.org"]
+    assert rcpt_parameters(Wanted(orcpt="rfc822;a@b.example"), DSN, own) == ["ORCPT=rfc822;a@b.example"]
+    assert rcpt_parameters(Wanted(), Extensions(), own) == rcpt_parameters(Wanted(), DSN, "j\xf6rg@example.org") == []
+    assert rcpt_parameters(Wanted(), DSN, "+" * 200 + "@b.example") == []
+
+
 def test_objections() -> None:
     """What must not be dropped is refused by us, with a code that says which promise could not be kept."""
     for request, offered in (

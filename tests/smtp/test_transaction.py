@@ -51,6 +51,17 @@ def test_only_a_domain_beyond_ascii_needs_no_smtputf8(offer: tuple[str, ...]) ->
     assert ("RCPT TO:<ü@d.example>\r\n" in rest) == bool(offer)
 
 
+def test_each_recipient_is_named_where_that_is_wanted() -> None:
+    """By the address as it goes over the wire."""
+    wanted = Request(recipients={"c@d.example": Wanted("NEVER")}, named=True)
+    transaction = Transaction("a@b.example", ["c@d.example", "c@b\xfccher.example"], CONTENT, ready("DSN").extensions, request=wanted)
+    _, *rest = (said.line.decode() for said in transaction.envelope(ready("PIPELINING")))
+    assert rest[:2] == [
+        "RCPT TO:<c@d.example> NOTIFY=NEVER ORCPT=rfc822;c@d.example\r\n",
+        "RCPT TO:<c@xn--bcher-kva.example> ORCPT=rfc822;c@xn--bcher-kva.example\r\n",
+    ]
+
+
 def test_a_large_message_comes_in_blocks() -> None:
     """A large message is said in blocks, the last of which ends it; only that one has an answer."""
     content = b"Subject: x\r\n\r\n" + (b"x" * 98 + b"\r\n") * 3000

@@ -94,19 +94,21 @@ def findings(
     spf: bool,
     rewritten: str = "",
     consents: Mapping[str, DnsRecords] | None = None,
+    reader: str = "",
 ) -> Iterator[Finding]:
     """What is found. `signers`: the domains whose keys sign mail from `domain`; `spf`: whether SPF passes for all that it leaves by.
 
     `rewritten` names a provider that puts a reverse-path of its own on mail, so that SPF says nothing of `domain`. `consents` has
-    the answers for the `destinations`.
+    the answers for the `destinations`. `reader` is where reports are read, where that is known.
     """
+    reader = reader or f"postmaster@{policy.many or policy.domain or domain}"
     if policy.trouble:
         yield unknown(CHECK, f"_dmarc.{policy.domain}", policy.trouble)
         return
     if not policy.domain:
-        yield _none(domain, policy)
+        yield _none(domain, policy, reader)
         return
-    yield _record(domain, policy)
+    yield _record(domain, policy, reader)
     for destination, answer in (consents or {}).items():
         if answer.known and not tagged(answer, "v=DMARC1"):
             text = f"reports shall go to {destination}, which does not say that it takes them"
@@ -115,30 +117,30 @@ def findings(
     yield _alignment(domain, policy, signers, spf, rewritten)
 
 
-def _publish(at: str, domain: str) -> ZoneRecord:
-    return ZoneRecord(f"_dmarc.{at}", "TXT", f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}")
+def _publish(at: str, reader: str) -> ZoneRecord:
+    return ZoneRecord(f"_dmarc.{at}", "TXT", f"v=DMARC1; p=none; rua=mailto:{reader}")
 
 
-def _none(domain: str, policy: DmarcPolicy) -> Finding:
+def _none(domain: str, policy: DmarcPolicy, reader: str) -> Finding:
     if policy.many:
         text = "several records, which count as none"
-        return Finding(CHECK, f"_dmarc.{policy.many}", FAIL, text, "leave one of them", _publish(policy.many, domain))
+        return Finding(CHECK, f"_dmarc.{policy.many}", FAIL, text, "leave one of them", _publish(policy.many, reader))
     text = "no record: large receivers want one from everybody who sends much"
-    return Finding(CHECK, f"_dmarc.{domain}", FAIL, text, "begin with one that only asks for reports", _publish(domain, domain))
+    return Finding(CHECK, f"_dmarc.{domain}", FAIL, text, "begin with one that only asks for reports", _publish(domain, reader))
 
 
-def _record(domain: str, policy: DmarcPolicy) -> Finding:
+def _record(domain: str, policy: DmarcPolicy, reader: str) -> Finding:
     """What the record says."""
     subject = f"_dmarc.{policy.domain}"
     word = _word(domain, policy)
     whose = "" if policy.organisation == domain else f"; {domain} is part of {policy.organisation}"
     if word not in POLICIES:
         text = f"its policy is {word!r}, which is no policy" if word else "it has no policy (p=)"
-        return Finding(CHECK, subject, FAIL, text, f"p= is one of {', '.join(POLICIES)}", _publish(policy.domain, domain))
+        return Finding(CHECK, subject, FAIL, text, f"p= is one of {', '.join(POLICIES)}", _publish(policy.domain, reader))
     if "rua" not in policy.tags:
         given = "; ".join(f"{name}={value}" for name, value in policy.tags.items())
         text = f"p={word}{whose}; it asks for no reports, so nobody tells who sends in its name"
-        publish = ZoneRecord(subject, "TXT", f"{given}; rua=mailto:postmaster@{policy.domain}")
+        publish = ZoneRecord(subject, "TXT", f"{given}; rua=mailto:{reader}")
         return Finding(CHECK, subject, WARN, text, "ask for reports", publish)
     return Finding(CHECK, subject, PASS, f"p={word}{whose}; reports go to {policy.tags['rua']}")
 

@@ -83,10 +83,13 @@ def matches(host: str, pattern: str) -> bool:
     return host == pattern or (pattern.startswith("*.") and host.partition(".")[2] == pattern[2:])
 
 
-def reports_findings(domain: str, answer: DnsRecords, *, wanted: bool) -> Iterator[Finding]:
-    """What is found of TLSRPT; `wanted` where there is a policy whose failures somebody should hear of. RFC 8460 §3"""
+def reports_findings(domain: str, answer: DnsRecords, *, wanted: bool, reader: str = "") -> Iterator[Finding]:
+    """What is found of TLSRPT; `wanted` where there is a policy whose failures somebody should hear of. RFC 8460 §3
+
+    `reader` is where reports are read, where that is known.
+    """
     name = f"_smtp._tls.{domain}"
-    publish = ZoneRecord(name, "TXT", f"v=TLSRPTv1; rua=mailto:postmaster@{domain}")
+    publish = ZoneRecord(name, "TXT", f"v=TLSRPTv1; rua=mailto:{reader or f'postmaster@{domain}'}")
     if answer.trouble:
         yield unknown(REPORTS, name, answer.trouble)
         return
