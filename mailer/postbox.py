@@ -84,8 +84,9 @@ def queue(
     `sender` (the reverse-path; ``""`` for none) and `recipients` are the envelope; without them the message's own fields say it. The same
     `request_id` and message queue once, and give the same ID again. `priority` is high, normal or low. `at` is when it leaves: a `datetime`
     with a time zone, or seconds since the epoch. `options` are asked of those who carry it: ``{"notify": "SUCCESS,DELAY", "ret": "HDRS"}``
-    (RFC 3461); `mailer.mail.delivery_options` has them all; and ``{"list_unsubscribe": "auto"}``, ``{"ignore_suppression": True}``. `stream`
-    is the kind of mail that it is, which people leave and the suppression list goes by; without it, what List-Id names. `config` and `spool` are paths, as ``--config`` and ``--spool``.
+    (RFC 3461); `mailer.mail.delivery_options` has them all; and ``{"list_unsubscribe": "auto"}``, ``{"ignore_suppression": True}``.
+    `stream` is the kind of mail that it is, which people leave and the suppression list goes by; without it, what List-Id names. `config`
+    and `spool` are paths, as ``--config`` and ``--spool``.
 
     Raises `Problem`: bad-message for what is wrong with the message, its addresses included; bad-config; try-again where the disk is full
     or something else passes; no-permission, cannot-create or io-error for the spool. Nothing is queued then. Raises `TypeError` for what is

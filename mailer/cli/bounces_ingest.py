@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from mailer.config.quick import submission
 from mailer.io.signals import deaf, refusing
+from mailer.mail.address import AddressError, parse
 from mailer.mail.problem import Problem
 from mailer.operate.reports import ingest
 from mailer.reports.api import MAX_REPORT, Facts
 from mailer.spool.api import Reserve
 
 from . import OK
-from .options import JSON, Option, Subcommand
+from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:
     from .options import Given
@@ -33,16 +34,17 @@ def run(given: Given) -> int:
     """Take the report, and print its ID."""
     if given.flag("--source"):
         return look(given, given.text("--source") or "")
+    facts = facts_of(given)
     with refusing("the report was read"):
         content = read_report()
     if not content:
         raise Problem("standard input is empty, and that is no report", "bad-message")
     if given.flag("--dry-run"):
-        return _would(given, content)
+        return _would(given, content, facts)
     try:
         settings = submission(given.text("--config"), given.text("--spool"))
         with deaf():
-            id = ingest(settings.spool, content, facts_of(given), Reserve(settings.min_free_space, settings.min_free_inodes))
+            id = ingest(settings.spool, content, facts, Reserve(settings.min_free_space, settings.min_free_inodes))
     except Problem as problem:
         if problem.kind in LASTING:
             raise
@@ -74,7 +76,7 @@ def look(given: Given, name: str) -> int:
     return OK
 
 
-def _would(given: Given, content: bytes) -> int:
+def _would(given: Given, content: bytes, facts: Facts) -> int:
     """Print what the report says, and which message of ours it names; nothing is taken."""
     from mailer.config.file import load
     from mailer.intake.view import view_of
@@ -85,7 +87,7 @@ def _would(given: Given, content: bytes) -> int:
 
     with view_of(spool_of(given, new=True)) as view:
         config = load(given.text("--config"), given.text("--spool"))
-        read = understood(content, facts_of(given), config, lambda name: [record.id for record in view.find(name)])
+        read = understood(content, facts, config, lambda name: [record.id for record in view.find(name)])
     if given.flag("--json"):
         show.json_line(read.as_json())
     elif not given.flag("--quiet"):
@@ -95,8 +97,13 @@ def _would(given: Given, content: bytes) -> int:
 
 def facts_of(given: Given) -> Facts:
     """How the report comes: as the options say, else as the variables do that local(8) of Postfix and Exim set for a pipe."""
-    environment = os.environ
-    recipient = given.text("--recipient") or environment.get("ORIGINAL_RECIPIENT") or environment.get("RECIPIENT") or ""
+    environment, named = os.environ, given.text("--recipient") or ""
+    if named:
+        try:
+            parse(named, "localhost")
+        except AddressError as error:
+            raise usage(f"--recipient: {error}; the report was not taken", "bounces ingest") from None
+    recipient = named or environment.get("ORIGINAL_RECIPIENT") or environment.get("RECIPIENT") or ""
     sender = given.text("--sender") if given.flag("--sender") else environment.get("SENDER", "")
     return Facts("stdin", recipient, (sender or "").strip("<>"), f"unix:{os.getuid()}", at=time.time())
 

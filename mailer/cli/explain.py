@@ -15,6 +15,7 @@ from mailer.mail.problem import Problem
 from mailer.mail.text import human_size
 from mailer.operate.explain import diagnose
 from mailer.operate.selection import meant
+from mailer.status.judged import judged_attempt
 
 from . import NO_SUCH, OK, pages, show
 from .options import JSON, Option, Subcommand, usage
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mailer.config import Config
+    from mailer.dsn.classes import Class
     from mailer.operate.blockers import Blocker
     from mailer.operate.explain import Blocked, Diagnosis
     from mailer.routing.resolve import Resolution
@@ -198,8 +200,13 @@ def _outcome(attempts: list[Attempted], whole: bool) -> Iterator[Field]:
     if first.verdict in ("defer", "fail", "expire"):
         words = explain(first.code, first.enhanced_code, first.cause)
         yield "means", words.means
+        yield "class", _class(judged_attempt(first))
         yield "to do", words.do if first.verdict != "defer" else ""
     yield "there", f"known as {first.queue_id}" if first.queue_id else ""
+
+
+def _class(judged: Class) -> str:
+    return f"{judged.name}, for good" if judged.hard else judged.name
 
 
 _WHERE = {

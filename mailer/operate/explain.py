@@ -14,13 +14,17 @@ from mailer.dsn.explain import explain
 from mailer.io.clock import SystemClock
 from mailer.mail.address import domain_of
 from mailer.mail.dates import rfc3339
+from mailer.mail.history import UNDELIVERED
 from mailer.mail.problem import Problem
 from mailer.spool.api import Reserve, at_once
 from mailer.spool.suspensions import Suspensions
 from mailer.status.api import every
+from mailer.status.judged import judged_attempt, judged_recipient
+from mailer.status.story import classes_of
 
 if TYPE_CHECKING:
     from mailer.config import Config
+    from mailer.dsn.classes import Class
     from mailer.mail.outcome import Cause
     from mailer.routing.resolve import Resolution
     from mailer.status.api import DaemonState, MailView
@@ -80,12 +84,18 @@ class Diagnosis(NamedTuple):
         waits = blocked is not None and self.story.record.status == "deferred"
         last = self.story.last(to)
         bad = recipient.status in ("deferred", "failed", "expired", "bounced") and not (last and last.untried)
+        judged = judged_recipient(recipient, classes_of(self.story.heard).get(to, "")) if recipient.status in UNDELIVERED else None
         return {
             **recipient.as_json(),
+            **_class(judged),
             "means": _means(recipient.code, recipient.enhanced_code, recipient.cause, bad),
             "next_attempt_at": rfc3339(blocked.due) if blocked and blocked.due and waits else None,
             "blocked_by": [blocker.as_json() for blocker in blocked.blockers] if blocked else [],
         }
+
+
+def _class(judged: Class | None) -> dict[str, object]:
+    return {"class": judged and judged.name, "hard": judged and judged.hard}
 
 
 def _means(code: int, enhanced: str, cause: Cause | None, bad: bool) -> str | None:
@@ -98,6 +108,7 @@ def _attempt(story: Story, attempt: Attempted) -> dict[str, object]:
     return {
         "recipient": attempt.recipient,
         **attempt.as_json(),
+        **_class(judged_attempt(attempt) if bad and not attempt.untried else None),
         "means": _means(attempt.code, attempt.enhanced_code, attempt.cause, bad and not attempt.untried),
         "dialog": None if lines is None else [{"ms": line.ms, "from": line.who, "text": line.text} for line in lines],
     }

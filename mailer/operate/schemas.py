@@ -84,6 +84,7 @@ DAEMON = {"running": FLAG, "pid": COUNT.or_null}
 ALARM = _object({"kind": TEXT, "key": SOME, "severity": TEXT, "since": TIME, "last_at": TIME, "count": COUNT, "text": TEXT, "remedy": SOME})
 UNDELIVERED = {"id": TEXT, "from": TEXT, "subject": SOME, "message_status": TEXT, "address": TEXT, "status": TEXT, **REPLY}
 UNDELIVERED |= {"class": TEXT, "hard": FLAG, "updated_at": TIME, "at": TIME}
+JUDGED = {"class": SOME, "hard": FLAG.or_null}
 REPORT = {
     "id": TEXT,
     "state": TEXT,
@@ -191,13 +192,14 @@ TRY = {
     "remote_queue_id": SOME,
     "steps_ms": _map(NUMBER).or_null,
     "connection_reused": FLAG.or_null,
+    **JUDGED,
     "means": SOME,
     "dialog": _list(_object({"ms": NUMBER.or_null, "from": TEXT, "text": TEXT})).or_null,
 }
 BLOCKER = _object({"kind": TEXT, "detail": TEXT, "until": TIME.or_null, "what_would_unblock": SOME})
 EXPLAINED = {
     **MESSAGE,
-    "recipients": _list(_object({**RECIPIENT, "means": SOME, "next_attempt_at": TIME.or_null, "blocked_by": _list(BLOCKER)})),
+    "recipients": _list(_object({**RECIPIENT, **JUDGED, "means": SOME, "next_attempt_at": TIME.or_null, "blocked_by": _list(BLOCKER)})),
     "submitter": _object({"uid": COUNT.or_null}),
     "asked_for": ANY,
     "expires_at": TIME.or_null,
@@ -353,6 +355,11 @@ SUPPRESSION_CHANGE = {
     **dict.fromkeys(("before", "after"), _object(SUPPRESSION).or_null),
 }
 
+
+def _counted(*by: str) -> tuple[MemberKind, ...]:
+    return tuple(_object({each: TEXT, "count": COUNT, "example": TEXT}, f"with --by {each}") for each in by)
+
+
 SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     "send": (
         _object(
@@ -375,7 +382,7 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     "explain": (_object(EXPLAINED),),
     "bounces": (
         _object(UNDELIVERED, "a recipient who did not get it"),
-        *(_object({by: TEXT, "count": COUNT, "example": TEXT}, f"with --by {by}") for by in ("reason", "domain", "code", "class")),
+        *_counted("reason", "domain", "code", "class"),
     ),
     "bounces ingest": (
         _object({"id": TEXT}),
@@ -442,7 +449,8 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     ),
     **{f"hooks {verb}": (_object({"name": TEXT, "wish": TEXT, "heard": FLAG}),) for verb in ("replay", "enable", "disable")},
     "hooks rotate": (_object({"name": TEXT, "secret": SOME, "file": TEXT, "signatures": COUNT}),),
-    **{f"suppress {verb}": (_object(SUPPRESSION),) for verb in ("add", "remove", "list", "export")},
+    **{f"suppress {verb}": (_object(SUPPRESSION),) for verb in ("add", "remove", "export")},
+    "suppress list": (_object(SUPPRESSION, "an entry"), *_counted("reason", "class", "scope", "source", "domain")),
     "suppress why": (
         _object(
             {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.mail.address import AddressError
+from mailer.mail.address import AddressError, domain_of
 from mailer.mail.problem import Problem
 from mailer.spool.files.store import SpoolDirectory
 from mailer.suppression.address import domain_key_of, key_of, written
@@ -15,6 +16,8 @@ from mailer.suppression.api import ALL, REASONS, Reason, SuppressionEntry, Suppr
 from mailer.suppression.ledger import fits
 from mailer.suppression.sqlite import SqliteSuppression
 from mailer.suppression.table import SuppressionRow, as_json, read
+
+from .status import Group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,6 +28,14 @@ if TYPE_CHECKING:
 
 TOGETHER = 2000  # entries of one transaction: others write in between
 TOLD = 20  # rows of a file that are told one by one
+GROUPS: dict[str, Callable[[SuppressionEntry], str]] = {
+    "reason": lambda entry: entry.reason.value,
+    "class": lambda entry: entry.class_,
+    "scope": lambda entry: entry.scope,
+    "source": lambda entry: entry.source,
+    "domain": lambda entry: domain_of(entry.address),
+}
+"""What entries are counted by."""
 
 
 class Why(NamedTuple):
@@ -140,6 +151,17 @@ async def listed(entries: SuppressionList, wanted: SuppressionFilter, limit: int
         for each in page:
             yield each
         after, left = page[-1].key, left - len(page)
+
+
+async def groups(entries: SuppressionList, wanted: SuppressionFilter, by: str, limit: int | None = None) -> list[Group]:
+    """The entries that are wanted, counted by one of `GROUPS`; the most frequent first, no more than `limit`."""
+    counts: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    async for each in listed(entries, wanted, 0):
+        name = GROUPS[by](each) or "none"
+        counts[name] += 1
+        examples.setdefault(name, each.address)
+    return [Group(by, name, count, examples[name]) for name, count in counts.most_common(limit)]
 
 
 async def take_over(entries: SuppressionList, lines: Iterable[str], standard: SuppressionEntry, *, try_only: bool = False) -> Imported:

@@ -79,9 +79,10 @@ class UserView:
     def undelivered(self, wanted: Filter) -> Iterator[Undelivered]:
         """The recipients of the user's mail that did not get it, the newest message first."""
         for record in self._all() if wanted.possible else ():
-            for recipient in record.recipients:
+            for at, recipient in enumerate(record.recipients):
                 if recipient.status in UNDELIVERED and recipient.updated_at >= wanted.since and wanted.means(record, recipient):
-                    yield Undelivered(record.id, record.sender, record.subject, record.status, recipient)
+                    reported = self.view.reported_class(record.id, at) if recipient.status == "bounced" else ""
+                    yield Undelivered(record.id, record.sender, record.subject, record.status, recipient, reported)
 
     def summary(self, failures: int = 5) -> Summary:
         """The user's mail at a glance, with so many failures at most."""

@@ -150,23 +150,21 @@ EVERYTHING = Filter()
 
 
 class Undelivered(NamedTuple):
-    """A recipient that did not get a message, and the message."""
+    """A recipient that did not get a message, and the message. `reported` is the class of what came back, where that was read."""
 
     id: str
     sender: str
     subject: str
     message_status: Status
     recipient: RecipientRecord
+    reported: str = ""
 
     @property
     def judged(self) -> Class:
-        """The class of the failure: by our cause where there is one, else by what the host said; a complaint is one, whatever it says."""
-        from mailer.dsn.classes import class_of, classify  # with its table; whoever lists needs it, and who counts messages does not
+        """The class of the failure."""
+        from .judged import judged_recipient  # whoever lists needs it, and who counts messages does not
 
-        last = self.recipient
-        if last.status == "complained":
-            return class_of("complaint")
-        return classify(last.code, last.enhanced_code, last.reply, last.cause or "")
+        return judged_recipient(self.recipient, self.reported)
 
     def as_json(self) -> dict[str, object]:
         """One line of ``mailer bounces --json``."""

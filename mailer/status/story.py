@@ -13,7 +13,7 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.outcome import is_ours, reply_line, told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mailer.mail.outcome import Cause, Outcome, Phase, Scope, Verdict
     from mailer.mail.principal import Principal
@@ -194,6 +194,15 @@ class HeardReport(NamedTuple):
             "class": self.class_ or None,
             "effect": self.effect or None,
         }
+
+
+def classes_of(heard: Iterable[HeardReport]) -> dict[int, str]:
+    """The class of what came back for each recipient, by his number: of the report that made him `bounced`, which is the first."""
+    found: dict[int, str] = {}
+    for each in heard:
+        if each.makes == "bounced":
+            found.setdefault(each.position, each.class_)
+    return found
 
 
 class Story(NamedTuple):

@@ -34,7 +34,7 @@ from mailer.spool.files.spool import FileSpool
 
 from .api import EVERYTHING, PAGE, PEOPLE, DaemonState, Filter, Page, Summary, Undelivered, Waiting
 from .record import Record, of_entry
-from .story import Story, of_outcome
+from .story import Story, classes_of, of_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .story import Attempted
 
 SAME_TIME = 10  # symbols of an ID that say when; those of a report are those of the message that it is about
+REMEMBERED = 100  # messages whose reports are kept while recipients are listed
 MOST_HEARD = 1000  # reports of others that are told of one message: a host may send as many as it likes
 ON_THEIR_WAY = ("queued", "deferred")
 
@@ -66,6 +67,7 @@ class View:
         self._later: set[str] = set()
         self._known_unlike: dict[Filter, AbstractSet[str]] = {}
         self._known_lost: dict[Filter, list[tuple[Place, Undelivered]]] = {}
+        self._classes: dict[str, dict[int, str]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -271,10 +273,18 @@ class View:
         strangers = (each for each in self._known_lost[wanted] if before is None or each[0] < before)
         found: list[Undelivered] = []
         for place, item in merge(self.reader.undelivered(wanted, before), strangers, key=_first, reverse=True):
-            found.append(item)
+            found.append(item._replace(reported=self.reported_class(item.id, -place[2])) if item.recipient.status == "bounced" else item)
             if len(found) >= limit:
                 return Page(found, "{}-{}-{}".format(*place))
         return Page(found)
+
+    def reported_class(self, id: str, position: int) -> str:
+        """The class of what came back for a recipient of message `id`; empty where nothing did."""
+        if id not in self._classes:
+            if len(self._classes) >= REMEMBERED:
+                self._classes.clear()
+            self._classes[id] = classes_of(self.reader.heard(id, 1 << 30))
+        return self._classes[id].get(position, "")
 
     def _undelivered_strangers(self, wanted: Filter) -> Iterator[tuple[Place, Undelivered]]:
         """Those of messages of which nothing is kept. What was never tried, in ``queued/``, has none."""

@@ -100,6 +100,37 @@ def test_a_complaint_counts_as_one_whatever_its_words(office: Office, shell: She
     assert (said["status"], said["class"], said["hard"]) == ("complained", "complaint", True)
 
 
+def test_what_a_report_was_read_as_counts_and_not_its_words_alone(office: Office, shell: Shell) -> None:
+    """All of the report was looked at then; of its words only those about the recipient are kept. The first one made him bounced."""
+    id = office.put("a@x.example", "b@x.example")
+    office.settle(id, outcome(0, at=NOW), outcome(1, at=NOW))
+    first, later = (
+        HeardReport(
+            str(at) * 26,
+            0,
+            NOW + at,
+            "box",
+            "bounce",
+            "token",
+            id,
+            0,
+            "a@x.example",
+            "failed",
+            "5.0.0",
+            "550 look at the text above",
+            class_,
+        )
+        for at, class_ in enumerate(("moved", "full"))
+    )
+    unread = first._replace(nth=1, position=1, recipient="b@x.example", class_="of a later version")
+    office.write([ReportsHeard(NOW, [first, unread]), ReportsHeard(NOW + 1, [later])])
+    said = {item["address"]: (item["class"], item["hard"]) for item in shell("bounces", "--json").objects}
+    assert said == {"a@x.example": ("moved", True), "b@x.example": ("other", False)}
+    assert {item["class"]: item["count"] for item in shell("bounces", "--by", "class", "--json").objects} == {"moved": 1, "other": 1}
+    story = shell("explain", id, "--no-dns", "--json").objects[0]
+    assert [(each["class"], each["hard"]) for each in story["recipients"]] == [("moved", True), ("other", False)]
+
+
 def test_more_recipients_than_are_listed_are_all_counted(office: Office, shell: Shell) -> None:
     """``--limit`` is about lines."""
     office.failed(*(f"u{n}@x.example" for n in range(50)))

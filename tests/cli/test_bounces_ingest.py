@@ -231,3 +231,14 @@ def test_a_mailbox_is_looked_into_by_hand(office: Office, shell: Shell, tmp_path
     assert shell(*look, "other").code == 64
     gone = shell(*look, "gone")
     assert (gone.code, gone.err.count("\n")) == (78, 1)
+
+
+@pytest.mark.usefixtures("pipe")
+@pytest.mark.parametrize("named", ["a b@x.example", "x@", "a@b@c", "x\n@y.example"])
+def test_what_is_no_address_is_no_place_that_a_report_came_to(office: Office, shell: Shell, named: str) -> None:
+    """A slip in the command of a pipe is told at once, by whoever tries it; a name without a domain is one that a server may have."""
+    said = shell("bounces", "ingest", "--recipient", named)
+    assert (said.code, said.out, said.err.count("\n")) == (64, "", 1)
+    assert "--recipient: " in said.err
+    assert waiting(office) == []
+    assert shell("bounces", "ingest", "--recipient", "bounces").code == 0

@@ -79,6 +79,7 @@ def test_a_deferral_shows_what_was_said_what_it_means_and_when_it_is_tried_again
     assert "us: RCPT TO:<451@example.net>" in said(attempt)
     assert "host: 451 4.3.0 try again later" in said(attempt)
     assert attempt["means"] == "The recipient's mail system had trouble of its own."
+    assert (attempt["class"], attempt["hard"], story["recipients"][0]["class"]) == ("rate", False, None)
     assert blocked(story) == ["daemon", "retry"]
     assert story["recipients"][0]["next_attempt_at"] == story["next_attempt_at"] < story["expires_at"]
     assert "business" not in json.dumps(story["tries"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.operate.suppression import GROUPS
 from tests.cli.home import Home
 from tests.cli.terminal import Shell
 from tests.status.office import Office
@@ -145,3 +146,23 @@ def test_a_list_can_be_made_before_there_is_a_spool(home: Home) -> None:
     assert not Path(home.spool.root).exists()
     assert home.mailer("suppress", "add", ANN).returncode == 0
     assert home.mailer("suppress", "why", ANN, "-q").returncode == 0
+
+
+def test_it_is_counted_by_what_entries_have_in_common(shell: Shell) -> None:
+    """As failures are by ``mailer bounces --by``; the filters hold for that, too."""
+    shell("suppress", "add", ANN, "eve@example.org", "--reason", "hard")
+    shell("suppress", "add", "zoe@example.net", "--scope", "news")
+    counts = {by: [(each[by], each["count"]) for each in shell("suppress", "list", "--by", by, "--json").objects] for by in GROUPS}
+    assert counts == {
+        "reason": [("hard", 2), ("manual", 1)],
+        "class": [("none", 3)],
+        "scope": [("*", 2), ("news", 1)],
+        "source": [("command", 3)],
+        "domain": [("example.org", 2), ("example.net", 1)],
+    }
+    assert shell("suppress", "list", "--by", "scope", "--reason", "hard").lines == [
+        "COUNT  SCOPE  FOR EXAMPLE",
+        f"    2  *      {ANN}",
+    ]
+    assert shell("suppress", "list", "*@nowhere.example", "--by", "reason").lines == ["Nobody is on the suppression list who is like that."]
+    assert shell("suppress", "list", "--by", "age").code == 64

@@ -51,7 +51,7 @@ def test_a_relay_may_take_no_token() -> None:
 
 
 def test_reports_are_asked_to_name_the_message() -> None:
-    """By our ID, and its recipients, also where there are no tokens; a sender's own ENVID stays, and without a bounce address nothing is asked."""
+    """By our ID, and its recipients, with tokens or without; a sender's own ENVID stays. Without a bounce address nothing is asked."""
     assert ReturnPaths(AT).named(NOTHING, ID).envid == ID
     assert MARKS.named(Request(ret="HDRS"), ID) == Request(ret="HDRS", envid=ID, named=True)
     assert MARKS.named(Request(envid="mine"), ID).envid == "mine"
