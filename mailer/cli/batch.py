@@ -12,7 +12,6 @@ from mailer.mail.problem import Problem
 from mailer.operate import batch, bundle
 
 from . import BAD_MESSAGE, OK, mute
-from .send import asked
 
 if TYPE_CHECKING:
     from mailer.config.sections import SubmissionSettings
@@ -113,8 +112,8 @@ def _note(text: str) -> None:
     sys.stderr.write(f"mailer: {text}\n")
 
 
-def run(given: Given, settings: SubmissionSettings) -> int:
-    """Send all messages of the batch; 65 if some were refused."""
+def run(given: Given, settings: SubmissionSettings, options: dict[str, object] | None) -> int:
+    """Send all messages of the batch, each with these options of its envelope; 65 if some were refused."""
     path, recipients = _path(given)
     wishes = bundle.Wishes(
         settings.max_message_size,
@@ -122,7 +121,7 @@ def run(given: Given, settings: SubmissionSettings) -> int:
         recipients,
         given.flag("--from-header") or not recipients,
         given.text("--request-id-from") or "",
-        asked(given) or None,
+        options,
         (settings.max_attachments, settings.max_attachment_size, settings.max_subject_length),
         settings.strict,
         given.text("--stream") or "",

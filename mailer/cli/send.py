@@ -48,7 +48,7 @@ def run(given: Given) -> int:
                 raise usage(f"{name} is for one message, and does not go with --batch", "send")
         from .batch import run as send_all
 
-        code = send_all(given, settings)
+        code = send_all(given, settings, _asked(given) or None)
         _warn(given, settings.spool)
         return code
     waiting = _seconds(given)
@@ -121,10 +121,10 @@ def _options(given: Given) -> dict[str, object] | None:
         from mailer.operate.fcc import prepare
 
         prepare(given.path("--fcc"))
-    return asked(given) or None
+    return _asked(given) or None
 
 
-def asked(given: Given) -> dict[str, object]:
+def _asked(given: Given) -> dict[str, object]:
     """The envelope's options for what is asked of delivery; nothing at all if nothing is. Raises `Problem` (usage)."""
     options: dict[str, object] = {}
     if "auto" in given.texts("--list-unsubscribe"):

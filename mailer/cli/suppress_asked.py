@@ -77,5 +77,5 @@ def wanted_of(given: Given, now: float) -> SuppressionFilter:
 
 
 def who() -> str:
-    """Who changes the list."""
+    """The user of this process, as the log of the list names whoever changes it."""
     return f"unix:{os.getuid()}"
