@@ -54,8 +54,11 @@ COMMAND = Subcommand(
         "Queues are quorum queues with a delivery limit; those of RabbitMQ 3 know no priority of messages, so `priority` rules the "
         'order in our own queue, and amqp.queues that of several queues; amqp.type = "classic" has the broker sort. With amqp.declare = '
         "false nothing is made at the broker: see to it that each queue has an exchange of dead letters, or what is rejected is gone. "
-        "A broker that is killed while it is told of a rejection may keep the dead letter and hand the message out once more: then the "
-        "same dead letter, and its reason, are there twice, with one message-id.\n\n"
+        "A quorum queue keeps a dead letter until the queue behind the exchange has it (x-dead-letter-strategy at-least-once, x-overflow "
+        "reject-publish): none is lost when the broker is killed. That takes RabbitMQ 3.10; one that is older, a queue that was made "
+        "without, until a policy gives it both (dead-letter-strategy, overflow), and a classic queue may lose the last ones then. A "
+        "broker that is killed while it is told of a rejection may keep the dead letter and hand the message out once more: then the same "
+        "dead letter, and its reason, are there twice, with one message-id.\n\n"
         "With amqp.events each event of the journal is published to that topic exchange, persistent, with a key "
         "such as delivered.example.net, and permanent failures to the queue amqp.failed besides. It is remembered how far the broker has "
         "confirmed: each event comes at least once, with its id as the message-id."

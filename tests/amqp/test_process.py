@@ -8,6 +8,7 @@ import signal
 import subprocess
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,6 +114,21 @@ def test_a_queue_that_is_there_with_other_properties_is_not_used(house: House) -
     program.says("other properties")
     asyncio.run(unmake())
     program.says('"state":"end"')
+
+
+def test_a_queue_that_was_made_without_keeping_its_dead_letters_is_used(house: House) -> None:
+    """As an older RabbitMQ makes it; what is refused is a dead letter all the same."""
+    arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-dead-letter-exchange": house.dead, "x-delivery-limit": 20}
+
+    async def make() -> None:
+        async with house.channel() as channel:
+            await channel.declare_queue(house.queue, durable=True, arguments=arguments)
+
+    asyncio.run(make())
+    house.start()
+    asyncio.run(house.publish(letter(0), b"{"))
+    house.has(1)
+    assert [message.body for message in asyncio.run(house.take(house.dead))] == [b"{"]
 
 
 def test_where_nothing_is_declared_what_there_is_is_used(house: House) -> None:

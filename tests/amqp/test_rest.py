@@ -88,9 +88,10 @@ def test_memory_is_held_for_a_few_bodies_only(house: House, monkeypatch: pytest.
     async def run() -> None:
         config, stopping = load(str(house.file)), asyncio.Event()
         with Post(config.spool) as post:
-            one = Visit(config, Watching(config.submitting, post), None, AmqpFigures(), lambda _: None, SystemClock())
+            one = Visit(config, Watching(config.submitting, post), None, figures := AmqpFigures(), lambda _: None, SystemClock())
             task = asyncio.ensure_future(one.run(stopping, lambda: None))
-            await asyncio.sleep(0.5)
+            while not figures.connected:
+                await asyncio.sleep(0.05)
             await house.publish(*(letter(n, body_plain="x\n" * 50_000) for n in range(30)))
             await asyncio.to_thread(house.has, 30)
             await house.settled()

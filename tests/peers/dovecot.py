@@ -139,9 +139,9 @@ class Dovecot:
         self.root.stop(self.program)
 
 
-def token() -> str:
-    """What an authority of OAuth 2 would give to ann: a JSON Web Token that Dovecot believes. RFC 7519"""
-    claims = {"sub": USERNAME, "iat": int(time.time()) - 60, "exp": int(time.time()) + 3600}
+def token(who: str = USERNAME) -> str:
+    """What an authority of OAuth 2 would give to `who`: a JSON Web Token that Dovecot believes. RFC 7519"""
+    claims = {"sub": who, "iat": int(time.time()) - 60, "exp": int(time.time()) + 3600}
     signed = b".".join(_base64(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
     return (signed + b"." + _base64(hmac.digest(KEY, signed, hashlib.sha256))).decode()
 

@@ -43,10 +43,16 @@ disk_free_limit.absolute = 50MB
 
 MESSAGES = """\
 lists:flatten([
-  io_lib:format("~s ~b;", [element(4, proplists:get_value(name, Queue)), proplists:get_value(messages, Queue)])
-  || Queue <- rabbit_amqqueue:info_all(<<"/">>, [name, messages])
+  io_lib:format("~s ~b;", [element(4, element(2, Queue)), case amqqueue:get_type(Queue) of
+    rabbit_quorum_queue ->
+      {ok, Count, _} = ra:consistent_query(amqqueue:get_pid(Queue), fun rabbit_fifo:query_messages_total/1), Count;
+    _ -> proplists:get_value(messages, rabbit_amqqueue:info(Queue, [messages]))
+  end]) || Queue <- rabbit_amqqueue:list(<<"/">>)
 ])"""
-"""Erlang: the queues and their messages, as ``NAME COUNT;`` each. A queue's name is the record ``{resource, Host, queue, Name}``."""
+"""Erlang: the queues and their messages, as ``NAME COUNT;`` each. A queue's name is the record ``{resource, Host, queue, Name}``.
+
+A quorum queue is asked itself: what RabbitMQ has written down of it is some seconds old, and nothing for a while after it has begun.
+"""
 
 
 class RabbitMQ:
@@ -98,6 +104,12 @@ class RabbitMQ:
         self.stop()
         self._epmd.stop()
 
+    def note(self) -> None:
+        """Have it write down which quorum queues there are, as it does some seconds after each is made: one that it has not written down is
+        empty after it was killed, whatever it had confirmed.
+        """
+        self._asked("lists:foreach(fun dets:sync/1, dets:all())")
+
     def start(self) -> None:
         """Start the server, on what it has stored, and wait until it answers."""
         self._shell = Program([*self._as, self._programs / "rabbitmq-server"], self.home / "log", env=self._environment, cwd=self.home)
@@ -122,7 +134,8 @@ class RabbitMQ:
         wait_until("RabbitMQ has ended", lambda: not listens(self.port))
 
     def messages(self) -> dict[str, int]:
-        """By queue, how many messages it has: those that wait, and those that are delivered and not acknowledged, which AMQP does not tell.
+        """By queue, how many messages it has: those that wait, and those that are delivered and not acknowledged, which AMQP does not tell,
+        and dead letters that are not confirmed where they go.
 
         The server is asked in its own language: rabbitmqctl, which does that, too, takes a second of the processor to start.
         """

@@ -132,12 +132,16 @@ def test_pop3_deletes_what_it_has_taken(servers: Servers, tmp_path: Path, door: 
     assert look(source, tmp_path) == MailboxLooked()
 
 
-def test_tokens_open_the_mailbox_of_ann(servers: Servers, tmp_path: Path) -> None:
+def test_tokens_open_a_mailbox(servers: Servers, tmp_path: Path) -> None:
     """OAuth in place of a password, for IMAP and POP3."""
-    box = Box(servers, "ann")
-    login = MailboxLogin("ann", token, token=True)
-    assert look(ImapSource(box.server("imaps", login=login), "INBOX", most=MOST), tmp_path).larger == 0
-    assert look(Pop3Source(box.server("pop3s", login=login), delete=False, most=MOST), tmp_path).larger == 0
+    box = Box(servers, "reports8")
+    box.put(LETTER, ndr(1))
+    login = MailboxLogin(box.owner, lambda: token(box.owner), token=True)
+    imap = ImapSource(box.server("imaps", login=login), "INBOX", most=MOST)
+    assert look(imap, tmp_path / "by IMAP") == MailboxLooked(taken=1, left=1)
+    pop3 = Pop3Source(box.server("pop3s", login=login), delete=True, most=MOST)
+    assert look(pop3, tmp_path / "by POP3") == MailboxLooked(taken=1, left=1)
+    assert box.left() == unix(LETTER)
 
 
 @pytest.mark.parametrize("door", ["imap", "pop3s"])
