@@ -23,6 +23,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The names of the tests that failed, as pytest takes them: without the group that xdist adds."""
+    """The names of the tests that failed, as pytest takes them: without the group that xdist adds. In CI, what was skipped, and why."""
+    if os.environ.get("CI") == "true":
+        skips = [report.longrepr for report in terminalreporter.stats.get("skipped", ())]
+        for reason, many in Counter(skip[2] if isinstance(skip, tuple) else str(skip) for skip in skips).items():
+            terminalreporter.write_line(f"{many} skipped: {reason.removeprefix('Skipped: ')}", yellow=True)
     if path := config.getoption("--failed-to"):
         names = {ungrouped(report.nodeid): None for kind in ("failed", "error") for report in terminalreporter.stats.get(kind, ())}
         Path(path).write_text("".join(f"{name}\n" for name in names))

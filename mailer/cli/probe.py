@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
 from mailer.mail.text import human_size
-from mailer.operate.probe import become, config_for, probe, reactions_of, sender_for
+from mailer.operate.probe import become, config_for, probe, reactions_of, sender_for, unreached
 from mailer.operate.trust import Look, apart, pinnable, trust
 
 from . import OK, show
@@ -147,6 +147,9 @@ def _facts(found: ProbeFinding) -> Iterator[tuple[str, show.Piece]]:
     if found.taken or found.refusal:
         yield "sender", show.Cell(f"{found.sender} is {'taken' if found.taken else 'refused'}", "good" if found.taken else "bad")
     yield "time", f"{found.seconds:.3f} s"
+    if why := unreached(found):
+        yield "verdict", show.Cell(f"not reached: {why}", "bad")
+        return
     trouble = found.error.message if found.error else f"refused: {found.refusal[1]}" if found.refusal else ""
     yield "verdict", show.Cell(trouble, "bad") if trouble else show.Cell("mail could be sent", "good")
 

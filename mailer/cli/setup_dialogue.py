@@ -26,7 +26,7 @@ from .options import usage
 from .setup_answers import Interview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mailer.config.secret import Owner
     from mailer.operate.plan import SetupPlan
@@ -115,7 +115,7 @@ class Setup:
             return "write"
         if not self.person:
             remedy = f"; {found.remedy}" if found.remedy else ""
-            raise Problem(f"{found.problem}{remedy}; nothing was written (--no-probe writes without a look)", found.problem.kind)
+            raise Problem(f"{found.problem}; nothing was written (--no-probe writes without a look){remedy}", found.problem.kind)
         return self._mended(found)
 
     def _mended(self, found: Looked) -> str:
@@ -163,12 +163,13 @@ class Setup:
         others = self.sendmail.foreign
         question = f"Make {self.sendmail.program} for other programs that send mail, such as cron?"
         if others:
-            question = f"{', '.join(map(str, others))}: of another mail system. Put it aside, and be sendmail in its place?"
+            names, them = _listed(others)
+            question = f"{names} of another mail system. Put {them} aside, and be sendmail in {'its' if them == 'it' else 'their'} place?"
         offered = os.geteuid() == 0 and not self.sendmail.ours
         self.sendmail_wanted = self._wanted("--sendmail", question, offered=offered, default=not others)
         if self.sendmail_wanted and others and not self.yes and not self.person:
-            names = ", ".join(map(str, others))
-            raise Problem(f"{names}: of another mail system; with --yes it is put aside", "cannot-create")
+            names, them = _listed(others)
+            raise Problem(f"{names} of another mail system; with --yes {them} {'is' if them == 'it' else 'are'} put aside", "cannot-create")
 
     @property
     def sendmail(self) -> Sendmail:
@@ -234,6 +235,11 @@ class Setup:
             return self.person and ask.yes("Try it again now?", default=False)
         complain(f"the mail {tried.status}: {tried.why}; `mailer explain {tried.id}` says what that means and what mends it", OK)
         return False
+
+
+def _listed(paths: Sequence[Path]) -> tuple[str, str]:
+    """Programs by their names, with what is said of one or of several; and how they are called then."""
+    return (f"{paths[0]} is", "it") if len(paths) == 1 else (f"{', '.join(map(str, paths[:-1]))} and {paths[-1]} are", "them")
 
 
 def _interrupted(_number: int, _frame: object) -> None:

@@ -92,7 +92,7 @@ def described(text: object, form: Mapping[str, str]) -> str:
     for secret in filter(None, (form.get(name) for name in SECRETS)):
         text = text.replace(secret, HIDDEN)
     shown = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * DESCRIBED]).split())
-    return f' ("{shown[:DESCRIBED]}")' if shown else ""
+    return f': "{shown[:DESCRIBED]}"' if shown else ""
 
 
 def read_object(body: bytes) -> dict[str, object]:

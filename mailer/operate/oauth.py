@@ -89,10 +89,15 @@ def refresh_token(relay: Relay, way: str, show: Callable[[Invitation], object], 
         show(Invitation(way, given.uri, given.user_code, given.complete, given.seconds))
         return token_of(client, given)
     endpoint = _named(relay, authorization, "authorization", device)
-    host, extra = (known.host, known.extra) if known else (LOOPBACK, ())
+    host, extra = (known.host, known.extra) if known else (LOOPBACK, consent_for(scope))
     with Redirect(client, endpoint, host=host, port=port, extra=extra) as redirect:
         show(Invitation(way, redirect.url, "", "", seconds, redirect.port))
         return redirect.token(seconds)
+
+
+def consent_for(scope: str) -> tuple[tuple[str, str], ...]:
+    """What a provider that goes by OpenID Connect has to be told, or it gives no refresh token: that somebody is to be asked (Core §11)."""
+    return (("prompt", "consent"),) if {"openid", "offline_access"} <= {*scope.split()} else ()
 
 
 def _named(relay: Relay, endpoint: str, what: str, other: str) -> str:

@@ -82,6 +82,7 @@ class Probed(NamedTuple):
                 "enhanced_code": error.enhanced_code or None,
                 "reply": error.text,
                 "retryable": error.retryable,
+                "ours": found.ours,  # whether the server was not asked, as something of ours cannot be had
             },
         }
 
@@ -90,9 +91,20 @@ class Probed(NamedTuple):
         from mailer.client.errors import SmtpAuthenticationError
 
         error = self.found.error
+        endpoint = self.found.endpoint
+        if error is not None and (why := unreached(self.found)):
+            address = f" ({self.found.address})" if self.found.address not in ("", endpoint.host) else ""
+            return Problem(f"{endpoint.host}:{endpoint.port}{address} cannot be reached: {why} [{error.kind}]", "unavailable")
         if error is not None:
-            return Problem(str(error), "no-permission" if isinstance(error, SmtpAuthenticationError) else "unavailable")
+            text = f"{endpoint.host}:{endpoint.port} was not asked: {error.reply} [{error.kind}]" if self.found.ours else str(error)
+            return Problem(text, "no-permission" if isinstance(error, SmtpAuthenticationError) else "unavailable")
         return Problem(_refused(self.found, config, known), "unavailable") if self.found.refusal else None
+
+
+def unreached(found: ProbeFinding) -> str:
+    """Why no server was reached, in the words of the machine, for none has said anything; empty where one was, or was not asked."""
+    error = found.error
+    return error.reply.removeprefix("no connection: ") if error is not None and error.phase == "connect" and not found.ours else ""
 
 
 def _refused(found: ProbeFinding, config: Config, known: Reactions) -> str:

@@ -305,7 +305,9 @@ PROBE = {
     "login": _object({"username": TEXT, "ok": FLAG}).or_null,
     "sender": _object({"address": TEXT, "ok": FLAG}).or_null,
     "steps": _list(_object({"said": SOME, "code": CODE, "enhanced_code": SOME, "reply": _list(TEXT), "seconds": NUMBER})),
-    "error": _object({"kind": TEXT, "phase": TEXT, "code": COUNT, "enhanced_code": SOME, "reply": TEXT, "retryable": FLAG}).or_null,
+    "error": _object(
+        {"kind": TEXT, "phase": TEXT, "code": COUNT, "enhanced_code": SOME, "reply": TEXT, "retryable": FLAG, "ours": FLAG}
+    ).or_null,
 }
 API_KEY = {
     **dict.fromkeys(("name", "id"), TEXT),

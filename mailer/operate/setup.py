@@ -156,15 +156,16 @@ class Looked(NamedTuple):
 REMEDIES = {
     "dns": "is the name right, as the provider writes it, and does the DNS answer here? `mailer doctor` looks at that",
     "connect": "is the name right, and the port? A firewall may let out one of 587 (starttls) and 465 (implicit) only",
+    "refused": "nobody listens there: is the port right, and does the server run?",
     "starttls": "is the encryption right for the port? 587 begins with starttls, 465 is implicit from the first byte",
     "auth": "are name and password right? Some providers want a password made for programs, or a token (--oauth)",
     "mail": "is the address one that this login may send from?",
     "rcpt": "is the address one that this login may send from?",
 }
-"""What to look at, by the phase in which it ended."""
+"""What to look at, by the phase in which it ended; or where a machine is there, and nobody at that port."""
 
 
-UNREACHED = {"connect": "not reached", "starttls": "not encrypted, as TLS failed"}
+UNREACHED = {"connect": "not reached", "refused": "not reached", "starttls": "not encrypted, as TLS failed"}
 """What there is to say in place of the encryption, by the phase in which it ended."""
 
 UNTRUSTED = "if it is the right server all the same: its authority with --ca-file, or its certificate with --fingerprint"
@@ -184,13 +185,14 @@ def look(program: OwnProgram, plan: SetupPlan) -> Looked:
             raise absent from None
         return Looked(f"{plan.host} was not found", problem=absent, remedy=REMEDIES["dns"])  # nothing was there to be called
     certificate = next(iter(shown["certificates"]), {"sha256": ""})
-    phase = (shown["error"] or {"phase": ""})["phase"]
+    error = shown["error"] or {"phase": "", "kind": "", "ours": False}
+    phase = "refused" if error["kind"] == "connection_refused" else "ours" if error.get("ours") else error["phase"]
     words = [f"{shown['host']}:{shown['port']} at {shown['address']}", UNREACHED.get(phase) or _encrypted(shown["tls"])]
     if (login := shown["login"]) and (login["ok"] or phase == "auth"):
         words.append(f"login as {login['username']} {'accepted' if login['ok'] else 'refused'}")
     if sender := shown["sender"]:
         words.append(f"mail from {sender['address']} {'would be taken' if sender['ok'] else 'is refused'}")
-    problem = Problem(ran.complaint, KINDS.get(ran.code, "unavailable")) if ran.code else None
+    problem = Problem(ran.complaint.removesuffix(f" [{error['kind']}]"), KINDS.get(ran.code, "unavailable")) if ran.code else None
     untrusted = bool(problem and shown["tls"]["problem"] and plan.tls in ("starttls", "implicit"))
     refused = "mail" if shown["sender"] and not shown["sender"]["ok"] else ""
     remedy = UNTRUSTED if untrusted else REMEDIES.get(phase or refused, "")

@@ -158,7 +158,7 @@ def test_a_client_that_the_provider_does_not_know(login: Login) -> None:
     login.configure(login.server.settings.replace(CLIENT, "stranger"))
     done = login("out")
     assert done.returncode == 78
-    assert 'the client is not accepted (invalid_client) ("no client stranger")' in done.stderr
+    assert 'the client is not accepted (invalid_client): "no client stranger"' in done.stderr
 
 
 def test_no_place_for_the_token(login: Login) -> None:

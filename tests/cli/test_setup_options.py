@@ -134,7 +134,7 @@ def test_a_wrong_password(setup: Script) -> None:
 def test_a_relay_that_is_not_there(setup: Script) -> None:
     """69, with what to look at."""
     done = setup("--address", "a@example.com", "--relay", "127.0.0.1:1", "--no-login", "--quiet")
-    setup.refused(done, 69, "nothing was written", "A firewall may")
+    setup.refused(done, 69, "127.0.0.1:1 cannot be reached: Connection refused; nothing was written", "nobody listens there")
     done = setup("--address", "a@example.com", "--relay", "127.0.0.1:1", "--no-login")
     assert "not reached" in done.stdout
     assert "encrypted" not in done.stdout

@@ -2,7 +2,8 @@
 
 An overlay of all that is here, whose changes are in memory, in systemd-nspawn(1), with a network of its own that has the loopback only, and
 with the clone as what is installed: `/usr/local/bin/mailer`. Whatever is written in it goes with it. Needs root, and a machine that lets it
-mount and make control groups; where systemd does not come up, there is no such thing.
+mount and make control groups; where it lets nobody, tests are skipped, and it is said what it does not let them do. Where it lets them
+and systemd does not come up all the same, that is a failure in CI.
 """
 
 from __future__ import annotations
@@ -15,17 +16,21 @@ import shutil
 import site
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
-from tests.fakes.processes import Program, wait_until
+import pytest
+
+from tests.fakes.processes import PATIENCE, Program, wait_until
 
 ROOT = Path(__file__).parents[2]
 HOUSE, PACKAGES, PYTHON = "/srv/clone", "/srv/packages", "/srv/python"
 INTERPRETER = "/srv/bin/python3"
 """Python in the copy."""
 TARGET = "[Unit]\nRequires=sysinit.target dbus.socket\nAfter=sysinit.target dbus.socket\nAllowIsolate=yes\n"
-BOOT = """
+PLACE = """
 set -e
 for base in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
   if [ -f $base/cgroup.procs ] && mkdir "$base/$3"; then echo $$ > "$base/$3/cgroup.procs"; fi
@@ -40,9 +45,10 @@ mkdir -p srv/clone srv/packages srv/python srv/bin opt
 printf '%s' "$2" > etc/systemd/system/few.target
 root=$1/root
 shift 3
-exec systemd-nspawn -q -D "$root" --register=no --keep-unit --private-network --link-journal=no --console=pipe "$@" \\
-  --boot -- --unit=few.target systemd.show_status=no
 """
+NSPAWN = 'exec systemd-nspawn -q -D "$root" --register=no --keep-unit --private-network --link-journal=no --console=pipe "$@" '
+BOOT = f"{PLACE}{NSPAWN} --boot -- --unit=few.target systemd.show_status=no"
+BOOTING = 180.0  # seconds: it takes five where nothing else goes on
 ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 
 
@@ -52,7 +58,8 @@ TRIES = {
     "no overlay can be mounted": "mount -t tmpfs tmpfs /run && mkdir /run/u /run/w /run/r && "
     "mount -t overlay overlay -o lowerdir=/,upperdir=/run/u,workdir=/run/w /run/r",
     "no control group can be made": "for base in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do "
-    "if [ -f $base/cgroup.procs ] && mkdir $base/$1; then rmdir $base/$1 && exit 0; fi; done; exit 1",
+    "if [ -f $base/cgroup.procs ] && mkdir $base/$3; then rmdir $base/$3 && exit 0; fi; done; exit 1",
+    "systemd-nspawn runs no program at all": f"{PLACE}{NSPAWN} /bin/true",
 }
 """What has to go before systemd can boot in a copy, each with the words for where it does not."""
 
@@ -62,16 +69,27 @@ class NoBoot(Exception):
 
     def __init__(self, words: str) -> None:
         last = " | ".join(line.strip() for line in words.splitlines()[-3:] if line.strip())
-        super().__init__(f"{hindrance() or 'the machine lets it, and it did not come up in time'}; it said: {last or 'nothing'}")
+        self.hindered = hindrance()
+        super().__init__(f"{self.hindered or 'the machine lets it, and it did not come up in time'}; it said: {last or 'nothing'}")
+
+    def told(self) -> NoReturn:
+        """Skip where the machine does not let it be. Where it does, something of ours is broken, which a gate does not pass over."""
+        report = pytest.fail if os.environ.get("CI") == "true" and not self.hindered else pytest.skip
+        report(f"systemd does not boot here: {self}")
 
 
 def hindrance() -> str:
     """What this machine does not let root do, and in what words; empty where all that is needed goes."""
-    for words, script in TRIES.items():
-        argv = ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "try", f"try-{secrets.token_hex(4)}"]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
-        if done.returncode:
-            return f"{words} ({' '.join(done.stderr.split()) or 'exit code ' + str(done.returncode)})"
+    name = f"try-{secrets.token_hex(4)}"
+    with tempfile.TemporaryDirectory() as view, _groups(name):
+        for words, script in TRIES.items():
+            argv = ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "try", view, TARGET, name]
+            try:
+                done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                return f"{words} (it hangs)"
+            if done.returncode:
+                return f"{words} ({' '.join(done.stderr.split()) or 'exit code ' + str(done.returncode)})"
     return ""
 
 
@@ -117,7 +135,7 @@ def booted(scratch: Path) -> Iterator[Booted]:
     argv = ["unshare", "-m", "--propagation", "private", "sh", "-c", BOOT, "boot", *words]
     with _groups(name), Program(argv, scratch / "boot.log") as machine:
         try:
-            leader = wait_until("systemd is up", lambda: _up(machine), 90, every=0.05)
+            leader = wait_until("systemd is up", lambda: _up(machine), BOOTING, every=0.05)
         except AssertionError as error:
             raise NoBoot(f"{error}: {machine.said}") from None
         if leader < 0:
