@@ -8,9 +8,10 @@ time of the daemon counts, in turns, and the ratio of the medians. The collector
 200; for the last one nobody listens. On a machine that does other things these ratios differ by more than they are about; so what traces
 cost is measured apart, too: to choose, for each message, and to make, write and send the spans of one in a hundred, in requests of 100.
 
-With ``--instructions`` instead: the instructions of ``mailer run --once`` under callgrind (valgrind), which no other program on the machine
-changes, for so many messages, one in a hundred of which is traced, less those of a run with one that is: so what is made once, such as
-the way to the collector, is in both. Without traces and with them, in turns.
+With ``--instructions`` instead: instructions, counted by cachegrind (valgrind), which no other program on the machine changes. Those of
+a message in ``mailer run --once`` without traces; those of the choice, and those of a trace in requests of 100. Each is the difference of
+two runs, one with more of it than the other, so that start, import and connection are in both; and the last two wait for nothing, so
+that they are the same each time.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 from zlib import crc32
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -36,6 +39,7 @@ from mailer.spool import new_id
 from mailer.tracing.choice import Choice
 from mailer.tracing.otlp import Otlp
 from mailer.tracing.spans import Traced
+from mailer.tracing.tracer import Tracer
 from mailer.transport.transcript import Prologue, Transcript
 from tests.benchmarks.drain import Daemon, Drained
 from tests.benchmarks.measure import figure, ratio
@@ -48,6 +52,9 @@ SIZE = 1024
 ALONE = "not watched"
 SAMPLE = 0.01
 CHOICES = 100_000
+BATCH = 100  # traces in one request
+FEW = 50  # messages of the drain that is in both
+PATIENCE = 600.0  # seconds for an answer of the collector: under valgrind, on a machine that does other things
 HOP = Hop("127.0.0.1", "127.0.0.1", 25, "none")
 COLLECTOR = """
 import http.server, sys
@@ -69,8 +76,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", dest="count", type=int, default=2000, help="messages of one drain (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=7, help="drains of each, in turns (default %(default)s)")
-    parser.add_argument("--instructions", action="store_true", help="count instructions in place of time; takes a minute a round or so")
+    parser.add_argument("--instructions", action="store_true", help="count instructions in place of time: a minute a round")
+    parser.add_argument("--work", nargs=3, metavar=("WHAT", "TIMES", "PORT"), help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.work:
+        worked(*given.work)
+        return
     if given.instructions:
         counted(given.count, given.rounds)
         return
@@ -110,43 +121,54 @@ def main() -> None:
 
 
 def counted(count: int, rounds: int) -> None:
-    """Count instructions in turns, and print."""
+    """Count instructions, and print."""
     with SmtpSink() as sink, collecting() as port, scratch("bench") as home:
-        ways = {ALONE: "", "traces of 1 %": f'[trace]\nendpoint = "http://127.0.0.1:{port}/v1/traces"\n'}
-        found: dict[str, list[float]] = {name: [] for name in ways}
-        for nth in range(rounds):
-            for at, (name, more) in enumerate(ways.items()):
-                place = home / f"{nth}.{at}"
-                place.mkdir()
-                house = Daemon(place, {"sink": sink.port}, more)
-                house.fill(1, SIZE, name=traced)
-                once = instructions(house)
-                chosen = int(count * SAMPLE)
-                house.fill(chosen + 1, SIZE, name=traced)
-                house.fill(count - chosen, SIZE, name=untraced)
-                found[name].append((instructions(house) - once) / count / 1000)
-                assert not house.spool.ids("queued")
-    middles = {name: figure(f"once with {count}, {name}", counts, "thousand instructions a message") for name, counts in found.items()}
-    ratio(f"instructions, traces of 1 % / {ALONE}", middles["traces of 1 %"], middles[ALONE], "must be at most 1.02", digits=3)
+        drains = [emptied(home / str(nth), sink, count) for nth in range(rounds)]
+        choices = [work("choose", CHOICES // 10, port) for _ in range(rounds)]
+        traces = [work("trace", 3, port) / BATCH for _ in range(rounds)]
+    drain = figure(f"once, one more of {count} messages", drains, "thousand instructions", 0)
+    chosen = figure("to choose what is traced", choices, "thousand instructions a message", 2)
+    traced = figure("to trace an attempt", traces, "thousand instructions", 0)
+    cost = drain + chosen + traced * SAMPLE
+    ratio(f"instructions, traces of 1 % / {ALONE}", cost, drain, "must be at most 1.02", digits=3)
 
 
-def traced(now: float) -> str:
-    """An ID that is in the sample."""
-    return next(id for id in iter(lambda: new_id(now), "") if crc32(id.encode()) < SAMPLE * (1 << 32))
+def emptied(home: Path, sink: SmtpSink, count: int) -> float:
+    """Thousands of instructions for one message more in the queue: the difference between `FEW` of them and `count` besides."""
+    home.mkdir()
+    house, made = Daemon(home, {"sink": sink.port}), []
+    for many in (FEW, FEW + count):
+        house.fill(many, SIZE)
+        made.append(instructions(sys.executable, "-m", "mailer", "run", "--once", "--config", str(house.home / "config.toml")))
+        assert not house.spool.ids("queued")
+    return (made[1] - made[0]) / count / 1000
 
 
-def untraced(now: float) -> str:
-    """One that is not."""
-    return next(id for id in iter(lambda: new_id(now), "") if crc32(id.encode()) >= SAMPLE * (1 << 32))
+def work(what: str, times: int, port: int) -> float:
+    """Thousands of instructions for one more of `what`: ``choose``, or ``trace`` for a request of `BATCH`; once, and `times` more."""
+    few, more = (instructions(sys.executable, __file__, "--work", what, str(many), str(port)) for many in (1, 1 + times))
+    return (more - few) / times / 1000
 
 
-def instructions(house: Daemon) -> int:
-    """The instructions of one pass over the spool of `house`."""
-    watched = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    argv = [*watched, sys.executable, "-m", "mailer", "run", "--once", "--config", str(house.home / "config.toml")]
+def worked(what: str, times: str, port: str) -> None:
+    """Do what `work` counts."""
+    if what == "choose":
+        choosing(int(times))
+        return
+    way = Otlp(f"http://127.0.0.1:{port}/v1/traces", PATIENCE, "bench.example", "")
+    for _ in range(int(times)):
+        tracing(way)
+    way.close()
+
+
+def instructions(*argv: str) -> int:
+    """The instructions of a program, to its end."""
+    watched = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", *argv]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONHASHSEED": "0"}
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=environment)
-    return int(done.stderr.rpartition("Collected : ")[2].split()[0])
+    done = subprocess.run(watched, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        sys.exit(f"{argv}: {done.stderr[-2000:]}")
+    return int(re.findall(r"I\s+refs:\s+([\d,]+)", done.stderr)[-1].replace(",", ""))
 
 
 @contextlib.contextmanager
@@ -161,18 +183,29 @@ def collecting() -> Iterator[int]:
             print(f"FIGURE requests that the collector took: {collector.communicate()[0].count(b'taken')}", flush=True)
 
 
-def choosing() -> float:
-    """Microseconds of the processor for the choice whether to trace a message that was delivered."""
-    choice, event = Choice(SAMPLE), Tried(NOW, entry_of(), [outcome()])
+def choosing(times: int = CHOICES) -> float:
+    """Microseconds of the processor for what the tracer does about a message that was delivered and is not in the sample."""
+    event = Tried(NOW, entry_of(id=untraced(NOW)), [outcome()])
+    tracer = Tracer(Choice(SAMPLE), _nobody, print)
     begin = time.thread_time()
-    for _ in range(CHOICES):
-        choice.wants(event)
-    return 1e6 * (time.thread_time() - begin) / CHOICES
+    for _ in range(times):
+        tracer.told(event)
+    assert not tracer.counts["dropped"]
+    return 1e6 * (time.thread_time() - begin) / times
+
+
+def _nobody() -> NoReturn:
+    raise AssertionError("nothing was chosen, and nobody is to be sent it")
+
+
+def untraced(now: float) -> str:
+    """An ID that is not in the sample."""
+    return next(id for id in iter(lambda: new_id(now), "") if crc32(id.encode()) >= SAMPLE * (1 << 32))
 
 
 def tracing(way: Otlp) -> float:
     """Microseconds of the processor for the trace of an attempt in a session that had served other mail, as nearly always."""
-    batch = [Traced(entry_of(), [outcome(hop=HOP, trace=transcript(), seconds=0.01)], 0.0) for _ in range(100)]
+    batch = [Traced(entry_of(), [outcome(hop=HOP, trace=transcript(), seconds=0.01)], 0.0) for _ in range(BATCH)]
     begin = time.thread_time()
     if why := way.send(batch):
         sys.exit(f"the collector takes nothing: {why}")
