@@ -220,7 +220,7 @@ def test_the_daemon_sends_it_at_its_time_and_not_before(world: World) -> None:
     world.configure(sink)
     world.daemon()
     begin = time.time()
-    done = world.mailer("send", "--delay", "2s", "--wait=20", "you@example.net", input=WHOLE)
+    done = world.mailer("send", "--delay", "2s", "--wait=60", "you@example.net", input=WHOLE)
     assert done.code == 0, done.err
     assert time.time() - begin >= 2
     assert len(sink.received(1)) == 1
@@ -230,11 +230,11 @@ def test_who_waits_hears_what_happened(world: World) -> None:
     """That it was sent, too, on standard error, at a terminal or with -v; standard output is the ID and nothing else."""
     world.configure(world.sink())
     world.daemon()
-    done = world.mailer("send", "-v", "--wait=20", "you@example.net", input=WHOLE)
+    done = world.mailer("send", "-v", "--wait=60", "you@example.net", input=WHOLE)
     id = done.out.strip()
     assert (done.code, len(id)) == (0, 26)
     assert f"mailer: {id} was taken by 127.0.0.1: 250 " in done.err, done.err
-    assert world.mailer("send", "--wait=20", "you@example.net", input=WHOLE).err == ""
+    assert world.mailer("send", "--wait=60", "you@example.net", input=WHOLE).err == ""
 
 
 def test_what_has_waited_for_its_time_can_be_put_off_as_ever(world: World) -> None:

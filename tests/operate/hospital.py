@@ -27,6 +27,8 @@ from tests.fakes.script import Script
 from tests.fakes.sockets import closed_port
 
 SECRET = "a s3cret"
+SILENCE = 4
+"""Seconds after which a server that says nothing is given up; so long, since all the others have to have said something by then."""
 NAME_REFUSED = "550 5.7.1 Helo command rejected: need fully-qualified hostname"
 HERE = 'host = "127.0.0.1"\nport = {port}\n'
 PLAIN = HERE + 'tls = "none"\n'
@@ -95,7 +97,7 @@ class Hospital:
             f'[mailer]\nhostname = "host.example"\nspool = "{self.spool}"\n',
             f'[dns]\nnameservers = ["{self.names.address}"]\ntimeout = "1s"\nlifetime = "2s"\n',
             f'[tls]\nca_file = "{self.home}/ca.pem"\n',
-            '[timeouts]\ngreeting = "1s"\nconnect = "1s"\n[retry]\nschedule = ["1h"]\n',
+            f'[timeouts]\ngreeting = "{SILENCE}s"\nconnect = "20s"\n[retry]\nschedule = ["1h"]\n',
         ]
         parts += [f"[relay.{name}]\n{relay.text}".format(port=self.ports[relay.server], home=self.home) for name, relay in relays.items()]
         parts += [f'[[route]]\nmatch = "{name}.example"\nvia = ["relay:{name}"]\n' for name in relays]

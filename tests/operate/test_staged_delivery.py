@@ -10,7 +10,7 @@ import pytest
 
 from mailer.cli import main
 from mailer.spool.files.store import SpoolDirectory
-from tests.operate.hospital import HERE, LOGIN, Hospital, Relay
+from tests.operate.hospital import HERE, LOGIN, SILENCE, Hospital, Relay
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ REPLIES = {
 
 RELAYS = {
     "closed": (Relay(server="closed"), "no connection: Connection refused", "mailer probe {0}"),
-    "silent": (Relay(server="silent"), "waited 1 s for the greeting", "mailer probe {0}"),
+    "silent": (Relay(server="silent"), f"waited {SILENCE} s for the greeting", "mailer probe {0}"),
     "drops": (Relay(server="drops"), "the host closed the connection", AGAIN),
     "web": (Relay(server="web"), "does not speak the language of mail systems", "mailer probe {0}"),
     "wrong-tls": (Relay(HERE + 'tls = "implicit"\n'), "No encrypted connection as it has to be", "tls of [relay.{0}]"),

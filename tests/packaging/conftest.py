@@ -26,7 +26,7 @@ def _cannot(why: str) -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this tree."""
     place = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", place, TREE], check=True, timeout=240)
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", place, TREE], check=True, timeout=600)
     return next(place.glob("mailer_mta-*.whl"))
 
 
@@ -40,7 +40,7 @@ def package(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     wheel = request.getfixturevalue("wheel")
     place = tmp_path_factory.mktemp("package")
     env = {**os.environ, "WHEEL": str(wheel), "COMPRESSION": "none"}
-    subprocess.run([TREE / "packaging/debian/build", place], env=env, check=True, capture_output=True, timeout=240)
+    subprocess.run([TREE / "packaging/debian/build", place], env=env, check=True, capture_output=True, timeout=600)
     return next(place.glob("mailer-mta_*.deb"))
 
 

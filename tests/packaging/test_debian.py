@@ -23,7 +23,11 @@ from .conftest import TREE
 from .machine import Throwaway, tree
 from .newer import newer
 
-pytestmark = [pytest.mark.peer("dpkg-deb", "unshare", "nsenter", "apt-get", root=True), pytest.mark.xdist_group("packaging")]
+pytestmark = [
+    pytest.mark.peer("dpkg-deb", "unshare", "nsenter", "apt-get", root=True),
+    pytest.mark.xdist_group("packaging"),
+    pytest.mark.timeout(900),  # the first that asks for the package builds it, and pip takes what time it takes
+]
 
 PLACES = ("etc/mailer", "var/spool/mailer", "var/lib/mailer", "usr/lib/mailer", "etc/systemd/system/mailer.service.d")
 FULL = 200  # messages

@@ -201,9 +201,9 @@ def test_a_command_has_a_limit_of_time_and_its_children_end_with_it() -> None:
         assert deaf == ""
         for end, told in (("exit 0", ""), ("echo no >&2; exit 4", "/bin/sh failed with 4: no")):
             began = time.monotonic()
-            left = await program.start(("/bin/sh", "-c", f"sleep 9 & {end}"), notice, "h")
+            left = await program.start(("/bin/sh", "-c", f"sleep 60 & {end}"), notice, "h")
             assert left == told, "told once, although a child of it holds its standard error open"
-            assert time.monotonic() - began < 6, "and nobody waits for that one"
+            assert time.monotonic() - began < 50, "and nobody waits for that one"
         much = await program.start(
             ("/bin/sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo why >&2; exit 5"), notice, "h"
         )

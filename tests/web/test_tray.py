@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from mailer.io import durable
 from mailer.mail.problem import Problem
 from mailer.submit import Submission
 from mailer.web import tray
+from tests.fakes.processes import wait_until
 from tests.web.api import MAIL, Api
 
 
@@ -28,25 +28,40 @@ def at_once(api: Api, count: int, **members: Any) -> list[Any]:
     return asyncio.run(scenario())
 
 
+class Portions(list[int]):
+    """How many messages were put together, each time; none is put before `coming` have been handed in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coming = 0
+
+
 @pytest.fixture
-def portions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many messages were put together, each time; the first portion waits until others have come."""
-    found: list[int] = []
-    plain, lock, first = tray.put_together, threading.Lock(), threading.Semaphore(tray.LANES)
+def portions(monkeypatch: pytest.MonkeyPatch) -> Portions:
+    """Which are closed when they are full, and not because the machine is busy."""
+    found, handed = Portions(), 0
+    plain, hand_in, lock = tray.put_together, tray.Tray.hand_in, threading.Lock()
+
+    def counting(self: tray.Tray, *given: Any) -> Any:
+        nonlocal handed
+        handed += 1
+        return hand_in(self, *given)
 
     def counted(messages: Sequence[Any], *more: Any) -> list[Problem | None]:
-        if first.acquire(blocking=False):
-            time.sleep(0.2)
+        wait_until("all are handed in", lambda: handed >= found.coming)
         with lock:
             found.append(len(messages))
         return plain(messages, *more)
 
+    monkeypatch.setattr(tray, "MAKING", 60.0)
+    monkeypatch.setattr(tray.Tray, "hand_in", counting)
     monkeypatch.setattr(tray, "put_together", counted)
     return found
 
 
-def test_what_comes_meanwhile_is_put_together(api: Api, portions: list[int]) -> None:
+def test_what_comes_meanwhile_is_put_together(api: Api, portions: Portions) -> None:
     """All of it is on the disk, each under the ID that its client was told, with the waits of a few."""
+    portions.coming = 40
     answers = at_once(api, 40, subject=lambda nth: f"number {nth}", request_id=lambda nth: f"r{nth}" if nth % 2 else None)
     assert {answer.status_code for answer in answers} == {202}
     assert sorted(answer.json()["id"] for answer in answers) == api.ids
@@ -56,9 +71,10 @@ def test_what_comes_meanwhile_is_put_together(api: Api, portions: list[int]) -> 
     assert len(portions) < 20
 
 
-def test_one_that_is_wrong_stops_no_other(api: Api, portions: list[int]) -> None:
+def test_one_that_is_wrong_stops_no_other(api: Api, portions: Portions) -> None:
     """A refusal and a conflict are of their own message; so is a fault of ours."""
     api.sent(request_id="r3", subject="another")
+    portions.coming = 1 + 20
     answers = at_once(
         api,
         20,
