@@ -67,6 +67,22 @@ def test_a_consumer_that_is_killed_and_a_broker_that_is_killed(house: House) -> 
     journey(house, 600, 3, 3)
 
 
+def test_a_dead_letter_stays_in_its_queue_until_another_one_has_it(house: House) -> None:
+    """It is no more for us to take, and not gone either, while there is no queue behind the exchange."""
+
+    async def unbind() -> None:
+        async with house.channel() as channel:
+            dead = await channel.get_queue(house.dead)
+            await dead.unbind(house.dead)
+
+    program = house.start()
+    asyncio.run(unbind())
+    asyncio.run(house.publish(b"{"))
+    program.says('"event":"dead-letter"')
+    assert program.stop() == 0
+    assert (asyncio.run(house.count(house.queue)), house.rabbit.messages()[house.queue]) == (0, 1)
+
+
 def test_a_stop_lets_what_is_under_way_end(house: House) -> None:
     """SIGTERM in the middle: exit code 0, and each message is either in the spool or still in the queue."""
     program = house.start()
