@@ -19,14 +19,19 @@ from mailer.mail import traceparent
 from .spans import spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from .spans import Span, Traced
 
 LONGEST = 200  # characters of why the collector takes nothing
 
-_CLIENT = frozenset({"smtp.send", "smtp.connect", "dns.resolve"})
+_ASKING = frozenset({"smtp.send", "smtp.connect", "dns.resolve"})
 """What asks another host."""
+
+# Made once, for there are seven spans in a trace.
+_CLIENT, _INTERNAL = SpanKind.CLIENT, SpanKind.INTERNAL
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_WELL = Status()
 
 
 class _Last(logging.Handler):
@@ -63,7 +68,12 @@ class Otlp:
 
     def send(self, attempts: Iterable[Traced]) -> str:
         """Send the traces of these; why they were not taken, or nothing."""
-        made = [span for attempt in attempts for root in spans(attempt) for span in self._made(attempt.entry.id, root, _cause(attempt))]
+        made: list[ReadableSpan] = []
+        for attempt in attempts:
+            cause = _cause(attempt)
+            trace = _trace(attempt.entry.id) if cause is None else cause.trace_id
+            for root in spans(attempt):
+                self._make(trace, root, cause, made)
         self._last.text = ""
         if not made or self._exporter.export(made) is SpanExportResult.SUCCESS:
             return ""
@@ -73,25 +83,31 @@ class Otlp:
         """Do not try again what is being sent. May be called from another thread."""
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
-    def _made(self, id: str, span: Span, parent: SpanContext | None) -> Iterator[ReadableSpan]:
-        """The span and those below it. All attempts at one message are one trace, that of its cause where it has one."""
-        trace = int.from_bytes(hashlib.sha256(id.encode()).digest()[:16], "big") if parent is None else parent.trace_id
-        context = SpanContext(trace, random.getrandbits(64) or 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
-        yield ReadableSpan(
-            span.name,
-            context,
-            parent,
-            self._resource,
-            span.attributes,
-            [Event(name, timestamp=_nanoseconds(at)) for at, name in span.events],
-            kind=SpanKind.CLIENT if span.name in _CLIENT else SpanKind.INTERNAL,
-            status=Status(StatusCode.ERROR, span.error) if span.error else Status(),
-            start_time=_nanoseconds(span.start),
-            end_time=_nanoseconds(span.end),
-            instrumentation_scope=self._scope,
+    def _make(self, trace: int, span: Span, parent: SpanContext | None, made: list[ReadableSpan]) -> None:
+        """Append the span, and those below it."""
+        context = SpanContext(trace, random.getrandbits(64) or 1, False, _SAMPLED)
+        made.append(
+            ReadableSpan(
+                span.name,
+                context,
+                parent,
+                self._resource,
+                span.attributes,
+                [Event(name, timestamp=_nanoseconds(at)) for at, name in span.events] if span.events else (),
+                kind=_CLIENT if span.name in _ASKING else _INTERNAL,
+                status=Status(StatusCode.ERROR, span.error) if span.error else _WELL,
+                start_time=_nanoseconds(span.start),
+                end_time=_nanoseconds(span.end),
+                instrumentation_scope=self._scope,
+            )
         )
         for child in span.children:
-            yield from self._made(id, child, context)
+            self._make(trace, child, context, made)
+
+
+def _trace(id: str) -> int:
+    """All attempts at one message are one trace, that of its cause where it has one."""
+    return int.from_bytes(hashlib.sha256(id.encode()).digest()[:16], "big")
 
 
 def _cause(attempt: Traced) -> SpanContext | None:

@@ -105,8 +105,8 @@ def main() -> None:
             for name, contender in contenders.items():
                 found[name].append(contender.drain(sink, given.count, SIZE))
         way = Otlp(f"http://127.0.0.1:{port}/v1/traces", 5.0, "bench.example", "")
-        tracing(way)  # what is made once is no work
-        apart = [tracing(way) for _ in range(given.rounds)]
+        tracing(way, attempts())  # what is made once is no work
+        apart = [tracing(way, attempts()) for _ in range(given.rounds)]
         way.close()
     costs = {
         name: figure(f"drain of {given.count}, {name}", [1000 * one.cpu for one in all_], "us a message", 1) for name, all_ in found.items()
@@ -156,8 +156,9 @@ def worked(what: str, times: str, port: str) -> None:
         choosing(int(times))
         return
     way = Otlp(f"http://127.0.0.1:{port}/v1/traces", PATIENCE, "bench.example", "")
+    batch = attempts()
     for _ in range(int(times)):
-        tracing(way)
+        tracing(way, batch)
     way.close()
 
 
@@ -203,9 +204,13 @@ def untraced(now: float) -> str:
     return next(id for id in iter(lambda: new_id(now), "") if crc32(id.encode()) >= SAMPLE * (1 << 32))
 
 
-def tracing(way: Otlp) -> float:
-    """Microseconds of the processor for the trace of an attempt in a session that had served other mail, as nearly always."""
-    batch = [Traced(entry_of(), [outcome(hop=HOP, trace=transcript(), seconds=0.01)], 0.0) for _ in range(BATCH)]
+def attempts() -> list[Traced]:
+    """Attempts that fill a request, in sessions that had served other mail, as nearly always."""
+    return [Traced(entry_of(), [outcome(hop=HOP, trace=transcript(), seconds=0.01)], 0.0) for _ in range(BATCH)]
+
+
+def tracing(way: Otlp, batch: list[Traced]) -> float:
+    """Microseconds of the processor for the trace of one of these attempts."""
     begin = time.thread_time()
     if why := way.send(batch):
         sys.exit(f"the collector takes nothing: {why}")

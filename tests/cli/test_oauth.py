@@ -13,7 +13,7 @@ import pytest
 
 from mailer.config.secret import Secret
 from mailer.net.oauth import OAuth
-from tests.fakes.authorization import CLIENT, AuthorizationServer
+from tests.fakes.authorization import CLIENT, SCOPE, AuthorizationServer
 from tests.fakes.processes import MAILER
 
 from .dialogue import Dialogue
@@ -78,6 +78,15 @@ def test_by_a_redirect(login: Login) -> None:
         line = said.rest.splitlines()[-1]
     assert json.loads(line)["file"] == str(login.file)
     assert login.file.read_text() == login.server.tokens[0] + "\n"
+
+
+def test_a_provider_of_openid_is_told_to_ask(login: Login) -> None:
+    """It gives a refresh token only where somebody was asked (OpenID Connect Core 1.0 §11); others are not told what they may not know."""
+    for scope, told in (("openid offline_access", True), ("mail.send offline", False)):
+        login.configure(login.server.settings.replace(SCOPE, scope))
+        with login.at_terminal("out", "--redirect") as said:
+            said.hears("waiting")
+            assert ("&prompt=consent" in said.said) is told
 
 
 def test_a_browser_is_opened(login: Login, tmp_path: Path) -> None:

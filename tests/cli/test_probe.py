@@ -196,8 +196,9 @@ def test_a_relay_with_a_certificate_of_nobody(probe: Program, relay: SinkThread,
 def test_a_password_that_cannot_be_had_is_nobodys_refusal(probe: Program, relay: SinkThread, tmp_path: Path) -> None:
     """The words are ours, and are not shown as if the server had said them."""
     (tmp_path / "secret").chmod(0o644)
-    _, out, _ = probe("out")
+    _, out, err = probe("out")
     assert "login    not tried for anna" in out
+    assert " was not asked: others can read the password file" in err
     assert "auth: mailer: 454 4.7.0 others can read the password file" in out
 
 
