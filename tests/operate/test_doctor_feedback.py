@@ -227,9 +227,9 @@ def test_reports_that_wait(home: Path) -> None:
     config = config_at(home)
 
     def looked(*, runs: bool) -> Told:
-        return told(asyncio.run(feedback.reports(config, Running(runs, 1, 1.0), now)))
+        return told([*feedback.reports(config, Running(runs, 1, 1.0), now)])
 
-    assert asyncio.run(feedback.reports(config, Running(True, 1, 1.0), now)) == []
+    assert [*feedback.reports(config, Running(True, 1, 1.0), now)] == []
     files.take(config.spool, ndr(1), Facts("stdin", at=now - 60))
     assert looked(runs=True) == (PASS, "1 reports wait to be acted upon", "")
     files.take(config.spool, ndr(2), Facts("stdin", at=now - 7200))

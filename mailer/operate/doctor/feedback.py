@@ -13,8 +13,8 @@ from mailer.bounces import keys
 from mailer.check.finding import FAIL, PASS, WARN, Finding
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
+from mailer.reports import files
 from mailer.reports.configured import source_of
-from mailer.reports.files import FileReports
 from mailer.reports.sources import SourceTrouble
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 12.0  # seconds for a mailbox; a check has 15
 LONG = 3600.0  # seconds that a report may wait before somebody should look
-MANY = 1000  # reports that are counted
-SEVERAL = 100  # of which is looked how long they wait
+MANY = 1000  # reports that are counted, the last that came
 
 
 def preload(config: Config) -> None:
@@ -98,17 +97,16 @@ def key(config: Config) -> Iterator[Finding]:
         )
 
 
-async def reports(config: Config, state: Running, now: float) -> list[Finding]:
+def reports(config: Config, state: Running, now: float) -> Iterator[Finding]:
     """Whether what came back is acted upon; nothing where nothing came. Raises `OSError`."""
-    kept = FileReports(config.spool)
-    waiting = len(await kept.waiting(MANY))
-    page = await kept.listing(("new",), "", SEVERAL)
-    came = [row.facts.at for row in page.rows if row.facts.at]
-    if not waiting:
-        return []
-    many = f"{waiting}{' or more' if waiting == MANY else ''} reports wait to be acted upon"
-    if came and now - min(came) > LONG:
-        text = f"{many}, one of them since {rfc3339(int(min(came)))}"
+    rows = [*files.latest(config.spool, ("new",), limit=MANY)]
+    if not rows:
+        return
+    many = f"{len(rows)}{' or more' if len(rows) == MANY else ''} reports wait to be acted upon"
+    first = min((row.facts.at for row in rows if row.facts.at), default=now)
+    if now - first > LONG:
+        text = f"{many}, one of them since {rfc3339(int(first))}"
         remedy = "the log of the daemon says why; mailer bounces reports --state new" if state.running else "mailer run acts upon them"
-        return [Finding("reports", config.spool, WARN, text, remedy)]
-    return [Finding("reports", config.spool, PASS, many)]
+        yield Finding("reports", config.spool, WARN, text, remedy)
+    else:
+        yield Finding("reports", config.spool, PASS, many)
