@@ -95,11 +95,12 @@ def queued(envelope: Envelope, size: int) -> dict[str, object]:
         queued_at=envelope.created,
         next_attempt_at=str(at) if at else None,
         stream=envelope.stream,
-        recipients=[_queued(recipient, envelope.created) for recipient in envelope.recipients],
+        recipients=[queued_recipient(recipient, envelope.created) for recipient in envelope.recipients],
     )
 
 
-def _queued(one: Recipient, at: str) -> dict[str, object]:
+def queued_recipient(one: Recipient, at: str) -> dict[str, object]:
+    """A recipient of a message that was queued `at` a time, with what is known of it then."""
     if (outcome := one.outcome) is None:
         return recipient(one.address, one.type, "queued", updated_at=at)
     return recipient(

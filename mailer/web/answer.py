@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse, Response
 
-from mailer.mail.document import queued
+from mailer.mail.document import queued_recipient
 from mailer.mail.problem import Conflict, Forbidden
 from mailer.mail.text import one_line
 
@@ -39,6 +39,17 @@ KINDS: Final[dict[Kind, tuple[int, str]]] = {
     "bad-config": (503, "unavailable"),
 }
 """Whose trouble it is, as HTTP says it: what the client can mend is 4xx; a file or a setting of ours is 503."""
+
+
+class JsonAnswer(JSONResponse):
+    """A body of JSON as `JSONResponse` has it, by a writer that is made once."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return _WRITER.encode(content).encode()
+
+
+_WRITER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
 
 
 class ApiRefusal(Exception):
@@ -91,9 +102,7 @@ def accepted(prepared: Prepared, header_message_id: str | None = None, suppresse
     `suppressed` are the recipients (numbers in the envelope) who are on the suppression list, and will not get it.
     """
     envelope = prepared.envelope
-    document = queued(envelope, prepared.size)
-    recipients = document["recipients"]
-    assert isinstance(recipients, list)
+    recipients = [queued_recipient(each, envelope.created) for each in envelope.recipients]
     return {
         "id": envelope.id,
         "message_id": envelope.id,

@@ -1,4 +1,4 @@
-"""The application: what stands around each request, and the routes of the table.
+"""The application: what stands around each request; the way to its endpoint is `routes`.
 
 Around each request: whose name was called (Host), no body that is packed (Content-Encoding), a line in the log, a figure, and an answer
 whatever happens. An exception that nobody expected is a 500 with a number, which the log has beside what was wrong. Nothing here lets the
@@ -16,35 +16,31 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from mailer.accounts.api import PREFIX
-from mailer.mail.problem import Problem
 
-from .answer import ApiRefusal, error, refusal_of
-from .desk import RETRY, Desk, TooBusy
+from .answer import error
+from .desk import TooBusy
 from .page import FrontPage
 from .room import BODIES, SMALL, BodyRoom, largest_body
+from .routes import Routes
 from .table import TABLE
 from .unsubscribe import UnsubscribePage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from starlette.requests import Request
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from mailer.config.sections.doors import ProxyNetwork
 
+    from .desk import Desk
     from .endpoint import WebEndpoint
 
 HEADERS: Final = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 """What every answer has that does not say it otherwise."""
 
-CODES: Final = {404: "no_such_path", 405: "method_not_allowed", 413: "too_large"}
 _KEY: Final = re.compile(f"{PREFIX}[0-9A-Za-z]+")
 _PERSON: Final = re.compile(r"\A(/suppressions/|/u/).*\Z", re.DOTALL)  # an address, and what its owner alone has, are in no log
 FORWARDED: Final = 20  # addresses of one X-Forwarded-For that are looked at
@@ -61,7 +57,9 @@ class WebRequest:
     def __init__(self, client: str, method: str, path: str) -> None:
         self.client = client
         self.method = method
-        self.path = _PERSON.sub(r"\1…", _KEY.sub(f"{PREFIX}…", path))  # somebody may ask for the status of a key
+        if PREFIX in path:  # somebody may ask for the status of a key
+            path = _KEY.sub(f"{PREFIX}…", path)
+        self.path = _PERSON.sub(r"\1…", path)
         self.endpoint = "other"
         self.key = ""
         self.status = 0
@@ -75,31 +73,13 @@ def application(desk: Desk, told: Callable[[WebRequest], object], table: Iterabl
     table = tuple(table)
     front = FrontPage()
     endpoints = (*table, *front.endpoints, *UnsubscribePage(front.pages).endpoints)
-    made = Starlette(routes=[*map(_route, endpoints)], exception_handlers={**HANDLERS, Exception: _broken})
-    made.state.desk, made.state.table = desk, table
-    return Around(made, desk, told)
-
-
-def _route(endpoint: WebEndpoint) -> Route:
-    async def answered(request: Request) -> Response:
-        asked: WebRequest = request.scope["state"]["asked"]
-        asked.endpoint = endpoint.path
-        if endpoint.scope:
-            state = request.scope["state"]
-            fields = request.headers.getlist("authorization")
-            key = state["key"] = await Desk.of(request).gate.admit(endpoint.scope, fields, request.query_params, state["client"])
-            asked.key = key.name
-            with Desk.of(request).share(key.name):
-                return await endpoint.handler(request)
-        return await endpoint.handler(request)
-
-    return Route(endpoint.path, answered, methods=[endpoint.method], name=f"{endpoint.method} {endpoint.path}")
+    return Around(Routes(desk, endpoints, table), desk, told)
 
 
 class Around:
     """What stands around every request."""
 
-    def __init__(self, app: Starlette, desk: Desk, told: Callable[[WebRequest], object]) -> None:
+    def __init__(self, app: ASGIApp, desk: Desk, told: Callable[[WebRequest], object]) -> None:
         self.app = app
         self.desk = desk
         self.told = told
@@ -113,19 +93,21 @@ class Around:
         state = scope.setdefault("state", {})
         fields: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         client = client_of(scope, state.get("proxies", ()))
-        asked = state["asked"] = WebRequest(str(client) if client else "unix", scope["method"], scope["path"])
+        asked = state["asked"] = WebRequest(_written(client) if client else "unix", scope["method"], scope["path"])
         state["client"] = client
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
                 asked.status = message["status"]
-                message = {**message, "headers": [*_completed(message["headers"], state)]}
+                message = {**message, "headers": _completed(message["headers"], state)}
             await send(message)
 
         refusal = self._refusal(fields, scope)
         try:
             if refusal is not None:
                 await refusal(scope, receive, sent)
+            elif self._has_room(fields):
+                await self.app(scope, receive, sent)
             else:
                 async with AsyncExitStack() as held:
                     await self.app(scope, self._received(fields, receive, held, asked), sent)
@@ -139,6 +121,11 @@ class Around:
             self.desk.requests.count(asked.endpoint, asked.status, asked.seconds)
             self.told(asked)
 
+    @staticmethod
+    def _has_room(fields: dict[bytes, bytes]) -> bool:
+        """Whether the body of a request with these fields is one that needs no room."""
+        return b"transfer-encoding" not in fields and int(fields.get(b"content-length", b"0")) <= SMALL
+
     def _received(self, fields: dict[bytes, bytes], receive: Receive, held: AsyncExitStack, asked: WebRequest) -> Receive:
         """As `receive`; who begins to read a body has the room for all of it first, until `held` ends.
 
@@ -147,7 +134,7 @@ class Around:
         largest = largest_body(self.desk.config)
         self.room.octets = BODIES * largest
         octets = largest if b"transfer-encoding" in fields else int(fields.get(b"content-length", b"0"))
-        begun = octets <= SMALL  # which needs no room
+        begun = False
 
         async def received() -> Message:
             nonlocal begun
@@ -218,43 +205,16 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return getattr(made, "ipv4_mapped", None) or made
 
 
-def _completed(headers: Iterable[tuple[bytes, bytes]], state: dict[str, Any]) -> Iterable[tuple[bytes, bytes]]:
+@lru_cache(1024)
+def _written(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    return str(address)
+
+
+def _completed(headers: Iterable[tuple[bytes, bytes]], state: dict[str, Any]) -> list[tuple[bytes, bytes]]:
     """The fields of an answer with those that every answer has."""
     there = {name.lower() for name, _ in headers}
-    yield from headers
-    yield from (field for field in HEADERS if field[0] not in there)
+    found = [*headers, *(field for field in HEADERS if field[0] not in there)]
     conversation = state.get("conversation")
     if conversation is not None and conversation.owing and b"connection" not in there:
-        yield b"connection", b"close"  # some of the request has not come: nobody waits for it now
-
-
-async def _refused(_request: Request, refused: Exception) -> Response:
-    assert isinstance(refused, HTTPException)
-    status = refused.status_code
-    return JSONResponse(error(CODES.get(status, "refused"), _WORDS.get(status, refused.detail)), status, refused.headers)
-
-
-async def _told(request: Request, refused: Exception) -> Response:
-    """What an endpoint refuses; what is wrong on this machine is told in the log."""
-    if isinstance(refused, Problem):
-        refused = refusal_of(refused)
-    assert isinstance(refused, ApiRefusal)
-    request.scope["state"]["asked"].reason = refused.reason
-    return refused.response()
-
-
-async def _busy(_request: Request, _busy: Exception) -> Response:
-    words = "too many requests wait for the disk already"
-    return JSONResponse(error("busy", words), 503, {"Retry-After": str(RETRY)})
-
-
-_WORDS: Final = {404: "there is no such path", 405: "there is no such method of this path; Allow has those that there are"}
-
-HANDLERS: Final[dict[Any, Any]] = {HTTPException: _refused, TooBusy: _busy, ApiRefusal: _told, Problem: _told}
-
-
-async def _broken(request: Request, _bug: Exception) -> Response:
-    """What a client is told of an exception that nobody expected; Starlette raises it again behind the answer."""
-    asked: WebRequest = request.scope["state"]["asked"]
-    asked.ref = secrets.token_hex(4)
-    return JSONResponse(error("internal", f"this is a fault of the server; its log has it as {asked.ref}"), 500)
+        found.append((b"connection", b"close"))  # some of the request has not come: nobody waits for it now
+    return found

@@ -68,7 +68,7 @@ class Gate:
             if presented:
                 self._failed(client)
             raise UNKNOWN
-        if not key.is_from(str(client or "")):
+        if key.networks and not key.is_from(str(client or "")):
             raise ApiRefusal(403, "wrong_network", "this key may not be used from this address")
         if scope not in key.scopes:
             raise ApiRefusal(403, "missing_scope", f"this key has no scope {scope}; its operator makes one that has: mailer api key add")

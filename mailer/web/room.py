@@ -12,8 +12,12 @@ from collections import Counter, deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+from starlette.requests import ClientDisconnect
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
 
     from mailer.config import Config
 
@@ -25,6 +29,19 @@ PATIENCE: Final = 20.0  # seconds that one waits
 def largest_body(config: Config) -> int:
     """The largest body of a request, in octets: base64 takes a third more than what it stands for."""
     return config.api.max_body or config.submission.max_message_size * 4 // 3 + 1_000_000
+
+
+async def whole_body(request: Request) -> bytes:
+    """The body of a request, which nobody has read before. Raises `ClientDisconnect` where its end does not come."""
+    parts: list[bytes] = []
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
 class BodyRoom:

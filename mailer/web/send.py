@@ -23,8 +23,9 @@ from mailer.spool.files.batch import Post
 from mailer.spool.files.store import SpoolDirectory
 from mailer.submit import Submission, submit
 
-from .answer import NDJSON, ApiRefusal, accepted, lines, refusal_of, refuse_unknown
+from .answer import NDJSON, ApiRefusal, JsonAnswer, accepted, lines, refusal_of, refuse_unknown
 from .desk import Desk
+from .room import whole_body
 from .tray import SMALL
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ async def email(request: Request) -> Response:
     """One message, described by a JSON object."""
     sender = _Sender(request)
     _media_type(request, JSON_TYPES)
-    body = await request.body()
+    body = await whole_body(request)
 
     return await sender.sent(lambda: sender.submission(_payload(body), sender.key_field), len(body))
 
@@ -67,7 +68,7 @@ async def raw(request: Request) -> Response:
     refuse_unknown(query, ("to", "from", "priority", beside.LINK, beside.IGNORE), repeated=("to",))
     asked = {name: SWITCHES.get(query[name], query[name]) for name in (beside.LINK, beside.IGNORE) if name in query}
     _, options = _apart(asked, sender.key)
-    body = await request.body()
+    body = await whole_body(request)
     if len(body) > desk.config.submission.max_message_size:
         limit = f"{desk.config.submission.max_message_size} bytes (submission.max_message_size)"
         raise ApiRefusal(413, "too_large", f"the message is larger than {limit}")
@@ -88,7 +89,7 @@ async def emails(request: Request) -> Response:
     """Many messages, each described by a JSON object: an array of them, or one a line. Each has its result, in the same order."""
     desk, sender = Desk.of(request), _Sender(request)
     in_lines = _media_type(request, (*JSON_TYPES, *LINE_TYPES)) in LINE_TYPES
-    body = await request.body()
+    body = await whole_body(request)
 
     def send() -> Response:
         payloads = list(_each_line(body) if in_lines else _each(_payload(body)))
@@ -158,8 +159,8 @@ class _Sender:
 
     def _answer(self, prepared: Prepared) -> Response:
         if not prepared.repeat:
-            return JSONResponse(accepted(prepared, suppressed=suppressed_of(self.desk, prepared)), 202)
-        return JSONResponse(accepted(prepared, self._message_id(prepared.envelope.id)), 202, {"Idempotent-Replayed": "true"})
+            return JsonAnswer(accepted(prepared, suppressed=suppressed_of(self.desk, prepared)), 202)
+        return JsonAnswer(accepted(prepared, self._message_id(prepared.envelope.id)), 202, {"Idempotent-Replayed": "true"})
 
     def _message_id(self, id: str) -> str | None:
         """The Message-ID that a message was given when it was first sent, where that is known."""
