@@ -53,7 +53,7 @@ def put_together(messages: Sequence[Ready], settings: SubmissionSettings, post: 
     sack = Sack(post)
     for one in messages:
         sack.add(one.new)
-    sack.begin()
+    sack.write()
     try:
         done = sack.close()
     except Problem as problem:

@@ -1,8 +1,9 @@
-"""The tray: small messages, handed in by a request each, which are put together by `LANES` threads.
+"""The tray: small messages, handed in by a request each, which are put together by a thread.
 
-Whoever comes while the threads are at work waits in the tray, and goes with the next portion; so the more come, the less the disk costs
-each. A message alone waits for nobody. A portion is closed when making it has taken a while: a message that is dear to make holds up those
-behind it for no longer than that.
+Whoever comes while the thread is at work waits in the tray, and goes with the next portion; so the more come, the less the disk costs
+each. A message alone waits for nobody. One thread does it: several would take the interpreter from one another, and each would have a few
+messages where one has them all. A portion is closed when making it has taken a while, and where the thread does not come for the next one,
+because a message is dear to make or the disk is slow, another thread takes that: so nothing holds up those behind it for longer.
 """
 
 from __future__ import annotations
@@ -11,14 +12,13 @@ import asyncio
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.mail.problem import Problem
 from mailer.spool.files.batch import Post
 from mailer.submit import prepare
-from mailer.submit.together import WRITERS, Ready, put_together
+from mailer.submit.together import Ready, put_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from mailer.submit import Prepared, Submission
 
 SMALL: Final = 32_768  # octets of a body that goes by the tray
-LANES: Final = 4  # one makes messages while others wait for the disk
+LANES: Final = 4  # threads, of which all but one are for what is held up
+HELD_UP: Final = 0.05  # seconds
 PORTION: Final = 64  # messages
 MAKING: Final = 0.02  # seconds after which a portion is closed
+SYNCING: Final = 4  # threads that sync a portion, the one that made it among them
 
 
 class Handed(NamedTuple):
@@ -46,7 +48,9 @@ class Tray:
         self._settings = settings
         self._waiting: deque[Handed] = deque()
         self._lanes = ThreadPoolExecutor(LANES, "tray")
-        self._free = LANES
+        self._spare = LANES - 1
+        self._working = False  # whether the thread is at work that goes on until the tray is empty
+        self._watched: asyncio.TimerHandle | None = None
         self._post: Post | None = None
         self._opening = Lock()
 
@@ -55,8 +59,10 @@ class Tray:
         loop = asyncio.get_running_loop()
         handed = Handed(make, loop.create_future())
         self._waiting.append(handed)
-        if self._free:
+        if not self._working:
             self._begin(loop)
+        elif self._watched is None:
+            self._watch(loop)
         return handed.told
 
     def close(self) -> None:
@@ -67,11 +73,29 @@ class Tray:
             self._post.close()
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._free -= 1
+        self._working = True
         self._lanes.submit(self._work, loop)
 
-    def _tell(self, told: Sequence[tuple[Handed, Prepared | Exception]], loop: asyncio.AbstractEventLoop, *, last: bool) -> None:
-        """Tell of a portion, but not those who have left; the thread that put it rests now, if it is the `last`."""
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """See to it that who is the first in the tray now is taken soon."""
+        first = self._first()
+        self._watched = loop.call_later(HELD_UP, self._relieve, first, loop) if first else None
+
+    def _relieve(self, first: Handed, loop: asyncio.AbstractEventLoop) -> None:
+        """Put a portion by another thread, if nobody has come for it."""
+        if self._spare and self._first() is first:
+            self._spare -= 1
+            self._lanes.submit(self._work_once, loop)
+        self._watch(loop)
+
+    def _first(self) -> Handed | None:
+        try:
+            return self._waiting[0]
+        except IndexError:
+            return None
+
+    def _tell(self, told: Sequence[tuple[Handed, Prepared | Exception]]) -> None:
+        """Tell of a portion, but not those who have left."""
         for handed, became in told:
             if handed.told.done():
                 continue
@@ -79,19 +103,32 @@ class Tray:
                 handed.told.set_exception(became)
             else:
                 handed.told.set_result(became)
-        if last:
-            self._free += 1
-            if self._waiting:  # it came when the thread had looked for the last time
-                self._begin(loop)
+
+    def _rest(self, told: Sequence[tuple[Handed, Prepared | Exception]], loop: asyncio.AbstractEventLoop) -> None:
+        self._tell(told)
+        self._working = False
+        if self._waiting:  # it came when the thread had looked for the last time
+            self._begin(loop)
+        elif self._watched is not None:
+            self._watched.cancel()
+            self._watched = None
+
+    def _relieved(self, told: Sequence[tuple[Handed, Prepared | Exception]]) -> None:
+        self._tell(told)
+        self._spare += 1
 
     # In a thread
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        last = False
-        while not last:
+        while True:
             told = self._put()
-            last = not self._waiting
-            loop.call_soon_threadsafe(partial(self._tell, told, loop, last=last))
+            if not self._waiting:
+                loop.call_soon_threadsafe(self._rest, told, loop)
+                return
+            loop.call_soon_threadsafe(self._tell, told)
+
+    def _work_once(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_soon_threadsafe(self._relieved, self._put())
 
     def _put(self) -> list[tuple[Handed, Prepared | Exception]]:
         """Put a portion; what became of each message of it."""
@@ -125,11 +162,11 @@ class Tray:
     def _next(self) -> Handed | None:
         try:
             return self._waiting.popleft()
-        except IndexError:  # the other thread was faster
+        except IndexError:  # another thread was faster
             return None
 
     def _opened(self, root: str) -> Post:
         with self._opening:
             if self._post is None:
-                self._post = Post(root, WRITERS, LANES)
+                self._post = Post(root, SYNCING)
             return self._post

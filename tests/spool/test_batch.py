@@ -16,6 +16,12 @@ from mailer.spool.files.store import SpoolDirectory
 from tests.fakes.mail import BODY, envelope
 
 
+@pytest.fixture(autouse=True, params=[Sack.begin, Sack.write], ids=["by the threads", "here"])
+def written(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever fills a sack goes on meanwhile, or writes it himself: it is the same promise."""
+    monkeypatch.setattr(Sack, "begin", request.param)
+
+
 def letters(count: int, **more: object) -> list[New]:
     """So many that wait to be put."""
     made = [envelope(f"{at}@example.com", **more) for at in range(count)]  # type: ignore[arg-type]
@@ -48,6 +54,29 @@ def test_nothing_is_said_before_the_directory_is_synced(spool: SpoolDirectory, m
     with Post(spool.root) as post:
         close(post, letters(20))
     assert steps == ["fsync"] * 20 + ["rename"] * 20 + ["fsync"]
+
+
+def test_the_disk_has_all_files_before_the_first_is_waited_for(spool: SpoolDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those that one thread syncs: so the waits are one."""
+    steps: list[str] = []
+    for name in ("posix_fadvise", "fsync"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *given, name=name, real=real: (steps.append(name), real(*given))[1])
+    with Post(spool.root, threads=1) as post:
+        close(post, letters(20))
+    assert steps == ["posix_fadvise"] * 20 + ["fsync"] * 21
+
+
+def test_a_system_that_takes_no_advice_loses_nothing(spool: SpoolDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is only to hurry."""
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    wanted = letters(3)
+    monkeypatch.setattr(os, "posix_fadvise", refused)
+    with Post(spool.root) as post:
+        assert close(post, wanted) == [letter.id for letter in wanted] == spool.ids("queued")
 
 
 def test_an_empty_sack_is_closed_at_once(spool: SpoolDirectory) -> None:

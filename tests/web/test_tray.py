@@ -142,6 +142,48 @@ def test_what_is_dear_to_make_holds_up_those_behind_it_for_a_portion(api: Api, m
     assert max(sizes) == 1
 
 
+def test_what_waits_for_another_goes_by_another_thread(api: Api) -> None:
+    """However long one message is in the making."""
+    held = threading.Event()
+
+    def dear() -> Submission:
+        held.wait()
+        return _asked(1)
+
+    async def scenario() -> None:
+        first = asyncio.ensure_future(api.desk.put(dear))
+        await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout(60):
+                for nth in range(2, 6):
+                    await api.desk.put(lambda nth=nth: _asked(nth))  # type: ignore[misc]
+            assert not first.done()
+        finally:
+            held.set()
+            await first
+
+    asyncio.run(scenario())
+    assert len(api.ids) == 5
+
+
+def test_one_thread_puts_all_that_nothing_holds_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several would each have a few, and take the interpreter from one another."""
+    monkeypatch.setattr(tray, "HELD_UP", 600.0)
+    plain, threads = tray.put_together, set[int]()
+
+    def counted(*given: Any) -> list[Problem | None]:
+        time.sleep(0.01)
+        assert not threads
+        threads.add(threading.get_ident())
+        try:
+            return plain(*given)
+        finally:
+            threads.clear()
+
+    monkeypatch.setattr(tray, "put_together", counted)
+    assert {answer.status_code for answer in at_once(api, 40)} == {202}
+
+
 def test_who_leaves_is_not_told_and_the_message_is_put(api: Api) -> None:
     """What was begun is done."""
 

@@ -19,7 +19,7 @@ itself, when the others are done. Where messages have to be handed over each of 
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -31,11 +31,10 @@ from .enqueue import head, put
 from .layout import ForeignSpool, check_owner, prepare
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from mailer.spool.api import New
 
 THREADS = 8  # more share no more commits, and wait for one another
+TOGETHER = 65_536  # octets of a letter that is written by one call: three give away the interpreter three times
 
 
 class WrittenLetter(NamedTuple):
@@ -43,6 +42,13 @@ class WrittenLetter(NamedTuple):
 
     outcome: str | Problem
     claim: int = -1
+
+
+class BegunLetter(NamedTuple):
+    """A letter, and the descriptors of its file and of its claim, -1 for none, which are still to be synced; or what was wrong."""
+
+    letter: New
+    fds: tuple[int, int] | Problem
 
 
 class Sack:
@@ -62,6 +68,13 @@ class Sack:
         """Let the threads write the letters. None may be added after that."""
         part = max(-(-len(self.letters) // self.post.threads), 1)
         self._writing = [self.post.write(self.letters[at : at + part]) for at in range(0, len(self.letters), part)]
+
+    def write(self) -> None:
+        """As `begin`, for whoever has nothing else to do: the files are made in this thread, which syncs its part of them, too."""
+        begun = self.post.begin(self.letters)
+        part = max(-(-len(begun) // self.post.threads), 1)
+        self._writing = [self.post.finish(begun[at : at + part]) for at in range(part, len(begun), part)]
+        self._writing.insert(0, self.post.finish(begun[:part], here=True))
 
     def close(self) -> list[str | Problem]:
         """Wait until all are durable; for each its ID, or why it was refused.
@@ -169,6 +182,25 @@ class Post:
         """Write the files of `letters` in a thread; for each its ID or why it could not be, once that is done."""
         return self._pool.submit(self._write, letters)
 
+    def begin(self, letters: list[New]) -> list[BegunLetter]:
+        """Make the files of `letters`, which the disk begins to write."""
+        with self._turn:  # the kernel makes the files of one directory one after the other; who waits for that burns the processor
+            begun = [BegunLetter(letter, self._begin(letter) if self.own else (-1, -1)) for letter in letters]
+        for each in begun:
+            if not isinstance(each.fds, Problem):
+                for fd in each.fds:
+                    if fd >= 0:
+                        durable.hurry(fd)
+        return begun
+
+    def finish(self, begun: list[BegunLetter], *, here: bool = False) -> Future[list[WrittenLetter]]:
+        """Sync them in a thread, or `here`; what came of each, once that is done."""
+        if not here:
+            return self._pool.submit(self._finish_all, begun)
+        done: Future[list[WrittenLetter]] = Future()
+        done.set_result(self._finish_all(begun))
+        return done
+
     def again(self, letter: New) -> str | Problem:
         """Publish the letter, which is written, and whose request was made before."""
         assert letter.request is not None
@@ -182,13 +214,16 @@ class Post:
             durable.forget(f"{self.root}/tmp/{letter.id}")
 
     def _write(self, letters: list[New]) -> list[WrittenLetter]:
-        with self._turn:  # the kernel makes the files of one directory one after the other; who waits for that burns the processor
-            begun = [self._begin(letter) if self.own else (-1, -1) for letter in letters]
-        return [self._finish(letter, fds) for letter, fds in zip(letters, begun, strict=True)]
+        return self._finish_all(self.begin(letters))
+
+    def _finish_all(self, begun: list[BegunLetter]) -> list[WrittenLetter]:
+        return [self._finish(*each) for each in begun]
 
     def _begin(self, letter: New) -> tuple[int, int] | Problem:
         """The file of the letter and of its claim, if it has one (else -1), still to be synced."""
-        parts = (head(letter.envelope, letter.content), letter.envelope, letter.content)
+        parts: tuple[bytes, ...] = (head(letter.envelope, letter.content), letter.envelope, letter.content)
+        if len(letter.content) <= TOGETHER:
+            parts = (b"".join(parts),)
         try:
             fd = durable.begin_new(f"{self.root}/tmp/{letter.id}", parts, modified=letter.due)
             try:
