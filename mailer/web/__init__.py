@@ -12,7 +12,8 @@ id, and no second message comes of it.
 `conversation`  one connection: uvicorn's protocol, with deadlines, and answers that are seen
 `exchange`      one request and its answer
 `framing`       where each request begins and ends, and what is refused before anybody reads it
-`app`           the application: what stands around each request, and the routes
+`app`           the application: what stands around each request
+`routes`        the way from a request to its endpoint, and the answer to what that raises
 `table`         the endpoints, from which the routes and the OpenAPI document are made
 `endpoint`      an endpoint as a value
 `schemas`       what the API takes and gives, as JSON Schema
