@@ -14,6 +14,7 @@ id, and no second message comes of it.
 `framing`       where each request begins and ends, and what is refused before anybody reads it
 `app`           the application: what stands around each request
 `routes`        the way from a request to its endpoint, and the answer to what that raises
+`asked`         one request, as the log has it
 `table`         the endpoints, from which the routes and the OpenAPI document are made
 `endpoint`      an endpoint as a value
 `schemas`       what the API takes and gives, as JSON Schema

@@ -8,7 +8,6 @@ page of another origin read an answer: there is no CORS field, ever.
 from __future__ import annotations
 
 import ipaddress
-import re
 import secrets
 import time
 from contextlib import AsyncExitStack
@@ -18,9 +17,8 @@ from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, Response
 
-from mailer.accounts.api import PREFIX
-
 from .answer import error
+from .asked import WebRequest
 from .desk import TooBusy
 from .page import FrontPage
 from .room import BODIES, SMALL, BodyRoom, largest_body
@@ -41,31 +39,7 @@ if TYPE_CHECKING:
 HEADERS: Final = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 """What every answer has that does not say it otherwise."""
 
-_KEY: Final = re.compile(f"{PREFIX}[0-9A-Za-z]+")
-_PERSON: Final = re.compile(r"\A(/suppressions/|/u/).*\Z", re.DOTALL)  # an address, and what its owner alone has, are in no log
 FORWARDED: Final = 20  # addresses of one X-Forwarded-For that are looked at
-
-
-class WebRequest:
-    """One request that was answered, as the log has it. `key` is the name of the caller's, `ref` what a bug of ours is found by.
-
-    `reason` is what stood in the way, where that is none of the client's business.
-    """
-
-    __slots__ = ("bug", "client", "endpoint", "key", "method", "path", "reason", "ref", "seconds", "status")
-
-    def __init__(self, client: str, method: str, path: str) -> None:
-        self.client = client
-        self.method = method
-        if PREFIX in path:  # somebody may ask for the status of a key
-            path = _KEY.sub(f"{PREFIX}…", path)
-        self.path = _PERSON.sub(r"\1…", path)
-        self.endpoint = "other"
-        self.key = ""
-        self.status = 0
-        self.seconds = 0.0
-        self.ref = self.reason = ""
-        self.bug: BaseException | None = None
 
 
 def application(desk: Desk, told: Callable[[WebRequest], object], table: Iterable[WebEndpoint] = TABLE) -> Around:

@@ -21,7 +21,8 @@ from mailer.neighbour import Given, Neighbour
 from mailer.net.activation import inherited
 from mailer.operate.api_keys import keys_of, place_of
 
-from .app import WebRequest, application
+from .app import application
+from .asked import WebRequest
 from .desk import Desk
 from .figures import page
 from .server import WebServer

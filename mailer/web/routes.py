@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from .app import WebRequest
+    from .asked import WebRequest
     from .endpoint import Handler, WebEndpoint
 
 CODES: Final = {404: "no_such_path", 405: "method_not_allowed", 413: "too_large"}

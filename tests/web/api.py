@@ -14,7 +14,8 @@ from mailer.io.clock import SystemClock
 from mailer.mail.envelope import Envelope
 from mailer.operate.api_keys import KeyTerms, add, keys_of
 from mailer.spool.files.store import SpoolDirectory
-from mailer.web.app import WebRequest, application
+from mailer.web.app import application
+from mailer.web.asked import WebRequest
 from mailer.web.desk import Desk
 
 MAIL: dict[str, Any] = {

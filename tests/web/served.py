@@ -17,7 +17,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from mailer.config import Config
 from mailer.config.file import config_of
 from mailer.config.sections.doors import DoorPlace
-from mailer.web.app import WebRequest, application
+from mailer.web.app import application
+from mailer.web.asked import WebRequest
 from mailer.web.desk import Desk
 from mailer.web.server import WebServer
 from mailer.web.table import TABLE, WebEndpoint

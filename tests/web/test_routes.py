@@ -19,7 +19,7 @@ from mailer.web.endpoint import WebEndpoint
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from mailer.web.app import WebRequest
+    from mailer.web.asked import WebRequest
 
     from .api import Api
 
