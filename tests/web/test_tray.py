@@ -172,7 +172,6 @@ def test_one_thread_puts_all_that_nothing_holds_up(api: Api, monkeypatch: pytest
     plain, threads = tray.put_together, set[int]()
 
     def counted(*given: Any) -> list[Problem | None]:
-        time.sleep(0.01)
         assert not threads
         threads.add(threading.get_ident())
         try:
