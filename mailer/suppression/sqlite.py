@@ -1,7 +1,7 @@
 """Entries in ``suppress.sqlite3`` beside the spool: the truth about whom nobody may mail, written by the daemon, the API and the commands.
 
 A write is one short transaction that holds everybody else up for as long as it lasts, and is synced (``synchronous = FULL``) before it is
-told; who finds another one at work waits up to `PATIENCE`. Readers wait for nobody, and see a change as soon as it is made.
+told; who finds another one at work waits up to `file.PATIENCE`. Readers wait for nobody, and see a change as soon as it is made.
 
 What is kept here cannot be made anew from anything else. So a file that is damaged, or of another program, or that others than its owner
 may write, is never moved aside or begun anew: everything that needs it says so, and mail waits (`mailer.queue.suppressed`). No file
@@ -9,7 +9,8 @@ is an empty list; a file that was there and is gone is trouble, and so is one wi
 its name when its tables are on the disk, so that a crash leaves no file, or a whole one.
 
 The look-up is a read of an index of SQLite in the thread of whoever asks, which takes some microseconds; `FEW` of them at most, others go
-to a thread.
+to a thread. So does the first one of a file, which may have to be mended after a crash (a WAL that is read again), and one that somebody
+else who mends it holds up. The pages that are looked at stay in memory, `CACHE` of them at most.
 """
 
 from __future__ import annotations
@@ -17,22 +18,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import stat
-from contextlib import closing, contextmanager, nullcontext
+import time
+from contextlib import contextmanager, nullcontext
 from math import inf
-from secrets import token_hex
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mailer.io.durable import PRIVATE, forget, sync_directory
-from mailer.mail.pattern import fits as fits_pattern
 from mailer.mail.problem import Problem, from_os
 from mailer.spool.files.owner import acting
 
-from . import ledger, schema
+from . import file, ledger, schema
 from .address import domain_key_of, key_of
 from .api import (
-    REASONS,
     Reason,
     SuppressionChange,
     SuppressionDone,
@@ -42,6 +39,7 @@ from .api import (
     precedence,
     stream_name,
 )
+from .rows import as_text, entry_of, line_of, micro, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,9 +48,9 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 NAME: Final = "suppress.sqlite3"
-PATIENCE: Final = 5.0  # seconds
+CACHE: Final = 64 << 20  # bytes
 FEW: Final = 200  # look-ups in the thread that asks: some milliseconds
-APPLICATION: Final = 0x6D737570  # "msup", `PRAGMA application_id`
+BRIEF: Final = 0.05  # seconds that a reader waits in a loop; a thread goes on for `file.PATIENCE`
 
 
 class SqliteSuppression:
@@ -73,30 +71,46 @@ class SqliteSuppression:
 
     async def look(self, wanted: Sequence[tuple[str, str]], at: float) -> Sequence[SuppressionEntry | None]:
         """The entries that keep them from being mailed."""
-        return self.look_now(wanted, at) if len(wanted) <= FEW else await asyncio.to_thread(self.look_now, wanted, at)
+        if len(wanted) <= FEW and self._is_at_hand():
+            try:
+                return self.look_at_once(wanted, at)
+            except Problem as problem:
+                if problem.kind != "try-again":
+                    raise
+        return await asyncio.to_thread(self.look_now, wanted, at)
 
     async def listing(
         self, *, after: tuple[str, str] = ("", ""), limit: int = 1000, wanted: SuppressionFilter | None = None
     ) -> Sequence[SuppressionEntry]:
         """Entries in the order of their keys."""
         asked = wanted or SuppressionFilter()
-        holding = None if asked.at is None else _micro(asked.at)
-        said = [asked.scope, asked.reason, asked.class_, asked.source, _micro(asked.since), holding, *after, asked.to, limit]
+        holding = None if asked.at is None else micro(asked.at)
+        said = [asked.scope, asked.reason, asked.class_, asked.source, micro(asked.since), holding, *after, asked.to, limit]
         if asked.to and "*" not in asked.to:
-            return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.LISTING_OF_ADDRESS, said), _entry))
-        return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.LISTING, said), _entry))
+            return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.LISTING_OF_ADDRESS, said), entry_of))
+        return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.LISTING, said), entry_of))
 
     async def log(self, address: str = "", *, since: float = 0.0, limit: int = 1000) -> Sequence[SuppressionChange]:
         """Lines of the log, the newest first."""
         if not address:
-            return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.LOG, [_micro(since), limit]), _line))
-        said = [_micro(since), limit, address, domain_key_of(address)]
-        return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.LOG_OF_ADDRESS, said), _line))
+            return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.LOG, [micro(since), limit]), line_of))
+        said = [micro(since), limit, address, domain_key_of(address)]
+        return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.LOG_OF_ADDRESS, said), line_of))
 
     async def is_empty(self) -> bool:
         """Whether there are no entries."""
-        with self._reading, self._told():
-            return self._open_if_any() is None
+
+        def empty() -> bool:
+            with self._reading, self._told():
+                return self._open_if_any() is None
+
+        if self._is_at_hand():
+            try:
+                return empty()
+            except Problem as problem:
+                if problem.kind != "try-again":
+                    raise
+        return await asyncio.to_thread(_patiently, empty)
 
     async def newest(self) -> int:
         """The serial of the newest line of the log."""
@@ -105,7 +119,7 @@ class SqliteSuppression:
 
     async def news(self, serial: int, limit: int = 1000) -> Sequence[SuppressionChange]:
         """Lines of the log behind that serial."""
-        return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.NEWS, (serial, limit)), _line))
+        return await asyncio.to_thread(lambda: self._rows(lambda db: db.execute(schema.NEWS, (serial, limit)), line_of))
 
     async def count(self) -> int:
         """How many entries there are."""
@@ -144,10 +158,10 @@ class SqliteSuppression:
         """Let go of what holds no longer. Where there is no file, none is made."""
 
         def over(book: _SqliteBook) -> int:
-            rows = book.db.execute(schema.OVER, (_micro(at),)).fetchall()
-            many = ledger.expire(book, map(_entry, rows), at)
+            rows = book.db.execute(schema.OVER, (micro(at),)).fetchall()
+            many = ledger.expire(book, map(entry_of, rows), at)
             if keep_log < inf:
-                book.db.execute(schema.FORGET, (_micro(at - keep_log),))
+                book.db.execute(schema.FORGET, (micro(at - keep_log),))
             return many
 
         return await asyncio.to_thread(lambda: self._change(over) if os.path.lexists(self.path) else 0)
@@ -165,11 +179,15 @@ class SqliteSuppression:
 
     def look_now(self, wanted: Sequence[tuple[str, str]], at: float) -> list[SuppressionEntry | None]:
         """As `look`, for whoever is in a thread already."""
+        return _patiently(lambda: self.look_at_once(wanted, at))
+
+    def look_at_once(self, wanted: Sequence[tuple[str, str]], at: float) -> list[SuppressionEntry | None]:
+        """As `look`, waiting for nobody else longer than `BRIEF`. Raises `Problem`."""
         with self._reading, self._told():
             db = self._open_if_any()
             if db is None:
                 return [None] * len(wanted)
-            now, find = _micro(at), db.cursor().execute
+            now, find = micro(at), db.cursor().execute
             found: list[SuppressionEntry | None] = []
             for address, stream in wanted:
                 key = key_of(address)
@@ -191,9 +209,12 @@ class SqliteSuppression:
         return None if self._empty else db
 
     def _rows(self, asked: Callable[[sqlite3.Connection], Iterable[Any]], made: Callable[[Any], T]) -> list[T]:
-        with self._reading, self._told():
-            db = self._open_to_read()
-            return [] if db is None else [made(row) for row in asked(db)]
+        def found() -> list[T]:
+            with self._reading, self._told():
+                db = self._open_to_read()
+                return [] if db is None else [made(row) for row in asked(db)]
+
+        return _patiently(found)
 
     def _change(self, act: Callable[[_SqliteBook], T]) -> T:
         """Do `act` in one transaction. A crash leaves all of it or nothing."""
@@ -217,6 +238,14 @@ class SqliteSuppression:
 
     # The file
 
+    def _is_at_hand(self) -> bool:
+        """Whether the file is open that there is this moment; there being none is soon said, too."""
+        try:
+            about = os.lstat(self.path)
+        except OSError:
+            return True
+        return self._reader is not None and (about.st_dev, about.st_ino) == self._which
+
     def _open_to_read(self) -> sqlite3.Connection | None:
         """The file as it is this moment; None if there never was one. Raises `Problem`, `sqlite3.Error`, `OSError`."""
         try:
@@ -224,16 +253,16 @@ class SqliteSuppression:
         except FileNotFoundError:
             if self._which is None:
                 return None
-            raise Problem(f"the suppression list {self.path} was there, and is gone: {PUT_BACK}", "io-error") from None
+            raise Problem(f"the suppression list {self.path} was there, and is gone: {file.PUT_BACK}", "io-error") from None
         which = about.st_dev, about.st_ino
         if self._reader is None or which != self._which:
-            self._refuse_foreign(about)
+            file.refuse_foreign(self.path, about)
             self._let_go_reader()
-            db = _connected(self.path)
+            db = file.connected(self.path, BRIEF)
             try:
-                _version(db, self.path)
+                file.version(db, self.path)
                 db.execute("PRAGMA query_only = 1")
-                db.execute("PRAGMA cache_size = -65536")  # kibibytes, taken as they are needed: a million entries are looked up in memory
+                db.execute(f"PRAGMA cache_size = -{CACHE >> 10}")  # taken as it is needed: of a million entries a good part
             except BaseException:
                 db.close()
                 raise
@@ -244,21 +273,21 @@ class SqliteSuppression:
         """The same, made if there is none and there never was."""
         about = os.lstat(self.path) if os.path.lexists(self.path) else None
         if about is None and self._which is not None:
-            raise Problem(f"the suppression list {self.path} was there, and is gone: {PUT_BACK}", "io-error")
+            raise Problem(f"the suppression list {self.path} was there, and is gone: {file.PUT_BACK}", "io-error")
         if about is None:
-            _make(self.path)
+            file.make(self.path)
             about = os.lstat(self.path)
         which = about.st_dev, about.st_ino
         if self._writer is None or which != self._which:
-            self._refuse_foreign(about)
+            file.refuse_foreign(self.path, about)
             self._let_go_writer()
-            db = _connected(self.path)
+            db = file.connected(self.path)
             try:
-                found = _version(db, self.path)
+                found = file.version(db, self.path)
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
                 for step in schema.STEPS[found:]:
-                    _take(db, step)
+                    file.take(db, step)
             except BaseException:
                 db.close()
                 raise
@@ -268,21 +297,6 @@ class SqliteSuppression:
                     self._let_go_reader()
                     self._which = which
         return self._writer
-
-    def _refuse_foreign(self, about: os.stat_result) -> None:
-        """Refuse a file that others may write: who is mailed must not be theirs to say. Raises `Problem`."""
-        owner = os.stat(self.root).st_uid
-        if not stat.S_ISREG(about.st_mode):
-            raise Problem(f"the suppression list {self.path} is no regular file; {PUT_BACK}", "bad-config")
-        if about.st_uid != owner:
-            hint = f"if it is yours: chown {owner} {self.path}*"
-            raise Problem(
-                f"the suppression list {self.path} is of user {about.st_uid}, and the spool of user {owner}; {hint}", "bad-config"
-            )
-        if about.st_mode & 0o022:
-            raise Problem(
-                f"the suppression list {self.path} may be written by others; look at it, then: chmod 600 {self.path}", "bad-config"
-            )
 
     def _let_go(self) -> None:
         self._let_go_reader()
@@ -305,12 +319,21 @@ class SqliteSuppression:
             yield
         except sqlite3.Error as error:
             self._seen = -1
-            raise _problem(self.path, error) from None
+            raise file.problem(self.path, error) from None
         except OSError as error:
             raise from_os("cannot use the suppression list", self.path, error) from None
 
 
-PUT_BACK: Final = "put back a copy, or an export (`mailer suppress import`), and restart mailer"
+def _patiently(ask: Callable[[], T]) -> T:
+    """What `ask` gives; where somebody else is at work on the file it is asked again, for `file.PATIENCE`. Raises `Problem`."""
+    until = time.monotonic() + file.PATIENCE
+    while True:
+        try:
+            return ask()
+        except Problem as problem:
+            if problem.kind != "try-again" or time.monotonic() > until:
+                raise
+        time.sleep(BRIEF)
 
 
 class SuppressionHealth(NamedTuple):
@@ -333,7 +356,7 @@ def health(root: str) -> SuppressionHealth:
     async def look() -> SuppressionHealth:
         try:
             if trouble := await entries.check():
-                return SuppressionHealth(there, 0, f"the suppression list {entries.path} is damaged ({trouble}); {PUT_BACK}")
+                return SuppressionHealth(there, 0, f"the suppression list {entries.path} is damaged ({trouble}); {file.PUT_BACK}")
             return SuppressionHealth(there, await entries.count())
         except Problem as problem:
             return SuppressionHealth(there, 0, str(problem), problem.kind == "try-again")
@@ -351,10 +374,10 @@ class _SqliteBook:
 
     def entry(self, key: ledger.Key) -> SuppressionEntry | None:
         row = self.db.execute(schema.ENTRY, key).fetchone()
-        return None if row is None else _entry(row)
+        return None if row is None else entry_of(row)
 
     def keep(self, entry: SuppressionEntry) -> None:
-        self.db.execute(schema.KEEP, _row(entry))
+        self.db.execute(schema.KEEP, row_of(entry))
 
     def drop(self, key: ledger.Key) -> None:
         self.db.execute(schema.DROP, key)
@@ -363,8 +386,8 @@ class _SqliteBook:
         return int(self.db.execute(schema.NEWEST_CHANGE).fetchone()[0])
 
     def note(self, line: SuppressionChange) -> None:
-        entries = _as_text(line.before), _as_text(line.after)
-        said = (line.change, _micro(line.at), line.act, line.address, line.scope, line.by, line.note, *entries, line.reason, line.evidence)
+        entries = as_text(line.before), as_text(line.after)
+        said = (line.change, micro(line.at), line.act, line.address, line.scope, line.by, line.note, *entries, line.reason, line.evidence)
         self.db.execute(schema.NOTE, said)
 
     def is_proved(self, key: ledger.Key, reason: Reason, evidence: str) -> bool:
@@ -374,113 +397,9 @@ class _SqliteBook:
         return int(self.db.execute(schema.RAN_OUT, (*key, reason.value)).fetchone()[0])
 
     def lines_of(self, change: int) -> Sequence[SuppressionChange]:
-        return [_line(row) for row in self.db.execute(schema.LINES, (change,))]
-
-
-def _connected(path: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-    db.create_function("fits", 2, fits_pattern, deterministic=True)
-    return db
-
-
-def _make(path: str) -> None:
-    """Have the file with its tables on the disk: this one, or that of another process that was first. A crash leaves a draft at most."""
-    draft = f"{path}.{os.getpid()}.{token_hex(4)}"
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
-    try:
-        with closing(_connected(draft)) as db:
-            db.execute("PRAGMA synchronous = FULL")
-            for step in schema.STEPS:
-                db.executescript(step)
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        forget(draft)
-    sync_directory(os.path.dirname(path))
-
-
-def _version(db: sqlite3.Connection, path: str) -> int:
-    """The version of the tables. Raises `Problem` for a file with nothing in it, one of another program, or of a later version."""
-    found = int(db.execute("PRAGMA user_version").fetchone()[0])
-    if found > schema.VERSION:
-        raise Problem(
-            f"the suppression list {path} has version {found}, and this mailer knows versions up to {schema.VERSION}; install the one that "
-            "made it",
-            "bad-config",
-        )
-    names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not names:
-        raise Problem(f"the suppression list {path} has nothing in it, and was cut off; {PUT_BACK}", "io-error")
-    if not (found and {"entries", "log"} <= names):
-        raise Problem(f"the suppression list {path} is a database of another program; {PUT_BACK}", "bad-config")
-    return found
-
-
-def _take(db: sqlite3.Connection, step: str) -> None:
-    """Take one step, unless another process has meanwhile."""
-    before = int(db.execute("PRAGMA user_version").fetchone()[0])
-    try:
-        db.executescript(step)
-    except sqlite3.OperationalError:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        if int(db.execute("PRAGMA user_version").fetchone()[0]) == before:
-            raise
+        return [line_of(row) for row in self.db.execute(schema.LINES, (change,))]
 
 
 def _nearest(rows: Sequence[Any], key: str, scope: str) -> SuppressionEntry | None:
-    found = {entry.key: entry for entry in map(_entry, rows)}
+    found = {entry.key: entry for entry in map(entry_of, rows)}
     return next((found[each] for each in precedence(key, scope) if each in found), None)
-
-
-def _micro(at: float) -> int:
-    return round(at * 1_000_000)
-
-
-def _row(entry: SuppressionEntry) -> tuple[Any, ...]:
-    until = None if entry.until is None else _micro(entry.until)
-    return (*entry[:2], entry.reason.value, *entry[3:6], _micro(entry.at), until, *entry[8:])
-
-
-def _entry(row: Sequence[Any]) -> SuppressionEntry:
-    address, scope, reason, class_, source, evidence, at, until, by, note = row
-    known = REASONS.get(reason, Reason.MANUAL)  # a later version has more of them: whoever stands here is not mailed
-    return SuppressionEntry(
-        address, scope, known, class_, source, evidence, at / 1e6, None if until is None else until / 1e6, by, note,
-    )  # fmt: skip
-
-
-def _as_text(entry: SuppressionEntry | None) -> str | None:
-    if entry is None:
-        return None
-    import json
-
-    return json.dumps(_row(entry), separators=(",", ":"))
-
-
-def _of_text(text: str | None) -> SuppressionEntry | None:
-    if text is None:
-        return None
-    import json
-
-    return _entry(json.loads(text))
-
-
-def _line(row: Sequence[Any]) -> SuppressionChange:
-    serial, change, at, act, address, scope, by, note, before, after, reason, evidence = row
-    made = _of_text(before), _of_text(after)
-    return SuppressionChange(serial, change, at / 1e6, act, address, scope, by, note, *made, reason, evidence)
-
-
-def _problem(path: str, error: sqlite3.Error) -> Problem:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Problem(f"the suppression list {path} is being written for longer than {PATIENCE:.0f} s; try again", "try-again")
-    if code in (sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH):
-        return Problem(f"cannot use the suppression list {path}: {error} (`ls -l {path}*` shows who owns it)", "no-permission")
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM):
-        return Problem(f"cannot use the suppression list {path}: {error}; try again", "try-again")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
-        return Problem(f"the suppression list {path} is damaged ({error}); {PUT_BACK}", "io-error")
-    return Problem(f"cannot use the suppression list {path}: {error}", "io-error")

@@ -249,7 +249,7 @@ def suppressed_of(desk: Desk, prepared: Prepared) -> Collection[int]:
         return ()
     wanted = [(recipient.address, envelope.stream) for recipient in envelope.recipients]
     try:
-        found = desk.suppressions.look_now(wanted, desk.clock.now())
+        found = desk.suppressions.look_at_once(wanted, desk.clock.now())
     except Problem:
         return ()
     return {to for to, entry in enumerate(found) if entry is not None}

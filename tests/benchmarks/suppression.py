@@ -3,7 +3,9 @@
     python -m tests.benchmarks.suppression
 
 The figures are microseconds of the processor for one recipient, as the queue asks for `--together` of them. Most are not on the list,
-as in nearly all mail; `--hits` is the share of those that are. What it took to fill the list, and how large its file is, stand beside.
+as in nearly all mail; `--hits` is the share of those that are. What it took to fill the list stands beside, how large its file is, how much
+of that the entries are (the log has each once more, for `suppress.log_retention`, with two indexes), and what is resident in a process that
+has only asked: the interpreter, and the pages that it has looked at, up to a limit.
 """
 
 from __future__ import annotations
@@ -11,9 +13,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sqlite3
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import closing
 
 from mailer.suppression.api import Reason, SuppressionEntry
 from mailer.suppression.sqlite import NAME, SqliteSuppression
@@ -52,10 +56,34 @@ async def measure(rows: int, many: int, together: int, hits: float) -> None:
         print(f"FIGURE no list: {await ask(entries, rows, many, together, hits):.2f} us a recipient")
         began = time.process_time()
         await fill(entries, rows)
-        print(f"FIGURE filling {rows} rows: {time.process_time() - began:.1f} s, {os.path.getsize(f'{root}/{NAME}') / 1e6:.0f} MB")
+        await entries.close()  # what is in the WAL goes into the file
+        size, used = os.path.getsize(f"{root}/{NAME}"), time.process_time() - began
+        entries_alone = bare(f"{root}/{NAME}")
+        print(f"FIGURE filling {rows} rows: {used:.1f} s, {size / 1e6:.0f} MB, of which the entries are {entries_alone / 1e6:.0f} MB")
+        entries, before = SqliteSuppression(root), resident()
         turns: Sequence[float] = [await ask(entries, rows, many, together, hits) for _ in range(3)]
         print(f"FIGURE {rows} rows, {hits:.0%} on the list: {sorted(turns)[1]:.2f} us a recipient")
+        print(f"FIGURE resident before the first look-up {before / 1e6:.0f} MB, after {3 * many} {resident() / 1e6:.0f} MB")
         await entries.close()
+
+
+def bare(path: str) -> int:
+    """Bytes of the table of entries and its index, by a copy that has nothing else."""
+    with tempfile.TemporaryDirectory() as place, closing(sqlite3.connect(f"{place}/copy")) as db:
+        db.execute("ATTACH ? AS whole", (path,))
+        for kind in ("table", "index"):
+            made = "SELECT sql FROM whole.sqlite_master WHERE tbl_name = 'entries' AND type = ? AND sql IS NOT NULL"
+            for (sql,) in db.execute(made, (kind,)).fetchall():
+                db.execute(sql)
+        db.execute("INSERT INTO entries SELECT * FROM whole.entries")
+        db.commit()
+        return os.path.getsize(f"{place}/copy")
+
+
+def resident() -> int:
+    """Bytes of memory of this process that are nobody else's."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("RssAnon:")) << 10
 
 
 def main() -> None:

@@ -8,16 +8,19 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable, Coroutine
 from contextlib import closing
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 from mailer.mail.problem import Problem
-from mailer.suppression import sqlite
+from mailer.suppression import file
 from mailer.suppression.api import Reason, SuppressionEntry, SuppressionTerms
 from mailer.suppression.sqlite import SqliteSuppression, health
 
+T = TypeVar("T")
 WRITER = """
 import asyncio, sys
 from mailer.suppression.api import Reason, SuppressionEntry, SuppressionTerms
@@ -85,13 +88,13 @@ def test_what_was_told_to_be_done_outlives_its_process(tmp_path: Path, after: in
     done = writer(tmp_path, "b", 1)
     done.communicate(timeout=60)
     assert "b0-0@example.org" in addresses(tmp_path)
-    found = health(str(tmp_path))
-    assert (found.trouble, found.entries) == ("", len(addresses(tmp_path)))
+    whole = health(str(tmp_path))
+    assert (whole.trouble, found.entries) == ("", len(addresses(tmp_path)))
 
 
 def test_whoever_writes_for_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And readers wait for nobody."""
-    monkeypatch.setattr(sqlite, "PATIENCE", 0.05)
+    monkeypatch.setattr(file, "PATIENCE", 0.05)
     entries = SqliteSuppression(str(tmp_path))
     asyncio.run(entries.add([SuppressionEntry("ann@example.org", at=1.0)]))
     entries.close_now()
@@ -105,6 +108,33 @@ def test_whoever_writes_for_too_long_is_told(tmp_path: Path, monkeypatch: pytest
     other.close()
     asyncio.run(entries.add([SuppressionEntry("bob@example.org", at=1.0)]))
     entries.close_now()
+
+
+def test_a_file_that_another_one_has_to_itself_holds_up_no_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As whoever mends it after a crash does: the loop, which lets go of it here, goes on meanwhile."""
+    monkeypatch.setattr(file, "PATIENCE", 60.0)
+    entries = SqliteSuppression(str(tmp_path))
+    asyncio.run(entries.add([SuppressionEntry("ann@example.org", at=1.0)]))
+    entries.close_now()
+
+    async def meanwhile(ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        with closing(sqlite3.connect(tmp_path / "suppress.sqlite3", isolation_level=None)) as other:
+            other.execute("PRAGMA locking_mode = EXCLUSIVE")
+            other.execute("BEGIN EXCLUSIVE")
+            asking = asyncio.ensure_future(ask())
+            await asyncio.sleep(0.1)
+            assert not asking.done()
+        try:
+            return await asking
+        finally:
+            entries.close_now()
+
+    async def main() -> None:
+        assert not await meanwhile(entries.is_empty)
+        assert (await meanwhile(lambda: entries.look([("ann@example.org", "")], 2.0)))[0] is not None
+        assert await meanwhile(entries.count) == 1
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize(
