@@ -11,6 +11,8 @@ counts. It needs root, because Postfix does.
 
 The processor's time is that of all processes of the one that drains, without the sink's. Memory is the peak of
 our one process (VmHWM); for Postfix, the proportional share of all its processes at the end of the drain.
+
+With ``--tokens`` a second daemon drains in the same turns whose mail leaves with return tokens (``bounce.address``).
 """
 
 from __future__ import annotations
@@ -80,6 +82,10 @@ def main() -> None:
             "mailer run --once": Once(home, {"sink": sink.port}),
             "mailer run": Daemon(home, {"sink": sink.port}),
         }
+        if given.tokens:
+            apart = home / "tokens"
+            apart.mkdir()
+            contenders["mailer run, with return tokens"] = Daemon(apart, {"sink": sink.port}, '[bounce]\naddress = "bounces@bench.example"')
         if not given.without_postfix:
             contenders |= {name: stack.enter_context(peer(sink.port, settings)) for name, settings in POSTFIX.items()}
         for size in given.size or (1024, 10240):
@@ -93,6 +99,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, action="append", help="bytes of a message; may be repeated (default 1024 and 10240)")
     parser.add_argument("--rounds", type=int, default=5, help="drains of each, in turns (default %(default)s)")
     parser.add_argument("--without-postfix", action="store_true", help="measure only ourselves")
+    parser.add_argument("--tokens", action="store_true", help="measure also a daemon that gives each message a return token")
     return parser.parse_args()
 
 
@@ -119,6 +126,9 @@ def compare(contenders: dict[str, Contender], sink: SmtpSink, count: int, size: 
     for name in ("mailer run --once", "mailer run"):
         if best:
             ratio(f"drain of {size} bytes, {name} / best postfix", rates[name], best, "must be at least 2.5")
+    if marked := found.get("mailer run, with return tokens"):
+        with_tokens, without = (median([one.cpu for one in each]) for each in (marked, found["mailer run"]))
+        ratio(f"drain of {size} bytes, processor a message, with return tokens / without", with_tokens, without, "about 1")
 
 
 class Once(House):

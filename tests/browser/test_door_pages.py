@@ -17,6 +17,8 @@ from mailer.io.clock import SystemClock
 from mailer.mail.principal import Principal
 from mailer.operate.api_keys import KeyTerms, add, keys_of
 from mailer.sink.server import LoopThread
+from mailer.suppression.unsubscribe import UnsubscribeToken, sealed
+from mailer.suppression.unsubscribe import keys_of as keys_of_links
 from mailer.web import page as front
 from mailer.web.app import application
 from mailer.web.desk import Desk
@@ -194,3 +196,21 @@ def test_dark_follows_the_system_until_somebody_switches(door: Door, browser: Br
         page.emulate_media(color_scheme="dark")
         expect(page.get_by_role("button", name="Light")).to_be_visible()
         assert page.evaluate(ground) == dark
+
+
+@pytest.mark.parametrize("face", [FACES[0], FACES[1], FACES[4]], ids=lambda face: face.name)
+def test_how_leaving_a_stream_looks(door: Door, browser: Browser, album: Path, face: Face) -> None:
+    """The form, what it says when that is done, and a link that is none: to be read on a phone, in the dark, and enlarged."""
+    token = UnsubscribeToken("01M7XZE2ZPFN5M9C7PXGDNNSF8", "the-news-of-a-shop-with-a-very-long-name", LONG)
+    link = f"/u/{sealed(token, keys_of_links(door.config.spool, make=True))}"
+    with looking(browser, door.base, album, face) as someone:
+        page = someone.page
+        page.goto(link)
+        expect(page.locator("main")).to_contain_text(LONG)
+        someone.photograph("door-unsubscribe")
+        page.get_by_role("button").last.click()
+        expect(page.locator("main")).to_contain_text("You are unsubscribed")
+        someone.photograph("door-unsubscribed")
+        page.goto(link[:-6])
+        expect(page.locator("main")).to_contain_text("Nothing has changed")
+        someone.photograph("door-unsubscribe-cut")

@@ -89,7 +89,7 @@ def test_what_was_told_to_be_done_outlives_its_process(tmp_path: Path, after: in
     done.communicate(timeout=60)
     assert "b0-0@example.org" in addresses(tmp_path)
     whole = health(str(tmp_path))
-    assert (whole.trouble, found.entries) == ("", len(addresses(tmp_path)))
+    assert (whole.trouble, whole.entries) == ("", len(addresses(tmp_path)))
 
 
 def test_whoever_writes_for_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
