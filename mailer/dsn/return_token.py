@@ -34,7 +34,8 @@ KEY: Final = 32  # octets of a key that is made here
 LARGEST: Final = 99_999  # the last position that there is room for
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's, as in every ID
-_SYMBOLS = 10  # of 5 bits each
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+_SHIFTS = (40, 30, 20, 10, 0)  # of two symbols each, of 5 bits
 _ID = 26
 
 
@@ -88,4 +89,4 @@ def is_marked(address: str, at: str) -> bool:
 def _signature(id: str, position: int, key: bytes) -> str:
     digest = hmac.digest(key, f"return-path {id} {position}".encode("ascii"), hashlib.sha256)
     number = int.from_bytes(digest[:7], "big") >> 6  # 50 bits
-    return "".join(_ALPHABET[number >> 5 * at & 31] for at in range(_SYMBOLS - 1, -1, -1))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])

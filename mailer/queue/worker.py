@@ -23,7 +23,7 @@ from .tasks import Progress
 from .unsubscribing import wants_link
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mailer.mail.delivery_options import Request
     from mailer.mail.outcome import Outcome, Phase
@@ -312,15 +312,19 @@ class Worker(Progress):
 def _load(context: Context, job: Job, content: bytes) -> Load[Job]:
     """What the courier takes: the job, with the content that leaves."""
     envelope, returns = job.attempt.entry.envelope, context.policy.returns
-    asked = partial(_asked, context, job) if envelope.options or returns.address else None
+    asked: Callable[[], Request] | None = None
+    if envelope.options:
+        asked = partial(_asked, context, job)
+    elif returns.address:
+        named = returns.named(NOTHING, envelope.id)
+        asked = lambda: named  # noqa: E731 - nearly all mail, and nothing in it hangs on the moment
     return Load(job, envelope, content, asked, returns)
 
 
 def _asked(context: Context, job: Job) -> Request:
     """What the sender asks of the hosts, at the moment when it is asked of them; and that reports name the message."""
     entry = job.attempt.entry
-    asked = age.asked(entry, context.clock) if entry.envelope.options else NOTHING
-    return context.policy.returns.named(asked, entry.id)
+    return context.policy.returns.named(age.asked(entry, context.clock), entry.id)
 
 
 def _names(job: Job) -> list[str]:
