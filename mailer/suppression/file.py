@@ -63,7 +63,13 @@ def version(db: sqlite3.Connection, path: str) -> int:
     return found
 
 
-def take(db: sqlite3.Connection, step: str) -> None:
+def bring_up(db: sqlite3.Connection, found: int) -> None:
+    """Make the tables of version `found` those of this program."""
+    for step in schema.STEPS[found:]:
+        _take(db, step)
+
+
+def _take(db: sqlite3.Connection, step: str) -> None:
     """Take one step, unless another process has meanwhile."""
     before = int(db.execute("PRAGMA user_version").fetchone()[0])
     try:

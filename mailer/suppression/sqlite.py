@@ -10,7 +10,7 @@ its name when its tables are on the disk, so that a crash leaves no file, or a w
 
 The look-up is a read of an index of SQLite in the thread of whoever asks, which takes some microseconds; `FEW` of them at most, others go
 to a thread. So does the first one of a file, which may have to be mended after a crash (a WAL that is read again), and one that somebody
-else who mends it holds up. The pages that are looked at stay in memory, `CACHE` of them at most.
+else who mends it holds up. The pages that are looked at stay in memory, up to `CACHE`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 NAME: Final = "suppress.sqlite3"
-CACHE: Final = 64 << 20  # bytes
+CACHE: Final = "PRAGMA cache_size = -65536"  # kibibytes
 FEW: Final = 200  # look-ups in the thread that asks: some milliseconds
 BRIEF: Final = 0.05  # seconds that a reader waits in a loop; a thread goes on for `file.PATIENCE`
 
@@ -262,7 +262,7 @@ class SqliteSuppression:
             try:
                 file.version(db, self.path)
                 db.execute("PRAGMA query_only = 1")
-                db.execute(f"PRAGMA cache_size = -{CACHE >> 10}")  # taken as it is needed: of a million entries a good part
+                db.execute(CACHE)  # taken as it is needed: a million entries are looked up in memory
             except BaseException:
                 db.close()
                 raise
@@ -286,8 +286,7 @@ class SqliteSuppression:
                 found = file.version(db, self.path)
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
-                for step in schema.STEPS[found:]:
-                    file.take(db, step)
+                file.bring_up(db, found)
             except BaseException:
                 db.close()
                 raise
