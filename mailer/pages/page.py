@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Final
 
@@ -55,20 +56,27 @@ def own(header: dict[bytes, str], host: str) -> bool:
     return site in (None, "same-origin", "none") and (origin is None or origin.partition("://")[2] == host)
 
 
+@functools.cache
+def _templates() -> jinja2.Environment:
+    """The templates, all of them compiled: that takes 100 ms, for which nobody who asks for a page waits, and once is enough."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    made.filters.update(octets=human_size, many=many, line=one_line, span=span, moment=moment)
+    for name in made.list_templates():
+        made.get_template(name)
+    return made
+
+
 class Pages:
-    """The templates, all of them compiled when this is made: that takes 100 ms, for which nobody who asks for a page waits."""
+    """What draws pages. When the first is made, it is ready."""
 
     def __init__(self) -> None:
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
-        self._templates.filters.update(octets=human_size, many=many, line=one_line, span=span, moment=moment)
-        for name in self._templates.list_templates():
-            self._templates.get_template(name)
+        self._templates = _templates()
 
     def draw(self, template: str, **what: object) -> str:
         """The page, or the piece of one, that `template` makes of `what`."""
