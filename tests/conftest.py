@@ -69,7 +69,7 @@ KEPT: dict[str, Any] = {"derandomize": True} if os.environ.get("CI") == "true" e
 if KEPT or not os.access(Path(__file__).parents[1], os.W_OK):
     KEPT["database"] = None
 hypothesis.settings.register_profile("mailer", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], **KEPT)
-hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("mailer"), max_examples=10)
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("mailer"), max_examples=5, stateful_step_count=20)
 hypothesis.settings.load_profile("mailer")
 
 
@@ -121,7 +121,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Turns | None
     """Who runs what, among several processes."""
     if config.getoption("dist") != "loadgroup":
         return None
-    return Turns(config, log, by_file=config.getoption("markexpr") == "quick")
+    return Turns(config, log, by_file=config.getoption("markexpr") == "quick", long=lambda file: not _some_quick(config.rootpath / file))
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -197,8 +197,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.getoption("markexpr") != "quick":
         return None
     large = collection_path.parent == TESTS and collection_path.name in LARGE
-    wholly = not COUNTER and collection_path.suffix == ".py" and WHOLLY.search(collection_path.read_text())
+    wholly = not COUNTER and collection_path.suffix == ".py" and not _some_quick(collection_path)
     return True if large or wholly else None
+
+
+@functools.cache
+def _some_quick(path: Path) -> bool:
+    """Whether the file `path` may have tests of the quick run."""
+    return path.parent.name not in LARGE and not WHOLLY.search(path.read_text())
 
 
 @functools.cache

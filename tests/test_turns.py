@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,9 +34,9 @@ class Process:
         self.shutting_down = True
 
 
-def played(*, by_file: bool) -> tuple[Turns, list[Process]]:
+def played(*, by_file: bool, long: Callable[[str], bool] = lambda _: False) -> tuple[Turns, list[Process]]:
     """Two processes that run `TESTS` in turns to the end."""
-    turns, processes = Turns(CONFIG, Producer("turns", enabled=False), by_file=by_file), [Process(), Process()]
+    turns, processes = Turns(CONFIG, Producer("turns", enabled=False), by_file=by_file, long=long), [Process(), Process()]
     for process in processes:
         turns.add_node(process)
     for process in processes:
@@ -80,6 +81,14 @@ def test_a_file_is_run_by_one_in_the_quick_run_only() -> None:
     of_file = [[len(file.intersection(process.done)) for process in played(by_file=by_file)[1]] for by_file in (True, False)]
     assert sorted(of_file[0]) == [0, len(file)]
     assert 0 not in of_file[1]
+
+
+def test_what_is_long_comes_before_what_is_not() -> None:
+    """Behind the first few, which are handed out as they stand."""
+    _, processes = played(by_file=False, long=lambda file: file == "tests/b.py")
+    (place,) = [place for place, name in enumerate(TESTS) if name == "tests/b.py::one"]
+    (turn,) = [process.done.index(place) for process in processes if place in process.done]
+    assert turn < 5
 
 
 def test_what_a_dead_process_had_is_run_by_another() -> None:
