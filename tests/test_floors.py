@@ -79,10 +79,16 @@ def room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+def for_types(node: ast.AST) -> bool:
+    """Whether it is an ``if TYPE_CHECKING:``."""
+    names = (getattr(part, "id", getattr(part, "attr", "")) for part in ast.walk(node.test)) if isinstance(node, ast.If) else ()
+    return "TYPE_CHECKING" in names
+
+
 def at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
     """All statements, those apart that only a type checker reads."""
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.expr) or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+        if isinstance(node, ast.expr) or for_types(node):
             continue
         yield node
         yield from at_run_time(node)

@@ -18,6 +18,7 @@ from mailer.dsn.parts import in_charset
 from mailer.dsn.reading import Report, read
 from mailer.mail.text import one_line
 from tests.dsn.bombs import BOMBS, HEAD, STATUS
+from tests.fakes.chance import examples
 
 ROOT = Path(__file__).parents[2]
 MEMORY = 64  # MB of the whole process, the interpreter and the message included
@@ -96,7 +97,7 @@ PIECES = st.sampled_from([
 
 
 @given(st.lists(st.one_of(PIECES, st.binary(max_size=12)), max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_octets_are_a_report(pieces: list[bytes]) -> None:
     """Nothing raises, and what comes out is on one line and bounded."""
     report = read(b"".join(pieces))
@@ -108,7 +109,7 @@ def test_any_octets_are_a_report(pieces: list[bytes]) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_octets_may_stand_for_a_part(body: bytes) -> None:
     """In the part that programs read, too."""
     assert isinstance(read(HEAD + STATUS + body), Report)
