@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from tests.fakes.processes import which
+from tests.fakes import warm
+from tests.fakes.processes import PATIENCE, Program, wait_until, which
 from tests.journey.world import World
 
 T = TypeVar("T")
@@ -121,6 +123,25 @@ class Victim:
         """Run it under strace with `options`."""
         return self._run([which("strace"), "-f", "-qq", "-o", str(self.trace), *options, *self.argv])
 
+    def strace_warm(self, *options: str) -> Result:
+        """The same for what can be started warm: it is watched from its own first line on, and what it imports before is not."""
+        if warm.COLD:
+            return self.strace(*options)
+        pipe, env = subprocess.PIPE, {name: value for name, value in self.env.items() if name != "PYTHONHASHSEED"}
+        with warm.Warm(self.argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env, stopped=True) as victim:
+            try:
+                watching = [which("strace"), "-f", "-qq", "-o", str(self.trace), *options, "-p", str(victim.pid)]
+                with Program(watching, self.trace.with_suffix(".log")) as watcher:
+                    wait_until(f"{watching} watches", lambda: not watcher.running or watched(victim.pid))
+                    assert watcher.running, watcher.said
+                    victim.send_signal(signal.SIGCONT)
+                    out, err = victim.communicate(self.input, PATIENCE)
+                    watcher.wait()
+            except BaseException:
+                victim.kill()
+                raise
+        return Result(victim.returncode, out.decode(), err.decode())
+
     def _run(self, argv: list[str]) -> Result:
         done = subprocess.run(argv, input=self.input, capture_output=True, env=self.env, timeout=60)
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -128,6 +149,11 @@ class Victim:
     def _traced(self) -> list[tuple[str, str]]:
         found = map(_LINE.match, self.trace.read_text(errors="replace").splitlines())
         return [(line[1], line[2]) for line in found if line]
+
+
+def watched(pid: int) -> bool:
+    """Whether somebody traces that process."""
+    return "\nTracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text()
 
 
 def refused(calls: Iterable[Call]) -> list[tuple[Call, str]]:

@@ -67,8 +67,9 @@ def strike(home: Path, spool: Path, id: str, step: str, nth: int) -> bool:
     shutil.copytree(spool, world.spool, ignore=shutil.ignore_patterns("doorbell"))
     world.configure(NOBODY, schedule=("1h",), more=MORE)
     victim = Victim([*MAILER, "run", "--once"], home / "trace", env=world.env)
-    died = victim.strace("-e", f"trace={step}", "-e", f"inject={step}:signal=KILL:when={nth}").code
-    assert died in (0, -9), where
+    done = victim.strace_warm("-e", f"trace={step}", "-e", f"inject={step}:signal=KILL:when={nth}")
+    died = done.code
+    assert died in (0, -9), (where, done)
     if died:
         left = sum(len(os.listdir(world.spool / "reports" / state)) for state in ("new", "done", "unmatched"))
         assert left == 1, where

@@ -77,15 +77,21 @@ def listens(port: int, host: str = "127.0.0.1") -> bool:
 
 
 class Program:
-    """One running program. As a context manager it is stopped on the way out."""
+    """One running program, started by `popen`. As a context manager it is stopped on the way out."""
 
-    def __init__(self, argv: Sequence[str | Path], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str | Path],
+        log: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        popen: type[subprocess.Popen[bytes]] = subprocess.Popen,
+    ) -> None:
         self.argv = [str(word) for word in argv]
         self.log = log
         with log.open("ab") as out:
-            self.process = subprocess.Popen(
-                self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd, start_new_session=True
-            )
+            self.process = popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd, start_new_session=True)
 
     @property
     def pid(self) -> int:

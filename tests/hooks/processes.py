@@ -8,7 +8,6 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -16,9 +15,8 @@ from typing import Any, Self
 from mailer.hooks.signing import written
 from mailer.journal.api import JournalEvent
 from mailer.journal.files import FileJournal
-from tests.fakes.processes import PATIENCE
-
-MAILER = Path(__file__).parents[2] / "bin" / "mailer"
+from tests.fakes import warm
+from tests.fakes.processes import MAILER, PATIENCE
 
 
 class SenderWorld:
@@ -65,7 +63,7 @@ class SenderWorld:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._before = self.log.stat().st_size
-            self.process = subprocess.Popen([sys.executable, MAILER, "hooks", "run", "--config", self.config], stderr=log)
+            self.process = warm.Warm([*MAILER, "hooks", "run", "--config", str(self.config)], stderr=log)
 
     def kill(self) -> None:
         """As a crash does."""
@@ -94,9 +92,7 @@ class SenderWorld:
 
     def mailer(self, *words: str) -> tuple[int, str, str]:
         """What a command of `mailer hooks` exits with and prints."""
-        done = subprocess.run(
-            [sys.executable, MAILER, "hooks", *words, "--config", self.config], capture_output=True, text=True, timeout=60
-        )
+        done = warm.run([*MAILER, "hooks", *words, "--config", str(self.config)], text=True, timeout=60)
         return done.returncode, done.stdout, done.stderr
 
     def listed(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """A small world for mail to travel through: a home directory, a configuration, a daemon, a sink, all as real processes.
 
 Everything that a test learns, it learns as a user would: from exit codes, from ``--json``, from the files of
-the spool that `mailer-spool(5)` documents, and from what the sink kept.
+the spool that `mailer-spool(5)` documents, and from what the sink kept. Only how the program comes to be is another way than a user's:
+see `warm`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import contextlib
 import json
 import os
 import re
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.fakes import warm
 from tests.fakes.processes import MAILER, PATIENCE, Program, wait_until
 
 ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
@@ -110,7 +111,7 @@ class World:
     def mailer(self, *words: str | Path, input: bytes = b"") -> Done:
         """Run one command to its end."""
         argv = [*MAILER, *map(str, words)]
-        done = subprocess.run(argv, input=input, capture_output=True, env=self.env, cwd=self.home, timeout=240)
+        done = warm.run(argv, input=input, env=self.env, cwd=self.home, timeout=240)
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def start(self, *words: str | Path, descriptors: int = 0) -> Program:
@@ -118,7 +119,7 @@ class World:
         self._started += 1
         limited = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh"] if descriptors else []
         log = self.home / f"{words[0]}-{self._started}.log"
-        return self._open.enter_context(Program([*limited, *MAILER, *words], log, env=self.env, cwd=self.home))
+        return self._open.enter_context(Program([*limited, *MAILER, *words], log, env=self.env, cwd=self.home, popen=warm.Warm))
 
     def sink(self, *options: str, port: int = 0) -> Sink:
         """A sink that listens; `options` are moods, as ``mailer sink`` takes them."""

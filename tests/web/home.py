@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.fakes import warm
 from tests.fakes.processes import MAILER, PATIENCE, Program, free_port
 
 
@@ -29,7 +30,7 @@ class Home:
         )
 
     def mailer(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*MAILER, *words, "--config", str(self.file)], capture_output=True, text=True, timeout=60)
+        return warm.run([*MAILER, *words, "--config", str(self.file)], text=True, timeout=60)
 
     def key(self) -> str:
         made = self.mailer("api", "key", "add", "app", "--scope", "send,status", "--json")
@@ -40,7 +41,7 @@ class Home:
     @contextmanager
     def web(self, *before: str, words: tuple[str, ...] = ("--json",)) -> Iterator[Program]:
         argv = [*before, *MAILER, "web", "--config", str(self.file), *words]
-        with Program(argv, self.path / "log") as program:
+        with Program(argv, self.path / "log", popen=warm.Warm) as program:
             yield program
 
     def get(self, path: str) -> tuple[int, bytes]:
