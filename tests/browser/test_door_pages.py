@@ -162,7 +162,7 @@ def test_it_is_live_and_says_when_it_is_not(door: Door, browser: Browser, album:
         assert someone.walk() == ["#main", "/", "Log out chief", "face"]
         page.get_by_role("button", name="Log out").focus()
         door.put("new@example.org")
-        expect(page.get_by_role("heading", level=1)).to_contain_text("1 message on the way", timeout=20_000)
+        expect(page.get_by_role("heading", level=1)).to_contain_text("1 message on the way")
         assert someone.focus() == "Log out chief"
         page.keyboard.press("?")
         expect(page.get_by_role("dialog")).to_be_visible()

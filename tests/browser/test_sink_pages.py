@@ -131,3 +131,20 @@ def test_what_comes_appears_and_takes_no_focus(served: Served, browser: Browser,
         served.loop.run(served.page.close())
         expect(page.locator("#live")).to_contain_text("does not answer")
         someone.photograph("sink-offline")
+
+
+def test_a_list_that_cannot_be_had_is_said_until_it_can(served: Served, browser: Browser, album: Path) -> None:
+    """What comes then is there, and what was said is not."""
+    served.send(letter("first"))
+    with looking(browser, served.page.url, album, PHONE) as someone:
+        page = someone.page
+        page.goto("/")
+        someone.expected = "ERR_"
+        page.route(served.page.url, lambda route: route.abort())
+        served.send(letter("second"))
+        expect(page.locator("#live")).to_contain_text("does not answer")
+        page.unroute(served.page.url)
+        served.send(letter("third"))
+        expect(page.locator("#rows li")).to_have_count(3)
+        expect(page.locator("#live")).to_be_empty()
+        someone.check("sink-again")

@@ -4,11 +4,18 @@ const rows = () => [...document.querySelectorAll("#rows a")];
 const main = document.getElementById("main");
 const live = document.getElementById("live");
 
+let asked = 0, lost = false;
 async function refresh() {
+  const mine = ++asked;
+  let answer, text;
+  try {
+    answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    text = await answer.text();
+  } catch { gone(); return; }
+  if (!answer.ok || mine !== asked) return;  // what was asked later is newer
+  if (lost) { lost = false; live.replaceChildren(); }
   const at = document.activeElement?.getAttribute?.("href");
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-  if (!answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = new DOMParser().parseFromString(text, "text/html");
   main.replaceChildren(...document.adoptNode(fresh.getElementById("main")).childNodes);
   document.querySelector(".bar #count").textContent = fresh.getElementById("count").textContent;
   document.title = fresh.title;
@@ -25,16 +32,18 @@ function told(text, act, does) {
   live.replaceChildren(line);
 }
 
+function gone() { lost = true; told("The sink does not answer. This page goes on when it is back."); }
+
 // Nothing moves under the pointer: while it is over the list, or older messages are shown, what is new waits for a click.
 const busy = () => document.querySelector("#rows:hover") || new URL(location).searchParams.has("after");
 if (document.querySelector(".bar form.search")) {
-  let waiting = 0, lost = false;
+  let waiting = 0;
   const source = new EventSource("/events");
   source.onmessage = () => {
     if (busy()) { waiting += 1; told(waiting === 1 ? "1 change" : `${waiting} changes`, "Show", show); } else refresh();
   };
-  source.onerror = () => { lost = true; told("The sink does not answer. This page goes on when it is back."); };
-  source.onopen = () => { if (lost) { lost = false; live.replaceChildren(); refresh(); } };
+  source.onerror = gone;
+  source.onopen = () => { if (lost) refresh(); };
   function show() { waiting = 0; live.replaceChildren(); refresh(); }
   addEventListener("pagehide", () => source.close());
 }
