@@ -48,6 +48,7 @@ class Web:
         self.box = box
         self.address = address
         self.pages = Pages()
+        self._changes = 0
         self._changed = asyncio.Event()
         self._closing = False
         get = ["GET"]
@@ -73,6 +74,7 @@ class Web:
 
     def changed(self) -> None:
         """Tell the pages that are open that something came, or left."""
+        self._changes += 1
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -83,7 +85,7 @@ class Web:
 
     async def list(self, request: Request) -> Response:
         """The list, `PAGE` messages at a time from the one after ``after``."""
-        words, after = request.query_params.get("q", ""), request.query_params.get("after", "")
+        words, after, changes = request.query_params.get("q", ""), request.query_params.get("after", ""), self._changes
         everything = await asyncio.to_thread(self.box.all)
         found = [kept for kept in everything if kept.has(words)]
         start = next((at for at, kept in enumerate(found, 1) if kept.id == after), 0)
@@ -99,6 +101,7 @@ class Web:
             unread=sum(kept.unread for kept in everything),
             deleted=int(deleted) if deleted.isdigit() and len(deleted) < 9 else 0,
             address=self.address,
+            changes=changes,
         )
 
     async def message(self, request: Request) -> Response:
@@ -160,9 +163,10 @@ class Web:
         self.changed()
         return RedirectResponse("/", 303, HEADERS)
 
-    async def events(self, _request: Request) -> Response:
-        """A line for each change (server-sent events), with which open pages look again."""
-        return StreamingResponse(self._stream(), media_type="text/event-stream", headers=HEADERS)
+    async def events(self, request: Request) -> Response:
+        """A line for each change (server-sent events), with which open pages look again; at once where there was one since ``after``."""
+        seen = request.query_params.get("after", str(self._changes))
+        return StreamingResponse(self._stream(seen), media_type="text/event-stream", headers=HEADERS)
 
     async def api_list(self, request: Request) -> Response:
         """The list as JSON, newest first; DELETE deletes those that it lists."""
@@ -188,17 +192,18 @@ class Web:
             _as_json(kept) | {"header": mail.header, "text": mail.text, "html": mail.html, "attachments": files}, headers=HEADERS
         )
 
-    async def _stream(self) -> AsyncIterator[str]:
+    async def _stream(self, seen: str) -> AsyncIterator[str]:
         yield "retry: 2000\n\n"
         while not self._closing:
-            changed = self._changed
+            if seen != str(self._changes):
+                seen = str(self._changes)
+                yield "data: changed\n\n"
+                continue
             try:
                 async with asyncio.timeout(ALIVE):
-                    await changed.wait()
+                    await self._changed.wait()
             except TimeoutError:
                 yield ": nothing new\n\n"
-            else:
-                yield "data: changed\n\n"
 
     async def _kept(self, request: Request) -> Boxed | None:
         return await asyncio.to_thread(self.box.get, request.path_params["id"])

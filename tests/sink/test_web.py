@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import urllib.request
 from pathlib import Path
@@ -202,3 +203,12 @@ def test_open_pages_hear_of_what_comes(served: Served) -> None:
     served.loop.run(served.page.close())
     assert ended.wait(30)
     listener.join()
+
+
+def test_what_came_while_a_page_was_opened_is_told_to_it_at_once(served: Served) -> None:
+    """It says which change it has seen."""
+    found = re.search(r'data-changes="(\d+)"', served.page_of())
+    assert found
+    served.send(letter())
+    with urllib.request.urlopen(f"{served.page.url}events?after={found[1]}", timeout=60) as stream:
+        assert [stream.readline() for _ in range(3)] == [b"retry: 2000\n", b"\n", b"data: changed\n"]

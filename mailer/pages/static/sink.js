@@ -36,9 +36,10 @@ function gone() { lost = true; told("The sink does not answer. This page goes on
 
 // Nothing moves under the pointer: while it is over the list, or older messages are shown, what is new waits for a click.
 const busy = () => document.querySelector("#rows:hover") || new URL(location).searchParams.has("after");
-if (document.querySelector(".bar form.search")) {
+const list = document.querySelector(".bar form.search");
+if (list) {
   let waiting = 0;
-  const source = new EventSource("/events");
+  const source = new EventSource(`/events?after=${list.dataset.changes}`);
   source.onmessage = () => {
     if (busy()) { waiting += 1; told(waiting === 1 ? "1 change" : `${waiting} changes`, "Show", show); } else refresh();
   };
