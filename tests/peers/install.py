@@ -58,7 +58,7 @@ FETCHED = {
     "microsocks": PROXIES / "usr/bin/microsocks",
     "tinyproxy": PROXIES / "usr/bin/tinyproxy",
     "chasquid": CHASQUID / "usr/bin/chasquid",
-    "sendmail": SENDMAIL / "usr/libexec/sendmail/sendmail",
+    "sendmail 8": SENDMAIL / "usr/libexec/sendmail/sendmail",
     "promtool": PROMTOOL / "usr/bin/promtool",
     "rabbitmq": RABBITMQ / "usr/lib/rabbitmq/bin/rabbitmq-server",
     "haraka": NODE / "node_modules/Haraka/package.json",

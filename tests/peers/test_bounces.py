@@ -242,7 +242,7 @@ SERVERS = {
 }
 NEEDS = {
     "chasquid": pytest.mark.peer("chasquid"),
-    "sendmail": pytest.mark.peer("sendmail", root=True),
+    "sendmail": pytest.mark.peer("sendmail 8", root=True),
 }
 """Of those that are in no other test."""
 
