@@ -78,8 +78,8 @@ COMMAND = Subcommand(
         "What is past its time (failed mail after bounce.retention, history after status.retention) goes every hour, and at the end of "
         "each pass with --once. Nothing is deleted before the clock has stood for a day; where passes are more than four days apart, "
         "nothing is.\n\n"
-        "A pass with --once looks once into each [[report_source]], while mail goes out, and acts upon all reports that have come by its end; "
-        "what these put into the spool, such as a report for the sender, may be left to the next pass. Doors are a daemon's."
+        "A pass with --once looks once into each [[report_source]], while mail goes out, and acts upon all reports that have come by its "
+        "end; what these put into the spool, such as a report for the sender, may be left to the next pass. Doors are a daemon's."
     ),
     options=(Option("--once", help="make one pass over everything that is due, then exit"),),
     examples=("mailer run", "mailer run --once --spool /var/spool/mailer"),
