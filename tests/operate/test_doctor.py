@@ -21,7 +21,7 @@ from mailer.operate.doctor import installed
 from mailer.operate.doctor.round import Checkup, all_of, sorted_by_worth
 from mailer.spool.files import condition
 from mailer.spool.files.daemons import look
-from tests.fakes.sockets import make_socket
+from tests.fakes.sockets import closed_port, make_socket
 from tests.fakes.users import NOBODY
 from tests.operate.clinic import Clinic, clinic, people
 from tests.operate.test_staged_place import later, pem_key, replace_by_file, write
@@ -163,6 +163,19 @@ def test_a_manager_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monk
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_secrets_of_what_comes_back_are_closed(clinic: Clinic) -> None:
+    """The key of return tokens, and the password of a mailbox; what is in them stays."""
+    key, password = clinic.root / "bounce.key", clinic.home / "mailbox"
+    write(key, f"{'0' * 64} 2026-01-01T00:00:00Z\n", 0o644)
+    write(password, "s3cret", 0o644)
+    place = f'host = "127.0.0.1"\nport = {closed_port()}\nusername = "me"\npassword_file = "{password}"\n'
+    clinic.configure(f'[bounce]\naddress = "b@other.example"\n[[report_source]]\nname = "box"\nkind = "imap"\n{place}')
+    visited = clinic.doctor("--repair")
+    assert (mode(key), mode(password), password.read_text()) == (0o600, 0o600, "s3cret")
+    assert [each["result"] for each in visited.of("bounce key")] == ["pass"]
+    assert ["Connection refused" in each["evidence"] for each in visited.of("mailbox")] == [True]
 
 
 def test_what_is_safe_is_put_right_and_said(clinic: Clinic) -> None:
