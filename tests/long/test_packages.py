@@ -59,7 +59,7 @@ def arrived(machine: Booted) -> int:
 @pytest.mark.peer("lintian")
 def test_lintian_finds_no_error(package: Path) -> None:
     """Nor anything to warn of; what is overridden has its reason beside it."""
-    done = subprocess.run(["lintian", "--fail-on", "error,warning", "--allow-root", package], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(["lintian", "--fail-on", "error,warning", "--allow-root", package], capture_output=True, text=True, timeout=800)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout
 
 
