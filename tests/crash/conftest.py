@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import warm
+
 from . import victim, wreck
 from .injected import Victim
 
 SCRIPT = Path(victim.__file__)
+warm.SCRIPTS.add(str(SCRIPT))
 
 
 @pytest.fixture(scope="session")
@@ -26,4 +29,5 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.fixture
 def victim_at(compiled: list[str]) -> Callable[..., Victim]:
     """``victim_at(operation, root, *more)``: that operation on the spool at `root`."""
-    return lambda operation, root, *more: Victim([*compiled, SCRIPT, operation, root, *more], root / "trace")
+    start = compiled if warm.COLD else [sys.executable]
+    return lambda operation, root, *more: Victim([*start, SCRIPT, operation, root, *more], root / "trace")

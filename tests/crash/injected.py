@@ -120,14 +120,15 @@ class Victim:
         return done
 
     def strace(self, *options: str) -> Result:
-        """Run it under strace with `options`."""
-        return self._run([which("strace"), "-f", "-qq", "-o", str(self.trace), *options, *self.argv])
+        """Run it under strace with `options`.
 
-    def strace_warm(self, *options: str) -> Result:
-        """The same for what can be started warm: it is watched from its own first line on, and what it imports before is not."""
-        if warm.COLD:
-            return self.strace(*options)
-        pipe, env = subprocess.PIPE, {name: value for name, value in self.env.items() if name != "PYTHONHASHSEED"}
+        What can be started warm is watched from its own first line on, and what it imports before is not.
+        """
+        if warm.COLD or self.argv[1] not in warm.SCRIPTS:
+            return self._run([which("strace"), "-f", "-qq", "-o", str(self.trace), *options, *self.argv])
+        options = tuple(option for option in options if option != FILTERED)  # which needs a program that strace starts
+        pipe, env = subprocess.PIPE, warm.settings(os.environ) | self.env
+        env.pop("PYTHONHASHSEED", None)
         with warm.Warm(self.argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env, stopped=True) as victim:
             try:
                 watching = [which("strace"), "-f", "-qq", "-o", str(self.trace), *options, "-p", str(victim.pid)]
@@ -143,7 +144,7 @@ class Victim:
         return Result(victim.returncode, out.decode(), err.decode())
 
     def _run(self, argv: list[str]) -> Result:
-        done = subprocess.run(argv, input=self.input, capture_output=True, env=self.env, timeout=60)
+        done = warm.run(argv, input=self.input, env=self.env, timeout=PATIENCE)
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def _traced(self) -> list[tuple[str, str]]:

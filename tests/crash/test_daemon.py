@@ -37,7 +37,7 @@ def struck(world: World, ids: list[str], step: str, nth: int) -> bool:
     with SinkThread() as sink:
         world.configure(sink.port, schedule=("1h",))
         victim = Victim([*MAILER, "run", "--once"], world.home / "trace", env=world.env)
-        done = victim.strace_warm("-e", f"trace={step}", "-e", f"inject={step}:signal=KILL:when={nth}")
+        done = victim.strace("-e", f"trace={step}", "-e", f"inject={step}:signal=KILL:when={nth}")
         died = done.code
         assert died in (0, -9), (where, done)
         if died:
@@ -65,7 +65,7 @@ def test_a_sender_is_told_once_though_the_disk_takes_no_record_of_it(world: Worl
         id = world.send("550@there.example")
         victim = Victim([*MAILER, "run", "--once"], world.home / "trace", env=world.env)
         for _ in range(2):
-            done = victim.strace_warm("-e", "trace=write", "-e", "inject=write:error=EIO", "-P", str(world.spool / "queued" / id))
+            done = victim.strace("-e", "trace=write", "-e", "inject=write:error=EIO", "-P", str(world.spool / "queued" / id))
             assert (done.code, world.where(id)) == (75, "queued"), done
         world.once()
         assert world.where(id) == "failed"

@@ -58,7 +58,7 @@ def struck(world: World, ids: list[str], step: str, nth: int) -> bool:
     with SinkThread() as sink:
         world.configure(sink.port, schedule=("1h",), more=KEEP)
         victim = Victim([*MAILER, "run", "--once"], world.home / "trace", env=world.env)
-        done = victim.strace_warm("-e", f"trace={step}", "-e", f"inject={step}:signal=KILL:when={nth}")
+        done = victim.strace("-e", f"trace={step}", "-e", f"inject={step}:signal=KILL:when={nth}")
         died = done.code
         assert died in (0, -9), (where, done)
         if world.where(ids[0]) == "":
@@ -90,7 +90,7 @@ def test_a_journal_that_takes_nothing_keeps_what_is_delivered_and_nobody_gets_it
         (segment,) = (world.spool / "journal").glob("*.jsonl")
         before = segment.read_bytes()
         victim = Victim([*MAILER, "run", "--once"], world.home / "trace", env=world.env)
-        done = victim.strace_warm("-e", "trace=write", "-e", "inject=write:error=ENOSPC", "-P", str(segment))
+        done = victim.strace("-e", "trace=write", "-e", "inject=write:error=ENOSPC", "-P", str(segment))
         assert done.code == 75, done
         assert '"alarm":"journal"' in done.err.replace('"what":"journal"', '"alarm":"journal"'), done.err
         assert (world.where(id), segment.read_bytes()) == ("queued", before)

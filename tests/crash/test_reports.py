@@ -67,7 +67,7 @@ def strike(home: Path, spool: Path, id: str, step: str, nth: int) -> bool:
     shutil.copytree(spool, world.spool, ignore=shutil.ignore_patterns("doorbell"))
     world.configure(NOBODY, schedule=("1h",), more=MORE)
     victim = Victim([*MAILER, "run", "--once"], home / "trace", env=world.env)
-    done = victim.strace_warm("-e", f"trace={step}", "-e", f"inject={step}:signal=KILL:when={nth}")
+    done = victim.strace("-e", f"trace={step}", "-e", f"inject={step}:signal=KILL:when={nth}")
     died = done.code
     assert died in (0, -9), (where, done)
     if died:

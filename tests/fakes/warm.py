@@ -31,6 +31,9 @@ LONGEST = 100_000
 """Octets that one request may have; a longer one goes the other way."""
 
 
+SCRIPTS = {MAILER[1]}
+"""What can be started warm; whoever has another such script adds it."""
+
 GIVEN = (
     "executable", "preexec", "close", "passed", "cwd", "env", "startup", "flags", "shell", "stdin", "our_stdin", "our_stdout", "stdout",
     "our_stderr", "stderr", "signals", "gid", "gids", "uid", "umask", "session",
@@ -46,13 +49,13 @@ def settings(env: Mapping[str, str]) -> dict[str, str]:
 class Ready:
     """The process that forks. It ends when whoever has this ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, script: str) -> None:
         self._turn = threading.Lock()
         self.settings = settings(os.environ)
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [MAILER[0], str(SCRIPT), str(theirs.fileno()), *MAILER[1:]],
+                [MAILER[0], str(SCRIPT), str(theirs.fileno()), script],
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         atexit.register(self.close)
@@ -73,9 +76,9 @@ class Ready:
 
 
 @functools.cache
-def ready(owner: int) -> Ready:
-    """The one of the process `owner`, which is whoever asks: a fork of it has another."""
-    return Ready()
+def ready(owner: int, script: str) -> Ready:
+    """The one for `script` of the process `owner`, which is whoever asks: a fork of it has another."""
+    return Ready(script)
 
 
 class Warm(subprocess.Popen[bytes]):
@@ -105,9 +108,10 @@ class Warm(subprocess.Popen[bytes]):
             "session": given["session"],
             "stopped": self._stopped,
         }
-        plain = not any(given[name] for name in ("executable", "preexec", "passed", "shell", "gid", "gids")) and given["uid"] is None
-        plain = plain and given["umask"] == -1 and not COLD and tuple(args[:2]) == MAILER and len(json.dumps(request)) <= LONGEST
-        if not plain or (there := ready(os.getpid())).settings != settings(env):
+        usual = not any(given[name] for name in ("executable", "preexec", "passed", "shell", "gid", "gids"))
+        usual = usual and given["uid"] is None and given["umask"] == -1 and len(json.dumps(request)) <= LONGEST
+        ours = args[0] == MAILER[0] and args[1] in SCRIPTS
+        if COLD or not (usual and ours) or (there := ready(os.getpid(), args[1])).settings != settings(env):
             assert not self._stopped, "only what is started warm can be stopped first"
             super()._execute_child(args, *rest)  # type: ignore[misc]
             return
