@@ -13,6 +13,7 @@ from mailer.mail.problem import Problem
 from mailer.spool.files import suspensions
 from mailer.status import sqlite
 from mailer.suppression import sqlite as suppression
+from mailer.suppression.file import PUT_BACK
 
 from .place import REPAIR
 
@@ -49,7 +50,7 @@ def suppressed(place: str) -> Iterator[Finding]:
         yield Finding("suppression", name, WARN, found.trouble, "try again; `fuser` says who has it open")
     elif found.trouble:
         text, _, hint = found.trouble.partition("; ")
-        yield Finding("suppression", name, FAIL, f"{text}: mail waits until it can be read", hint or suppression.PUT_BACK)
+        yield Finding("suppression", name, FAIL, f"{text}: mail waits until it can be read", hint or PUT_BACK)
     elif found.there:
         yield Finding("suppression", name, PASS, f"whole, {found.entries} entries")
     else:
