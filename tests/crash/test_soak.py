@@ -18,7 +18,7 @@ from mailer.mail.envelope import Envelope, Recipient
 from mailer.spool import new_id
 from mailer.spool.files.doorbell import ring
 from mailer.spool.files.enqueue import put
-from tests.fakes.processes import wait_until
+from tests.fakes.processes import PATIENCE, wait_until
 from tests.journey.world import Sink, World
 
 MESSAGES = 2000
@@ -55,7 +55,7 @@ def test_nothing_is_lost_stuck_or_doubled_without_a_reason(world: World) -> None
     killed = kill_again_and_again(world, sink)
     sender.join()
     daemon = world.start("run")
-    wait_until("nothing waits any more", lambda: not world.in_spool("queued", "deferred"), every=0.1)
+    wait_until("nothing waits any more", lambda: not world.in_spool("queued", "deferred"), 4 * PATIENCE, 0.1)
     assert daemon.stop() == 0
 
     taken: dict[str, list[float]] = defaultdict(list)
