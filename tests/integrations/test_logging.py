@@ -148,7 +148,7 @@ def test_what_is_logged_while_a_record_is_formatted(log: logging.Logger, where: 
 
     thread = threading.Thread(target=log.error, args=("found %s", Lazy()), daemon=True)
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     flush(log)
     assert sorted(str(letter["Subject"])[-15:] for letter in letters(where)) == [": found nothing", "it is not there"]

@@ -176,7 +176,7 @@ def test_waiting_tells_what_became_of_it(world: World) -> None:
     world.configure(sink, schedule=("1h",))
     world.daemon()
     codes = [
-        world.mailer("send", "--wait=15", "-f", "me@here.example", f"{who}@there.example", input=b"Subject: x\n\n").code
+        world.mailer("send", "--wait=60", "-f", "me@here.example", f"{who}@there.example", input=b"Subject: x\n\n").code
         for who in ("you", "550", "451")
     ]
     assert codes == [0, 69, 75]

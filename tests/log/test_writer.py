@@ -206,7 +206,7 @@ def test_a_reload_gives_a_reader_that_stalls_no_second_thread_to_hold_up(tmp_pat
     with open(tmp_path / "log", encoding="utf-8") as reader:
         assert json.loads(reader.readline())["what"] == "ready"
         assert [json.loads(reader.readline())["what"] for _ in range(4000)] == [str(nth) for nth in range(40) for _ in range(100)]
-        log.close(5)
+        log.close(60)
 
 
 def test_a_log_that_is_replaced_is_written_to_its_end(tmp_path: Path) -> None:
@@ -217,10 +217,10 @@ def test_a_log_that_is_replaced_is_written_to_its_end(tmp_path: Path) -> None:
         log.told(Daemon(NOW, str(nth)))
     log.change(open_stream(str(tmp_path / "new")), form="json", level="info")
     log.told(Daemon(NOW, "reloaded"))
-    log.close(5)
+    log.close(60)
     for thread in threading.enumerate():
         if thread.name == "log":
-            thread.join(5)
+            thread.join(60)
     assert old.closed
     assert len((tmp_path / "old").read_text().splitlines()) == 100
     assert len((tmp_path / "new").read_text().splitlines()) == 1
