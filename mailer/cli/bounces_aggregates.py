@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mailer.aggregate.summary import DAY
 from mailer.aggregate.tlsrpt import SUCCESS
 from mailer.intake.view import view_of
+from mailer.mail.text import FORMULA, no_formula
 from mailer.operate import aggregates
 
 from . import OK, show
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 USUAL = 7 * 86400  # seconds that are looked back
 SHOWN = 20
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would reckon with."""
 
 
 def dmarc(given: Given) -> int:
@@ -107,8 +106,8 @@ def _cell(value: object) -> object:
         value = " ".join(f"{name}:{count}" for name, count in value.items())
     elif isinstance(value, list):
         value = "; ".join(value)
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return "'" + value
+    if isinstance(value, str):
+        return no_formula(value, (*FORMULA, "@"))
     return "" if value is None else value
 
 

@@ -17,7 +17,7 @@ from mailer.mail.problem import Problem
 
 from .file import Mistake
 from .secret import Secret, check_ancestors, read_key, read_private
-from .sections.relay import SECRETS
+from .sections.login import SECRETS
 from .values import SYSTEM_SPOOL, nowhere
 
 if TYPE_CHECKING:

@@ -29,6 +29,20 @@ def safe(text: str, limit: int = 1000) -> str:
     return "".join("\ufffd" if c in _UNSAFE or 0xD800 <= ord(c) < 0xE000 else c for c in text)
 
 
+FORMULA = ("=", "+", "-", "\t", "\r")
+"""How a cell begins that a spreadsheet would reckon with, or see as such; where no address may stand, @ is one more."""
+
+
+def is_formula(text: str, begins: tuple[str, ...] = FORMULA) -> bool:
+    """Whether a spreadsheet would reckon with the cell `text`, or whether that has only apostrophes before it which prevent that."""
+    return text.lstrip("'").startswith(begins)
+
+
+def no_formula(text: str, begins: tuple[str, ...] = FORMULA) -> str:
+    """`text` as a cell that no spreadsheet reckons with: one apostrophe is before it that was not, and that a reader can take away."""
+    return f"'{text}" if is_formula(text, begins) else text
+
+
 def one_line(text: str, limit: int = 1000) -> str:
     """`text` as `safe` has it, on one line: runs of white space become one space."""
     return safe(" ".join(text.split()), limit)

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from mailer.mail.address import AddressError
 from mailer.mail.dates import parse_rfc3339, rfc3339
-from mailer.mail.text import one_line
+from mailer.mail.text import is_formula, no_formula, one_line
 
 from .address import written
 from .api import ALL, REASONS, Reason, SuppressionEntry, bounded, scope_of
@@ -24,7 +24,6 @@ COLUMNS: Final = ("address", "scope", "reason", "class", "source", "evidence", "
 """Of ours, in their order."""
 
 LONGEST: Final = 1 << 20  # characters of a row
-_FORMULA: Final = ("=", "+", "-", "\t")  # how what a spreadsheet works out begins
 _MEANING: Final = {
     "address": ("address", "email", "emailaddress", "recipient", "recipientemail", "subscriber", "mail", "emailid"),
     "scope": ("scope", "stream", "messagestream", "streamid"),
@@ -95,16 +94,14 @@ def as_json(entry: SuppressionEntry) -> dict[str, object]:
 
 def _cell(text: str) -> str:
     """A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe before it, which `_plain` takes away."""
-    text = one_line(text)
-    if text.lstrip("'").startswith(_FORMULA):
-        text = f"'{text}"
+    text = no_formula(one_line(text))
     return '"' + text.replace('"', '""') + '"' if any(char in text for char in ',"\r\n') else text
 
 
 def _plain(cell: str) -> str:
     """What stands in a cell, without the apostrophe that kept a spreadsheet from working it out."""
     text = cell.strip()
-    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
+    return text[1:] if text.startswith("'") and is_formula(text) else text
 
 
 def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:

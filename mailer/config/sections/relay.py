@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..kinds import (
-    COMMAND,
     EVERYTHING,
     FINGERPRINT,
     HOP,
@@ -19,7 +18,6 @@ from ..kinds import (
     PORT,
     PROXY,
     SECRET_PATH,
-    VARIABLE,
     Via,
     choice,
     nearest,
@@ -28,7 +26,8 @@ from ..kinds import (
 )
 from ..secret import Secret
 from ..values import written
-from . import OPTIONAL_DOMAIN, OPTIONAL_PATH, SWITCH, TEXT, Section, Setting
+from . import OPTIONAL_DOMAIN, OPTIONAL_PATH, SWITCH, TEXT, Section, Setting, login
+from .login import OAUTH, SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,12 +42,7 @@ PORTS = {"none": 25, "opportunistic": 587, "starttls": 587, "implicit": 465}
 LMTP_PORT = 24
 """There is no port of LMTP, only one that it must not have, 25 (RFC 2033 §5); this one is for private mail systems."""
 
-SECRETS = ("password_file", "password_command", "password_env")
-
 AUTH = ("auto", "plain", "login", "cram-md5", "scram-sha-256", "scram-sha-256-plus", "xoauth2", "oauthbearer", "external")
-
-OAUTH = ("oauth_endpoint", "oauth_client_id", "oauth_refresh_token_file")
-"""What there has to be for tokens; the other keys that begin so are for some providers."""
 
 
 class Relay(Section, header="[relay.NAME]", member="relays"):
@@ -69,17 +63,9 @@ class Relay(Section, header="[relay.NAME]", member="relays"):
         "starttls",
     )
     username = Setting(TEXT, "The name to log in with. Without it there is no login.", "", example="me")
-    password_file = Setting(
-        SECRET_PATH, "A file with the password, which nobody but its owner may read.", "", example="/etc/mailer/out.secret"
-    )
-    password_command = Setting(
-        COMMAND,
-        "A command that prints the password. No shell runs it; a word that begins with ~/ is a path in the home directory.",
-        (),
-        example="pass show smtp.example.com",
-        private=True,
-    )
-    password_env = Setting(VARIABLE, "An environment variable with the password.", "", example="SMTP_PASSWORD")
+    password_file = login.password_file("/etc/mailer/out.secret")
+    password_command = login.password_command("pass show smtp.example.com")
+    password_env = login.password_env("SMTP_PASSWORD")
     auth = Setting(
         choice(*AUTH, name="name"),  # the list would be a line that no page can break
         "The mechanism to log in with. auto is the strongest that the relay offers; there are plain, login, cram-md5, "
@@ -94,22 +80,12 @@ class Relay(Section, header="[relay.NAME]", member="relays"):
         shown="who logs in",
         example="shared@example.com",
     )
-    oauth_endpoint = Setting(
-        TEXT, "Where access tokens are fetched, in place of a password.", "", example="https://oauth2.example.com/token"
-    )
-    oauth_client_id = Setting(TEXT, "What the provider calls this program.", "", example="mailer-123")
-    oauth_client_secret_file = Setting(SECRET_PATH, "A file with the client's secret, if it has one.", "", example="/etc/mailer/out.client")
-    oauth_refresh_token_file = Setting(
-        SECRET_PATH, "A file with the refresh token that the provider gave out.", "", example="/etc/mailer/out.refresh"
-    )
-    oauth_token_file = Setting(
-        SECRET_PATH,
-        "A file for the access token, in a directory where the daemon may write.",
-        "",
-        shown="that of the refresh token with .access behind it",
-        example="/var/lib/mailer/out.access",
-    )
-    oauth_scope = Setting(TEXT, "What the token shall allow, if the provider wants to be told.", "", example="mail.send")
+    oauth_endpoint = login.oauth_endpoint()
+    oauth_client_id = login.oauth_client_id()
+    oauth_client_secret_file = login.oauth_client_secret_file("/etc/mailer/out.client")
+    oauth_refresh_token_file = login.oauth_refresh_token_file("/etc/mailer/out.refresh")
+    oauth_token_file = login.oauth_token_file("/var/lib/mailer/out.access")
+    oauth_scope = login.oauth_scope("mail.send")
     oauth_device_endpoint = Setting(
         TEXT,
         "Where `mailer oauth login` gets a code to type into a browser elsewhere.",

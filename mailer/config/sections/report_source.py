@@ -6,10 +6,10 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from .. import values
-from ..kinds import COMMAND, HOST, NAME, PERIOD, PORT, SECRET_PATH, VARIABLE, choice
+from ..kinds import HOST, NAME, PERIOD, PORT, choice
 from ..secret import Secret
-from . import OPTIONAL_DOMAIN, OPTIONAL_PATH, SIZE, SWITCH, TEXT, Kind, Section, Setting
-from .relay import OAUTH, SECRETS
+from . import OPTIONAL_DOMAIN, OPTIONAL_PATH, SIZE, SWITCH, Kind, Section, Setting, login
+from .login import OAUTH, SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,35 +75,15 @@ class ReportSource(Section, header="[[report_source]]", member="report_sources",
         "implicit",
     )
     username = Setting(LINE, "The name to log in with.", "", example="bounces@example.com")
-    password_file = Setting(
-        SECRET_PATH, "A file with the password, which nobody but its owner may read.", "", example="/etc/mailer/bounces.secret"
-    )
-    password_command = Setting(
-        COMMAND,
-        "A command that prints the password. No shell runs it; a word that begins with ~/ is a path in the home directory.",
-        (),
-        example="pass show bounces@example.com",
-        private=True,
-    )
-    password_env = Setting(VARIABLE, "An environment variable with the password.", "", example="BOUNCES_PASSWORD")
-    oauth_endpoint = Setting(
-        TEXT, "Where access tokens are fetched, in place of a password.", "", example="https://oauth2.example.com/token"
-    )
-    oauth_client_id = Setting(TEXT, "What the provider calls this program.", "", example="mailer-123")
-    oauth_client_secret_file = Setting(
-        SECRET_PATH, "A file with the client's secret, if it has one.", "", example="/etc/mailer/bounces.client"
-    )
-    oauth_refresh_token_file = Setting(
-        SECRET_PATH, "A file with the refresh token that the provider gave out.", "", example="/etc/mailer/bounces.refresh"
-    )
-    oauth_token_file = Setting(
-        SECRET_PATH,
-        "A file for the access token, in a directory where the daemon may write.",
-        "",
-        shown="that of the refresh token with .access behind it",
-        example="/var/lib/mailer/bounces.access",
-    )
-    oauth_scope = Setting(TEXT, "What the token shall allow, if the provider wants to be told.", "", example="mail.read")
+    password_file = login.password_file("/etc/mailer/bounces.secret")
+    password_command = login.password_command("pass show bounces@example.com")
+    password_env = login.password_env("BOUNCES_PASSWORD")
+    oauth_endpoint = login.oauth_endpoint()
+    oauth_client_id = login.oauth_client_id()
+    oauth_client_secret_file = login.oauth_client_secret_file("/etc/mailer/bounces.client")
+    oauth_refresh_token_file = login.oauth_refresh_token_file("/etc/mailer/bounces.refresh")
+    oauth_token_file = login.oauth_token_file("/var/lib/mailer/bounces.access")
+    oauth_scope = login.oauth_scope("mail.read")
     ca_file = Setting(
         OPTIONAL_PATH, "The certificate authorities for the server.", "", shown="those of [tls]", example="/etc/mailer/ca.pem"
     )
