@@ -33,7 +33,7 @@ def oauth_endpoint() -> Setting[str]:
 
 
 def oauth_client_id() -> Setting[str]:
-    """Who asks for tokens."""
+    """The name of this program where tokens are fetched."""
     return Setting(TEXT, "What the provider calls this program.", "", example="mailer-123")
 
 
