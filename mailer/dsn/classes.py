@@ -14,9 +14,12 @@ import tomllib
 from enum import StrEnum
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .phrases import Phrases, words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LONGEST = 1000  # characters of a text that are looked at
 
@@ -53,14 +56,16 @@ class _Table(NamedTuple):
     codes: dict[str, str]
     words: Phrases
     hints: Phrases
+    summaries: Sequence[str]
 
 
 @cache
 def _table() -> _Table:
     """``classes.toml``, read once."""
     read = tomllib.loads(files(__package__).joinpath("classes.toml").read_text("utf-8"))
+    summaries = read.pop("summaries")
     said, hinted = (Phrases((name, rule.get(of, ())) for name, rule in read.items()) for of in ("words", "hints"))
-    table = _Table({}, {}, {}, said, hinted)
+    table = _Table({}, {}, {}, said, hinted, [words(summary) for summary in summaries])
     for name, rule in read.items():
         table.classes[name] = Class(name, WhoseFault(rule["fault"]), rule.get("hard", False), rule["status"])
         table.causes.update(dict.fromkeys(rule.get("causes", ()), name))
@@ -99,7 +104,7 @@ def _name(code: int, enhanced: str, text: str, cause: str, sure: bool) -> str:
     if cause in table.causes:
         return table.causes[cause]
     small = plain(text)
-    if name := table.words.first(small)[1]:
+    if name := table.words.first(_without(table.summaries, small))[1]:
         return name
     _, _, detail = enhanced.partition(".")
     if name := table.codes.get(detail, ""):
@@ -107,6 +112,13 @@ def _name(code: int, enhanced: str, text: str, cause: str, sure: bool) -> str:
     if sure:
         return "other"
     return table.hints.first(small)[1] or _BARE.get(code, "other")
+
+
+def _without(summaries: Sequence[str], small: str) -> str:
+    """`small` without what sums up what follows."""
+    for summary in summaries:
+        small = small.replace(summary, "")
+    return small
 
 
 def plain(text: str) -> str:

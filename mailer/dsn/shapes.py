@@ -108,6 +108,8 @@ def shape(header: Message, text: str, came_back: bytes, *, encloses: bool) -> Sh
     if not failed_for and not _is_report(header, subject, letter, encloses=encloses or bool(letter.header)):
         return None
     found = _recipients(header, letter, returned, failed_for)
+    if not found and not returned and not is_known_author(header):
+        return None  # it is of a parcel, a payment, anything that is no mail
     whole = _section(letter)
     late = _is_late(subject, letter)
     reported = tuple(_reported(letter, group, whole, late=late, subject=subject) for group in found)
@@ -136,7 +138,7 @@ def _is_report(header: Message, subject: str, letter: ReportLetter, *, encloses:
         heading = classify(0, "", _section(letter)).name in _PLAIN
     reply = any(letter.replies)
     signs += 2 * heading + reply + encloses
-    if not known and _is_of_people(header):
+    if not known and (_is_of_people(header) or not (encloses or reply or null)):
         return False
     if not known and any(vocabulary_.away.stands_in(said) for said in letter.words[:60]):
         return False
@@ -182,13 +184,13 @@ def _failed_recipients(header: Message) -> list[str]:
 
 
 def _is_late(subject: str, letter: ReportLetter) -> bool:
-    """Whether it is still tried: the subject says so, or the letter does and nothing in both says that it is over."""
+    """Whether it is still tried: the subject says so, or the letter does and nothing in both says that it is over, nor a code."""
     vocabulary_ = vocabulary()
     name = vocabulary_.subjects.first(subject)[1]
     late = any(letter.waits)
     if name == "delayed":
         return True
-    if not late:
+    if not late or enhanced_in(_section(letter)).startswith("5."):
         return False
     return not vocabulary_.final.stands_in(subject) and not any(vocabulary_.final.stands_in(said) for said in letter.words)
 
@@ -236,7 +238,7 @@ def _elsewhere(header: Message, letter: ReportLetter, returned: bytes) -> list[s
     heading = False
     for number, line in enumerate(letter.lines):
         name = line.strip(" \t<>*-:'\"")
-        if heading and name and " " not in name and name.isascii() and domain and len(name) <= 64:
+        if heading and name and not {" ", "@"} & {*name} and name.isascii() and domain and len(name) <= 64:
             mine = [address for address in for_whom if address.lower().startswith(f"{name.lower()}@")]
             return mine[:1] or [f"{name}@{domain}"]
         if line.strip():

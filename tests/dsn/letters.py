@@ -84,7 +84,7 @@ def _tables(name: str) -> list[dict[str, str]]:
 
 LETTERS = [
     Letter(**table | ({"to": tuple(table["to"])} if "to" in table else {}))  # type: ignore[arg-type]
-    for name in ("systems", "more_systems", "languages")
+    for name in ("systems", "more_systems", "languages", "held_out")
     for table in _tables(name)
 ]
-OTHERS = [Other(**table) for table in _tables("others")]
+OTHERS = [Other(**table) for name in ("others", "held_out_others") for table in _tables(name)]

@@ -11,6 +11,7 @@ from mailer.dsn.classes import WhoseFault, class_of, classify
 from mailer.mail.outcome import CAUSES, Cause
 
 TABLE = tomllib.loads(files("mailer.dsn").joinpath("classes.toml").read_text("utf-8"))
+SUMMARIES = TABLE.pop("summaries")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,13 @@ def test_each_code_and_phrase_has_one_class() -> None:
     for of in ("codes", "words", "hints"):
         found = [each for rule in TABLE.values() for each in rule.get(of, ())]
         assert sorted(each for each in set(found) if found.count(each) > 1) == []
+
+
+@pytest.mark.parametrize("summary", SUMMARIES)
+def test_what_a_gateway_sums_up_counts_for_nothing(summary: str) -> None:
+    """The words of the host that refused, behind it, do; without any, the code."""
+    assert classify(550, "5.1.0", f"5.1.0 - {summary} 550-'message was rejected as spam'").name == "spam"
+    assert classify(550, "5.1.0", f"5.1.0 - {summary} 550").name == "unknown-user"
 
 
 def test_a_class_is_known_by_its_name() -> None:
