@@ -14,11 +14,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.entity import MAX_DEPTH, OPEN, Entity, pieces
-from mailer.mail.message import blocks, normalise
+from mailer.mail.message import Message, blocks, normalise
 
 from . import dmarc, tlsrpt
 from .summary import BadReport
-from .unpacking import unpacked
+from .unpacking import MOST, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MOST_PARTS = 100  # of a message that are walked through; a report has one to five
 MOST_REPORTS = 10  # of a message
+LONGEST_HEADER = 256 * 1024  # octets of the header of a message, or of a part
 
 MEDIA = frozenset({
     "application/gzip", "application/x-gzip", "application/gzip-compressed", "application/x-gunzip", "application/zip",
@@ -62,6 +63,7 @@ def read(content: bytes) -> Aggregate:
     reports: list[DmarcReport] = []
     tls_reports: list[TlsReport] = []
     problems: list[str] = []
+    room = _Room()
     for data in _candidates(content):
         if len(reports) + len(tls_reports) + len(problems) >= MOST_REPORTS:
             problems.append(f"there are more than {MOST_REPORTS} documents in it; the others were not read")
@@ -69,14 +71,29 @@ def read(content: bytes) -> Aggregate:
         kind = _kind(data)
         try:
             if kind == "dmarc":
-                reports.append(dmarc.read(unpacked(data)))
+                reports.append(dmarc.read(room.take(unpacked(data))))
             elif kind == "tlsrpt":
-                tls_reports.append(tlsrpt.read(unpacked(data)))
+                tls_reports.append(tlsrpt.read(room.take(unpacked(data))))
             else:
                 _complain(data)
         except BadReport as error:
             problems.append(str(error))
     return Aggregate(tuple(reports), tuple(tls_reports), tuple(problems))
+
+
+class _Room:
+    """What all documents of a message have together, unpacked: a message of many costs no more than one that is as large as may be."""
+
+    def __init__(self) -> None:
+        self._left = MOST
+
+    def take(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The `pieces` of a document, as far as there is room. Raises `BadReport`."""
+        for piece in pieces:
+            self._left -= len(piece)
+            if self._left < 0:
+                raise BadReport(f"unpacked, it and those before it in the message are larger than {MOST} bytes")
+            yield piece
 
 
 def _kind(data: bytes) -> Kind | None:
@@ -99,7 +116,7 @@ def _complain(data: bytes) -> None:
 def _candidates(content: bytes) -> Iterator[bytes]:
     """The octets of each part that may be one."""
     data = normalise(content)
-    left = [(Entity.within(data, 0, len(data)), 0)]
+    left = [(_entity(data, 0, len(data)), 0)]
     seen = 0
     while left and seen < MOST_PARTS:
         entity, depth = left.pop()
@@ -109,11 +126,17 @@ def _candidates(content: bytes) -> Iterator[bytes]:
             inner = pieces(entity.type, data, entity.start, entity.end)
             if inner is not None:
                 places = islice(((start, end) for start, end, role in inner if role == "part"), MOST_PARTS)
-                parts = [(Entity.within(data, min(start + 2, end), end), depth + 1) for start, end in places]  # behind the delimiter's line
+                parts = [(_entity(data, min(start + 2, end), end), depth + 1) for start, end in places]  # behind the delimiter's line
                 left += reversed(parts)
                 continue
         if kind in MEDIA or _named(entity):
             yield _decoded(entity, data)
+
+
+def _entity(data: bytes, start: int, end: int) -> Entity:
+    """The entity at this place; one with a header that no program writes is one without."""
+    found = Entity.within(data, start, end)
+    return found._replace(header=Message(b"", b"")) if len(found.header.header) > LONGEST_HEADER else found
 
 
 def _named(entity: Entity) -> bool:

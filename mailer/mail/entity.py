@@ -116,6 +116,8 @@ def with_mime(header: Message, data: bytes, start: int, end: int) -> Message:
 
 MAX_PARTS = 10_000  # of a message, on all levels; as many as mail servers read
 
+LONGEST_TYPE = 16_384  # characters of a Content-Type in which a boundary is looked for: one has 70, RFC 2046 §5.1.1
+
 _BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))', re.IGNORECASE)
 _RAW = re.compile(rb"[\x80-\xff]")
 _ODD = re.compile(rb"[\x80-\xff\0]|\r(?!\n)|(?<!\r)\n")
@@ -131,7 +133,7 @@ def pieces(type: str, data: bytes, start: int, end: int) -> Iterator[tuple[int, 
     `type` is the whole Content-Type; None if it names no boundary, or one that is nowhere: then nobody knows what the text is. What
     is beside, before the first and after the last delimiter, nobody reads (RFC 2046 §5.1.1).
     """
-    boundary = _BOUNDARY.search(type)
+    boundary = _BOUNDARY.search(type[:LONGEST_TYPE])
     name = (boundary[1] or boundary[2] or "").replace("\\", "").rstrip().encode() if boundary else b""
     delimiters = _delimiters(b"\r\n--" + name, data, start, end) if name else iter(())
     first = next(delimiters, None)

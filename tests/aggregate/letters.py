@@ -77,14 +77,12 @@ def zipped(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byt
     return made.getvalue()
 
 
-def attached(data: bytes, kind: str = "application/gzip", *, head: str = "Subject: Report domain: example.com") -> bytes:
-    """A message with a text and this attachment."""
-    return (
-        f'From: dmarc@receiver.example\r\n{head}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="=b"\r\n\r\n--=b\r\n'
-        f"Content-Type: text/plain\r\n\r\nA report.\r\n--=b\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode()
-        + base64.encodebytes(data).replace(b"\n", b"\r\n")
-        + b"--=b--\r\n"
-    )
+def attached(data: bytes, kind: str = "application/gzip", *more: bytes, head: str = "Subject: Report domain: example.com") -> bytes:
+    """A message with a text and this attachment, and `more` of its kind."""
+    begin = f'From: dmarc@receiver.example\r\n{head}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="=b"\r\n\r\n--=b\r\n'
+    part = f"--=b\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode()
+    inner = (part + base64.encodebytes(each).replace(b"\n", b"\r\n") for each in (data, *more))
+    return begin.encode() + b"Content-Type: text/plain\r\n\r\nA report.\r\n" + b"".join(inner) + b"--=b--\r\n"
 
 
 def alone(data: bytes, kind: str = "application/gzip") -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import struct
 import subprocess
 import sys
@@ -175,3 +176,12 @@ def test_bombs_take_little_memory_and_time(name: str, tmp_path: Path) -> None:
 def test_the_bound_is_met_exactly() -> None:
     """One octet more than it may be is too much."""
     assert read(alone(gzip_of(MOST, b"<feedback>"))).problems
+
+
+def test_documents_of_a_message_share_the_room() -> None:
+    """Many that are each as large as may be cost no more than one; those for which there is room are read."""
+    beside = b"".join(b"<!-- %s %s -->" % (random.randbytes(30).hex().encode(), b"x" * 1000) for _ in range(MOST // 1800))
+    large = gzip.compress(DOCUMENT.replace(b"</feedback>", beside + b"</feedback>"), 1)
+    found = read(attached(gzip.compress(DOCUMENT), "application/gzip", large, large, large))
+    assert len(found.dmarc) == 2
+    assert [problem.partition(",")[0] for problem in found.problems] == ["unpacked"] * 2

@@ -58,6 +58,8 @@ BOMBS: dict[str, tuple[int, Callable[[int], bytes]]] = {
         3_000_000,
         lambda n: HEAD + b"Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + b"=41" * n,
     ),
+    "a long boundary": (9_000_000, lambda n: HEAD + b'Content-Type: multipart/mixed; boundary="' + b"b" * n + b'"\r\n\r\nx'),
+    "parameters": (1_500_000, lambda n: HEAD + b"Content-Type: multipart/mixed; " + b"a*0=b;" * n + b"boundary=b\r\n\r\n--b\r\n\r\nx"),
     "zeros": (10_000_000, bytes),
 }
 """What each is made of: how many of something, and a function that makes so many."""
