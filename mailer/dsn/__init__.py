@@ -10,9 +10,9 @@ is never reported (RFC 5321 §4.5.5). And a report that cannot be delivered is k
 
 What comes back was written by a stranger. `reading` takes any octets and says which kind of report they are, and what of whom, by way of
 `parts`, which finds what is in a message within bounds. Where programs wrote for programs, `delivery_status` and `feedback_report` read it;
-where there is only a `letter` for people, `shapes` knows it by what mail systems write, and `automatic` knows the answers of
-machines. `vocabulary` has the words for both, which are data (`shapes.toml`), and `phrases` finds them in a text. What comes out are the
-values of `reported`.
+where there is only a `letter` for people, `shapes` knows it by what mail systems write, `weighing` finds whom it is about, and `automatic`
+knows the answers of machines. `vocabulary` has the words for all of these, which are data (`shapes.toml`), and `phrases` finds them in a
+text. What comes out are the values of `reported`.
 
 `explain` holds what reply codes mean and what to do about them, `fields` the part for programs; `report` has the
 part for the person, and puts all together. `classes` says what refusals mean in a word, ours and those of reports.
