@@ -1,4 +1,4 @@
-"""Whom a report is about that has no part for programs: each address of its letter is weighed.
+"""The recipients of a report that has no part for programs: each address of its letter is weighed.
 
 What counts is where it stands (alone on a line, below a heading that says that mail failed, behind ``To:``), what stands around it (a reply
 code, a reason), whether the message that came back was for it; and against it, that it is the sender's, a postmaster's, one to ask
@@ -56,7 +56,7 @@ class Weighed(NamedTuple):
 
 
 def failed_recipients(header: Message) -> list[str]:
-    """Those that Exim and Google name in the header."""
+    """The recipients that Exim and Google name in the header."""
     found = [
         address.strip(" <>\t")
         for value in islice(header.values(b"x-failed-recipients"), RECIPIENTS)
