@@ -189,6 +189,8 @@ def further(headers: Iterable[tuple[str, str]], made: Sequence[str]) -> Iterator
 def checked(name: str, value: str) -> str:
     """`value` without blanks at its ends, tabs as blanks; what could end a line somewhere is refused. Raises `EmailError`."""
     value = value.replace("\t", " ").strip(" ")
+    if value.isascii() and value.isprintable():
+        return value
     for char in value:
         if char < " " or "\x7f" <= char <= "\x9f" or char in "\u2028\u2029" or "\ud800" <= char <= "\udfff":
             raise EmailError(name, f"{name} holds the control character U+{ord(char):04X}")

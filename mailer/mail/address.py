@@ -14,8 +14,9 @@ MAX_DOMAIN = 255  # octets, RFC 5321 §4.5.3.1.2
 MAX_ADDRESS = 254  # octets: a path of 256 less its angle brackets, RFC 5321 §4.5.3.1.3
 
 _ATEXT = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~")
-_PLAIN = _ATEXT | {".", "@"}
-_LDH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
+_DOTTED = _ATEXT | {"."}
+_PLAIN = _DOTTED | {"@"}
+_LABEL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 PRIVATE = frozenset({"localdomain", "localdomain4", "localdomain6", "localhost", "local", "internal", "lan", "arpa"})
 """Last labels of names that the public DNS has no mail for: those of hosts(5), RFC 6761 §6.3, RFC 6762 §3, what ICANN keeps for
@@ -147,10 +148,9 @@ def printable(text: str) -> str:
 
 
 def _refuse_control(text: str, inner: str) -> None:
-    for char in inner:
-        # isprintable is false for C0, DEL, C1, line and paragraph separators, lone surrogates
-        if not char.isprintable():
-            raise AddressError(text, f"it holds the control character U+{ord(char):04X}")
+    if not inner.isprintable():  # it is false for C0, DEL, C1, line and paragraph separators, lone surrogates
+        char = next(char for char in inner if not char.isprintable())
+        raise AddressError(text, f"it holds the control character U+{ord(char):04X}")
     if not inner:
         raise AddressError(text, "it is empty")
 
@@ -190,8 +190,10 @@ def _check_local(text: str, local: str) -> None:
         return
     if local[0] == "." or local[-1] == "." or ".." in local:
         raise AddressError(text, "a dot stands at the edge of the part before the @, or two stand together")
+    if _DOTTED.issuperset(local):
+        return
     for char in local:
-        if char not in _ATEXT and char != "." and char < "\x80":
+        if char not in _DOTTED and char < "\x80":
             raise AddressError(text, f"{char!r} may not stand before the @ (quote the whole part if it belongs there)")
 
 
@@ -243,9 +245,9 @@ def _check_label(text: str, label: str) -> None:
         raise AddressError(text, f"the label {label!r} of the domain is longer than 63 octets")
     if label[0] == "-" or label[-1] == "-":
         raise AddressError(text, f"the label {label!r} of the domain begins or ends with a hyphen")
-    for char in label:
-        if char not in _LDH and char != "_":
-            raise AddressError(text, f"{char!r} may not stand in a domain")
+    if not _LABEL.issuperset(label):
+        char = next(char for char in label if char not in _LABEL)
+        raise AddressError(text, f"{char!r} may not stand in a domain")
 
 
 def _check_literal(text: str, domain: str) -> None:
