@@ -47,7 +47,8 @@ class Stream(asyncio.Protocol):
         self._gone: OSError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = loop.time()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._rings = 0.0  # when it does; the timer itself cannot say in uvloop, if that is now
         self._released: asyncio.Future[None] = loop.create_future()
         self.took = 0.0  # seconds until the connection stood
 
@@ -169,7 +170,7 @@ class Stream(asyncio.Protocol):
     def allow(self, seconds: float) -> None:
         """Set the deadline: all waits from now on are over in `seconds`."""
         self._deadline = self._loop.time() + seconds
-        if self._timer is None or self._timer.when() > self._deadline:
+        if self._timer is None or self._rings > self._deadline:
             self._set_timer()
 
     def write(self, data: bytes) -> None:
@@ -274,7 +275,8 @@ class Stream(asyncio.Protocol):
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(self._deadline, self._ring)
+        self._rings = self._deadline
+        self._timer = self._loop.call_at(self._rings, self._ring)
 
     def _ring(self) -> None:
         self._timer = None

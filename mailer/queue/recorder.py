@@ -69,7 +69,8 @@ class Recorder:
         self._writing: asyncio.Future[None] | None = None
         self._stuck: list[Lease] = []  # what the spool would not let go
         self._removing: set[asyncio.Future[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._due = 0.0  # when it rings; the timer itself cannot say in uvloop, if that is now
         self._again: asyncio.TimerHandle | None = None
 
     @property
@@ -116,7 +117,8 @@ class Recorder:
     def _start_later(self) -> None:
         self._busy = True
         failing = self.chronicle is not None and self.chronicle.failing and not self._closing
-        self._timer = asyncio.get_running_loop().call_at(self._since + (AGAIN if failing else DELAY), self._start)
+        self._due = self._since + (AGAIN if failing else DELAY)
+        self._timer = asyncio.get_running_loop().call_at(self._due, self._start)
 
     def _start(self) -> None:
         self._timer = None
@@ -194,7 +196,7 @@ class Recorder:
     async def close(self) -> None:
         """Write what is left, and try a last time what the disk did not take before. No event may come after."""
         self._closing = True
-        if self._timer is not None and self._timer.when() > asyncio.get_running_loop().time() + DELAY:
+        if self._timer is not None and self._due > asyncio.get_running_loop().time() + DELAY:
             self._timer.cancel()
             self._start()
         while self._busy:

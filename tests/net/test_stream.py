@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import pytest
 
+from mailer.io.loop import run_loop
 from mailer.net.stream import ENOUGH, Stream
 from tests.fakes import waiting
 from tests.fakes.script import LoopbackServer
@@ -70,6 +71,23 @@ def test_a_shorter_deadline_counts() -> None:
             await stream.read()
 
     with_stream(listen, test)
+
+
+def test_a_deadline_of_now_may_be_set_again() -> None:
+    """In the daemon's own loop, whose timers that ring at once are of another kind."""
+
+    async def run() -> None:
+        async with Peer(listen) as peer:
+            stream = await Stream.connect("127.0.0.1", peer.port, seconds=60)
+            try:
+                stream.allow(0)
+                stream.allow(-1)
+                with pytest.raises(TimeoutError):
+                    await stream.read()
+            finally:
+                stream.abort()
+
+    run_loop(run())
 
 
 def test_a_deadline_that_passed_while_nobody_waited() -> None:

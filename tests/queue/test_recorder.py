@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from mailer.events import Daemon, Event
+from mailer.io.loop import run_loop
+from mailer.queue import recorder
 from mailer.queue.recorder import Recorder
 from mailer.spool.files.spool import FileSpool
 from mailer.spool.files.store import SpoolDirectory
@@ -75,6 +77,20 @@ def test_a_message_is_gone_after_its_status_is_written(book: Book) -> None:
         assert book.spool.ids("queued") == []
 
     run(scenario)
+
+
+def test_an_end_at_the_moment_of_a_batch_writes_it(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the daemon's own loop, whose timers that ring at once are of another kind."""
+    monkeypatch.setattr(recorder, "DELAY", 0.0)
+
+    async def scenario() -> None:
+        id = put(book.spool)
+        book.recorder.told(Daemon(NOW, "sent"))
+        book.recorder.release(book.spool.claim(id))
+        await book.recorder.close()
+        assert (book.batches, book.gone) == ([["sent"]], [id])
+
+    run_loop(scenario())
 
 
 def test_what_comes_together_is_one_batch(book: Book) -> None:
