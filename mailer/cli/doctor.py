@@ -121,11 +121,11 @@ COMMAND = Subcommand(
     summary="what is wrong on this machine, with evidence and remedy",
     about=(
         "Looks at all that mail needs here, and says of each thing pass, warn or fail, with what was seen and what to do: the "
-        "configuration and the files that it names; the spool, its owner, modes, left-overs and room; the status database, the suppression "
-        "list, the journal, notes of request ids; the daemon, its doorbell, its limits, whether it has the configuration and the program "
-        "that are there; what waits and is paused; name servers; port 25, PTR, EHLO name, clock; DKIM keys and their records; relays with "
-        "login and certificate; mailboxes that reports come to, with login; the key of return tokens; reports that wait; the message "
-        "broker and its queues; the sandbox; sendmail, the service, and versions.\n\n"
+        "configuration and its files; the spool, its modes and room; the status database, the suppression list, the "
+        "journal, notes of request ids; the daemon, its doorbell and limits, whether it has the configuration and the program that are "
+        "there; what waits and is paused; name servers; port 25, PTR, EHLO name, clock; DKIM keys and records; relays with login and "
+        "certificate; mailboxes of reports with login, the key of return tokens, reports that wait; the message broker; the sandbox; "
+        "sendmail, the service, versions.\n\n"
         "No mail is sent. A check that hangs or breaks is a finding, too. What the world thinks of your domains is for `mailer check`, and "
         "what became of one message for `mailer explain`.\n\n"
         "Root looks as the user whom the spool belongs to, for the daemon runs as he. Other users see what is theirs.\n\n"
