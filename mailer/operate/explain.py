@@ -65,7 +65,8 @@ class Diagnosis(NamedTuple):
         document["submitter"] = {"uid": story.who and story.who.uid}
         document["asked_for"] = story.told
         document["expires_at"] = rfc3339(self.gives_up) if self.gives_up else None
-        document["recipients"] = [self._recipient(to) for to in range(len(story.record.recipients))]
+        classes = classes_of(story.heard)
+        document["recipients"] = [self._recipient(to, classes.get(to, "")) for to in range(len(story.record.recipients))]
         document["tries"] = [_attempt(story, each) for each in story.attempts]
         document["ways"] = [_way(domain, way) for domain, way in self.facts.ways.items()]
         document["reports"] = [
@@ -78,13 +79,13 @@ class Diagnosis(NamedTuple):
         document["not_known"] = story.missing
         return document
 
-    def _recipient(self, to: int) -> dict[str, object]:
+    def _recipient(self, to: int, reported: str) -> dict[str, object]:
         recipient = self.story.record.recipients[to]
         blocked = self.blocked.get(to)
         waits = blocked is not None and self.story.record.status == "deferred"
         last = self.story.last(to)
         bad = recipient.status in ("deferred", "failed", "expired", "bounced") and not (last and last.untried)
-        judged = judged_recipient(recipient, classes_of(self.story.heard).get(to, "")) if recipient.status in UNDELIVERED else None
+        judged = judged_recipient(recipient, reported) if recipient.status in UNDELIVERED else None
         return {
             **recipient.as_json(),
             **_class(judged),

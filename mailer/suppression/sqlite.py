@@ -71,13 +71,9 @@ class SqliteSuppression:
 
     async def look(self, wanted: Sequence[tuple[str, str]], at: float) -> Sequence[SuppressionEntry | None]:
         """The entries that keep them from being mailed."""
-        if len(wanted) <= FEW and self._is_at_hand():
-            try:
-                return self.look_at_once(wanted, at)
-            except Problem as problem:
-                if problem.kind != "try-again":
-                    raise
-        return await asyncio.to_thread(self.look_now, wanted, at)
+        if len(wanted) > FEW:
+            return await asyncio.to_thread(self.look_now, wanted, at)
+        return await self._soon(lambda: self.look_at_once(wanted, at))
 
     async def listing(
         self, *, after: tuple[str, str] = ("", ""), limit: int = 1000, wanted: SuppressionFilter | None = None
@@ -104,13 +100,7 @@ class SqliteSuppression:
             with self._reading, self._told():
                 return self._open_if_any() is None
 
-        if self._is_at_hand():
-            try:
-                return empty()
-            except Problem as problem:
-                if problem.kind != "try-again":
-                    raise
-        return await asyncio.to_thread(_patiently, empty)
+        return await self._soon(empty)
 
     async def newest(self) -> int:
         """The serial of the newest line of the log."""
@@ -237,6 +227,16 @@ class SqliteSuppression:
         return nullcontext()
 
     # The file
+
+    async def _soon(self, ask: Callable[[], T]) -> T:
+        """What `ask` gives: at once, where the file is at hand and nobody else holds it up, else in a thread. Raises `Problem`."""
+        if self._is_at_hand():
+            try:
+                return ask()
+            except Problem as problem:
+                if problem.kind != "try-again":
+                    raise
+        return await asyncio.to_thread(_patiently, ask)
 
     def _is_at_hand(self) -> bool:
         """Whether the file is open that there is this moment; there being none is soon said, too."""

@@ -80,11 +80,11 @@ class Around:
         try:
             if refusal is not None:
                 await refusal(scope, receive, sent)
-            elif self._has_room(fields):
+            elif (octets := self._octets(fields)) <= SMALL:  # which need no room
                 await self.app(scope, receive, sent)
             else:
                 async with AsyncExitStack() as held:
-                    await self.app(scope, self._received(fields, receive, held, asked), sent)
+                    await self.app(scope, self._received(octets, receive, held, asked), sent)
         except Exception as bug:
             asked.bug = bug
             if not asked.ref:  # half an answer: that it is none is said by the end of the connection
@@ -95,19 +95,18 @@ class Around:
             self.desk.requests.count(asked.endpoint, asked.status, asked.seconds)
             self.told(asked)
 
-    @staticmethod
-    def _has_room(fields: dict[bytes, bytes]) -> bool:
-        """Whether the body of a request with these fields is one that needs no room."""
-        return b"transfer-encoding" not in fields and int(fields.get(b"content-length", b"0")) <= SMALL
+    def _octets(self, fields: dict[bytes, bytes]) -> int:
+        """How large the body of a request with these fields may be."""
+        if b"transfer-encoding" in fields:
+            return largest_body(self.desk.config)
+        return int(fields.get(b"content-length", b"0"))
 
-    def _received(self, fields: dict[bytes, bytes], receive: Receive, held: AsyncExitStack, asked: WebRequest) -> Receive:
+    def _received(self, octets: int, receive: Receive, held: AsyncExitStack, asked: WebRequest) -> Receive:
         """As `receive`; who begins to read a body has the room for all of it first, until `held` ends.
 
         Raises `TooBusy`. The key of `asked` is known by then: who has none is refused before anything is read.
         """
-        largest = largest_body(self.desk.config)
-        self.room.octets = BODIES * largest
-        octets = largest if b"transfer-encoding" in fields else int(fields.get(b"content-length", b"0"))
+        self.room.octets = BODIES * largest_body(self.desk.config)
         begun = False
 
         async def received() -> Message:
