@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mailer.mail.alarm import AlarmKind, OpenAlarm, Severity
+    from mailer.mail.arrival import Arrival
     from mailer.mail.history import Status
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry
@@ -184,6 +185,54 @@ class Requested(Event):
     key: str = ""
     ref: str = ""
     reason: str = ""
+
+
+@dataclass(slots=True)
+class TakenIn(Event):
+    """A message was taken at a door: it is in the spool as `id`, with these `recipients`. `verdict` is accept, mark or hold, and `why`
+    says what spoke against the message, if anything did."""
+
+    arrival: Arrival
+    id: str
+    sender: str
+    recipients: Sequence[str]
+    size: int
+    verdict: str = "accept"
+    why: str = ""
+
+
+@dataclass(slots=True)
+class TurnedAway(Event):
+    """A door refused a client, a sender, a recipient or a message, with `reply` as it was said.
+
+    `phase` is the step of the session, as `Outcome.phase`. `reason` is a word for what stood against it: ``unknown``, ``relay``, ``spf``,
+    ``dmarc``, ``virus``, ``blocklist``, ``busy``. `recipient` is empty where it was not about one.
+    """
+
+    arrival: Arrival
+    phase: str
+    reply: str
+    reason: str
+    sender: str = ""
+    recipient: str = ""
+
+
+@dataclass(slots=True)
+class LoggedIn(Event):
+    """A user has logged in at a door."""
+
+    arrival: Arrival
+    mechanism: str
+
+
+@dataclass(slots=True)
+class LoginFailed(Event):
+    """Somebody did not get in as `user`, which is what he called himself, and may be any text; `reason` is for the log, not for him."""
+
+    arrival: Arrival
+    user: str
+    mechanism: str
+    reason: str
 
 
 @dataclass(slots=True)

@@ -15,11 +15,11 @@ from tests.sources import PACKAGE, SOURCES, among, everywhere, nodes, tree
 
 FLOORS = (
     {"mail"},
-    {"smtp", "pop3", "dkim", "tlspolicy", "dsn", "aggregate", "compose", "proxy", "roff"},
+    {"smtp", "pop3", "dkim", "tlspolicy", "dsn", "aggregate", "compose", "proxy", "roff", "auth", "scan"},
     {"io", "events", "rewriting"},
     {"config", "spool", "status", "journal", "reports", "suppression", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
     {"transport", "neighbour"},
-    {"submit", "routing", "shaping", "bounces", "client", "check", "hooks"},
+    {"submit", "routing", "shaping", "bounces", "client", "check", "hooks", "filtering"},
     {"queue"},
     {"operate", "pages"},
     {"watch", "sink", "intake", "smtpd", "web", "amqp", "doors"},

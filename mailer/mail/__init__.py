@@ -25,6 +25,7 @@ one message so far is its `History`.
 `repair`            a message that not every server would take, mended
 `header_repair`     the same for its header
 `downgrade`         8-bit made 7-bit, for a host that takes nothing else
+`arrival`           how a message came to a door of ours
 `envelope`          the envelope of a message in the spool
 `envelope_reader`   the reader of that
 `delivery_options`  what a sender asks of those who carry the message

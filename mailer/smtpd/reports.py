@@ -45,7 +45,7 @@ _DISK = Reply.own(451, "4.3.0", "it could not be kept, come back later")
 _FULL = Reply.own(452, "4.3.1", "there is no room for it now, come back later")
 
 
-class Arrival:
+class Incoming:
     """A message that is under way: whose it is, since when, how much of it has come, and the octets that it has in memory.
 
     `leave` ends its session.
@@ -82,7 +82,7 @@ class ReportCounter:
         self.arrived = arrived
         self._monotonic = monotonic
         self._rates: OrderedDict[str, TokenBucket] = OrderedDict()
-        self._under_way: dict[Arrival, None] = {}  # by when they began
+        self._under_way: dict[Incoming, None] = {}  # by when they began
         self._octets: Counter[str] = Counter()  # of them, of each peer
 
     def is_ours(self, recipient: str) -> bool:
@@ -101,15 +101,15 @@ class ReportCounter:
         bucket.reserve(now)
         return True
 
-    def begin(self, share: str, leave: Callable[[], object]) -> Arrival | None:
+    def begin(self, share: str, leave: Callable[[], object]) -> Incoming | None:
         """Let a message begin, if this peer has any room left; `leave` is called where it has to go for another."""
         if self._octets[share] >= OF_ONE:
             return None
-        arrival = Arrival(share, self._monotonic(), leave)
+        arrival = Incoming(share, self._monotonic(), leave)
         self._under_way[arrival] = None
         return arrival
 
-    def grow(self, arrival: Arrival, octets: int) -> bool:
+    def grow(self, arrival: Incoming, octets: int) -> bool:
         """Have room for a piece of so many octets; False where there is none. Those that take too long make room.
 
         Of a message that is too large nothing more is kept, and it is heard to its end, so that it is refused for good.
@@ -130,7 +130,7 @@ class ReportCounter:
         self._octets[arrival.share] += octets
         return True
 
-    def end(self, arrival: Arrival) -> None:
+    def end(self, arrival: Incoming) -> None:
         """The message is no more in memory."""
         if arrival not in self._under_way:
             return
@@ -148,7 +148,7 @@ class ReportPolicy:
         self.place = place
         self.peer = peer
         self.stream = stream
-        self._arrival: Arrival | None = None
+        self._arrival: Incoming | None = None
         self._wanted = 0  # recipients of the transaction
         self._taken = 0  # of them, those who have their report
 

@@ -1,0 +1,9 @@
+"""What mail proves of its sender: rules that are pure, and take the answers of the DNS as arguments.
+
+A message names its author in From, and anybody can write that. What speaks for it: the network says from which address it came (SPF,
+RFC 7208, judges that by the domain of the reverse-path), a signature says which domain answers for it (DKIM, RFC 6376), DMARC (RFC 9989)
+says whether one of the two belongs to the author and what his domain wants done where none does, and a chain of seals (ARC, RFC 8617) says
+what the hosts before us saw. What was found stands in a field on top, Authentication-Results (RFC 8601), which only we may write.
+"""
+
+from __future__ import annotations
