@@ -1,11 +1,13 @@
-"""The keys of programs that use the HTTP API: who is known here besides the users of the machine.
+"""Accounts: those who are known here besides the users of the machine, by an address with a password, or by a key of the HTTP API.
 
 A key is shown once, when it is made; what is kept is the SHA-256 of its secret. That is enough, for a secret of 160 random bits is not
-guessed from its digest, as a password that a person thought of would be. Whoever has the file can use no key.
+guessed from its digest, as a password that a person thought of would be. Whoever has the file can use no key. A password of a user is
+kept by a record that is dear to guess from.
 
 `api`     a key, what it may do, and the interface of where keys are kept
 `files`   keys in a file beside the configuration
 `memory`  keys in memory
+`users`   the users whose mail lives here
 """
 
 from __future__ import annotations

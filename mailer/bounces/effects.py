@@ -23,8 +23,8 @@ from mailer.dsn.classes import WhoseFault
 from mailer.dsn.reported import ReportKind
 from mailer.journal.api import JournalEvent
 from mailer.journal.lines import cut
+from mailer.mail.address_key import key_of
 from mailer.status.story import HeardReport
-from mailer.suppression.address import key_of
 from mailer.suppression.api import Reason, SuppressionEntry
 
 from .matching import MatchedRecipient

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from mailer.dsn.reported import Reported
 from mailer.dsn.return_token import WHOLE, Mark, find, is_marked
+from mailer.mail.address_key import key_of
 from mailer.spool import is_id
-from mailer.suppression.address import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -11,6 +11,7 @@ one message so far is its `History`.
 ==================  ==========================================================================================
 `alarm`             trouble that a person has to know of
 `address`           an address, and what may stand in an envelope
+`address_key`       the form in which addresses of mailboxes are compared
 `address_list`      the one reader of addresses as people and programs write them
 `domain`            a domain as the DNS knows it
 `pattern`           what ``*`` means in an address, a domain or a host name

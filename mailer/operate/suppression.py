@@ -9,9 +9,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.address import AddressError, domain_of
+from mailer.mail.address_key import key_of
 from mailer.mail.problem import Problem
 from mailer.spool.files.store import SpoolDirectory
-from mailer.suppression.address import domain_key_of, key_of, written
+from mailer.suppression.address import domain_key_of, written
 from mailer.suppression.api import ALL, REASONS, Reason, SuppressionEntry, SuppressionFilter, precedence, scope_of
 from mailer.suppression.ledger import fits
 from mailer.suppression.sqlite import SqliteSuppression

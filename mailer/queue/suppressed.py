@@ -14,8 +14,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Mended
+from mailer.mail.address_key import key_of
 from mailer.mail.problem import Problem
-from mailer.suppression.address import key_of
 from mailer.suppression.api import ALL, Reason, precedence
 from mailer.transport import verdict
 

@@ -45,7 +45,7 @@ REASONS: Final[dict[str, Reason]] = {reason.value: reason for reason in Reason}
 class SuppressionEntry(NamedTuple):
     """An entry: `address`, or with ``@domain`` all of a domain, is not to be mailed, in `scope`: with a stream, or `ALL`.
 
-    `address` is a key (`mailer.suppression.address`). `class_` is that of a refusal (`mailer.dsn.classes`), `source` where the word came
+    `address` is a key (`mailer.mail.address_key`). `class_` is that of a refusal (`mailer.dsn.classes`), `source` where the word came
     from: ``report``, ``refusal``, ``page``, ``command``, ``api``, a file. `evidence` is what proves it, the ID of a report or of a message:
     an entry is added once for one evidence, address and scope. `at` is when it began, `until` when it ends, in seconds since the epoch;
     None for never. `by` is who did it.

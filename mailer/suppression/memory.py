@@ -5,10 +5,11 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+from mailer.mail.address_key import key_of
 from mailer.mail.pattern import fits as fits_pattern
 
 from . import ledger
-from .address import domain_key_of, key_of
+from .address import domain_key_of
 from .api import (
     Reason,
     SuppressionChange,

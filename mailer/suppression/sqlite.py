@@ -24,11 +24,12 @@ from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mailer.mail.address_key import key_of
 from mailer.mail.problem import Problem, from_os
 from mailer.spool.files.owner import acting
 
 from . import file, ledger, schema
-from .address import domain_key_of, key_of
+from .address import domain_key_of
 from .api import (
     Reason,
     SuppressionChange,

@@ -1,0 +1,47 @@
+"""The one form in which addresses of mailboxes are compared, however they were written.
+
+Hosts may tell ``Ann@`` from ``ann@`` (RFC 5321 §2.4), and none that people use does: who has asked not to be mailed is not to be mailed
+under either, and a user of ours is the same under both. What is left apart: ``ann+x@`` and ``ann@``, dots in a name, and whatever else one
+operator takes for the same; nobody knows those rules but him.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from .address import dot_string
+from .domain import compared
+
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~.@")
+LONGEST = 1000  # characters; no address that mail goes to has as many
+
+
+def key_of(address: str) -> str:
+    """`address` of an envelope, as it is compared: small letters, composed (NFC), no needless quotes, the domain in A-labels.
+
+    Any text has one; what is no address is its own.
+    """
+    if _PLAIN.issuperset(address):
+        return address.lower()
+    if len(address) > LONGEST:
+        return address
+    local, at, domain = address.rpartition("@")
+    if not at:
+        return _small(address)
+    if len(local) > 1 and local.startswith('"') and local.endswith('"'):
+        local = dot_string(_unquoted(local[1:-1]))
+    return f"{_small(local)}@{compared(domain)}"
+
+
+def _small(text: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
+
+
+def _unquoted(text: str) -> str:
+    """What stands between quotes, without the backslashes that quote. RFC 5321 §4.1.2"""
+    made, at = [], 0
+    while at < len(text):
+        at += text[at] == "\\" and at + 1 < len(text)
+        made.append(text[at])
+        at += 1
+    return "".join(made)

@@ -1,0 +1,121 @@
+"""Users are kept alike wherever they are."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from mailer.accounts.users.api import AppPassword, KeyPair, User, UserBook
+from mailer.accounts.users.memory import MemoryUsers
+from mailer.mail.problem import Problem
+
+PAIR = KeyPair(b"\0stored\xff", b"server")
+FULL = User(
+    "Ann@example.com",
+    "{SCRYPT}x",
+    PAIR,
+    b"salt\0",
+    4096,
+    (
+        AppPassword("phone", "1" * 64, frozenset({"submission", "imap"}), PAIR, 1_700_000_000.0),
+        AppPassword("script", "2" * 64, frozenset({"submission"})),
+    ),
+    ("sales@example.com", "*@shop.example"),
+    1 << 40,
+    disabled=True,
+    created=1_700_000_000.5,
+)
+BOB, EVE = User("bob@example.com"), User('"eve x"@bücher.example')
+
+
+@pytest.fixture(params=["memory"])
+def users(request: pytest.FixtureRequest, tmp_path: Path) -> UserBook:
+    return MemoryUsers()
+
+
+def test_a_user_is_found_however_his_address_is_written(users: UserBook) -> None:
+    """With all that is known of him; nobody is there at first."""
+
+    async def scenario() -> None:
+        assert await users.find(["bob@example.com"]) == [None]
+        assert await users.listing() == []
+        await users.put([FULL, BOB, EVE])
+        assert await users.find(["ANN@EXAMPLE.com", "nobody@example.com", '"bob"@example.com']) == [FULL, None, BOB]
+        assert await users.find(['"eve x"@xn--bcher-kva.EXAMPLE']) == [EVE]
+        await users.close()
+
+    asyncio.run(scenario())
+
+
+def test_names_that_would_be_questions_elsewhere_are_only_names(users: UserBook) -> None:
+    """Nothing in them means anything to whatever looks them up."""
+
+    async def scenario() -> None:
+        await users.put([BOB])
+        names = [
+            "*)(uid=*",
+            "' OR 1=1 --",
+            "../bob@example.com",
+            "bob@example.com\0",
+            "%@example.com",
+            "*@example.com",
+            "",
+            "@",
+            "x" * 5000,
+        ]
+        assert await users.find(names) == [None] * len(names)
+        await users.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_user_takes_the_place_of_the_one_of_his_address(users: UserBook) -> None:
+    """Unless he is to be a new one: then nothing changes."""
+
+    async def scenario() -> None:
+        await users.put([FULL, BOB])
+        await users.put([BOB._replace(address="BOB@example.com", quota=5)])
+        assert await users.find(["bob@example.com"]) == [User("BOB@example.com", quota=5)]
+        with pytest.raises(Problem, match=r"there is a user Ann@example\.com already") as caught:
+            await users.put([EVE, FULL], new=True)
+        assert caught.value.kind == "usage"
+        assert await users.find([EVE.address]) == [None]
+        await users.close()
+
+    asyncio.run(scenario())
+
+
+def test_users_are_listed_in_pages(users: UserBook) -> None:
+    """In the order of their addresses, each once."""
+
+    async def scenario() -> None:
+        await users.put([User(f"u{number:03}@example.com") for number in range(25)])
+        first = await users.listing(limit=10)
+        assert [user.address for user in first] == [f"u{number:03}@example.com" for number in range(10)]
+        rest = await users.listing(after=first[-1].address)
+        assert [user.address for user in rest] == [f"u{number:03}@example.com" for number in range(10, 25)]
+        await users.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_user_who_was_removed_is_gone(users: UserBook) -> None:
+    """And who was not there is said to have been that."""
+
+    async def scenario() -> None:
+        await users.put([FULL, BOB])
+        assert await users.remove(["bob@EXAMPLE.com", "nobody@example.com"]) == [True, False]
+        assert await users.find(["bob@example.com", "ann@example.com"]) == [None, FULL]
+        await users.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_user_is_named_by_his_address_and_by_those_that_he_sends_as() -> None:
+    """However they are written; a pattern stands for all that fit it."""
+    for address in ("ann@example.com", "Sales@EXAMPLE.com", "anything@shop.example"):
+        assert FULL.is_named(address), address
+    for address in ("bob@example.com", "ann@example.org", "ann+x@example.com", "", "x@sub.shop.example.com"):
+        assert not FULL.is_named(address), address
