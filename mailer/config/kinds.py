@@ -26,6 +26,7 @@ UNITS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 """The times, in seconds, that a rate may be over; of two that are alike the first one is written."""
 
 RELAY = "relay:"
+MAILDIR = "maildir:"
 
 _SELECTOR = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 
@@ -75,9 +76,9 @@ class HostPort(NamedTuple):
 
 
 class Via(NamedTuple):
-    """One way out: the relay called `name`, or the MX hosts of the domain."""
+    """One way that mail goes: the relay called `name`, the MX hosts of the domain, or the Maildirs at the path `name`, a template."""
 
-    kind: Literal["relay", "mx"]
+    kind: Literal["relay", "mx", "maildir"]
     name: str = ""
 
     @classmethod
@@ -91,8 +92,24 @@ class Via(NamedTuple):
             raise ValueError(f'{values.written(value)} is no way out; write "mx" or "relay:NAME"')
         return cls("mx")
 
+    @classmethod
+    def read_home(cls, value: object) -> Via:
+        """The way to mailboxes that ``relay:NAME`` or ``maildir:PATH`` says, where the path has ``{user}`` in it, or ``{address}``."""
+        text = values.text(value)
+        name = text.removeprefix(MAILDIR)
+        if name == text and text.startswith(RELAY):
+            return cls.read(text)
+        if name == text:
+            raise ValueError(f'{values.written(value)} leads to no mailbox; write "relay:NAME" or "maildir:/srv/mail/{{domain}}/{{user}}"')
+        rest = name.replace("{user}", "").replace("{domain}", "").replace("{address}", "")
+        if "{" in rest or "}" in rest:
+            raise ValueError(f"{values.written(value)} has braces that stand for nothing; there are {{user}}, {{domain}} and {{address}}")
+        if "{user}" not in name and "{address}" not in name:
+            raise ValueError(f'{values.written(value)} is the same for everybody; write "maildir:/srv/mail/{{domain}}/{{user}}"')
+        return cls("maildir", values.path(name))
+
     def __str__(self) -> str:
-        return f"relay:{self.name}" if self.kind == "relay" else "mx"
+        return "mx" if self.kind == "mx" else f"{self.kind}:{self.name}"
 
 
 class Pattern(NamedTuple):
@@ -391,6 +408,7 @@ RATE = Kind("rate", Rate.read)
 FINGERPRINT = Kind("text", _fingerprint)
 SOURCE = Kind("text", _source)
 HOP = Kind("mx | relay:NAME", Via.read)
+HOME = Kind("relay:NAME | maildir:PATH", Via.read_home)
 COMMAND = Kind("command", _command)
 
 WRITERS: dict[Kind[Any], Callable[[Any], Any]] = {

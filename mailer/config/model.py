@@ -20,7 +20,9 @@ from .sections.bounce import Bounce
 from .sections.daemon import Fold, FuseSection, Intake, JournalSection, LogSection, Metrics, Status, Submitter, TraceSection
 from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, TimeoutSection, Tls
 from .sections.dkim import Dkim
+from .sections.domain import LocalDomain
 from .sections.doors import Api, Listen
+from .sections.receiving import Receiving
 from .sections.relay import Relay, RouteRule, completed
 from .sections.report_source import ReportSource
 from .sections.shaping import Reaction, Shape, Source
@@ -37,7 +39,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
     TimeoutSection, Retry, Tls, Dns, Check, Bounce, ReportSource, Suppress,
-    Status, JournalSection, Listen, Api, Amqp, AmqpQueue, LogSection,
+    Status, JournalSection, Listen, Receiving, LocalDomain, Api, Amqp, AmqpQueue, LogSection,
     AlarmSection, Metrics, TraceSection, Webhook,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
@@ -83,6 +85,8 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     status: Status
     journal: JournalSection
     listens: tuple[Listen, ...]
+    receiving: Receiving
+    domains: tuple[LocalDomain, ...]
     api: Api
     log: LogSection
     alarm: AlarmSection
@@ -148,6 +152,11 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     def report_doors(self) -> tuple[Listen, ...]:
         """The doors of the kind reports, in the order of the file."""
         return tuple(listen for listen in self.listens if listen.kind == "reports")
+
+    @property
+    def mail_doors(self) -> tuple[Listen, ...]:
+        """The doors that mail comes in by, of the kinds reports, mx, submission and lmtp, in the order of the file."""
+        return tuple(listen for listen in self.listens if listen.kind != "web")
 
     @property
     def heard_at(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import values
 from ..kinds import LISTEN, PERIOD, HostPort, choice, one_or_several, several
-from . import COUNT, OPTIONAL_PATH, SIZE, Kind, Section, Setting
+from . import COUNT, OPTIONAL_PATH, SIZE, SWITCH, Kind, Section, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -112,11 +112,16 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
 
     The kind reports takes bounces, complaints and other reports by SMTP or LMTP, for bounce.address and what has its name and a + in front;
     see mailer-bounces(1).
+
+    The kind mx takes the mail of strangers, who bring it to port 25, for the domains of ``[[domain]]``, and reports as well. The kind
+    submission takes mail to anywhere from users who log in: port 587 with tls = "starttls", 465 with "implicit". The kind lmtp takes mail
+    for our domains from a mail server of ours, with an answer for each recipient.
     """
 
     kind = Setting(
-        choice("web", "reports"),
-        "What it is for: HTTP, or reports about our mail, which are taken for bounce.address and its extensions, and for nobody else.",
+        choice("web", "reports", "mx", "submission", "lmtp"),
+        "What it is for: HTTP; reports about our mail, for bounce.address and its extensions, and for nobody else; the mail of strangers "
+        "for our domains, by SMTP; the mail of users who log in; or mail for our domains from a server of ours, by LMTP.",
         example="web",
     )
     address = Setting(
@@ -127,9 +132,9 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
     )
     tls = Setting(
         choice("none", "starttls", "implicit"),
-        "Whether TLS is spoken: from the first byte on, or at a door of kind reports where the client asks for it. Without it keys of the "
-        "web can be read on their way: so leave it away there only at a loopback address, at a unix socket, or behind a proxy in the same "
-        "network.",
+        "Whether TLS is spoken: from the first byte on, or, at a door that speaks SMTP or LMTP, where the client asks for it. Without it "
+        "keys of the web can be read on their way: so leave it away there only at a loopback address, at a unix socket, or behind a proxy "
+        "in the same network.",
         "none",
         example="implicit",
     )
@@ -137,10 +142,15 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
         OPTIONAL_PATH, "The certificate that is shown, with those that are between it and an authority.", "", example="/etc/mailer/web.pem"
     )
     key_file = Setting(OPTIONAL_PATH, "Its key, if that is in another file.", "", example="/etc/mailer/web.key")
+    tls_minimum = Setting(choice("1.0", "1.2", "1.3"), "The oldest version of TLS that is spoken with servers and mail programs.", "1.2")
+    tls_tickets = Setting(
+        SWITCH, "Whether servers and mail programs get tickets, by which they come back faster; some old ones cannot bear one.", True
+    )
     proxies = Setting(
         several(NETWORK),
-        "The networks of reverse proxies: what such a caller says in X-Forwarded-For of the client counts, and many clients may come by "
-        'one. "unix" stands for those who call by a unix socket.',
+        "The networks of reverse proxies: what such a caller says of the client counts, in X-Forwarded-For at a door of kind web, and by "
+        "the PROXY protocol, version 1 or 2, at a door of kind mx or submission; such a one has to speak it. Many clients may come by one. "
+        '"unix" stands for those who call by a unix socket.',
         (),
         example="10.0.0.0/8",
     )
@@ -153,17 +163,26 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
             yield "tls", f'tls = "{self.tls}" needs a certificate; write certificate_file = "/etc/mailer/{self.kind}.pem" below it'
         if self.tls == "none" and (self.certificate_file or self.key_file):
             yield "tls" if self.certificate_file else "key_file", 'without TLS no certificate is shown; write tls = "implicit"'
-        yield from self._web_problems() if self.kind == "web" else self._reports_problems()
+        if self.protocol != "smtp" and self.kind != "reports":
+            yield "protocol", "that is for a door of kind reports"
+        if self.proxies and self.kind in ("reports", "lmtp"):
+            yield "proxies", f"a door of kind {self.kind} is called without a proxy"
+        yield from self._web_problems() if self.kind == "web" else self._mail_problems()
 
-    def _reports_problems(self) -> Iterable[tuple[str, str]]:
-        if self.proxies:
-            yield "proxies", "a door of kind reports is called without a proxy"
+    def _mail_problems(self) -> Iterable[tuple[str, str]]:
+        if self.kind == "mx" and self.tls == "implicit":
+            yield "tls", 'servers ask for TLS when they have called; write tls = "starttls"'
+        if self.kind == "submission" and self.tls == "none":
+            yield "tls", 'nobody logs in without TLS; write tls = "implicit" for port 465, or "starttls" for 587'
+        unix = [place for place in self.address if place.path]
+        if self.kind in ("mx", "submission") and unix and ProxyNetwork(None) not in self.proxies:
+            yield "address", f'who calls {unix[0]} has no address; write proxies = ["unix"] where a proxy says it, or a host and port'
+        if self.kind == "lmtp" and any(place.port == 25 for place in self.address):
+            yield "address", "LMTP is not spoken at port 25 (RFC 2033 §5); write another port, or the path of a socket"
 
     def _web_problems(self) -> Iterable[tuple[str, str]]:
         if self.tls == "starttls":
             yield "tls", 'HTTP has no STARTTLS; write tls = "implicit"'
-        if self.protocol != "smtp":
-            yield "protocol", "that is for a door of kind reports"
         public = [place for place in self.address if place.public]
         if self.tls == "none" and public and not self.proxies:
             text = 'keys could be read on their way to it; write tls = "implicit", or with a proxy in front of it proxies = ["10.0.0.1"]'
@@ -171,7 +190,7 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
 
     @classmethod
     def conflicts(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
-        """Two doors at one place."""
+        """Two doors at one place, and doors that lead to nobody."""
         seen: dict[DoorPlace, int] = {}
         for at, door in enumerate(validated.listed[cls.word]):
             for place in door.address if door is not None else ():
@@ -183,6 +202,21 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
         for at, door in enumerate(validated.listed[cls.word]):
             if door is not None and door.kind == "reports" and unnamed:
                 yield (cls.word, at, "kind"), 'reports come to an address; write address = "bounces@example.com" in [bounce]'
+        yield from cls._without_people(validated)
+
+    @classmethod
+    def _without_people(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
+        mailer, receiving = validated.once.get("mailer"), validated.once.get("receiving")
+        ours = mailer is not None and mailer.postmaster != f"mailer-daemon@{mailer.hostname}"
+        postmaster = ours or (receiving is not None and receiving.postmaster)
+        for at, door in enumerate(validated.listed[cls.word]):
+            if door is None or door.kind not in ("mx", "lmtp"):
+                continue
+            if not validated.listed["domain"]:
+                yield (cls.word, at, "kind"), 'mail is taken for our domains; write [[domain]] with name = "example.com"'
+            elif door.kind == "mx" and not postmaster:
+                text = 'mail for postmaster has to get to somebody (RFC 5321 §4.5.1); write postmaster = "you@example.com" in [receiving]'
+                yield (cls.word, at, "kind"), text
 
 
 class Api(Section, header="[api]"):
