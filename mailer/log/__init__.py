@@ -1,7 +1,8 @@
 """The log: one line for each event, and for each recipient's outcome; a sentence on a terminal, JSON elsewhere.
 
-`Log` makes the lines, of which `folding` makes one where many say the same; `sentence` is how people read one. `LogComponent` is the log
-of the daemon: where it is written, and what becomes of it at a reload and at the end. `writer` is the thread that writes.
+`Log` makes the lines, those of the doors by `incoming`, of which `folding` makes one where many say the same; `sentence` is how people
+read one, and `cut` says how much of a text stands in one. `LogComponent` is the log of the daemon: where it is written, and what becomes
+of it at a reload and at the end. `writer` is the thread that writes.
 
 No bodies and no secrets: what is logged is the envelope, the outcome, and the reply it rests on. Text from
 outside cannot forge a line or act on a terminal: JSON escapes it, and the human form strips it. A line of that form is read
@@ -44,7 +45,9 @@ from mailer.mail.masked import masked, masked_text
 from mailer.mail.problem import from_os
 from mailer.mail.text import one_line
 
+from .cut import LIMIT, cut
 from .folding import SPAN, LogFolding
+from .incoming import INCOMING
 from .sentence import sentence
 from .writer import Writer, open_stream
 
@@ -61,7 +64,6 @@ COLOURS: Final = {"debug": "2", "info": "0", "warning": "33", "error": "31"}
 _encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _BORDER: Final = '},{"at":'  # between two lines in one array: the quotes of what stands within a string have backslashes
 _QUOTED: Final = frozenset(' ="\\')
-LIMIT: Final = 1000  # characters of one reply in a line
 PATIENCE: Final = 2.0  # seconds that a log which nobody reads holds up the end
 
 
@@ -156,7 +158,7 @@ class Log:
     def unfold(self, now: float, *, all: bool = False) -> None:
         """Write how many lines those stood for whose time is over at `now` (seconds since the epoch), or all of them."""
         for line in self._folding.over(now, all=all):
-            self._lines.append({**line, "reply": _cut(str(line["reply"]))})
+            self._lines.append({**line, "reply": cut(str(line["reply"]))})
         self.flush()
 
     def flush(self) -> None:
@@ -275,7 +277,7 @@ def _seen(event: Seen) -> dict[str, object]:
     return {
         "event": "queued",
         "id": entry.id,
-        "message_id": (name if len(name) <= LIMIT else _cut(name)) or None,
+        "message_id": (name if len(name) <= LIMIT else cut(name)) or None,
         "from": envelope.sender or "<>",
         "recipients": len(envelope.recipients),
         "size": entry.size,
@@ -291,20 +293,20 @@ def _changed(event: Changed) -> dict[str, object]:
 
 
 def _corrupt(event: Corrupt) -> dict[str, object]:
-    return {"event": "corrupt", "id": _cut(event.id), "reason": _cut(event.reason), "path": event.path}
+    return {"event": "corrupt", "id": cut(event.id), "reason": cut(event.reason), "path": event.path}
 
 
 def _begun(event: AlarmBegun) -> dict[str, object]:
     alarm = event.alarm
     line: dict[str, object] = {"event": "alarm", "what": alarm.kind, "state": "begin", "severity": alarm.severity}
-    return line | {"key": _cut(alarm.key) or None, "detail": _cut(alarm.text), "remedy": _cut(alarm.remedy) or None}
+    return line | {"key": cut(alarm.key) or None, "detail": cut(alarm.text), "remedy": cut(alarm.remedy) or None}
 
 
 def _over(event: AlarmOver) -> dict[str, object]:
     alarm = event.alarm
     line: dict[str, object] = {"event": "alarm", "what": alarm.kind, "state": "end", "severity": alarm.severity}
     lasted = {"seconds": round(max(event.at - alarm.since, 0.0)), "count": alarm.times}
-    return line | {"key": _cut(alarm.key) or None, "detail": _cut(event.detail)} | lasted
+    return line | {"key": cut(alarm.key) or None, "detail": cut(event.detail)} | lasted
 
 
 def _daemon(event: Daemon) -> dict[str, object]:
@@ -312,11 +314,11 @@ def _daemon(event: Daemon) -> dict[str, object]:
 
 
 def _door(event: DoorNews) -> dict[str, object]:
-    return {"event": event.door, "what": event.what, "detail": _cut(event.detail) or None}
+    return {"event": event.door, "what": event.what, "detail": cut(event.detail) or None}
 
 
 def _dead_letter(event: DeadLetter) -> dict[str, object]:
-    return {"event": "dead-letter", "queue": event.queue, "message_id": _cut(event.message_id) or None, "reason": _cut(event.reason)}
+    return {"event": "dead-letter", "queue": event.queue, "message_id": cut(event.message_id) or None, "reason": cut(event.reason)}
 
 
 def _heard(event: ReportsHeard) -> dict[str, object]:
@@ -326,21 +328,21 @@ def _heard(event: ReportsHeard) -> dict[str, object]:
     return {
         "event": "report",
         "report": first.id,
-        "source": _cut(first.source),
+        "source": cut(first.source),
         "kind": first.kind,
         "trust": first.trust,
         "id": first.message or None,
-        "to": _cut(first.recipient) or None,
+        "to": cut(first.recipient) or None,
         "recipients": len(event.reports),
         "enhanced_code": first.status or None,
         "class": first.class_ or None,
-        "reply": _cut(first.diagnostic) or None,
-        "effect": _cut(first.effect) or None,
+        "reply": cut(first.diagnostic) or None,
+        "effect": cut(first.effect) or None,
     }
 
 
 def _unsubscribed(event: Unsubscribed) -> dict[str, object]:
-    return {"event": "unsubscribed", "id": event.message or None, "to": _cut(event.address), "stream": _cut(event.stream)}
+    return {"event": "unsubscribed", "id": event.message or None, "to": cut(event.address), "stream": cut(event.stream)}
 
 
 def _requested(event: Requested) -> dict[str, object]:
@@ -349,11 +351,11 @@ def _requested(event: Requested) -> dict[str, object]:
         "client": event.client or None,
         "key": event.key or None,
         "method": event.method or None,
-        "path": _cut(event.path) or None,
+        "path": cut(event.path) or None,
         "status": event.status,
         "seconds": round(event.seconds, 4),
         "ref": event.ref or None,
-        "reason": _cut(event.reason) or None,
+        "reason": cut(event.reason) or None,
     }
 
 
@@ -370,6 +372,7 @@ EVENTS: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, object]]
     ReportsHeard: ("info", _heard),
     Requested: ("info", _requested),
     Unsubscribed: ("info", _unsubscribed),
+    **INCOMING,
 }
 """Each event's level, and what makes its line. An event without an entry is a bug, and told as one."""
 
@@ -390,7 +393,7 @@ def _outcome(entry: Entry, outcome: Outcome) -> dict[str, object]:
         "code": outcome.code or None,
         "enhanced_code": outcome.enhanced or None,
         "phase": outcome.phase or None,
-        "reply": text if len(text) <= LIMIT else _cut(text),  # nearly always: a call for each line is too much
+        "reply": text if len(text) <= LIMIT else cut(text),  # nearly always: a call for each line is too much
         "delay": round(max(outcome.at - entry.arrived, 0.0), 3),  # the clock may have been set back
         "seconds": round(outcome.seconds, 3),
         "queue_id": outcome.queue_id or None,
@@ -399,9 +402,5 @@ def _outcome(entry: Entry, outcome: Outcome) -> dict[str, object]:
     if outcome.cause is not None:
         line |= {"cause": outcome.cause, "by": "mailer" if outcome.ours else "host"}
     if outcome.besides:
-        line["besides"] = _cut(outcome.besides)
+        line["besides"] = cut(outcome.besides)
     return line
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"

@@ -93,7 +93,37 @@ def _unsubscribed(said: Mapping[str, str]) -> str:
     return f"{said['to']} wants no more mail of {said['stream']}"
 
 
+def _client(said: Mapping[str, str]) -> str:
+    """Who it was; the address comes first in each line of the doors."""
+    name = f" {said['name']}" if "name" in said else ""
+    return f"{said.get('ip', 'a unix socket')}{name} ({said['door']})"
+
+
+def _taken(said: Mapping[str, str]) -> str:
+    more = int(said["recipients"]) - 1
+    people = f"{said.get('to', 'nobody')}{f' and {more} more' if more > 0 else ''}"
+    user = f", by {said['user']}" if "user" in said else ""
+    verdict = {"mark": ", marked", "hold": ", held"}.get(said["verdict"], "")
+    why = f": {said['why']}" if "why" in said else ""
+    return f"{_client(said)}{user}: {said['id']} from {said['from']} to {people}, {int(said['size']):,} bytes{verdict}{why}"
+
+
+def _refused(said: Mapping[str, str]) -> str:
+    sender = f" from {said['from']}" if "from" in said else ""
+    to = f" to {said['to']}" if "to" in said else ""
+    return f"{_client(said)}: {said.get('reason', '')}{sender}{to}: {said.get('reply', '')}"
+
+
+def _login(said: Mapping[str, str]) -> str:
+    reason = f": {said['reason']}" if "reason" in said else ""
+    return f"{_client(said)}: {said.get('user', 'nobody')} by {said.get('mechanism', 'nothing')}{reason}"
+
+
 SENTENCES = {
+    "taken": _taken,
+    "refused": _refused,
+    "login": _login,
+    "login-failed": _login,
     "queued": _queued,
     "alarm": _alarm,
     "daemon": _daemon,

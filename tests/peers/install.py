@@ -8,6 +8,7 @@ callers/   programs that call sendmail, and what this machine lacks for them   a
 proxies/   microsocks and tinyproxy, a proxy of each kind                     apt-get
 chasquid/  chasquid, and the client of LMTP that it comes with                apt-get
 sendmail/  sendmail of old, its macros, and all that it needs               apt-get, dpkg-deb
+fail2ban/  fail2ban, whose filters are tried on our log                       apt-get
 promtool/  Prometheus's tool that tests rules and reads metrics, alone         apt-get
 rabbitmq/  RabbitMQ and the Erlang that it runs on                             apt-get
 node/      Haraka and smtp-server                                              npm
@@ -42,6 +43,7 @@ PLACE = Path(os.environ.get("MAILER_PEERS") or HERE.parents[1] / ".peers")
 DEBIAN = PLACE / "debian"
 CALLERS = PLACE / "callers"
 PROMTOOL = PLACE / "promtool"
+FAIL2BAN = PLACE / "fail2ban"
 PROXIES = PLACE / "proxies"
 CHASQUID = PLACE / "chasquid"
 SENDMAIL = PLACE / "sendmail"
@@ -60,6 +62,7 @@ FETCHED = {
     "chasquid": CHASQUID / "usr/bin/chasquid",
     "sendmail 8": SENDMAIL / "usr/libexec/sendmail/sendmail",
     "promtool": PROMTOOL / "usr/bin/promtool",
+    "fail2ban": FAIL2BAN / "usr/lib/python3/dist-packages/fail2ban/client/fail2banregex.py",
     "rabbitmq": RABBITMQ / "usr/lib/rabbitmq/bin/rabbitmq-server",
     "haraka": NODE / "node_modules/Haraka/package.json",
     "smtp-server": NODE / "node_modules/smtp-server/package.json",
@@ -106,6 +109,7 @@ def main() -> int:
         (CALLERS, repr((CALLING, CALLING_ALONE)), _callers),
         (PROMTOOL, "prometheus", _promtool),
         (PROXIES, repr(PROXYING), _proxies),
+        (FAIL2BAN, "fail2ban", _fail2ban),
         (CHASQUID, "chasquid", _chasquid),
         (SENDMAIL, repr((SENDMAIL_PACKAGES, NOT_NEEDED)), _sendmail),
         (RABBITMQ, repr(RABBIT), _rabbitmq),
@@ -191,6 +195,14 @@ def _proxies(tree: Path) -> None:
         _apt(scratch, "download", *PROXYING, cwd=Path(scratch, "archives"))
         for archive in Path(scratch, "archives").glob("*.deb"):
             _unpack(archive, tree)
+
+
+def _fail2ban(tree: Path) -> None:
+    """Python alone, for any interpreter; its configuration belongs to it."""
+    with _sources() as scratch:
+        _apt(scratch, "download", "fail2ban", cwd=Path(scratch, "archives"))
+        for archive in Path(scratch, "archives").glob("*.deb"):
+            _unpack(archive, tree, ("./var", "./lib", "./usr/share", "./usr/bin"))
 
 
 def _chasquid(tree: Path) -> None:

@@ -1,0 +1,12 @@
+"""How much of a text from outside stands in a line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LIMIT: Final = 1000  # characters of one reply in a line
+
+
+def cut(text: str) -> str:
+    """`text`, or its beginning where it is longer than `LIMIT`."""
+    return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
