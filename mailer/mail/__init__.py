@@ -17,6 +17,7 @@ one message so far is its `History`.
 `pattern`           what ``*`` means in an address, a domain or a host name
 `shape`             what is left of a subject without what differs each time
 `ip_filter`         addresses to which no stranger's DNS may lead us
+`ip_network`        the networks that a client's address counts with
 `web_url`           the address of something that is called by HTTP
 `message`           a message as bytes: line ends, header fields, body
 `entity`            a part of a message, found within it

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from ipaddress import IPv6Address, ip_network
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from mailer.accounts.api import PREFIX, divided, proves
 from mailer.limits.rate import TokenBucket
+from mailer.mail.ip_network import network
 
 from .answer import ApiRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from ipaddress import IPv4Address
+    from ipaddress import IPv4Address, IPv6Address
 
     from mailer.accounts.api import ApiKey, ApiKeys
 
@@ -100,7 +100,7 @@ class Gate:
 
     def _failed(self, client: Address) -> None:
         """Note a key that proved nothing. Raises `ApiRefusal` for one too many."""
-        name = _neighbourhood(client)
+        name = network(str(client))
         now = self._waited()
         failures = self._failures.setdefault(name, deque(maxlen=FAILURES + 1))
         self._failures.move_to_end(name)
@@ -135,10 +135,3 @@ def _bearer(fields: Sequence[str]) -> str:
         return ""
     scheme, _, rest = fields[0].strip().partition(" ")
     return rest.strip() if scheme.lower() == "bearer" else ""
-
-
-def _neighbourhood(client: Address) -> str:
-    """Who counts as one: an address, of IPv6 the network that one customer has."""
-    if isinstance(client, IPv6Address):
-        return str(ip_network((int(client) >> 64 << 64, 64)))
-    return str(client)
