@@ -64,8 +64,8 @@ class Address:
         return hash((self.local, self.domain))
 
 
-def parse(text: str, default_domain: str = "") -> Address:
-    """The address that `text` writes, with or without angle brackets.
+def parse(text: str, default_domain: str = "", longest: int = MAX_LOCAL) -> Address:
+    """The address that `text` writes, with or without angle brackets, whose local part has at most `longest` octets.
 
     A bare word gets `default_domain`; where that is empty, it is refused, so that mail for ``root``
     never leaves for a domain that nobody chose. A dot behind the domain says only that it is whole (RFC 1034 §3.1), has no place in an
@@ -76,7 +76,7 @@ def parse(text: str, default_domain: str = "") -> Address:
         inner = inner[1:-1]
     _refuse_control(text, inner)
     local, domain = _halves(text, inner)
-    _check_local(text, local)
+    _check_local(text, local, longest)
     if not domain:
         if local.startswith("=?") and local.endswith("?="):
             raise AddressError(text, "it is an encoded word, which no address may be (RFC 2047 §5)")
@@ -127,6 +127,18 @@ def dot_string(local: str) -> str:
         return local
     escaped = local.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def plain_local(local: str) -> str:
+    """What a local part says, without the quotes and backslashes that RFC 5321 §4.1.2 writes it with: the reverse of `dot_string`."""
+    if len(local) < 2 or not (local[0] == local[-1] == '"'):
+        return local
+    made, at, end = [], 1, len(local) - 1
+    while at < end:
+        at += local[at] == "\\" and at + 1 < end
+        made.append(local[at])
+        at += 1
+    return "".join(made)
 
 
 def is_private(domain: str) -> bool:
@@ -180,11 +192,11 @@ def _after_quotes(inner: str) -> int:
     return min(at + 1, len(inner))
 
 
-def _check_local(text: str, local: str) -> None:
+def _check_local(text: str, local: str, longest: int) -> None:
     if not local:
         raise AddressError(text, "nothing stands before the @")
-    if len(local.encode()) > MAX_LOCAL:
-        raise AddressError(text, f"the part before the @ is longer than {MAX_LOCAL} octets")
+    if len(local.encode()) > longest:
+        raise AddressError(text, f"the part before the @ is longer than {longest} octets")
     if local.startswith('"'):
         _check_quoted(text, local)
         return

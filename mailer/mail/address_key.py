@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from .address import dot_string
+from .address import dot_string, plain_local
 from .domain import compared
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~.@")
@@ -28,20 +28,10 @@ def key_of(address: str) -> str:
     local, at, domain = address.rpartition("@")
     if not at:
         return _small(address)
-    if len(local) > 1 and local.startswith('"') and local.endswith('"'):
-        local = dot_string(_unquoted(local[1:-1]))
+    if local.startswith('"'):
+        local = dot_string(plain_local(local))
     return f"{_small(local)}@{compared(domain)}"
 
 
 def _small(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
-
-
-def _unquoted(text: str) -> str:
-    """What stands between quotes, without the backslashes that quote. RFC 5321 §4.1.2"""
-    made, at = [], 0
-    while at < len(text):
-        at += text[at] == "\\" and at + 1 < len(text)
-        made.append(text[at])
-        at += 1
-    return "".join(made)

@@ -7,6 +7,7 @@ debian/    Exim, OpenSMTPD, Dovecot and all that they need, side by side       a
 callers/   programs that call sendmail, and what this machine lacks for them   apt-get, dpkg-deb
 proxies/   microsocks and tinyproxy, a proxy of each kind                     apt-get
 chasquid/  chasquid, and the client of LMTP that it comes with                apt-get
+postsrsd/  the rewriter of senders that stands beside many a Postfix           apt-get
 sendmail/  sendmail of old, its macros, and all that it needs               apt-get, dpkg-deb
 fail2ban/  fail2ban, whose filters are tried on our log                       apt-get
 promtool/  Prometheus's tool that tests rules and reads metrics, alone         apt-get
@@ -47,6 +48,7 @@ FAIL2BAN = PLACE / "fail2ban"
 PROXIES = PLACE / "proxies"
 CHASQUID = PLACE / "chasquid"
 SENDMAIL = PLACE / "sendmail"
+POSTSRSD = PLACE / "postsrsd"
 RABBITMQ = PLACE / "rabbitmq"
 NODE = PLACE / "node"
 MAILAUTH = PLACE / "mailauth"
@@ -61,6 +63,7 @@ FETCHED = {
     "tinyproxy": PROXIES / "usr/bin/tinyproxy",
     "chasquid": CHASQUID / "usr/bin/chasquid",
     "sendmail 8": SENDMAIL / "usr/libexec/sendmail/sendmail",
+    "postsrsd": POSTSRSD / "usr/sbin/postsrsd",
     "promtool": PROMTOOL / "usr/bin/promtool",
     "fail2ban": FAIL2BAN / "usr/lib/python3/dist-packages/fail2ban/client/fail2banregex.py",
     "rabbitmq": RABBITMQ / "usr/lib/rabbitmq/bin/rabbitmq-server",
@@ -112,6 +115,7 @@ def main() -> int:
         (FAIL2BAN, "fail2ban", _fail2ban),
         (CHASQUID, "chasquid", _chasquid),
         (SENDMAIL, repr((SENDMAIL_PACKAGES, NOT_NEEDED)), _sendmail),
+        (POSTSRSD, "postsrsd", _postsrsd),
         (RABBITMQ, repr(RABBIT), _rabbitmq),
         (SAMPLES, repr((FLUFL, PARSER)), _samples),
         (NODE, HERE.joinpath("node/package.json").read_text(), _node),
@@ -209,6 +213,14 @@ def _chasquid(tree: Path) -> None:
     """It stands on libc alone."""
     with _sources() as scratch:
         _apt(scratch, "download", "chasquid", cwd=Path(scratch, "archives"))
+        for archive in Path(scratch, "archives").glob("*.deb"):
+            _unpack(archive, tree)
+
+
+def _postsrsd(tree: Path) -> None:
+    """It stands on libc alone."""
+    with _sources() as scratch:
+        _apt(scratch, "download", "postsrsd", cwd=Path(scratch, "archives"))
         for archive in Path(scratch, "archives").glob("*.deb"):
             _unpack(archive, tree)
 
