@@ -11,7 +11,7 @@ from mailer.srs import DAYS, NotTurnedBack, day_of, forward, is_rewritten, rever
 
 SECRET, OTHER = b"0123456789abcdef", b"another secret"
 TODAY = 20_788
-LOCAL = st.text(st.sampled_from("abcXYZ019=+-._ \"\\@ü"), min_size=1, max_size=30)
+LOCAL = st.text(st.sampled_from('abcXYZ019=+-._ "\\@ü'), min_size=1, max_size=30)
 
 
 def test_a_sender_is_rewritten_and_turned_back() -> None:
