@@ -15,7 +15,7 @@ from tests.sources import PACKAGE, SOURCES, among, everywhere, nodes, tree
 
 FLOORS = (
     {"mail"},
-    {"smtp", "pop3", "dkim", "tlspolicy", "dsn", "aggregate", "compose", "proxy", "roff", "auth", "scan"},
+    {"smtp", "pop3", "dkim", "tlspolicy", "dsn", "aggregate", "compose", "proxy", "roff", "auth", "scan", "srs"},
     {"io", "events", "rewriting"},
     {"config", "spool", "status", "journal", "reports", "suppression", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
     {"transport", "neighbour"},

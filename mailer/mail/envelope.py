@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     RecipientType = Literal["to", "cc", "bcc"]
 
 PRIORITIES: tuple[Priority, ...] = ("high", "normal", "low")
+STRANGERS = frozenset({"mx", "lmtp"})
+"""The doors by which mail of strangers comes, in a submitter's ``via``."""
+
 LONGEST_SUBJECT = 500  # characters kept, for ``mailer status``; the header keeps all
 LONGEST_READ = 10 * LONGEST_SUBJECT  # characters of it that are decoded: words without an end take the square of that
 LONGEST_MESSAGE_ID = 998  # characters kept: a line of a header, RFC 5322 §2.1.1
@@ -46,14 +49,18 @@ class Recipient:  # noqa: PLW1641 - whoever takes in mail of others may change o
 
     `outcome` is what submission knew already, as an outcome record has it (`mailer.mail.outcome`): the text is no address, or an alias
     leads nowhere (``fail``), or to /dev/null (``delivered``). Nobody is asked to carry such a one, and its `address` is any text.
+
+    `behalf` is the address of ours that mail of strangers was for, and that passes it on to this one elsewhere; empty where none does. It
+    is ``for`` in the file. The sender that it leaves with follows from that, when it leaves (`mailer.transport.return_path`).
     """
 
-    __slots__ = ("address", "outcome", "type")
+    __slots__ = ("address", "behalf", "outcome", "type")
 
-    def __init__(self, address: str, type: RecipientType = "to", outcome: Mapping[str, object] | None = None) -> None:
+    def __init__(self, address: str, type: RecipientType = "to", outcome: Mapping[str, object] | None = None, behalf: str = "") -> None:
         self.address = address
         self.type = type
         self.outcome = outcome
+        self.behalf = behalf
 
     @property
     def domain(self) -> str:
@@ -61,7 +68,11 @@ class Recipient:  # noqa: PLW1641 - whoever takes in mail of others may change o
         return domain_of(self.address)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Recipient) and (self.address, self.type, self.outcome) == (other.address, other.type, other.outcome)
+        return isinstance(other, Recipient) and self._as_tuple == other._as_tuple
+
+    @property
+    def _as_tuple(self) -> tuple[object, ...]:
+        return self.address, self.type, self.outcome, self.behalf
 
     def __repr__(self) -> str:
         return f"Recipient({self.address!r}, {self.type!r})"
@@ -131,6 +142,19 @@ class Envelope:
         return of(self.submitter)
 
     @property
+    def foreign(self) -> bool:
+        """Whether it is mail of strangers, which came by a door for such: we neither sign it nor change it."""
+        return self.submitter.get("via") in STRANGERS
+
+    @property
+    def answerable(self) -> bool:
+        """Whether its sender may be told what became of it: he is not null, and of a stranger it was proved that he is it.
+
+        Whoever forges a sender must not make us write to that one.
+        """
+        return bool(self.sender) and (not self.foreign or self.submitter.get("proven") is True)
+
+    @property
     def stream(self) -> str:
         """The kind of mail that it belongs to, in small letters: what one can have enough of without having enough of all; empty: none.
 
@@ -175,6 +199,8 @@ def read_words(value: str) -> str:
 
 def _document(recipient: Recipient) -> dict[str, object]:
     found: dict[str, object] = {"address": recipient.address, "type": recipient.type}
+    if recipient.behalf:
+        found["for"] = recipient.behalf
     return found if recipient.outcome is None else {**found, "outcome": recipient.outcome}
 
 

@@ -25,8 +25,8 @@ TEXTS = ("id", "created", "sender", *DEFAULTS)
 """The members that are text; those without a default have to be there."""
 
 LONGEST_TEXT = 512  # characters of what is said of such a recipient
-LEAST_BYTES, BYTES_EACH = 64 << 10, 1100  # of an envelope, and more for each recipient: an address, and one more in `options`
-LEAST_MARKS, MARKS_EACH = 4096, 10  # separators of JSON, likewise; a recipient has 5, with options of its own 10
+LEAST_BYTES, BYTES_EACH = 64 << 10, 1400  # of an envelope, and more for each recipient: two addresses, and one more in `options`
+LEAST_MARKS, MARKS_EACH = 4096, 12  # separators of JSON, likewise; a recipient has 7, with options of its own 12
 
 
 class EnvelopeError(ValueError):
@@ -107,8 +107,8 @@ def _recipient(item: object) -> Recipient:
     address = _clean(_text(item, "address"), "recipient")
     if not address:
         raise EnvelopeError("a recipient of the envelope is empty")
-    type = _text(item, "type", "to")
-    return Recipient(address, type if type in RECIPIENT_TYPES else "to")
+    type, behalf = _text(item, "type", "to"), _clean(_text(item, "for", ""), "address on whose behalf a recipient stands")
+    return Recipient(address, type if type in RECIPIENT_TYPES else "to", behalf=behalf)
 
 
 def _settled(item: dict[str, object]) -> Recipient:

@@ -31,7 +31,7 @@ def test_what_is_written_is_read_again() -> None:
         "X" * 26,
         "2026-11-21T00:00:00Z",
         "",
-        [Recipient("a@example.com"), Recipient('"q\\"x"@example.com', "bcc")],
+        [Recipient("a@example.com"), Recipient('"q\\"x"@example.com', "bcc"), Recipient("b@example.net", behalf="sales@example.com")],
         message_id="<a@b>",
         subject='äöü \u2028 " \\ \x1b',
         request_id="k",
@@ -76,13 +76,29 @@ def test_garbage_is_one_kind_of_error(line: bytes) -> None:
         {"id": None}, {"id": 5}, {"sender": None}, {"sender": ["a"]}, {"recipients": []}, {"recipients": "a@b"}, {"recipients": None},
         {"recipients": [{"address": ""}]}, {"recipients": ["a@b"]}, {"recipients": [{"address": "a\r\nRCPT TO:<x>@b"}]},
         {"recipients": [{"address": "a@b>x"}]}, {"sender": "a@b\n"}, {"priority": "urgent"}, {"priority": 1}, {"options": []},
-        {"subject": "\ud800"},
+        {"subject": "\ud800"}, {"recipients": [{"address": "a@b", "for": 1}]}, {"recipients": [{"address": "a@b", "for": "a\nb"}]},
     ],
 )  # fmt: skip
 def test_a_tampered_envelope_is_refused(changes: dict[str, object]) -> None:
     """Wrong types, missing members and addresses that would break out of a command are no envelope."""
     with pytest.raises(EnvelopeError):
         read(**changes)
+
+
+@pytest.mark.parametrize(
+    ("sender", "submitter", "foreign", "answerable"),
+    [
+        ("a@example.com", None, False, True), ("", None, False, False), ("a@example.com", {"via": "submission"}, False, True),
+        ("a@example.com", {"via": "mx"}, True, False), ("a@example.com", {"via": "lmtp", "proven": "yes"}, True, False),
+        ("a@example.com", {"via": "mx", "proven": True}, True, True), ("", {"via": "mx", "proven": True}, True, False),
+    ],
+)  # fmt: skip
+def test_of_strangers_only_a_proven_sender_is_answered(
+    sender: str, submitter: dict[str, object] | None, foreign: bool, answerable: bool
+) -> None:
+    """Of our own people everybody is who has an address; nobody answers the null sender."""
+    envelope = read(sender=sender, submitter=submitter)
+    assert (envelope.foreign, envelope.answerable) == (foreign, answerable)
 
 
 @given(
