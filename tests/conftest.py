@@ -56,7 +56,7 @@ WHOLLY = re.compile(r"^pytestmark = .*\bpytest\.mark\.(?:slow|peer)\b", re.MULTI
 COUNTER = coverage.Coverage.current()
 """What counts the lines of this process, where `COVERAGE_PROCESS_START` says so. Then each file is read, for what it imports is reached."""
 
-SAMPLE = 8
+SAMPLE = 3
 """Of so many of its values a test is quick: what a test costs beside its own work is 5 ms of the processor, whatever it does."""
 
 LONGEST = 100

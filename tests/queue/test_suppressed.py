@@ -115,7 +115,7 @@ def test_it_holds_for_what_was_put_off(post: Post) -> None:
             await post.passes(30.0, "given up", lambda: post.spool.find(id) == "failed")
 
     run(scenario())
-    assert len(post.courier.tried) == 1
+    assert len([to for tried, to in post.courier.tried if tried == id]) == 1  # the report of it may have left as well
 
 
 def test_it_holds_for_what_waits_in_memory(post: Post) -> None:
