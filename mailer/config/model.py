@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .kinds import literal, write
 from .sections import Mailer, Sandbox, SubmissionSection, SubmissionSettings
+from .sections.accounts import AccountSection
 from .sections.alarm import AlarmSection
 from .sections.amqp import Amqp, AmqpQueue
 from .sections.bounce import Bounce
@@ -39,7 +40,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
     TimeoutSection, Retry, Tls, Dns, Check, Bounce, ReportSource, Suppress,
-    Status, JournalSection, Listen, Receiving, LocalDomain, Api, Amqp, AmqpQueue, LogSection,
+    Status, JournalSection, Listen, Receiving, LocalDomain, AccountSection, Api, Amqp, AmqpQueue, LogSection,
     AlarmSection, Metrics, TraceSection, Webhook,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
@@ -87,6 +88,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     listens: tuple[Listen, ...]
     receiving: Receiving
     domains: tuple[LocalDomain, ...]
+    accounts: AccountSection
     api: Api
     log: LogSection
     alarm: AlarmSection
