@@ -71,7 +71,7 @@ class New(NamedTuple):
     """A message to put: its ID, its envelope as one line of JSON, its bytes (RFC 5322, CRLF), and when it is to leave.
 
     `request` is (request id, digest of what was asked): such a request is put once, and `who` made it, where that is not the spool's owner.
-    `due` is in seconds since the epoch, 0.0 is at once.
+    `due` is in seconds since the epoch, 0.0 is at once. One that is `held` has no request, and waits for an operator.
     """
 
     id: str
@@ -80,6 +80,12 @@ class New(NamedTuple):
     request: tuple[str, str] | None = None
     due: float = 0.0
     who: Principal | None = None
+    held: bool = False
+
+    @property
+    def state(self) -> State:
+        """Where it is put."""
+        return "held" if self.held else "deferred" if self.due else "queued"
 
 
 class Put(NamedTuple):

@@ -56,7 +56,7 @@ class MemoryMessage:
 
     def __init__(self, new: New, at: float) -> None:
         self.new = new
-        self.state: State = "deferred" if new.due else "queued"
+        self.state: State = new.state
         self.due = new.due
         self.changed = at
         self.outcomes: list[Outcome] = []

@@ -27,17 +27,18 @@ WRITERS = 2  # threads that sync the messages of a door that has several sacks a
 
 
 class Ready(NamedTuple):
-    """A message that can be put: `who` has submitted it, where that is another than the user of this process."""
+    """A message that can be put: `who` has submitted it, where that is another than the user of this process; `held` for an operator."""
 
     prepared: Prepared
     who: Principal | None
+    held: bool = False
 
     @property
     def new(self) -> New:
         """The message as a spool takes it."""
         envelope = self.prepared.envelope
         claim = (envelope.request_id, self.prepared.digest) if envelope.request_id else None
-        return New(envelope.id, envelope.to_line(), self.prepared.content, claim, envelope.due, self.who)
+        return New(envelope.id, envelope.to_line(), self.prepared.content, claim, envelope.due, self.who, self.held)
 
 
 def put_together(messages: Sequence[Ready], settings: SubmissionSettings, post: Post) -> list[Problem | None]:

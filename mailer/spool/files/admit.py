@@ -123,6 +123,7 @@ def admit(spool: SpoolDirectory, data: bytes, id: str, stranger: Stranger, terms
     envelope.subject = shown_subject(header)
     envelope.message_id = (header.value(b"message-id") or "")[:LONGEST_MESSAGE_ID]
     for recipient in envelope.recipients:
+        recipient.behalf = ""  # an alias that a door has followed is none of a user's program
         if recipient.outcome is None:
             recipient.address = address.ascii_address(recipient.address)
     envelope.sender = address.ascii_address(envelope.sender)

@@ -116,10 +116,9 @@ class Sack:
         named: list[str] = []
         try:
             for letter in (self.letters[at] for at in good if self.letters[at].request is None):
-                state = "deferred" if letter.due else "queued"
-                os.rename(f"{root}/tmp/{letter.id}", f"{root}/{state}/{letter.id}")
-                named.append(f"{root}/{state}/{letter.id}")
-                states.add(state)
+                os.rename(f"{root}/tmp/{letter.id}", f"{root}/{letter.state}/{letter.id}")
+                named.append(f"{root}/{letter.state}/{letter.id}")
+                states.add(letter.state)
             for state in states:
                 durable.sync_directory(f"{root}/{state}")
         except OSError:  # an error says that it is not put: as far as nobody has taken it, that is true

@@ -52,12 +52,14 @@ def put(
     request: tuple[str, str] | None = None,
     due: float = 0.0,
     who: Principal | None = None,
+    held: bool = False,
 ) -> str:
     """Make the message durable in the spool at `root`; returns its ID.
 
     `request` is (request id, digest of what was asked): if it was put before, nothing is put and the ID
     from then is returned. `due` is when it is to leave, in seconds since the epoch; 0.0 is at once. `who` made the request, where that
-    is another than the user of this process, who has to write the spool himself then: nobody else is believed whom he speaks for.
+    is another than the user of this process, who has to write the spool himself then: nobody else is believed whom he speaks for. A message
+    that is to be `held` is put by the owner of the spool or root, and has no request.
     Raises `Problem`: try-again for a full disk or a limit, no-permission for missing rights, cannot-create or io-error for other
     errors, and `Conflict` for a request id that was used for another message.
     """
@@ -68,13 +70,13 @@ def put(
         except (PermissionError, ForeignSpool) as refused:
             from .handover import hand_over
 
-            if who is None and os.path.isdir(f"{root}/drop"):
+            if who is None and not held and os.path.isdir(f"{root}/drop"):
                 return hand_over(root, id, parts, request) or _put_as_owner(root, id, parts, request, due, who)
             if not isinstance(refused, ForeignSpool) or (who is not None and os.geteuid() != 0):
                 raise
-            return _put_as_owner(root, id, parts, request, due, who)
+            return _put_as_owner(root, id, parts, request, due, who, held)
         try:
-            return publish(root, id, temporary, request, due, who)
+            return publish(root, id, temporary, request, due, who, held)
         except BaseException:
             durable.forget(temporary)
             raise
@@ -100,14 +102,16 @@ def write(root: str, id: str, parts: tuple[bytes, ...], due: float = 0.0) -> str
     return temporary
 
 
-def publish(root: str, id: str, temporary: str, request: tuple[str, str] | None, due: float, who: Principal | None = None) -> str:
+def publish(
+    root: str, id: str, temporary: str, request: tuple[str, str] | None, due: float, who: Principal | None = None, held: bool = False
+) -> str:
     """Give ``tmp/ID`` the name under which it is found; returns the ID that the message has. `who` is as for `idempotency.path_of`."""
     if request is not None:
         from . import idempotency
 
         return idempotency.publish_once(root, id, *request, who)
     try:
-        durable.publish(temporary, f"{root}/deferred/{id}" if due else f"{root}/queued/{id}")
+        durable.publish(temporary, f"{root}/{'held' if held else 'deferred' if due else 'queued'}/{id}")
     except FileNotFoundError:
         if os.path.exists(temporary):  # the directory is missing, not the file
             raise
@@ -115,7 +119,15 @@ def publish(root: str, id: str, temporary: str, request: tuple[str, str] | None,
     return id
 
 
-def _put_as_owner(root: str, id: str, parts: tuple[bytes, ...], request: tuple[str, str] | None, due: float, who: Principal | None) -> str:
+def _put_as_owner(
+    root: str,
+    id: str,
+    parts: tuple[bytes, ...],
+    request: tuple[str, str] | None,
+    due: float,
+    who: Principal | None,
+    held: bool = False,
+) -> str:
     """As `put`, but in the owner's name; root's request ids stay apart from his, as if the daemon had taken it."""
     from mailer.mail.principal import unix
 
@@ -127,7 +139,7 @@ def _put_as_owner(root: str, id: str, parts: tuple[bytes, ...], request: tuple[s
         make(root)
         durable.write_new(temporary := f"{root}/tmp/{id}", parts, modified=due)
         try:
-            return publish(root, id, temporary, request, due, who or unix(0))
+            return publish(root, id, temporary, request, due, who or unix(0), held)
         except BaseException:
             durable.forget(temporary)
             raise
