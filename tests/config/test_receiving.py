@@ -28,6 +28,20 @@ def test_a_domain_and_a_door() -> None:
     assert config.receiving.max_message_size == 50_000_000
 
 
+def test_the_next_hop_says_who_lives_there() -> None:
+    """A server behind us knows that, and is asked unless the file says otherwise; a Maildir does not."""
+    relayed = DOMAIN.replace("maildir:/srv/mail/{domain}/{user}", "relay:dovecot")
+    behind, told = (config_of("", (RELAY + relayed + more).encode(), "/").domains[0] for more in ("", 'users = "accounts"\n'))
+    kept = config_of("", DOMAIN.encode(), "/").domains[0]
+    assert [(domain.users, domain.verify) for domain in (behind, told, kept)] == [("any", True), ("accounts", False), ("accounts", False)]
+
+
+def test_logins_in_the_clear_stay_on_this_machine() -> None:
+    """At a loopback address nobody listens in."""
+    door = config_of("", (DOOR.replace("mx", "submission") + 'tls = "none"\n').encode(), "/").listens[0]
+    assert door.tls == "none"
+
+
 def test_a_domain_is_compared_as_the_dns_has_it() -> None:
     """In A-labels and lower case, however it is written."""
     config = config_of("", DOMAIN.replace("example.com", "Bücher.Example").encode(), "/")
@@ -39,13 +53,11 @@ def test_a_domain_is_compared_as_the_dns_has_it() -> None:
     [
         (RECEIVING + DOOR, 4, "our domains"),
         (RECEIVING + DOOR.replace("mx", "lmtp"), 4, "our domains"),
-        (DOMAIN + DOOR, 5, "postmaster"),
-        ('[mailer]\nhostname = "mx.example.com"\n' + DOMAIN + DOOR, 7, "postmaster"),
         (DOMAIN + DOMAIN.replace("example.com", "EXAMPLE.com"), 5, "line 2"),
         ('[[domain]]\nname = "example.com"\n', 2, "nobody lives there"),
         (DOMAIN + "verify = true\n", 4, "no next hop"),
         (DOMAIN.replace("maildir:/srv/mail/{domain}/{user}", "relay:dovecot"), 3, "no [relay.dovecot]"),
-        (RELAY + DOMAIN.replace("maildir:/srv/mail/{domain}/{user}", "relay:dovecot") + 'users = "any"\n', 8, "verify = true"),
+        (RELAY + DOMAIN.replace("maildir:/srv/mail/{domain}/{user}", "relay:dovecot") + "verify = false\n", 7, "verify = true"),
         (DOMAIN.replace("{user}", "all"), 3, "same for everybody"),
         (DOMAIN.replace("{domain}", "{name}"), 3, "braces"),
         (DOMAIN.replace("/srv", "srv"), 3, "no whole path"),
@@ -56,7 +68,7 @@ def test_a_domain_is_compared_as_the_dns_has_it() -> None:
         (RECEIVING + DOMAIN + DOOR.replace("127.0.0.1:2525", "/run/mx.sock"), 8, "has no address"),
         (DOMAIN + DOOR.replace("mx", "lmtp").replace(":2525", ":25"), 6, "port 25"),
         (DOMAIN + DOOR.replace("mx", "lmtp") + 'proxies = ["10.0.0.0/8"]\n', 7, "without a proxy"),
-        (DOOR.replace("mx", "submission") + 'tls = "none"\n', 4, "without TLS"),
+        (DOOR.replace("mx", "submission").replace("127.0.0.1", "192.0.2.1") + 'tls = "none"\n', 4, "without TLS"),
         ('[receiving]\nconnections_per_neighbourhood = 3\n', 2, "less than one network"),
         ('[receiving]\nmax_memory = "1MB"\n', 2, "less than one message"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import values
 from ..kinds import HOME, choice, one_or_several
@@ -42,7 +42,8 @@ class LocalDomain(Section, header="[[domain]]", member="domains", plural="domain
     users = Setting(
         choice("accounts", "any"),
         "Who has a mailbox: the users of `mailer user`, or anybody whom the next hop takes when it is asked (verify).",
-        "accounts",
+        "",
+        shown="any where via names a relay, accounts elsewhere",
     )
     aliases_file = Setting(
         OPTIONAL_PATH,
@@ -51,12 +52,18 @@ class LocalDomain(Section, header="[[domain]]", member="domains", plural="domain
         example="/etc/mailer/aliases",
     )
     catch_all = Setting(ADDRESS, "The address that gets the mail for everybody else in the domain.", "", example="ann@example.com")
-    verify = Setting(
+    verify: Setting[bool] = Setting(
         SWITCH,
         "Whether the next hop is asked about a recipient before he is taken: it knows who lives there and whose mailbox is full. What it "
         "answers is remembered for a while.",
-        False,
+        None,
+        shown='true with users = "any"',
     )
+
+    def settle(self, values: dict[str, Any]) -> None:
+        """Let the next hop say who lives there, where there is one and nothing else is said."""
+        values["users"] = values["users"] or ("any" if any(way.kind == "relay" for way in self.via) else "accounts")
+        values["verify"] = values["users"] == "any" if values["verify"] is None else values["verify"]
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """A domain where nobody lives, and a question that nobody answers."""

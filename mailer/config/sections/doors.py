@@ -172,8 +172,10 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
     def _mail_problems(self) -> Iterable[tuple[str, str]]:
         if self.kind == "mx" and self.tls == "implicit":
             yield "tls", 'servers ask for TLS when they have called; write tls = "starttls"'
-        if self.kind == "submission" and self.tls == "none":
-            yield "tls", 'nobody logs in without TLS; write tls = "implicit" for port 465, or "starttls" for 587'
+        public = [place for place in self.address if place.public]
+        if self.kind == "submission" and self.tls == "none" and public:
+            text = 'nobody logs in there without TLS; write tls = "implicit" for port 465, or "starttls" for 587'
+            yield "tls", f"{public[0]} is no loopback address: {text}"
         unix = [place for place in self.address if place.path]
         if self.kind in ("mx", "submission") and unix and ProxyNetwork(None) not in self.proxies:
             yield "address", f'who calls {unix[0]} has no address; write proxies = ["unix"] where a proxy says it, or a host and port'
@@ -206,17 +208,11 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
 
     @classmethod
     def _without_people(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
-        mailer, receiving = validated.once.get("mailer"), validated.once.get("receiving")
-        ours = mailer is not None and mailer.postmaster != f"mailer-daemon@{mailer.hostname}"
-        postmaster = ours or (receiving is not None and receiving.postmaster)
         for at, door in enumerate(validated.listed[cls.word]):
             if door is None or door.kind not in ("mx", "lmtp"):
                 continue
             if not validated.listed["domain"]:
                 yield (cls.word, at, "kind"), 'mail is taken for our domains; write [[domain]] with name = "example.com"'
-            elif door.kind == "mx" and not postmaster:
-                text = 'mail for postmaster has to get to somebody (RFC 5321 §4.5.1); write postmaster = "you@example.com" in [receiving]'
-                yield (cls.word, at, "kind"), text
 
 
 class Api(Section, header="[api]"):

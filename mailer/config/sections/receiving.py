@@ -19,9 +19,9 @@ class Receiving(Section, header="[receiving]"):
 
     postmaster = Setting(
         ADDRESS,
-        "Who gets the mail for postmaster and abuse at each of our domains that has nobody of that name. A door of kind mx needs one.",
+        "Who gets the mail for postmaster and abuse at each of our domains that has nobody of that name.",
         "",
-        shown="mailer.postmaster, where that is set",
+        shown="mailer.postmaster where that is set, else the mailbox of that name",
         example="ann@example.com",
     )
     max_message_size = Setting(SIZE, "The largest message that is taken; the limit of submission is submission.max_message_size.", "50MB")
