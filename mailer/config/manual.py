@@ -55,6 +55,8 @@ def _sample(setting: Setting[Any]) -> object:
         return [int(setting.example) if setting.kind.name == "list of number" else setting.example]
     if setting.kind.name.startswith("table"):
         return dict([setting.example.split(" = ")])
+    if setting.kind.name == "true | false":
+        return setting.example == "true"
     return int(setting.example) if setting.kind.name in ("port", "number") else setting.example
 
 

@@ -44,6 +44,7 @@ class LocalDomain(Section, header="[[domain]]", member="domains", plural="domain
         "Who has a mailbox: the users of `mailer user`, or anybody whom the next hop takes when it is asked (verify).",
         "",
         shown="any where via names a relay, accounts elsewhere",
+        example="accounts",
     )
     aliases_file = Setting(
         OPTIONAL_PATH,
@@ -58,6 +59,7 @@ class LocalDomain(Section, header="[[domain]]", member="domains", plural="domain
         "answers is remembered for a while.",
         None,
         shown='true with users = "any"',
+        example="false",
     )
 
     def settle(self, values: dict[str, Any]) -> None:
