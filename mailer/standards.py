@@ -57,6 +57,7 @@ TITLES = {
     3501: "Internet Message Access Protocol - Version 4rev1 (2003)",
     3596: "DNS Extensions to Support IP Version 6",
     3834: "Recommendations for Automatic Responses to Electronic Mail",
+    3848: "ESMTP and LMTP Transmission Types Registration",
     3849: "IPv6 Address Prefix Reserved for Documentation",
     3879: "Deprecating Site Local Addresses",
     3927: "Dynamic Configuration of IPv4 Link-Local Addresses",

@@ -46,6 +46,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "doorbell": KindOfAlarm("warning", QUIET),
     "drop": KindOfAlarm("warning", QUIET),
     "expiry": KindOfAlarm("warning", DAILY, "a new certificate"),
+    "filter": KindOfAlarm("critical", LONG, "mailer filter list shows which answer; a filter that is started again is asked at once"),
     "intake": KindOfAlarm("critical", QUIET),
     "invariant": KindOfAlarm("warning", QUIET, "nothing: what was found is expected anew. It is a bug, or somebody's hand in the spool"),
     "journal": KindOfAlarm("critical", QUIET, "room on the disk of the spool, and the rights of its directory journal"),

@@ -4,6 +4,8 @@ A message names its author in From, and anybody can write that. What speaks for 
 RFC 7208, judges that by the domain of the reverse-path), a signature says which domain answers for it (DKIM, RFC 6376), DMARC (RFC 9989)
 says whether one of the two belongs to the author and what his domain wants done where none does, and a chain of seals (ARC, RFC 8617) says
 what the hosts before us saw. What was found stands in a field on top, Authentication-Results (RFC 8601), which only we may write.
+
+`blocklist`  what DNS blocklists are asked, and what their answers mean
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ import asyncio
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from mailer.auth import blocklist as lists
+
 from . import outside
 from .lookups import evaluate
 from .rules import address as rule
@@ -85,6 +87,6 @@ async def _blocklists(scene: Scene) -> list[Finding]:
 
 
 async def _blocklist(lookups: Lookups, address: str, each: str) -> Finding:
-    wanted = [rule.entry(one, each) for one in (address, rule.LISTED, rule.NOT_LISTED)]
+    wanted = [lists.entry(one, each) for one in (address, lists.LISTED, lists.NOT_LISTED)]
     found, why = await asyncio.gather(lookups.all(wanted, "A"), lookups.ask(wanted[0], "TXT"))
     return rule.blocklist_finding(address, each, found[wanted[0]], why, found[wanted[1]], found[wanted[2]])

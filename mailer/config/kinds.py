@@ -8,6 +8,7 @@ to write instead, as do the checks of numbers that a program hands in.
 from __future__ import annotations
 
 import re
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mailer.mail.domain import ascii_domain
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import Literal
 
+    from mailer.auth.blocklist import CodePattern
+
 T = TypeVar("T")
 
 UNITS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -27,6 +30,10 @@ UNITS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 RELAY = "relay:"
 MAILDIR = "maildir:"
+
+NEVER = "never"
+
+MOST_SCORE = 1_000_000
 
 _SELECTOR = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 
@@ -352,6 +359,36 @@ def _table(pairs: tuple[tuple[str, str | tuple[str, ...]], ...]) -> dict[str, ob
     return {name: (value[0] if len(value) == 1 else [*value]) if isinstance(value, tuple) else value for name, value in pairs}
 
 
+def _patience(value: object) -> float:
+    return inf if value == NEVER else _period(value)
+
+
+def _patience_written(seconds: float) -> str:
+    return NEVER if seconds == inf else _duration(seconds)
+
+
+def _score(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= MOST_SCORE:
+        raise ValueError(f"{values.written(value)} is no score; write a number such as 5, 0.5 or -2")
+    return float(value)
+
+
+def _scores(value: object) -> tuple[tuple[CodePattern, float], ...]:
+    if not isinstance(value, dict):
+        raise ValueError(f'{values.written(value)} is no table; write it as {{ "127.0.0.2" = 3 }}')
+    from mailer.auth.blocklist import CodePattern
+
+    return tuple((CodePattern.read(code), _score(score)) for code, score in value.items())
+
+
+def _number(value: float) -> int | float:
+    return int(value) if value == int(value) else value
+
+
+def _scored(pairs: tuple[tuple[CodePattern, float], ...]) -> dict[str, object]:
+    return {code.text: _number(score) for code, score in pairs}
+
+
 def choice(*names: str, name: str = "") -> Kind[str]:
     """The kind of a setting that is one of a few words, which is what the manual calls it, unless it has a `name`."""
     shown = " | ".join(names)
@@ -410,6 +447,9 @@ SOURCE = Kind("text", _source)
 HOP = Kind("mx | relay:NAME", Via.read)
 HOME = Kind("relay:NAME | maildir:PATH", Via.read_home)
 COMMAND = Kind("command", _command)
+PATIENCE = Kind("duration | never", _patience)
+SCORE = Kind("score", _score)
+SCORES = Kind("table of scores", _scores)
 
 WRITERS: dict[Kind[Any], Callable[[Any], Any]] = {
     DURATION: _duration,
@@ -421,6 +461,9 @@ WRITERS: dict[Kind[Any], Callable[[Any], Any]] = {
     KEPT: list,
     COMMAND: list,
     MOMENT: _rfc3339,
+    PATIENCE: _patience_written,
+    SCORE: _number,
+    SCORES: _scored,
 }
 """What makes a TOML value of what these kinds have read; others write the value itself, or what `str` says of it."""
 

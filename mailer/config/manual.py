@@ -53,6 +53,11 @@ def _sample(setting: Setting[Any]) -> object:
         return write(setting.kind, setting.standard())
     if setting.kind.name.startswith("list"):
         return [int(setting.example) if setting.kind.name == "list of number" else setting.example]
+    if setting.kind.name == "score":
+        return write(setting.kind, float(setting.example))
+    if setting.kind.name == "table of scores":
+        code, _, score = setting.example.partition(" = ")
+        return {code: int(score)}
     if setting.kind.name.startswith("table"):
         return dict([setting.example.split(" = ")])
     if setting.kind.name == "true | false":

@@ -23,6 +23,7 @@ from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, Time
 from .sections.dkim import Dkim
 from .sections.domain import LocalDomain
 from .sections.doors import Api, Listen
+from .sections.filtering import FilteringSection, FilterSection
 from .sections.receiving import Receiving
 from .sections.relay import Relay, RouteRule, completed
 from .sections.report_source import ReportSource
@@ -40,7 +41,8 @@ SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
     TimeoutSection, Retry, Tls, Dns, Check, Bounce, ReportSource, Suppress,
-    Status, JournalSection, Listen, Receiving, LocalDomain, AccountSection, Api, Amqp, AmqpQueue, LogSection,
+    Status, JournalSection, Listen, Receiving, LocalDomain, AccountSection,
+    FilteringSection, FilterSection, Api, Amqp, AmqpQueue, LogSection,
     AlarmSection, Metrics, TraceSection, Webhook,
 )  # fmt: skip
 """In the order in which a reader of the manual wants to meet them."""
@@ -89,6 +91,8 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     receiving: Receiving
     domains: tuple[LocalDomain, ...]
     accounts: AccountSection
+    filtering: FilteringSection
+    filters: tuple[FilterSection, ...]
     api: Api
     log: LogSection
     alarm: AlarmSection

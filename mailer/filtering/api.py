@@ -28,12 +28,27 @@ class FilterStep(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Amendment:
+    """What filters of the operator want changed in a message that is taken.
+
+    `content` takes the place of what came, and `sender` that of the reverse-path; None where it stays. `added` and `removed` are
+    recipients. A filter is trusted with that: whom it adds gets the message as one does who was named by a user of ours.
+    """
+
+    content: bytes | None = None
+    sender: str | None = None
+    added: Sequence[str] = ()
+    removed: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Ruling:
     """What becomes of a message, and how that was found.
 
     `reply` is what the client hears where the verdict is refuse or tempfail, None otherwise. `fields` are lines of a header, each with its
     CRLF, that belong on top of the message below Received: Authentication-Results, X-Spam-*. `reason` is a word for the log and for
-    ``mailer received``. `proven`: SPF or DMARC proved the reverse-path, so a report may go there.
+    ``mailer received``. `proven`: SPF or DMARC proved the reverse-path, so a report may go there. `amendment` is what filters want
+    changed, None where they want nothing.
     """
 
     verdict: Verdict
@@ -43,6 +58,7 @@ class Ruling:
     score: float = 0.0
     reason: str = ""
     proven: bool = False
+    amendment: Amendment | None = None
 
 
 class Case(Protocol):
@@ -53,6 +69,9 @@ class Case(Protocol):
 
     async def greeted(self) -> Reply | None:
         """The client has called: look up who it is. A refusal is said instead of the greeting."""
+
+    def talked_early(self) -> None:
+        """The client has talked before its turn; whoever drives the session has seen it, and does not say so of a proxy."""
 
     async def sender(self, arrival: Arrival, sender: str) -> Reply | None:
         """The client names `sender` as the reverse-path; `arrival` says its EHLO name."""

@@ -167,13 +167,6 @@ def test_strictness_is_for_the_very_domain() -> None:
 # Names, lists, policies, records
 
 
-def test_the_name_of_an_entry() -> None:
-    """RFC 5782 §2.1 and §2.4: the octets, or the nibbles, backwards."""
-    assert address.entry("192.0.2.99", "bl.example") == "99.2.0.192.bl.example"
-    nibbles = address.entry("2001:db8:1:2:3:4:567:89ab", "bl.example")
-    assert nibbles == "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2.bl.example"
-
-
 @pytest.mark.parametrize(
     ("name", "full"), [("mail.example.com", True), ("mail", False), ("mail.local", False), ("localhost.localdomain", False)]
 )
