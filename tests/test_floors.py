@@ -247,12 +247,16 @@ def test_no_statement_is_built_from_text(path: Path) -> None:
             assert is_fixed(call.args[0], path), f"{name}() in line {call.lineno} takes {ast.unparse(call.args[0])}"
 
 
+STORES = ("suppression/sqlite.py", "accounts/users/sqlite.py", "accounts/activity/sqlite.py")
+"""Where rows of a file of SQLite become values, besides the status."""
+
+
 @everywhere
 def test_the_database_of_the_status_is_known_in_its_room_only(path: Path) -> None:
-    """No sqlite3, no error of it and no place of its file crosses `mailer.status.api`; the place is made once. So it is with the other one,
-    of `mailer.suppression.api`."""
+    """No sqlite3, no error of it and no place of its file crosses `mailer.status.api`; the place is made once. So it is with the others,
+    of `mailer.suppression.api` and of users, which `mailer.io.database` looks after."""
     within = path.relative_to(PACKAGE).as_posix()
-    if not within.startswith(("status/sqlite/", "suppression/sqlite.py", "suppression/file.py")):
+    if not within.startswith(("status/sqlite/", "io/database.py", *STORES)):
         assert not {name for name in imports(path) if name.partition(".")[0] in ("sqlite3", "_sqlite3")}
     if not within.startswith("status/sqlite/"):
         assert not {name for name in imports(path) if name.startswith("mailer.status.sqlite.")}

@@ -9,7 +9,6 @@ gets the reset of a password.
 `address`      the one form in which addresses are compared here
 `ledger`       what adding, removing, undoing and expiring do
 `sqlite`       entries in ``suppress.sqlite3`` beside the spool
-`file`         that file: opened, made, and whether it is ours
 `rows`         entries as rows of it
 `schema`       its tables, and the statements about them
 `memory`       entries in memory

@@ -1,16 +1,10 @@
 """Entries in ``suppress.sqlite3`` beside the spool: the truth about whom nobody may mail, written by the daemon, the API and the commands.
 
-A write is one short transaction that holds everybody else up for as long as it lasts, and is synced (``synchronous = FULL``) before it is
-told; who finds another one at work waits up to `file.PATIENCE`. Readers wait for nobody, and see a change as soon as it is made.
-
-What is kept here cannot be made anew from anything else. So a file that is damaged, or of another program, or that others than its owner
-may write, is never moved aside or begun anew: everything that needs it says so, and mail waits (`mailer.queue.suppressed`). No file
-is an empty list; a file that was there and is gone is trouble, and so is one with nothing in it, which was cut off: a new one gets
-its name when its tables are on the disk, so that a crash leaves no file, or a whole one.
+`mailer.io.database` says how the file is read, written, and looked after. It is never begun anew: where it cannot be used, mail waits
+(`mailer.queue.suppressed`).
 
 The look-up is a read of an index of SQLite in the thread of whoever asks, which takes some microseconds; `FEW` of them at most, others go
-to a thread. So does the first one of a file, which may have to be mended after a crash (a WAL that is read again), and one that somebody
-else who mends it holds up. The pages that are looked at stay in memory, up to `CACHE`.
+to a thread.
 """
 
 from __future__ import annotations
@@ -18,17 +12,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import time
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from math import inf
-from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mailer.io.database import Database, DatabaseTerms
 from mailer.mail.address_key import key_of
-from mailer.mail.problem import Problem, from_os
+from mailer.mail.problem import Problem
 from mailer.spool.files.owner import acting
 
-from . import file, ledger, schema
+from . import ledger, schema
 from .address import domain_key_of
 from .api import (
     Reason,
@@ -43,15 +36,15 @@ from .api import (
 from .rows import as_text, entry_of, line_of, micro, row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, TypeVar
 
     T = TypeVar("T")
 
 NAME: Final = "suppress.sqlite3"
-CACHE: Final = "PRAGMA cache_size = -65536"  # kibibytes
 FEW: Final = 200  # look-ups in the thread that asks: some milliseconds
-BRIEF: Final = 0.05  # seconds that a reader waits in a loop; a thread goes on for `file.PATIENCE`
+PUT_BACK: Final = "put back a copy, or an export (`mailer suppress import`), and restart mailer"
+TERMS: Final = DatabaseTerms("the suppression list", schema.STEPS, frozenset({"entries", "log"}), PUT_BACK)
 
 
 class SqliteSuppression:
@@ -60,13 +53,10 @@ class SqliteSuppression:
     def __init__(self, root: str) -> None:
         self.root = os.path.abspath(root)
         self.path = f"{self.root}/{NAME}"
-        self._reader: sqlite3.Connection | None = None
-        self._writer: sqlite3.Connection | None = None
-        self._which: tuple[int, int] | None = None
-        self._seen = -1
+        self._file = Database(self.path, TERMS, self._as_owner)
+        self._seen = (0, 0)  # the file, and what was the newest change to it
         self._empty = True
         self._of_domains = False
-        self._reading, self._writing = Lock(), Lock()
 
     # Looking
 
@@ -74,7 +64,7 @@ class SqliteSuppression:
         """The entries that keep them from being mailed."""
         if len(wanted) > FEW:
             return await asyncio.to_thread(self.look_now, wanted, at)
-        return await self._soon(lambda: self.look_at_once(wanted, at))
+        return await self._file.soon(lambda db: self._looked(db, wanted, at))
 
     async def listing(
         self, *, after: tuple[str, str] = ("", ""), limit: int = 1000, wanted: SuppressionFilter | None = None
@@ -96,12 +86,7 @@ class SqliteSuppression:
 
     async def is_empty(self) -> bool:
         """Whether there are no entries."""
-
-        def empty() -> bool:
-            with self._reading, self._told():
-                return self._open_if_any() is None
-
-        return await self._soon(empty)
+        return await self._file.soon(lambda db: self._if_any(db) is None)
 
     async def newest(self) -> int:
         """The serial of the newest line of the log."""
@@ -163,177 +148,54 @@ class SqliteSuppression:
 
     def close_now(self) -> None:
         """As `close`, for whoever is in a thread."""
-        with self._writing, self._reading:
-            self._let_go()
+        self._file.close()
 
     # In whatever thread
 
     def look_now(self, wanted: Sequence[tuple[str, str]], at: float) -> list[SuppressionEntry | None]:
         """As `look`, for whoever is in a thread already."""
-        return _patiently(lambda: self.look_at_once(wanted, at))
+        return self._file.patiently(lambda db: self._looked(db, wanted, at))
 
     def look_at_once(self, wanted: Sequence[tuple[str, str]], at: float) -> list[SuppressionEntry | None]:
         """As `look`, waiting for nobody else longer than `BRIEF`. Raises `Problem`."""
-        with self._reading, self._told():
-            db = self._open_if_any()
-            if db is None:
-                return [None] * len(wanted)
-            now, find = micro(at), db.cursor().execute
-            found: list[SuppressionEntry | None] = []
-            for address, stream in wanted:
-                key = key_of(address)
-                rows = find(schema.OF_ADDRESS, (key, now)).fetchall()
-                if self._of_domains:
-                    rows += find(schema.OF_ADDRESS, (domain_key_of(key), now)).fetchall()
-                found.append(_nearest(rows, key, stream_name(stream)) if rows else None)
-            return found
+        return self._file.read(lambda db: self._looked(db, wanted, at))
 
-    def _open_if_any(self) -> sqlite3.Connection | None:
-        """The file, if there are entries in it. Raises as `_open_to_read` does."""
-        db = self._open_to_read()
+    def _looked(self, db: sqlite3.Connection | None, wanted: Sequence[tuple[str, str]], at: float) -> list[SuppressionEntry | None]:
+        db = self._if_any(db)
+        if db is None:
+            return [None] * len(wanted)
+        now, find = micro(at), db.cursor().execute
+        found: list[SuppressionEntry | None] = []
+        for address, stream in wanted:
+            key = key_of(address)
+            rows = find(schema.OF_ADDRESS, (key, now)).fetchall()
+            if self._of_domains:
+                rows += find(schema.OF_ADDRESS, (domain_key_of(key), now)).fetchall()
+            found.append(_nearest(rows, key, stream_name(stream)) if rows else None)
+        return found
+
+    def _if_any(self, db: sqlite3.Connection | None) -> sqlite3.Connection | None:
+        """The file, if there are entries in it."""
         if db is None:
             return None
-        [seen] = db.execute("PRAGMA data_version").fetchone()
+        seen = (self._file.generation, db.execute("PRAGMA data_version").fetchone()[0])
         if seen != self._seen:
             empty, of_domains = db.execute(schema.KINDS).fetchone()
             self._empty, self._of_domains, self._seen = bool(empty), bool(of_domains), seen
         return None if self._empty else db
 
     def _rows(self, asked: Callable[[sqlite3.Connection], Iterable[Any]], made: Callable[[Any], T]) -> list[T]:
-        def found() -> list[T]:
-            with self._reading, self._told():
-                db = self._open_to_read()
-                return [] if db is None else [made(row) for row in asked(db)]
-
-        return _patiently(found)
+        return self._file.patiently(lambda db: [] if db is None else [made(row) for row in asked(db)])
 
     def _change(self, act: Callable[[_SqliteBook], T]) -> T:
         """Do `act` in one transaction. A crash leaves all of it or nothing."""
-        with self._writing, self._as_owner(), self._told():
-            db = self._open_to_write()
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                done = act(_SqliteBook(db))
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-            return done
+        return self._file.change(lambda db: act(_SqliteBook(db)))
 
     def _as_owner(self) -> Any:
         """What root makes here has to be the owner's of the spool, or nobody could use it."""
         if os.geteuid() == 0 and os.path.isdir(self.root) and os.stat(self.root).st_uid != 0:
             return acting(self.root)
         return nullcontext()
-
-    # The file
-
-    async def _soon(self, ask: Callable[[], T]) -> T:
-        """What `ask` gives: at once, where the file is at hand and nobody else holds it up, else in a thread. Raises `Problem`."""
-        if self._is_at_hand():
-            try:
-                return ask()
-            except Problem as problem:
-                if problem.kind != "try-again":
-                    raise
-        return await asyncio.to_thread(_patiently, ask)
-
-    def _is_at_hand(self) -> bool:
-        """Whether the file is open that there is this moment; there being none is soon said, too."""
-        try:
-            about = os.lstat(self.path)
-        except OSError:
-            return True
-        return self._reader is not None and (about.st_dev, about.st_ino) == self._which
-
-    def _open_to_read(self) -> sqlite3.Connection | None:
-        """The file as it is this moment; None if there never was one. Raises `Problem`, `sqlite3.Error`, `OSError`."""
-        try:
-            about = os.lstat(self.path)
-        except FileNotFoundError:
-            if self._which is None:
-                return None
-            raise Problem(f"the suppression list {self.path} was there, and is gone: {file.PUT_BACK}", "io-error") from None
-        which = about.st_dev, about.st_ino
-        if self._reader is None or which != self._which:
-            file.refuse_foreign(self.path, about)
-            self._let_go_reader()
-            db = file.connected(self.path, BRIEF)
-            try:
-                file.version(db, self.path)
-                db.execute("PRAGMA query_only = 1")
-                db.execute(CACHE)  # taken as it is needed: a million entries are looked up in memory
-            except BaseException:
-                db.close()
-                raise
-            self._reader, self._which, self._seen = db, which, -1
-        return self._reader
-
-    def _open_to_write(self) -> sqlite3.Connection:
-        """The same, made if there is none and there never was."""
-        about = os.lstat(self.path) if os.path.lexists(self.path) else None
-        if about is None and self._which is not None:
-            raise Problem(f"the suppression list {self.path} was there, and is gone: {file.PUT_BACK}", "io-error")
-        if about is None:
-            file.make(self.path)
-            about = os.lstat(self.path)
-        which = about.st_dev, about.st_ino
-        if self._writer is None or which != self._which:
-            file.refuse_foreign(self.path, about)
-            self._let_go_writer()
-            db = file.connected(self.path)
-            try:
-                found = file.version(db, self.path)
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = FULL")
-                file.bring_up(db, found)
-            except BaseException:
-                db.close()
-                raise
-            self._writer = db
-            if which != self._which:
-                with self._reading:
-                    self._let_go_reader()
-                    self._which = which
-        return self._writer
-
-    def _let_go(self) -> None:
-        self._let_go_reader()
-        self._let_go_writer()
-
-    def _let_go_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-
-    def _let_go_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """What SQLite and the system say, as a `Problem`."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            self._seen = -1
-            raise file.problem(self.path, error) from None
-        except OSError as error:
-            raise from_os("cannot use the suppression list", self.path, error) from None
-
-
-def _patiently(ask: Callable[[], T]) -> T:
-    """What `ask` gives; where somebody else is at work on the file it is asked again, for `file.PATIENCE`. Raises `Problem`."""
-    until = time.monotonic() + file.PATIENCE
-    while True:
-        try:
-            return ask()
-        except Problem as problem:
-            if problem.kind != "try-again" or time.monotonic() > until:
-                raise
-        time.sleep(BRIEF)
 
 
 class SuppressionHealth(NamedTuple):
@@ -356,7 +218,7 @@ def health(root: str) -> SuppressionHealth:
     async def look() -> SuppressionHealth:
         try:
             if trouble := await entries.check():
-                return SuppressionHealth(there, 0, f"the suppression list {entries.path} is damaged ({trouble}); {file.PUT_BACK}")
+                return SuppressionHealth(there, 0, f"the suppression list {entries.path} is damaged ({trouble}); {PUT_BACK}")
             return SuppressionHealth(there, await entries.count())
         except Problem as problem:
             return SuppressionHealth(there, 0, str(problem), problem.kind == "try-again")

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from mailer.io import database
 from mailer.mail.problem import Problem
-from mailer.suppression import file
 from mailer.suppression.api import Reason, SuppressionEntry, SuppressionTerms
 from mailer.suppression.sqlite import SqliteSuppression, health
 
@@ -94,7 +94,7 @@ def test_what_was_told_to_be_done_outlives_its_process(tmp_path: Path, after: in
 
 def test_whoever_writes_for_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And readers wait for nobody."""
-    monkeypatch.setattr(file, "PATIENCE", 0.05)
+    monkeypatch.setattr(database, "PATIENCE", 0.05)
     entries = SqliteSuppression(str(tmp_path))
     asyncio.run(entries.add([SuppressionEntry("ann@example.org", at=1.0)]))
     entries.close_now()
@@ -112,7 +112,7 @@ def test_whoever_writes_for_too_long_is_told(tmp_path: Path, monkeypatch: pytest
 
 def test_a_file_that_another_one_has_to_itself_holds_up_no_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As whoever mends it after a crash does: the loop, which lets go of it here, goes on meanwhile."""
-    monkeypatch.setattr(file, "PATIENCE", 60.0)
+    monkeypatch.setattr(database, "PATIENCE", 60.0)
     entries = SqliteSuppression(str(tmp_path))
     asyncio.run(entries.add([SuppressionEntry("ann@example.org", at=1.0)]))
     entries.close_now()

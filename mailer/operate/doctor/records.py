@@ -13,7 +13,7 @@ from mailer.mail.problem import Problem
 from mailer.spool.files import suspensions
 from mailer.status import sqlite
 from mailer.suppression import sqlite as suppression
-from mailer.suppression.file import PUT_BACK
+from mailer.suppression.sqlite import PUT_BACK
 
 from .place import REPAIR
 
