@@ -26,6 +26,7 @@ one message so far is its `History`.
 `masked`            addresses without the part that names a person
 `repair`            a message that not every server would take, mended
 `header_repair`     the same for its header
+`header_check`      whether a stranger's header is one that all readers read alike
 `downgrade`         8-bit made 7-bit, for a host that takes nothing else
 `arrival`           how a message came to a door of ours
 `envelope`          the envelope of a message in the spool

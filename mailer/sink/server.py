@@ -143,6 +143,7 @@ class Sink:
             max_recipients=moods.max_recipients,
             max_mistakes=0,  # a test may make as many as it likes
             max_idle=0,
+            max_guesses=0,
             starttls=self.tls is not None,
             mechanisms=self._mechanisms if self._users else (),
             known=self._known,

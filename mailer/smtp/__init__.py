@@ -24,6 +24,8 @@ PIPELINING (RFC 2920) a client need not wait for each reply before it says the n
 `server_state`     its states, and what holds for all sessions   server
 `server_events`    what it asks its driver                       server
 `server_commands`  the grammar of commands                       server
+`server_message`   a message as it arrives                       server
+`server_patience`  what a client may do in vain                  server
 `server_auth`      AUTH                                          server
 =================  ============================================  ==========
 

@@ -15,6 +15,7 @@ import stringprep
 import unicodedata
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from .mechanism import ANY, Channel, Mechanism
@@ -120,6 +121,44 @@ def proofs(password: bytes, salt: bytes, count: int, signed: bytes) -> tuple[byt
     client_signature = hmac.digest(hashlib.sha256(client_key).digest(), signed, "sha256")
     proof = bytes(a ^ b for a, b in zip(client_key, client_signature, strict=True))
     return proof, hmac.digest(server_key, signed, "sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class ScramKeys:
+    """What a server keeps of a password, RFC 5802 §3: enough to know its owner by, and nothing that could be said in its place."""
+
+    salt: bytes
+    iterations: int
+    stored_key: bytes = field(repr=False)
+    server_key: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, password: str, salt: bytes, iterations: int = LEAST) -> ScramKeys:
+        """The keys of `password`; `salt` is 16 octets of chance. Raises `CommandError` for a character that no password may have.
+
+        A costly computation, to be made when a password is set: for an event loop, in a thread.
+        """
+        client_key, server_key = keys.__wrapped__(prepared(password).encode(), salt, iterations)
+        return cls(salt, iterations, hashlib.sha256(client_key).digest(), server_key)
+
+    @classmethod
+    def imagined(cls, secret: bytes, username: str, iterations: int = LEAST) -> ScramKeys:
+        """Keys for somebody who is not there, which no password fits: the same for the same name, so that asking twice tells nobody so.
+
+        `secret` is known to nobody else.
+        """
+        salt, stored, server = (hmac.digest(secret, word + username.encode(), "sha256") for word in (b"salt:", b"stored:", b"server:"))
+        return cls(salt[:16], iterations, stored, server)
+
+    def answer(self, signed: bytes, proof: bytes) -> bytes:
+        """The server's signature for a client whose `proof` is good, and nothing for any other. RFC 5802 §3"""
+        signature = hmac.digest(self.stored_key, signed, "sha256")
+        if len(proof) != len(signature):
+            return b""
+        client_key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
+        if not hmac.compare_digest(hashlib.sha256(client_key).digest(), self.stored_key):
+            return b""
+        return hmac.digest(self.server_key, signed, "sha256")
 
 
 @lru_cache(KEPT)

@@ -8,14 +8,15 @@ no code: commands are read one after the other from whatever has arrived, and th
 Two laws:
 
 1. Only CRLF.CRLF ends a message, and only CRLF ends a command. A message with a bare CR, a bare LF or a
-   NUL is taken to its real end and then refused with 554 as a whole (or put right, if the service says
-   `normalise`, or handed on, if it says `verbatim`); what follows a look-alike of the end is never read as a command. This is the
+   NUL is taken to its real end and then refused with 554 as a whole (or handed on as it came, if the service says
+   `verbatim`); what follows a look-alike of the end is never read as a command. This is the
    receiver's half of the answer to SMTP smuggling (CVE-2023-51764 and its kin). A command that ends in a
    bare LF is refused with 521 and the session closed, so that nobody waits for a CR that never comes.
 2. What was said before the handshake of STARTTLS does not count after it (RFC 3207 §4.2): bytes that came
    along with the command are thrown away, and so are EHLO, AUTH and any transaction.
 
-A message is held in memory until it is answered, at most `ServerSettings.max_size` octets of it.
+A message is held in memory until it is answered, at most `ServerSettings.max_size` octets of it. Once it is complete no transaction is
+open, whatever the answer to it is; nor is one behind a chunk that was refused.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import server_events as ask
-from .data import Arriving
 from .reply import Reply
 from .server_auth import AuthExchange
-from .server_commands import MAIL_PARAMETERS, RCPT_PARAMETERS, CommandRefused, ascii_only, chunk, parameters, path, words
+from .server_commands import MAIL_PARAMETERS, RCPT_PARAMETERS, CommandRefused, ascii_only, check_offers, chunk, parameters, path, words
+from .server_message import Arriving, too_large
+from .server_patience import TOO_MANY_CHUNKS, Patience
 from .server_state import THEN, USUAL, WHEN, WHY, ServerSettings, ServerState
 
 __all__ = ["Server", "ServerSettings", "ServerState"]
@@ -39,7 +41,7 @@ MAX_RESPONSE = 12288  # octets of a line within AUTH, RFC 4954 §4
 # What a browser says that was led to our port. To go on reading would let its page speak SMTP.
 _FOREIGN = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "HOST:", "USER-AGENT:"})
 
-_CROWD = ("RCPT", "DATA")  # what arrives in crowds behind a MAIL, wanted or not
+_LAST = frozenset({"EHLO", "HELO", "LHLO", "DATA", "AUTH", "STARTTLS"})  # what nobody may say more behind, before it is answered
 
 
 class Server:
@@ -53,6 +55,7 @@ class Server:
         self.tls = tls
         self.user = ""
         self.discarded = 0  # octets that came before a handshake, see law 2
+        self.hasty = ""  # the command behind which the client went on before it was answered, and should not have, RFC 2920 §3.1
         self.sender = ""
         self.recipients: list[str] = []
         self._parameters: Mapping[str, str] = {}
@@ -62,15 +65,13 @@ class Server:
         self._out: list[bytes] = []
         self._asked: ask.Question | None = None
         self._exchange: AuthExchange | None = None
-        self._arriving = Arriving(service.max_size)
-        self._before = self.state  # where we were in front of the chunk
+        self._arriving: Arriving | None = None  # the message of the transaction
         self._left = 0  # octets of the chunk that is arriving
         self._last = False  # whether it is the last
-        self._refused: CommandRefused | None = None  # why what it brings is thrown away
         self._bodies: deque[ask.Body] = deque()  # the message, once for each recipient in LMTP
         self._verb = ""  # the command that is being read
         self._skipping = False  # within a line that is too long
-        self._mistakes = self._idle = 0
+        self._patience = Patience(service)
 
     def feed(self, data: bytes) -> None:
         """Take bytes that have arrived."""
@@ -84,6 +85,16 @@ class Server:
     def waiting(self) -> int:
         """How many octets have arrived and not been read: what a driver limits while it thinks about an answer."""
         return len(self._in) - self._at
+
+    @property
+    def arriving(self) -> int:
+        """How many octets have come of the message that is under way."""
+        return self._arriving.size if self._arriving is not None else 0
+
+    def forgo(self, reply: Reply) -> None:
+        """Keep nothing more of the message that is under way, and say `reply` at its end, whatever else there is to say of it."""
+        if self._arriving is not None:
+            self._arriving.drop(reply)
 
     def next(self) -> ask.Question | None:
         """The question that stands open, or None where more bytes must come first."""
@@ -104,6 +115,8 @@ class Server:
         reply = reply or self.usual(question)
         self._say(question, reply)
         kind = reply.code // 100
+        if kind == 5 and isinstance(question, ask.Auth):
+            self._patience.guessed()
         self.state = THEN.get((question.phase, kind), self.state)
         if kind == 2 and question.phase in _EFFECTS:
             _EFFECTS[question.phase](self, question)
@@ -129,7 +142,7 @@ class Server:
 
     def hang_up(self, reply: Reply) -> None:
         """End the session for a reason of the driver's own (a timeout, a shutdown), whatever stands open."""
-        self._asked = None
+        self._asked = self._arriving = None
         self._bodies.clear()
         self._say(ask.Violation("", reply), reply)
         self.state = ServerState.CLOSED
@@ -178,6 +191,8 @@ class Server:
         if exchange:
             return self._proceed(exchange, line[:-2])
         verb, rest = words(line[:-2])
+        if self.waiting and not self.hasty and (verb in _LAST or "PIPELINING" not in self._offered):
+            self.hasty = verb
         if verb in _FOREIGN:
             raise CommandRefused(421, "4.7.0", "only SMTP is spoken here")
         if verb not in _COMMANDS:
@@ -185,7 +200,8 @@ class Server:
         self._verb = verb
         if verb not in WHEN[self.state]:
             raise self._out_of_order()
-        self._count_idle()
+        if (over := self._patience.idle(verb)) is not None:
+            return ask.Violation(verb, over)
         return _COMMANDS[verb](self, rest)
 
     def _out_of_order(self) -> CommandRefused:
@@ -193,82 +209,87 @@ class Server:
             return CommandRefused(554, "5.5.1", "no valid recipients")
         return CommandRefused(503, "5.5.1", f"{self._verb} is out of order: {WHY[self.state]}")
 
-    def _count_idle(self) -> None:
-        """Commands that get no message further cost us and bring nobody anything."""
-        self._idle += self._verb not in _CROWD
-        if self.service.max_idle and self._idle > self.service.max_idle:
-            raise CommandRefused(421, "4.7.0", "too many commands without a message")
-
     def _mistake(self, reply: Reply) -> None:
-        """Put a refusal of our own as a question, and lose patience with those who earn many.
-
-        RCPT and DATA out of order do not count: they are what a pipelining client has sent already
-        when its MAIL or all its recipients are refused (RFC 2920 §3.1).
-        """
-        if reply.permanent and not (reply.code in (503, 554) and self._verb in _CROWD):
-            self._mistakes += 1
-            if self.service.max_mistakes and self._mistakes > self.service.max_mistakes:
-                reply = Reply.own(421, "4.7.0", "too many mistakes")
-        self._asked = ask.Violation(self._verb or "?", reply)
+        """Put a refusal of our own as a question, and lose patience with those who earn many."""
+        self._asked = ask.Violation(self._verb or "?", self._patience.mistake(self._verb, reply))
 
     def _read_body(self) -> bool:
         """Take what has arrived of the message; whether it is complete."""
+        assert self._arriving is not None
         rest = self._arriving.feed(self._in[self._at :])
         self._in, self._at = rest or b"", 0
         if rest is None:
             return False
-        self._put()
+        self._put(self._arriving)
         return True
 
     def _read_chunk(self) -> bool:
-        """Take what has arrived of the chunk; whether it is complete."""
+        """Take what has arrived of the chunk; whether it is complete. Where there is no transaction, it was refused."""
         data = self._in[self._at : self._at + self._left]
         self._at += len(data)
         self._left -= len(data)
-        if self._refused is None:
-            self._arriving.add(data)
+        arriving = self._arriving
+        if arriving is not None:
+            arriving.add(data)
         if self._left:
             return False
-        if refused := self._refused:
-            self.state, self._refused = self._before, None
-            self._mistake(refused.reply)
-        elif self._last:
-            self._put()
-        elif self._arriving.too_large:
+        if arriving is None:
             self._forget()
-            self._mistake(self._too_large().reply)
+        elif self._last:
+            self._put(arriving)
+        elif arriving.refusal is not None:
+            self._refuse(arriving.refusal)
         else:
             self.state = ServerState.CHUNKS
             self._out.append(b"250 2.0.0 go on\r\n")
         return True
 
-    def _put(self) -> None:
+    def _put(self, arrived: Arriving) -> None:
         """The message is complete: ask what becomes of it."""
-        arrived = self._arriving
         untouched = self.service.verbatim or self._parameters.get("BODY") == "BINARYMIME"
-        content = arrived.raw() if untouched else arrived.content(self.service.normalise)
+        content = arrived.raw() if untouched else arrived.strict()
+        if arrived.refusal is not None:
+            self._refuse(arrived.refusal)
+            return
         everybody = tuple(self.recipients)
         each = [(one,) for one in everybody] if self.service.lmtp else [everybody]  # RFC 2033 §4.2
-        bodies = [ask.Body(self.sender, recipients, content or b"", self._parameters) for recipients in each]
+        self._bodies.extend(ask.Body(self.sender, to, content, self._parameters, arrived.normal) for to in each)
+        self._patience.progress()
+        self._forget()
+
+    def _refuse(self, reply: Reply) -> None:
+        """Refuse the message, or what has come of it."""
         self._forget()
         self._verb = "body"
-        if arrived.too_large:
-            self._mistake(self._too_large().reply)
-        elif content is None:
-            self._mistake(Reply.own(554, "5.6.0", "the message has a bare CR, a bare LF or a NUL"))
-        else:
-            self._bodies.extend(bodies)
+        self._mistake(reply)
 
     # -- the commands, each given what follows its verb
 
     def _bdat(self, rest: str) -> None:
-        """What follows are octets, whatever we think of them."""
-        self._left, self._last = chunk(rest)
+        """What follows are octets, whatever we think of them: of a chunk that is refused, they are thrown away as they come."""
+        try:
+            size, self._last = chunk(rest)
+        except CommandRefused:  # where it ends nobody knows
+            self._forget()
+            raise
+        refusal = self._chunk_refusal(size)
+        self._left = size
+        if refusal is not None:
+            over = self._patience.useless_chunk()
+            self._forget()
+            self.state = ServerState.CHUNK
+            raise CommandRefused.of(over or refusal)
+        self.state = ServerState.CHUNK
+
+    def _chunk_refusal(self, size: int) -> Reply | None:
         if "CHUNKING" not in self._offered:
-            self._refused = CommandRefused(502, "5.5.1", "BDAT is not offered")
-        elif self.state not in (ServerState.RECIPIENTS, ServerState.CHUNKS):
-            self._refused = self._out_of_order()
-        self._before, self.state = self.state, ServerState.CHUNK
+            return Reply.own(502, "5.5.1", "BDAT is not offered")
+        if self.state not in (ServerState.RECIPIENTS, ServerState.CHUNKS):
+            return self._out_of_order().reply
+        assert self._arriving is not None
+        if not self._arriving.begin_chunk(size):
+            return TOO_MANY_CHUNKS
+        return None if self._arriving.has_room(size) else too_large(self.service.max_size)
 
     def _hello(self, rest: str) -> ask.Hello:
         """EHLO and HELO in SMTP, LHLO in LMTP, and neither in the other, RFC 2033 §4.1."""
@@ -296,9 +317,13 @@ class Server:
             if self.service.mechanisms and not self.tls:
                 raise CommandRefused(538, "5.7.11", "AUTH needs TLS here")
             raise CommandRefused(502, "5.5.1", "AUTH is not offered")
-        if mechanism.upper() not in self.service.mechanisms:
+        usable = self.service.usable(bool(self.tls))
+        if mechanism.upper() not in usable:
             raise CommandRefused(504, "5.5.4", "this mechanism is not offered")
-        exchange = AuthExchange(mechanism.upper(), self.service.known)
+        if (over := self._patience.another_guess()) is not None:
+            raise CommandRefused.of(over)
+        known = self.service.known
+        exchange = AuthExchange(mechanism.upper(), known if "SCRAM-SHA-256-PLUS" in usable else known.unbound())
         if initial:
             return self._proceed(exchange, b"" if initial == "=" else initial.encode())  # RFC 4954 §4
         self._challenge(exchange)
@@ -316,14 +341,17 @@ class Server:
 
     def _mail(self, rest: str) -> ask.Question:
         self._check_required()
+        if (over := self._patience.another_message()) is not None:
+            raise CommandRefused.of(over)
         sender, text = path(rest, "FROM", self.service.name)
         found = parameters(text, MAIL_PARAMETERS, self._offered)
+        check_offers(found, self._offered)
         if "SMTPUTF8" not in found:
             ascii_only(sender)
         if found.get("BODY") == "BINARYMIME" and "BINARYMIME" not in self._offered:
             raise CommandRefused(501, "5.5.4", "the value of BODY is not valid")
         if 0 < self.service.max_size < int(found.get("SIZE", 0)):
-            raise self._too_large()
+            raise CommandRefused.of(too_large(self.service.max_size))
         return ask.MailFrom(sender, found)
 
     def _check_required(self) -> None:
@@ -331,9 +359,6 @@ class Server:
             raise CommandRefused(530, "5.7.0", "STARTTLS comes first")  # RFC 3207 §4
         if "auth" in self.service.require and not self.user:
             raise CommandRefused(530, "5.7.0", "AUTH comes first")  # RFC 4954 §6
-
-    def _too_large(self) -> CommandRefused:
-        return CommandRefused(552, "5.3.4", f"a message may have {self.service.max_size} octets here")  # RFC 1870 §6.1
 
     def _rcpt(self, rest: str) -> ask.Question:
         address, text = path(rest, "TO", self.service.name)
@@ -365,7 +390,7 @@ class Server:
 
     def _forget(self) -> None:
         """No transaction is open any more, nor what has come of its message."""
-        self._arriving = Arriving(self.service.max_size)
+        self._arriving = None
         self.sender, self.recipients, self._parameters = "", [], {}
         self.state = ServerState.READY if self.hello else ServerState.STRANGER
 
@@ -381,10 +406,12 @@ class Server:
 
     def _open(self, question: ask.MailFrom) -> None:
         self.sender, self._parameters = question.sender, question.parameters
+        self._arriving = Arriving(self.service.max_size)
+        self._patience.begun()
 
     def _add(self, question: ask.Rcpt) -> None:
         self.recipients.append(question.address)
-        self._idle = 0
+        self._patience.progress()
 
     def _reset(self, _: ask.Reset) -> None:
         self._forget()

@@ -11,23 +11,40 @@ import hashlib
 import hmac
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from .scram import LEAST, attributes, prepared, proofs
+from .scram import LEAST, ScramKeys, attributes
 from .server_commands import CommandRefused
 from .server_events import Auth
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a server needs for challenges: the passwords, and a nonce that is fresh for each exchange.
+    """What a server needs for challenges: a nonce that is fresh for each exchange, and the passwords, or what is kept of them.
 
-    `binding` is that of its own certificate (`mailer.smtp.mechanism`).
+    With `keys`, a user's keys for SCRAM (None for somebody who is not there), no password has to be known. Somebody unknown is asked like
+    anybody else, with a salt that is made from his name and `secret`, and `iterations`, as many as those have who are known. `binding` is
+    that of the server's own certificate (`mailer.smtp.mechanism`).
     """
 
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     nonce: Callable[[], str] = str
     binding: bytes = b""
+    keys: Callable[[str], ScramKeys | None] | None = None
+    secret: bytes = field(default=b"", repr=False)
+    iterations: int = LEAST
+
+    def unbound(self) -> Known:
+        """The same for a session in which nobody can bind to the certificate."""
+        return replace(self, binding=b"") if self.binding else self
+
+    def scram_keys(self, username: str, nonce: bytes) -> ScramKeys:
+        """The keys to ask `username` for in the exchange with this `nonce`."""
+        if self.keys is not None:
+            return self.keys(username) or ScramKeys.imagined(self.secret, username, self.iterations)
+        password = self.passwords.get(username, "")
+        salt = hashlib.sha256(nonce).digest()[:16]
+        return ScramKeys.of(password, salt) if password else ScramKeys.imagined(nonce, username)
 
 
 NOTHING = Known()
@@ -58,30 +75,49 @@ def cram_md5(known: Known) -> Mechanism:
     username, _, digest = _text((yield challenge)).rpartition(" ")
     password = known.passwords.get(username, "")
     right = hmac.compare_digest(hmac.new(password.encode(), challenge, "md5").hexdigest(), digest)
-    return Auth("CRAM-MD5", username, password if right else "")
+    right = right and bool(password)
+    return Auth("CRAM-MD5", username, password if right else "", proved=right)
 
 
 def scram(known: Known, binding: bytes = b"") -> Mechanism:
     """SCRAM-SHA-256, RFC 5802 §5; `binding` is what a client has to bind to. Raises `ValueError`."""
     first = _text((yield b""))
-    flag, authorization, bare = first.split(",", 2)
-    if flag != "p=tls-server-end-point" if binding else flag not in ("n", "y"):
-        raise ValueError(flag)
+    flag, acting, bare = first.split(",", 2)
+    _check_flag(flag, known.binding, bool(binding))
     asked = attributes(bare.encode())
-    username = asked["n"].decode().replace("=2C", ",").replace("=3D", "=")
+    username, authorization = _name(asked["n"].decode()), _acting(acting)
     nonce = asked["r"] + known.nonce().encode()
-    salt = hashlib.sha256(nonce).digest()[:16]
-    challenge = b"r=" + nonce + b",s=" + b2a_base64(salt, newline=False) + b",i=%d" % LEAST
+    keys = known.scram_keys(username, nonce)
+    challenge = b"r=" + nonce + b",s=" + b2a_base64(keys.salt, newline=False) + b",i=%d" % keys.iterations
     final = yield challenge
     said, _, proof = final.rpartition(b",p=")
     answered = attributes(said)
-    password = known.passwords.get(username, "")
-    right, signature = proofs(prepared(password).encode(), salt, LEAST, b",".join([bare.encode(), challenge, said]))
-    bound = a2b_base64(answered["c"]) == f"{flag},{authorization},".encode() + binding and answered["r"] == nonce
-    if not (bound and password and hmac.compare_digest(right, a2b_base64(proof))):
-        return Auth("SCRAM-SHA-256", username, "")
+    signature = keys.answer(b",".join([bare.encode(), challenge, said]), a2b_base64(proof, strict_mode=True))
+    bound = a2b_base64(answered["c"], strict_mode=True) == f"{flag},{acting},".encode() + binding and answered["r"] == nonce
+    if not (bound and signature):
+        return Auth("SCRAM-SHA-256", username, "", authorization)
     yield b"v=" + b2a_base64(signature, newline=False)
-    return Auth("SCRAM-SHA-256", username, password)
+    return Auth("SCRAM-SHA-256", username, known.passwords.get(username, ""), authorization, proved=True)
+
+
+def _check_flag(flag: str, offered: bytes, bound: bool) -> None:
+    """RFC 5802 §6: one who could bind and believes that we cannot, has been deceived. Raises `ValueError`."""
+    if flag != "p=tls-server-end-point" if bound else flag not in (("n",) if offered else ("n", "y")):
+        raise ValueError(flag)
+
+
+def _acting(text: str) -> str:
+    """The authorization identity of ``a=name``, RFC 5802 §5.1; empty where none is said. Raises `ValueError`."""
+    if text and not text.startswith("a="):
+        raise ValueError(text)
+    return _name(text[2:])
+
+
+def _name(text: str) -> str:
+    """A name among attributes, RFC 5802 §5.1. Raises `ValueError`."""
+    if text.count("=") != text.count("=2C") + text.count("=3D"):
+        raise ValueError(text)
+    return text.replace("=2C", ",").replace("=3D", "=")
 
 
 def scram_plus(known: Known) -> Mechanism:
@@ -92,7 +128,7 @@ def scram_plus(known: Known) -> Mechanism:
 def bearer(_: Known) -> Mechanism:
     """OAUTHBEARER, RFC 7628 §3.1: the token is the password."""
     gs2, pairs = _text((yield b""), "\x01").split("\x01", 1)
-    username = gs2.split(",")[1].removeprefix("a=").replace("=2C", ",").replace("=3D", "=")
+    username = _acting(gs2.split(",")[1])
     return Auth("OAUTHBEARER", username, _token(pairs))
 
 

@@ -14,11 +14,10 @@ import re
 from collections.abc import Callable, Collection, Mapping
 
 from mailer.mail.address import AddressError, parse
+from mailer.mail.dates import parse_rfc3339
+from mailer.mail.delivery_options import MAX_ENVID, MAX_ORCPT, MAX_SECONDS
 
 from .reply import Reply
-
-MAX_ENVID = 100  # characters before encoding, RFC 3461 §4.4
-MAX_ORCPT = 500  # RFC 3461 §4.2
 
 
 class CommandRefused(Exception):
@@ -27,6 +26,13 @@ class CommandRefused(Exception):
     def __init__(self, code: int, enhanced: str, text: str) -> None:
         super().__init__(text)
         self.reply = Reply.own(code, enhanced, text.encode("ascii", "replace").decode())  # RFC 6531 §3.5
+
+    @classmethod
+    def of(cls, reply: Reply) -> CommandRefused:
+        """The refusal that is said with `reply`."""
+        made = cls(reply.code, reply.enhanced, reply.text)
+        made.reply = reply
+        return made
 
 
 def words(line: bytes) -> tuple[str, str]:
@@ -136,6 +142,17 @@ def xtext(value: str) -> str:
     return text
 
 
+def unitext(value: str) -> str:
+    r"""The text of utf-8-addr-xtext or utf-8-addr-unitext, RFC 6533 §3: ``\x{E9}`` is a character. Raises `ValueError`."""
+    if not value or not value.isprintable() or set(value) & {" ", "+", "="}:
+        raise ValueError(value)
+    text = _CHARACTER.sub(lambda found: chr(int(found[1], 16)), value)
+    if "\\" in _CHARACTER.sub("", value) or not text.isprintable():  # a surrogate is not printable, either
+        raise ValueError(value)
+    return text
+
+
+_CHARACTER = re.compile(r"\\x\{((?:10|[1-9A-F])?[0-9A-F]{1,4})\}")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
 _HEX = re.compile(r"\+([0-9A-F]{2})")
 
@@ -176,11 +193,11 @@ def _envelope_id(value: str) -> str:
 
 
 def _original(value: str) -> str:
-    """RFC 3461 §4.2: ``rfc822;xtext``."""
+    """RFC 3461 §4.2: ``rfc822;xtext``; RFC 6533 §3: ``utf-8;`` and characters as they are, or ``\\x{E9}``."""
     kind, semicolon, address = value.partition(";")
     if not kind or not semicolon or len(value) > MAX_ORCPT:
         raise ValueError(value)
-    return f"{xtext(kind)};{xtext(address)}"
+    return f"{xtext(kind)};{unitext(address) if kind.lower() == 'utf-8' else xtext(address)}"
 
 
 def _notify(value: str) -> str:
@@ -191,6 +208,56 @@ def _notify(value: str) -> str:
     return value.upper()
 
 
+def _seconds(value: str) -> str:
+    """RFC 4865 §5: from one second on, in nine digits."""
+    if not (value.isascii() and value.isdigit()) or not 0 < int(value[:20]) <= MAX_SECONDS:
+        raise ValueError(value)
+    return value
+
+
+def _moment(value: str) -> str:
+    """RFC 4865 §5: a time of RFC 3339."""
+    parse_rfc3339(value)
+    return value
+
+
+def _deadline(value: str) -> str:
+    """RFC 2852 §4: ``seconds;mode``, where what is to come back in time has time to."""
+    found = _BY.fullmatch(value)
+    if not found or (found[2].upper() == "R" and int(found[1]) <= 0):
+        raise ValueError(value)
+    return value.upper()
+
+
+_BY = re.compile(r"(-?[0-9]{1,9});([NRnr])[Tt]?")
+
+
+def _priority(value: str) -> str:
+    """RFC 6710 §3: from -9 to 9."""
+    if value.removeprefix("-") not in tuple("0123456789") or value == "-0":
+        raise ValueError(value)
+    return value
+
+
+def check_offers(found: Mapping[str, str], offered: Mapping[str, str]) -> None:
+    """What MAIL asks for must be within what was offered. Raises `CommandRefused`.
+
+    RFC 4865 §4: a message is held no longer than that, and asked for once. RFC 2852 §4: what is to come back in time has the time that we
+    need at least.
+    """
+    longest, _, latest = offered.get("FUTURERELEASE", "").partition(" ")
+    if {"HOLDFOR", "HOLDUNTIL"} <= found.keys():
+        raise CommandRefused(501, "5.5.4", "a message is held for a time, or until one, but not both")
+    if longest and int(found.get("HOLDFOR", 0)) > int(longest):
+        raise CommandRefused(501, "5.5.4", f"a message is held for {longest} seconds at most")
+    if latest and "HOLDUNTIL" in found and parse_rfc3339(found["HOLDUNTIL"]) > parse_rfc3339(latest):
+        raise CommandRefused(501, "5.5.4", f"a message is held until {latest} at the latest")
+    seconds, _, mode = found.get("BY", "").partition(";")
+    least = offered.get("DELIVERBY", "").partition(",")[0]
+    if least and mode.startswith("R") and int(seconds) < int(least):
+        raise CommandRefused(501, "5.5.4", f"delivery needs {least} seconds at least")
+
+
 MAIL_PARAMETERS: dict[str, tuple[str, Callable[[str], str]]] = {
     "SIZE": ("SIZE", _size),  # RFC 1870 §5
     "BODY": ("8BITMIME", _one_of("7BIT", "8BITMIME", "BINARYMIME")),  # RFC 6152 §2, RFC 3030 §3
@@ -198,6 +265,11 @@ MAIL_PARAMETERS: dict[str, tuple[str, Callable[[str], str]]] = {
     "AUTH": ("AUTH", _mailbox),  # RFC 4954 §5
     "RET": ("DSN", _one_of("FULL", "HDRS")),  # RFC 3461 §4.3
     "ENVID": ("DSN", _envelope_id),  # RFC 3461 §4.4
+    "HOLDFOR": ("FUTURERELEASE", _seconds),  # RFC 4865 §4
+    "HOLDUNTIL": ("FUTURERELEASE", _moment),
+    "BY": ("DELIVERBY", _deadline),  # RFC 2852 §4
+    "MT-PRIORITY": ("MT-PRIORITY", _priority),  # RFC 6710 §3
+    "REQUIRETLS": ("REQUIRETLS", _no_value),  # RFC 8689 §2
 }
 """Parameter → the extension that brings it, and the check of its value."""
 

@@ -54,13 +54,18 @@ class StartTls(Question):
 
 @dataclass(slots=True)
 class Auth(Question):
-    """Credentials, complete. 235 lets the client in as `username`. `password` is in no repr."""
+    """Credentials, complete. 235 lets the client in as `username`. `password` is in no repr.
+
+    `proved`: the client has shown that it knows the password of `username`, in an exchange in which it does not travel. Where the password
+    has travelled, whether it is the right one is still to be found out.
+    """
 
     phase: ClassVar[str] = "auth"
     mechanism: str
     username: str
     password: str = field(repr=False)
     authorization: str = ""  # whom to act as, "" for themselves, RFC 4616 §2
+    proved: bool = False
 
 
 @dataclass(slots=True)
@@ -92,7 +97,8 @@ class Data(Question):
 class Body(Question):
     """A whole message with its envelope. A 2xx takes responsibility for it, RFC 5321 §4.2.5.
 
-    `content` has CRLF line ends only and no dots that were put in for the way.
+    `content` has no dots that were put in for the way. It has CRLF line ends only, and no NUL, unless the service said that it wants the
+    message as it came; then `normal` says whether that is so all the same.
     """
 
     phase: ClassVar[str] = "body"
@@ -100,6 +106,7 @@ class Body(Question):
     recipients: tuple[str, ...]
     content: bytes
     parameters: Mapping[str, str]  # those of MAIL
+    normal: bool = True
 
 
 @dataclass(slots=True)

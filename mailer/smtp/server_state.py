@@ -92,27 +92,45 @@ class ServerSettings:
     max_recipients: int = 1000  # RFC 5321 §4.5.3.1.8 wants at least 100
     max_mistakes: int = 20  # then 421: whoever makes so many understands nothing of what we say
     max_idle: int = 200  # commands in a row that get no message further, then 421
+    max_guesses: int = 3  # wrong passwords, then 421
+    max_messages: int = 0  # transactions of a session, then 421
+    limits: bool = False  # LIMITS is offered, and says `max_recipients` and `max_messages`, RFC 9422
     starttls: bool = False  # the driver can make a handshake
     mechanisms: tuple[str, ...] = ()  # of AUTH, by preference
     known: Known = NOTHING  # what those of them need in which no password travels
     clear_auth: bool = False  # AUTH is offered without TLS too
     require: frozenset[str] = frozenset()  # what MAIL needs first: "tls", "auth"
-    normalise: bool = False  # put bare CR, LF and NUL right instead of refusing the message
-    verbatim: bool = False  # hand a message on as it came: for a service that neither relays it nor holds the loop with a look at it
+    verbatim: bool = False  # hand a message on as it came: for a service that puts right itself what has to be
     hide: frozenset[str] = frozenset()  # keywords of extensions that are not offered
     offer: tuple[str, ...] = ()  # "KEYWORD parameters": offered besides, or instead of ours with this keyword
 
     def offered(self, tls: bool, user: bool) -> dict[str, str]:
         """Keyword → parameters of what EHLO shows to a client that has TLS, or has authenticated.
 
-        STARTTLS and AUTH are not offered where they would be refused (RFC 3207 §4.2, RFC 4954 §4).
+        STARTTLS and AUTH are not offered where they would be refused (RFC 3207 §4.2, RFC 4954 §4), nor is REQUIRETLS without TLS
+        (RFC 8689 §2).
         """
         lines = {"PIPELINING": "", "SIZE": str(self.max_size), "8BITMIME": "", "SMTPUTF8": "", "ENHANCEDSTATUSCODES": ""}
         if self.starttls and not tls:
             lines["STARTTLS"] = ""
-        if self.mechanisms and not user and (tls or self.clear_auth):
-            lines["AUTH"] = " ".join(self.mechanisms)
+        if not user and (mechanisms := self.usable(tls)):
+            lines["AUTH"] = " ".join(mechanisms)
+        if self.limits and (limits := self._limits()):
+            lines["LIMITS"] = limits
         for line in self.offer:
             keyword, _, parameters = line.partition(" ")
-            lines[keyword.upper()] = parameters
+            if tls or keyword.upper() != "REQUIRETLS":
+                lines[keyword.upper()] = parameters
         return {keyword: parameters for keyword, parameters in lines.items() if keyword not in self.hide}
+
+    def usable(self, tls: bool) -> tuple[str, ...]:
+        """Those of `mechanisms` that a client can use now; one that binds to a certificate wants TLS, and that we know which."""
+        if not tls and not self.clear_auth:
+            return ()
+        bound = tls and self.known.binding
+        return tuple(name for name in self.mechanisms if bound or not name.endswith("-PLUS"))
+
+    def _limits(self) -> str:
+        """RFC 9422 §4"""
+        most = {"MAILMAX": self.max_messages, "RCPTMAX": self.max_recipients}
+        return " ".join(f"{name}={count}" for name, count in most.items() if count)

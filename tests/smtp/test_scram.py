@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from mailer.smtp.mechanism import Channel
 from mailer.smtp.reply import CommandError
-from mailer.smtp.scram import LEAST, MOST, Scram, ScramPlus, keys, prepared
+from mailer.smtp.scram import LEAST, MOST, Scram, ScramKeys, ScramPlus, keys, prepared
 from mailer.smtp.server_auth import AuthExchange, Known
+from mailer.smtp.server_commands import CommandRefused
 
 NONCE = "rOprNGfwEbeRWgbNEkqO"
 FIRST = b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
@@ -125,6 +126,77 @@ def test_a_binding_that_was_not_offered() -> None:
     assert Scram("me", "x", Channel("n", b"cert", False)).initial() == b"y,,n=me,r=n"
     assert Scram("me", "x", Channel("n", b"cert", True)).initial() == b"n,,n=me,r=n"
     assert Scram("me", "x", Channel("n")).initial() == b"n,,n=me,r=n"
+
+
+KEPT = ScramKeys.of("pencil", b"0123456789abcdef")
+
+
+def proved(client: Scram, known: Known) -> tuple[bool, bool, str]:
+    """Whether the client is content, whether the server is, and whom the client wants to act as."""
+    exchange, answer = AuthExchange(client.name, known), client.initial()
+    while answer is not None:
+        credentials = exchange.respond(b2a_base64(answer, newline=False))
+        if credentials is not None:
+            assert credentials.password == ""
+            return client.proved, credentials.proved, credentials.authorization
+        answer = client.answer(a2b_base64(exchange.challenge))
+    return client.proved, False, ""
+
+
+def test_the_keys_of_the_standard() -> None:
+    """What is kept of the password of RFC 7677 §3 makes the signature that stands there."""
+    kept = ScramKeys.of("pencil", a2b_base64("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096)
+    bare, said = b"n=user,r=rOprNGfwEbeRWgbNEkqO", b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
+    proof = a2b_base64("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
+    signature = kept.answer(b",".join([bare, FIRST, said]), proof)
+    assert b2a_base64(signature, newline=False) == b"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+    assert kept.answer(b",".join([bare, FIRST, said]), proof[:-1] + b"x") == b""
+    assert kept.answer(b"", b"short") == b""
+    assert "stored_key" not in repr(kept)
+
+
+def test_a_server_without_passwords() -> None:
+    """Who keeps only keys lets in whoever knows the password, and is believed by him."""
+    known = Known(nonce=lambda: "server", keys={"me": KEPT}.get, secret=b"s")
+    assert proved(Scram("me", "pencil", Channel("client")), known) == (True, True, "")
+    assert proved(Scram("me", "pencil", Channel("client", authorization="a,b")), known) == (True, True, "a,b")
+    assert proved(Scram("me", "pen", Channel("client")), known) == (False, False, "")
+    assert proved(Scram("you", "pencil", Channel("client")), known) == (False, False, "")
+    bound = Known(nonce=lambda: "server", binding=b"cert", keys={"me": KEPT}.get)
+    assert proved(ScramPlus("me", "pencil", Channel("client", b"cert", True)), bound)[:2] == (True, True)
+    assert proved(ScramPlus("me", "pencil", Channel("client", b"other", True)), bound)[:2] == (False, False)
+
+
+def test_who_is_not_there_is_asked_like_anybody() -> None:
+    """A name that is unknown has a salt of its own, the same each time and another one for another name, and as many iterations."""
+
+    def first(username: str, secret: bytes = b"s") -> bytes:
+        exchange = AuthExchange("SCRAM-SHA-256", Known(keys={"me": KEPT}.get, secret=secret, iterations=5000))
+        exchange.respond(b2a_base64(f"n,,n={username},r=client".encode(), newline=False))
+        return a2b_base64(exchange.challenge)
+
+    assert first("you") == first("you")
+    assert len({first("me"), first("you"), first("she"), first("you", b"other")}) == 4
+    assert first("you").endswith(b",i=5000")
+    assert len(first("you")) == len(first("me"))
+
+
+def test_one_who_was_deceived_about_the_binding() -> None:
+    """A client that could bind and heard that we cannot, where we can, is turned away: somebody stands between, RFC 5802 §6."""
+    known = Known(nonce=lambda: "server", binding=b"cert", keys={"me": KEPT}.get)
+    deceived = Scram("me", "pencil", Channel("client", b"cert", False))
+    with pytest.raises(CommandRefused):
+        proved(deceived, known)
+    assert proved(deceived, known.unbound())[:2] == (True, True)
+
+
+@pytest.mark.parametrize(
+    "first", [b"n,x=a,n=me,r=n", b"n,,n=a=2cb,r=n", b"n,a=b=,n=me,r=n", b"q,,n=me,r=n", b"n,,r=n", b"p=tls-unique,,n=me,r=n"]
+)
+def test_clients_that_make_no_sense(first: bytes) -> None:
+    """What is not written as RFC 5802 §7 has it is refused."""
+    with pytest.raises(CommandRefused):
+        AuthExchange("SCRAM-SHA-256", Known(keys={"me": KEPT}.get)).respond(b2a_base64(first, newline=False))
 
 
 def test_preparation() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailer.smtp import server_events as ask
-from mailer.smtp.server import ServerState
+from mailer.smtp.server import ServerSettings, ServerState
 from tests.smtp.talk import DSN, ready
 
 
@@ -143,3 +143,70 @@ def test_parameters_of_recipients(parameter: bytes, code: int) -> None:
     talk = ready(DSN)
     talk.say(b"MAIL FROM:<a@b.example>\r\n")
     assert talk.code(b"RCPT TO:<c@d.example> " + parameter + b"\r\n") == code
+
+
+MORE = ServerSettings(offer=("FUTURERELEASE 3600 2026-12-31T00:00:00Z", "DELIVERBY 60", "MT-PRIORITY", "REQUIRETLS"))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "code"),
+    [
+        (b"HOLDFOR=3600", 250),
+        (b"HOLDFOR=3601", 501),
+        (b"HOLDFOR=0", 501),
+        (b"HOLDFOR=1e3", 501),
+        (b"HOLDUNTIL=2026-12-30T23:59:59Z", 250),
+        (b"HOLDUNTIL=2027-01-01T00:00:00Z", 501),
+        (b"HOLDUNTIL=tomorrow", 501),
+        (b"HOLDFOR=1 HOLDUNTIL=2026-12-30T23:59:59Z", 501),
+        (b"BY=60;R", 250),
+        (b"BY=59;R", 501),
+        (b"BY=0;R", 501),
+        (b"BY=-5;NT", 250),
+        (b"BY=5;X", 501),
+        (b"BY=9999999999;N", 501),
+        (b"MT-PRIORITY=-9", 250),
+        (b"MT-PRIORITY=10", 501),
+        (b"MT-PRIORITY=high", 501),
+        (b"REQUIRETLS", 250),
+        (b"REQUIRETLS=yes", 501),
+    ],
+)
+def test_what_may_be_asked_for_a_message(parameter: bytes, code: int) -> None:
+    """FUTURERELEASE, DELIVERBY, MT-PRIORITY and REQUIRETLS are known where they are offered, within what was offered; elsewhere not."""
+    line = b"MAIL FROM:<a@b.example> " + parameter + b"\r\n"
+    assert ready(MORE, tls="TLSv1.3").code(line) == code
+    assert ready().code(line) == 555
+
+
+def test_tls_all_the_way_begins_with_tls() -> None:
+    """REQUIRETLS is not offered in the clear, RFC 8689 §2."""
+    assert ready(MORE).code(b"MAIL FROM:<a@b.example> REQUIRETLS\r\n") == 555
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        (rb"rfc822;a+2Bb@d.example", "rfc822;a+b@d.example"),
+        (rb"utf-8;\x{E9}lan@d.example", "utf-8;élan@d.example"),
+        (rb"UTF-8;\x{1F600}@d.example", "UTF-8;\U0001f600@d.example"),
+        ("utf-8;élan@d.example".encode(), "utf-8;élan@d.example"),
+        (rb"utf-8;a\x{2B}b\x{5C}@d.example", "utf-8;a+b\\@d.example"),
+    ],
+)
+def test_original_recipients(said: bytes, read: str) -> None:
+    """The first address of a recipient is read as its type says, RFC 3461 §4.2 and RFC 6533 §3."""
+    talk = ready(DSN)
+    talk.say(b"MAIL FROM:<a@b.example> SMTPUTF8\r\n")
+    assert talk.code(b"RCPT TO:<c@d.example> ORCPT=" + said + b"\r\n") == 250
+    assert talk.asked[-1] == ask.Rcpt("c@d.example", {"ORCPT": read})
+
+
+@pytest.mark.parametrize(
+    "said", [rb"\x{A}", rb"\x{D800}", rb"\x{110000}", rb"\x{e9}", rb"\x{}", rb"\x", rb"a+b", rb"a=b", rb"\x{85}", rb"\x{0000000}"]
+)
+def test_original_recipients_that_are_none(said: bytes) -> None:
+    """A line end, half a character and what is not written as it should be are refused."""
+    talk = ready(DSN)
+    talk.say(b"MAIL FROM:<a@b.example>\r\n")
+    assert talk.code(b"RCPT TO:<c@d.example> ORCPT=utf-8;" + said + b"@d.example\r\n") == 501
