@@ -35,7 +35,7 @@ class Known:
     iterations: int = LEAST
 
     def unbound(self) -> Known:
-        """The same for a session in which nobody can bind to the certificate."""
+        """What is known where nobody can bind to the certificate."""
         return replace(self, binding=b"") if self.binding else self
 
     def scram_keys(self, username: str, nonce: bytes) -> ScramKeys:

@@ -124,7 +124,7 @@ class ServerSettings:
         return {keyword: parameters for keyword, parameters in lines.items() if keyword not in self.hide}
 
     def usable(self, tls: bool) -> tuple[str, ...]:
-        """Those of `mechanisms` that a client can use now; one that binds to a certificate wants TLS, and that we know which."""
+        """The `mechanisms` that a client can use now; one that binds to a certificate wants TLS, and that we know which."""
         if not tls and not self.clear_auth:
             return ()
         bound = tls and self.known.binding
