@@ -5,7 +5,12 @@ RFC 7208, judges that by the domain of the reverse-path), a signature says which
 says whether one of the two belongs to the author and what his domain wants done where none does, and a chain of seals (ARC, RFC 8617) says
 what the hosts before us saw. What was found stands in a field on top, Authentication-Results (RFC 8601), which only we may write.
 
-`blocklist`  what DNS blocklists are asked, and what their answers mean
+`records`      what the rules ask of the DNS, and what it answers
+`results`      Authentication-Results: written, read, cut out
+`spf`          SPF: whether an address may send for a domain
+`spf_record`   an SPF record, read
+`spf_macro`    the macros in it
+`blocklist`    what DNS blocklists are asked, and what their answers mean
 """
 
 from __future__ import annotations

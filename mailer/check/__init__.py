@@ -25,7 +25,7 @@ could tell is an answer too (`DnsRecords.trouble`), and never counts against a d
 `domain`     the look-ups about a sending domain
 `host`       those about this host
 `outside`    what hosts of others say: port 25, a web server with a policy, a time server
-`lookups`    questions to the DNS, each asked once, until one deadline; SPF by pyspf
+`lookups`    questions to the DNS, each asked once, until one deadline
 `finding`    what the DNS answered, and what is found: one line of the report
 `situation`  how mail leaves here: directly, through relays, from where; the providers that are known
 ===========  ========================================================================================

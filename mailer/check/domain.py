@@ -18,9 +18,11 @@ from .rules import dkim, dmarc, mta_sts, mx, spf
 from .rules.host import OwnAddress, public
 
 if TYPE_CHECKING:
+    from mailer.auth.records import DnsRecords
+    from mailer.auth.spf import Evaluation
     from mailer.config.sections.dkim import Dkim
 
-    from .finding import DnsRecords, Finding
+    from .finding import Finding
     from .lookups import Scene
     from .situation import Outlet
 
@@ -88,7 +90,7 @@ async def _spf(scene: Scene, domain: str) -> tuple[list[Finding], bool]:
     return found, "pass" in results and "fail" not in results
 
 
-async def _through(scene: Scene, domain: str, relay: Outlet) -> dict[str, spf.Evaluation]:
+async def _through(scene: Scene, domain: str, relay: Outlet) -> dict[str, Evaluation]:
     """What a receiver finds who is called from where the relay takes mail."""
     try:
         known = [str(ip_address(relay.host))]

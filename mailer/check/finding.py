@@ -1,4 +1,4 @@
-"""What the DNS answered, as the rules want it, and what they find: one line of the report, with its evidence and what to do."""
+"""What the rules find: one line of the report, with its evidence and what to do."""
 
 from __future__ import annotations
 
@@ -72,31 +72,3 @@ def worst(findings: Iterable[Finding]) -> str:
 def unknown(check: str, subject: str, trouble: str) -> Finding:
     """What is said of a question that no name server answered: a warning, never an error."""
     return Finding(check, subject, WARN, f"could not be looked up: {trouble}", "try again; if it stays so, the name servers need mending")
-
-
-class DnsRecords(NamedTuple):
-    """The records of `name`; else `missing` is nxdomain or nodata, or `trouble` says why nobody knows.
-
-    An address is written as such, an MX record as ``10 mx.example.com``, a PTR or CNAME record as a name without the dot at
-    its end, a TXT record as its strings put together.
-    """
-
-    name: str
-    records: tuple[str, ...] = ()
-    missing: str = ""
-    trouble: str = ""
-
-    @property
-    def known(self) -> bool:
-        """Whether the DNS said anything, be it that there is nothing."""
-        return not self.trouble
-
-
-def tagged(answer: DnsRecords, version: str) -> list[str]:
-    """The records that begin with a version tag such as ``v=DMARC1``, whatever else has a TXT record there."""
-    found = []
-    for text in answer.records:
-        head = text.partition(";")[0].replace(" ", "").replace("\t", "")
-        if head.lower() == version.lower():
-            found.append(text)
-    return found

@@ -5,6 +5,7 @@ a `api.Case` for each session, asks it at each step, and answers as it says. Not
 that name, or writes to the spool.
 
 `api`    what passes between a door and those who judge
+`proof`  what a message proves of its sender
 """
 
 from __future__ import annotations

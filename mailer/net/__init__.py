@@ -5,6 +5,7 @@ Everything here waits for other hosts. What is said over a stream is decided by 
 ==================  ==================================================================================
 `dns`               MX, A and AAAA records, with a cache
 `query`             one question to the name servers
+`records`           what the DNS has as rules want it, and a rule with its questions
 `turns`             which questions are asked now, where there are more of them than sockets
 `happy_eyeballs`    the addresses of a host: their order, and one tried after the other with a small delay
 `stream`            bytes to and fro, with deadlines and TLS

@@ -19,10 +19,12 @@ from heapq import nsmallest
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mailer.auth.records import DnsRecords
 from mailer.mail.domain import ascii_domain
 
 from .happy_eyeballs import arranged, has_route
 from .query import AT_ONCE, SYSTEM, Asker, DnsAnswer, DnsTrouble, Offline
+from .records import as_records, askable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +38,11 @@ LONGEST = 86400.0  # seconds that records are believed, whatever their TTL
 LONGEST_ABSENCE = 300.0  # seconds that an absence is believed: somebody may be mending it; RFC 2308 §5 allows 3 hours
 MOST_HOSTS = 20  # of a domain, the best by preference, and by name among equals: an answer has room for 2,900
 MOST_ADDRESSES = 20  # of a host and a family, the first; an answer has room for 4,000
+MOST_TEXT = 1 << 24  # characters of records that are remembered: an answer has room for 64 kB, and strangers choose whose are asked for
 TROUBLE = 5.0  # seconds before a question that nobody could answer is asked again; RFC 9520 §3.2: 1 s to 5 min
+
+
+PLAIN = " as it is"  # behind a type: the records are remembered as the DNS has them, apart from what is made of them for routes
 
 
 class NotFound(Exception):
@@ -55,6 +61,7 @@ class _Known(NamedTuple):
     records: Sequence[Any] = ()
     missing: str = ""
     trouble: DnsTrouble | None = None
+    size: int = 0
 
 
 class Resolver:
@@ -84,6 +91,7 @@ class Resolver:
         self._clock = clock
         self._known: dict[tuple[str, str], _Known] = {}
         self._asking: dict[tuple[str, str], asyncio.Task[_Known]] = {}
+        self._size = 0
 
     @property
     def search(self) -> Sequence[str]:
@@ -106,6 +114,16 @@ class Resolver:
         if not found:
             raise DnsTrouble(host, f"it has only addresses of the family that family = {self._family} excludes")
         return found
+
+    async def records(self, name: str, type: str) -> DnsRecords:
+        """The records of `type` for `name` as rules want them, or why there are none; nothing raises."""
+        asked = askable(name)
+        if not asked:
+            return DnsRecords(name, missing="nxdomain")
+        known = self._known.get((type + PLAIN, asked))
+        if known is None or known.until <= self._clock():
+            known = await self._shared((type + PLAIN, asked))
+        return DnsRecords(name, tuple(known.records), known.missing, known.trouble.reason if known.trouble else "")
 
     async def _look_up(self, type: str, name: str) -> list[Any]:
         try:
@@ -131,25 +149,40 @@ class Resolver:
 
     async def _learn(self, key: tuple[str, str]) -> _Known:
         type, name = key
-        ask = self._ask_mx if type == "MX" else self._ask_addresses
-        until = self._asker.deadline()
         try:
-            found = await ask(name, until, again=False)
-            if found.missing == "nxdomain" or (found.missing == "nodata" and type == "A"):
-                found = _agreed(found, await ask(name, until, again=True))
+            found = await (self._ask_plain(name, type.removesuffix(PLAIN)) if type.endswith(PLAIN) else self._ask_surely(name, type))
             longest = LONGEST_ABSENCE if found.missing else LONGEST
             ttl = min(max(found.ttl, SHORTEST), longest)
-            known = _Known(self._clock() + ttl, found.records, found.missing)
+            size = sum(map(len, found.records)) if type.endswith(PLAIN) else 0
+            known = _Known(self._clock() + ttl, found.records, found.missing, None, size)
         except DnsTrouble as trouble:
             known = _Known(self._clock() + TROUBLE, trouble=trouble)
         self._remember(key, known)
         return known
 
+    async def _ask_plain(self, name: str, type: str) -> DnsAnswer:
+        """Once: what a rule finds lacking, a message is judged by, and no more."""
+        found = await self._asker.ask(name, type)
+        return DnsAnswer(as_records(name, found).records, found.missing, found.ttl)
+
+    async def _ask_surely(self, name: str, type: str) -> DnsAnswer:
+        ask = self._ask_mx if type == "MX" else self._ask_addresses
+        until = self._asker.deadline()
+        found = await ask(name, until, again=False)
+        if found.missing == "nxdomain" or (found.missing == "nodata" and type == "A"):
+            found = _agreed(found, await ask(name, until, again=True))
+        return found
+
     def _remember(self, key: tuple[str, str], known: _Known) -> None:
-        self._known.pop(key, None)
-        if len(self._known) >= self._cache_size:
-            del self._known[next(iter(self._known))]  # the one that was learned longest ago
+        self._forget(key)
+        while self._known and (len(self._known) >= self._cache_size or self._size + known.size > MOST_TEXT):
+            self._forget(next(iter(self._known)))  # the one that was learned longest ago
         self._known[key] = known
+        self._size += known.size
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        gone = self._known.pop(key, None)
+        self._size -= gone.size if gone else 0
 
     async def _ask_mx(self, domain: str, until: float, *, again: bool) -> DnsAnswer:
         found = await self._asker.ask(domain, "MX", again=again, until=until)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailer.auth.records import DnsRecords, tagged
 from mailer.check.examine import domains_of, situation_of
-from mailer.check.finding import DnsRecords, Finding, ZoneRecord, tagged, worst
+from mailer.check.finding import Finding, ZoneRecord, worst
 from mailer.check.lookups import evaluate
 from mailer.check.rules import address, dmarc, mta_sts, spf
 from mailer.config import load

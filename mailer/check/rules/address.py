@@ -18,7 +18,7 @@ from mailer.check.finding import FAIL, PASS, WARN, Finding, ZoneRecord, unknown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mailer.check.finding import DnsRecords
+    from mailer.auth.records import DnsRecords
 
 POINTER = "PTR"
 HELLO = "EHLO"

@@ -15,7 +15,7 @@ from mailer.mail.dates import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailer.check.finding import DnsRecords
+    from mailer.auth.records import DnsRecords
     from mailer.check.situation import Situation
     from mailer.dkim.key import PrivateKey
 

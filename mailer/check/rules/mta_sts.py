@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.check.finding import FAIL, PASS, WARN, Finding, ZoneRecord, tagged, unknown
+from mailer.auth.records import tagged
+from mailer.check.finding import FAIL, PASS, WARN, Finding, ZoneRecord, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailer.check.finding import DnsRecords
+    from mailer.auth.records import DnsRecords
 
 CHECK, REPORTS = "MTA-STS", "TLSRPT"
 LONGEST_AGE = 31557600  # seconds, RFC 8461 §3.2

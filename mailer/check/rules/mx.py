@@ -10,7 +10,7 @@ from mailer.mail.ip_filter import allowed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mailer.check.finding import DnsRecords
+    from mailer.auth.records import DnsRecords
 
 CHECK = "MX"
 

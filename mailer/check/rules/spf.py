@@ -9,40 +9,26 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from mailer.auth.spf import MOST_LOOKUPS, MOST_VOID
+from mailer.auth.spf_record import is_spf
 from mailer.check.finding import FAIL, PASS, WARN, Finding, ZoneRecord, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from mailer.check.finding import DnsRecords
+    from mailer.auth.records import DnsRecords
+    from mailer.auth.spf import Evaluation
     from mailer.check.situation import Outlet, Situation
 
 CHECK = "SPF"
-MOST_LOOKUPS, MOST_VOID = 10, 2  # RFC 7208 §4.6.4
-_SPF = re.compile(r"v=spf1(?: |$)", re.IGNORECASE)
 _ALL = re.compile(r"(?<= )[+?~-]?all(?= |$)|(?<= )redirect=", re.IGNORECASE)
-
-
-class Evaluation(NamedTuple):
-    """What a receiver makes of a caller: the word of RFC 7208 §2.6, the term that decided, what it cost, and why."""
-
-    result: str
-    term: str = ""
-    lookups: int = 0
-    void: int = 0
-    why: str = ""
-
-    @property
-    def cost(self) -> str:
-        """The look-ups that it cost, in words; RFC 7208 §4.6.4 allows ten."""
-        return f"{self.lookups} of {MOST_LOOKUPS} look-ups, {self.void} of {MOST_VOID} void"
 
 
 def records(answer: DnsRecords) -> list[str]:
     """The SPF records among the TXT records of a domain. RFC 7208 §4.5"""
-    return [text for text in answer.records if _SPF.match(text)]
+    return [text for text in answer.records if is_spf(text)]
 
 
 def term(address: str) -> str:

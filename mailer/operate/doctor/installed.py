@@ -21,7 +21,7 @@ WHERE = ("/usr/sbin", "/usr/lib", "/usr/local/sbin")
 """Where programs look for sendmail besides the PATH, in this order."""
 PATIENCE = 5.0  # seconds for the service manager
 WANTED = ("User", "LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "Result", "FragmentPath")
-NEEDS = ("dnspython", "cryptography", "click", "rich", "filelock", "pyspf")
+NEEDS = ("dnspython", "cryptography", "click", "rich", "filelock")
 
 
 def sendmail(path: str | None = None) -> Iterator[Finding]:

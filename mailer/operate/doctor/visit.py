@@ -106,7 +106,6 @@ def preload(place: str) -> None:
     import encodings.idna  # noqa: F401
     import subprocess  # noqa: F401
 
-    import spf  # noqa: F401
     from cryptography import x509  # noqa: F401
 
     import mailer.client.probe
