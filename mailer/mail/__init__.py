@@ -29,6 +29,7 @@ one message so far is its `History`.
 `header_check`      whether a stranger's header is one that all readers read alike
 `downgrade`         8-bit made 7-bit, for a host that takes nothing else
 `arrival`           how a message came to a door of ours
+`trace`             what hosts write on top of a message that they take or deliver
 `envelope`          the envelope of a message in the spool
 `envelope_reader`   the reader of that
 `delivery_options`  what a sender asks of those who carry the message

@@ -12,11 +12,11 @@ The command line, the sendmail face and the writer of reports call `submit`. So 
 
 All that is done with a message is a list, `STEPS`: a `Draft` goes through it, and each step takes it further or raises `Problem`. The
 steps need each other only for what they find: all work on what `normalise` has taken in, `address` is the last. So another door can
-have another list of the same steps. Mail of strangers has to stay as it is: a list for it leaves out all that write into the message
-(`single_fields`, `without_envelope`, `identify`, `complete`, `mend`), and its bytes are those that came.
+have another list of the same steps. Mail of strangers has to stay as it is, so it goes by none of them, but by `accept`.
 
 `steps` holds what goes through and the steps for the message and its envelope, `people` those for sender and recipients, `senders` who
-may say that a message is from whom. `together` puts many that are prepared as `submit` puts one.
+may say that a message is from whom. `together` puts many that are prepared as `submit` puts one, and `tray` gathers those that come one by
+one. `accept` is the door of strangers.
 
 What is not needed for a message is not imported for it: without rules, and with a message that needs no mending, neither is.
 """

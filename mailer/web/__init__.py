@@ -31,7 +31,6 @@ id, and no second message comes of it.
 `bell`          which wakes streams when there is something new
 `page`          the page ``/``, for a person
 `desk`          what the endpoints have at hand: configuration, threads, figures
-`tray`          small messages that are handed in one by one, put together
 `room`          how much of bodies is in memory at a time
 `health`        GET /health and /ready
 `figures`       what is counted, for Prometheus

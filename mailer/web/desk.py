@@ -1,26 +1,29 @@
 """What every endpoint has at hand: the configuration in force, the time, and threads for what waits for the disk.
 
-There are `THREADS` threads: more would only take the interpreter from each other. Small messages have threads of their own (`tray`). A
-request that finds all of them taken waits, up to ``api.waiting`` of them; the next is told to come again, so that nobody waits for longer
-than it takes.
+There are `THREADS` threads: more would only take the interpreter from each other. Small messages have threads of their own
+(`mailer.submit.tray`). A request that finds all of them taken waits, up to ``api.waiting`` of them; the next is told to come again, so
+that nobody waits for longer than it takes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from mailer.operate.api_keys import keys_of
+from mailer.submit import prepare
+from mailer.submit.together import Ready
+from mailer.submit.tray import Tray
 from mailer.suppression.sqlite import SqliteSuppression
 
 from .answer import ApiRefusal
 from .bell import JournalBell
 from .figures import Requests
 from .gate import Gate
-from .tray import Tray
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from mailer.config import Config
+    from mailer.config.sections import SubmissionSettings
     from mailer.io.clock import Clock
     from mailer.submit import Prepared, Submission
 
@@ -96,8 +100,13 @@ class Desk:
 
         A client that leaves meanwhile stops nothing.
         """
+
+        def ready(settings: SubmissionSettings) -> Ready:
+            asked = make()
+            return Ready(prepare(asked, settings, time.time()), asked.submitter)
+
         self._have_place()
-        future = self._tray.hand_in(make)
+        future = self._tray.hand_in(ready)
         self._counted(future)
         return await future
 

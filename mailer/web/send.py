@@ -22,11 +22,11 @@ from mailer.operate.program_view import ProgramView
 from mailer.spool.files.batch import Post
 from mailer.spool.files.store import SpoolDirectory
 from mailer.submit import Submission, submit
+from mailer.submit.tray import SMALL
 
 from .answer import NDJSON, ApiRefusal, JsonAnswer, accepted, lines, refusal_of, refuse_unknown
 from .desk import Desk
 from .room import whole_body
-from .tray import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

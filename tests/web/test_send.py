@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from mailer.io import durable
+from mailer.submit.tray import SMALL
 from mailer.web import send
-from mailer.web.tray import SMALL
 from tests.web.api import MAIL, Api, refused
 
 

@@ -12,8 +12,9 @@ import pytest
 from mailer.config.sections import SubmissionSettings
 from mailer.io import durable
 from mailer.mail.problem import Problem
-from mailer.submit import Submission
-from mailer.web import tray
+from mailer.submit import Submission, prepare, tray
+from mailer.submit.together import Ready
+from mailer.web import desk
 from tests.fakes.processes import wait_until
 from tests.web.api import MAIL, Api
 
@@ -89,14 +90,14 @@ def test_one_that_is_wrong_stops_no_other(api: Api, portions: Portions) -> None:
 
 def test_a_fault_of_ours_is_told_to_who_met_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are not to wait for ever."""
-    plain = tray.prepare
+    plain = desk.prepare
 
     def broken(asked: Any, *more: Any) -> Any:
         if asked.request_id == "r2":
             raise ZeroDivisionError
         return plain(asked, *more)
 
-    monkeypatch.setattr(tray, "prepare", broken)
+    monkeypatch.setattr(desk, "prepare", broken)
 
     async def scenario() -> list[Any]:
         calls = [api.desk.put(lambda nth=nth: _asked(nth)) for nth in range(5)]  # type: ignore[misc]
@@ -205,7 +206,8 @@ def test_settings_that_are_none_are_told(api: Api) -> None:
 
     async def scenario() -> list[Any]:
         made = tray.Tray(none)
-        found = await asyncio.gather(*(made.hand_in(lambda: _asked(1)) for _ in range(3)), return_exceptions=True)
+        ready = Ready(prepare(_asked(1), api.config.submitting, 0.0), None)
+        found = await asyncio.gather(*(made.hand_in(lambda _: ready) for _ in range(3)), return_exceptions=True)
         made.close()
         return found
 

@@ -1,4 +1,4 @@
-"""The tray: small messages, handed in by a request each, which are put together by a thread.
+"""The tray: small messages, each handed in by itself, by a request or a session, which are put together by a thread.
 
 Whoever comes while the thread is at work waits in the tray, and goes with the next portion; so the more come, the less the disk costs
 each. A message alone waits for nobody. One thread does it: several would take the interpreter from one another, and each would have a few
@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.mail.problem import Problem
 from mailer.spool.files.batch import Post
-from mailer.submit import prepare
-from mailer.submit.together import Ready, put_together
+
+from .together import put_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mailer.config.sections import SubmissionSettings
-    from mailer.submit import Prepared, Submission
 
-SMALL: Final = 32_768  # octets of a body that goes by the tray
+    from .steps import Prepared
+    from .together import Ready
+
+SMALL: Final = 32_768  # octets of a message that goes by the tray
 LANES: Final = 4  # threads, of which all but one are for what is held up
 HELD_UP: Final = 0.05  # seconds
 PORTION: Final = 64  # messages
@@ -37,7 +39,7 @@ SYNCING: Final = 4  # threads that sync a portion, the one that made it among th
 class Handed(NamedTuple):
     """A message that waits: what makes it, and who is to be told."""
 
-    make: Callable[[], Submission]
+    make: Callable[[SubmissionSettings], Ready]
     told: asyncio.Future[Prepared]
 
 
@@ -54,7 +56,7 @@ class Tray:
         self._post: Post | None = None
         self._opening = Lock()
 
-    def hand_in(self, make: Callable[[], Submission]) -> asyncio.Future[Prepared]:
+    def hand_in(self, make: Callable[[SubmissionSettings], Ready]) -> asyncio.Future[Prepared]:
         """What `make` makes, in a thread, durable. The future raises what `make` raises, and `Problem` as `submit` does."""
         loop = asyncio.get_running_loop()
         handed = Handed(make, loop.create_future())
@@ -152,8 +154,7 @@ class Tray:
         end = time.monotonic() + MAKING
         while len(made) < PORTION and (handed := self._next()):
             try:
-                asked = handed.make()
-                made.append((handed, Ready(prepare(asked, settings, time.time()), asked.submitter)))
+                made.append((handed, handed.make(settings)))
             except Exception as error:  # also a bug: whoever asked for it is to hear, and the others are not to wait
                 told.append((handed, error))
             if time.monotonic() > end:
