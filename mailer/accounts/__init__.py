@@ -8,6 +8,7 @@ kept by a record that is dear to guess from.
 `files`   keys in a file beside the configuration
 `memory`  keys in memory
 `users`   the users whose mail lives here
+`srs_secrets`  what signs the senders of mail that is passed on
 """
 
 from __future__ import annotations

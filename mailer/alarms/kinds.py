@@ -70,6 +70,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "stuck": KindOfAlarm("warning", QUIET),
     "suppression": KindOfAlarm("critical", 0.0, "suppress.sqlite3 beside the spool: mailer suppress list says what is wrong with it"),
     "traces": KindOfAlarm("notice", 0.0, "trace.endpoint, and the collector there"),
+    "unanswered": KindOfAlarm("notice", LONG, "mailer status --state failed lists them, and mailer explain ID says why"),
     "unheard": KindOfAlarm("warning", QUIET, "whoever asks for replies has to have the queue that reply_to names until they come"),
     "warmup": KindOfAlarm("warning", QUIET),
     "webhook": KindOfAlarm("warning", 0.0, "mailer hooks list says how it does, mailer hooks test NAME what it answers"),

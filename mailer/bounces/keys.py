@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.config.secret import read_private
 from mailer.dsn.return_token import KEY
-from mailer.io.durable import forget, sync_directory, write_new
+from mailer.io.durable import put_whole
 from mailer.mail.dates import parse_rfc3339, rfc3339
 from mailer.mail.problem import Problem
 
@@ -107,15 +107,4 @@ def _read(line: str) -> Key:
 def _put(path: str, keys: Sequence[Key], *, replace: bool) -> None:
     """Have the file with these keys on disk; without `replace`, one that is there already stays. Raises `OSError`."""
     lines = "".join(f"{key.secret.hex()} {rfc3339(key.made)}\n" for key in keys).encode("ascii")
-    beside = f"{path}.{os.getpid()}.{secrets.token_hex(4)}"
-    write_new(beside, [lines])
-    try:
-        if replace:
-            os.rename(beside, path)
-        else:
-            os.link(beside, path)
-    except FileExistsError:
-        pass
-    finally:
-        forget(beside)
-    sync_directory(os.path.dirname(path) or ".")
+    put_whole(path, [lines], f"{path}.{os.getpid()}.{secrets.token_hex(4)}", replace=replace)

@@ -4,7 +4,8 @@ The queue manager asks `OwnReports` before it writes down what became of recipie
 under the ID that comes with it. Who gets a report:
 
 - The reverse-path of the message (RFC 5321 §6.1), and no one if that is null. A report has a null reverse-path
-  itself, so a report about a report cannot be, whatever else goes wrong.
+  itself, so a report about a report cannot be, whatever else goes wrong. Of mail that strangers brought it has to be proven, too
+  (`mailer.mail.envelope.Envelope.answerable`): who forges a sender must not make us write to that one.
 - Also the sender of mail that says ``Auto-Submitted: auto-generated``. RFC 3834 §2 keeps responders from
   answering such mail; a delivery report is no answer, and cron's mail carries that field: only a report says that the nightly mail no
   longer arrives.
@@ -55,7 +56,7 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's, as in every ID
 def due_report(envelope: Envelope, outcomes: Iterable[Outcome]) -> Kind | None:
     """The kind of report that `outcomes` call for, or None. One refusal among expiries makes it ``failed``."""
     verdicts = {outcome.verdict for outcome in outcomes}
-    if not envelope.sender or not verdicts.intersection(REPORTED):
+    if not envelope.answerable or not verdicts.intersection(REPORTED):
         return None
     return "failed" if "fail" in verdicts else "expired"
 
@@ -71,11 +72,15 @@ def report_id(id: str, kind: str, recipients: Iterable[int]) -> str:
 
 
 def asked_of(envelope: Envelope) -> Request:
-    """What the sender asked for; nothing where the file, which another program may have written, asks for what cannot be."""
+    """What the sender asked for; nothing where the file, which another program may have written, asks for what cannot be.
+
+    Of a stranger who did not prove that he is the sender, what he says of reports does not count.
+    """
     try:
-        return Request.read(envelope.options) if envelope.options else NOTHING
+        found = Request.read(envelope.options) if envelope.options else NOTHING
     except ValueError:
         return NOTHING
+    return found.unreported() if envelope.options and envelope.foreign and not envelope.answerable else found
 
 
 def wants(notify: str, what: str) -> bool:
@@ -148,7 +153,7 @@ class OwnReports:
 
         What waits for something of ours is never given up; so its sender hears of it when it would have been, after `expire` seconds.
         """
-        if not entry.envelope.sender or not self.enabled:
+        if not entry.envelope.answerable or not self.enabled:
             return []
         asked, last = asked_of(entry.envelope), entry.history.last
         return [
@@ -166,7 +171,7 @@ class OwnReports:
 
     def confirmations(self, entry: Entry, owed: Iterable[tuple[int, Kind]], content: bytes) -> list[OwnReport]:
         """Reports of success that the sender asked for and no host after us will send. RFC 3461 §5.2.2, §5.2.3"""
-        if not entry.envelope.sender or not self.enabled:
+        if not entry.envelope.answerable or not self.enabled:
             return []
         kinds: dict[Kind, list[Outcome]] = {}
         for to, kind in sorted(owed):

@@ -24,6 +24,7 @@ from .sections.dkim import Dkim
 from .sections.domain import LocalDomain
 from .sections.doors import Api, Listen
 from .sections.filtering import FilteringSection, FilterSection
+from .sections.forwarding import Forwarding
 from .sections.receiving import Receiving
 from .sections.relay import Relay, RouteRule, completed
 from .sections.report_source import ReportSource
@@ -41,7 +42,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
     TimeoutSection, Retry, Tls, Dns, Check, Bounce, ReportSource, Suppress,
-    Status, JournalSection, Listen, Receiving, LocalDomain, AccountSection,
+    Status, JournalSection, Listen, Receiving, LocalDomain, AccountSection, Forwarding,
     FilteringSection, FilterSection, Api, Amqp, AmqpQueue, LogSection,
     AlarmSection, Metrics, TraceSection, Webhook,
 )  # fmt: skip
@@ -90,6 +91,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     listens: tuple[Listen, ...]
     receiving: Receiving
     domains: tuple[LocalDomain, ...]
+    forwarding: Forwarding
     accounts: AccountSection
     filtering: FilteringSection
     filters: tuple[FilterSection, ...]

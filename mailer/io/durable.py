@@ -119,3 +119,22 @@ def publish(source: str, target: str) -> None:
     except OSError:
         os.unlink(target)
         raise
+
+
+def put_whole(path: str, parts: Iterable[bytes], beside: str, *, replace: bool) -> None:
+    """Have a private file at `path` whose content is `parts`; without `replace`, one that is there already stays.
+
+    It is written at `beside`, which nobody else uses, and renamed or linked to its place: nobody reads half of it, and of two who make it
+    at once one does. Raises `OSError`.
+    """
+    write_new(beside, parts)
+    try:
+        if replace:
+            os.rename(beside, path)
+        else:
+            os.link(beside, path)
+    except FileExistsError:
+        pass
+    finally:
+        forget(beside)
+    sync_directory(path.rpartition("/")[0] or ("/" if path.startswith("/") else "."))

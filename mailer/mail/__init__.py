@@ -31,6 +31,7 @@ one message so far is its `History`.
 `arrival`           how a message came to a door of ours
 `trace`             what hosts write on top of a message that they take or deliver
 `envelope`          the envelope of a message in the spool
+`delivered`         the fields that say whose a message has become
 `envelope_reader`   the reader of that
 `delivery_options`  what a sender asks of those who carry the message
 `outcome`           what happened to one recipient in one attempt, and its cause

@@ -10,7 +10,7 @@ AlarmKind = Literal[
     "blocklist", "bounces", "broker", "bug", "certificate", "clock", "config", "damaged", "descriptors", "destination", "disk", "dkim",
     "dns", "door", "doorbell", "drop", "expiry", "filter", "intake", "invariant", "journal", "later", "login", "mailbox", "memory",
     "metrics", "offline", "old", "pauses", "record", "refused", "rejected", "report", "reports", "sandbox", "sender", "spool", "status",
-    "stuck", "suppression", "traces", "unheard", "warmup", "webhook",
+    "stuck", "suppression", "traces", "unanswered", "unheard", "warmup", "webhook",
 ]  # fmt: skip
 """What an alarm is about, in a word that does not change: what a monitoring system goes by."""
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .dates import parse_rfc3339
@@ -84,6 +84,11 @@ class Request:
     def of(self, recipient: str) -> Wanted:
         """What is asked for `recipient`."""
         return self.recipients.get(recipient, self.everybody)
+
+    def unreported(self) -> Request:
+        """The request without what it says of reports: whoever asks for them under the name of another gets none, from no host."""
+        known = {to: Wanted(orcpt=each.orcpt) for to, each in self.recipients.items()}
+        return replace(self, ret="", everybody=Wanted(orcpt=self.everybody.orcpt), recipients=known)
 
     @classmethod
     def read(cls, options: Mapping[str, object]) -> Request:

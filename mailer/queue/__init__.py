@@ -20,6 +20,7 @@ reload replaces it.
 `folding`       equal mail becomes one message          `digest`        that message
 `outages`       which destinations are down             `lines`         who waits for a session
 `signing`       DKIM right before mail leaves           `signing_process`  signatures on another processor
+`passing`       mail of strangers that is passed on
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import random
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.accounts.srs_secrets import present_srs_secrets, srs_place
 from mailer.alarms.book import AlarmBook
 from mailer.bounces import OwnReports, keys
 from mailer.events import Alarm, Mended
@@ -31,7 +32,7 @@ from mailer.spool.api import Due, Trouble
 from mailer.status.api import StatusError
 from mailer.transport.courier import TRANSPORTS
 from mailer.transport.pool import Pool
-from mailer.transport.return_path import PLAIN, ReturnPaths
+from mailer.transport.return_path import ReturnPaths, SenderRewriting
 from mailer.transport.route import Timeouts
 from mailer.transport.trap import TrapCourier
 
@@ -363,20 +364,31 @@ def policy_of(
 
 
 def returns_of(config: Config, tell: Callable[[Event], None], now: float) -> ReturnPaths:
-    """What gives mail its sender. Where the key cannot be had that is told, and mail leaves with the sender that it has."""
-    bounce = config.bounce
-    if not bounce.address:
-        return PLAIN
-    if bounce.verp == "off":
-        return ReturnPaths(bounce.address)
+    """What gives mail its sender. Where a key cannot be had that is told, and mail leaves with the sender that it has."""
+    bounce, rewriting = config.bounce, _rewriting_of(config, tell, now)
+    if not bounce.address or bounce.verp == "off":
+        return ReturnPaths(bounce.address, rewriting=rewriting)
     path = keys.place(config)
     try:
         key = keys.present(path, now)[0].secret
     except Problem as problem:
         tell(Alarm(now, "bounces", f"mail leaves without return tokens: {problem}", "key"))
-        return ReturnPaths(bounce.address)
+        return ReturnPaths(bounce.address, rewriting=rewriting)
     tell(Mended(now, "bounces", "key", "the key can be used"))
-    return ReturnPaths(bounce.address, key, bounce.verp == "recipient")
+    return ReturnPaths(bounce.address, key, bounce.verp == "recipient", rewriting)
+
+
+def _rewriting_of(config: Config, tell: Callable[[Event], None], now: float) -> SenderRewriting | None:
+    """What rewrites the senders of mail that is passed on; None where nobody lives here who could pass some on."""
+    if not (config.domains and config.forwarding.srs):
+        return None
+    try:
+        [secret, *_] = present_srs_secrets(srs_place(config))
+    except Problem as problem:
+        tell(Alarm(now, "bounces", f"mail that is passed on keeps its sender, and many hosts refuse it: {problem}", "srs"))
+        return None
+    tell(Mended(now, "bounces", "srs", "the secret can be used"))
+    return SenderRewriting(secret, config.forwarding.domain, frozenset(domain.name for domain in config.domains))
 
 
 def signer_of(config: Config, tell: Callable[[Event], None], now: float) -> Signer | None:

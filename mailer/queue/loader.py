@@ -19,6 +19,7 @@ from mailer.mail.problem import Problem
 from mailer.net.aside import LARGE, aside
 from mailer.spool.api import CorruptMessage, NoSuchMessage, Trouble, trouble_of
 from mailer.transport import verdict
+from mailer.transport.return_path import by_sender
 from mailer.transport.route import Unroutable
 
 from . import age
@@ -195,7 +196,7 @@ class MessageLoader:
         if outcomes:
             self._over(attempt, outcomes)
             return
-        if policy.signer and entry.ready and entry.total <= LARGE and not wants_link(entry.envelope):
+        if policy.signer and entry.ready and entry.total <= LARGE and not (wants_link(entry.envelope) or entry.envelope.foreign):
             attempt.signing = policy.signer.ahead(content, now)
         self._route(context, attempt, now)
 
@@ -364,11 +365,13 @@ class MessageLoader:
             self._no_room(context, attempt, route, recipients)
             return
         terms = context.scheduler.destination(route).terms
-        most = context.policy.returns.most(MAX_RECIPIENTS if terms is None else terms.recipients_per_message, route)
-        if len(recipients) <= most:
+        envelope = attempt.entry.envelope
+        most = context.policy.returns.most(MAX_RECIPIENTS if terms is None else terms.recipients_per_message, envelope, route)
+        if len(recipients) <= most and not envelope.foreign:
             context.scheduler.queue(Job(attempt, route, recipients))
         else:
-            parts = [recipients[at : at + most] for at in range(0, len(recipients), most)]
+            groups = by_sender(envelope, recipients)
+            parts = [group[at : at + most] for group in groups for at in range(0, len(group), most)]
             attempt.split(len(parts) - 1)
             for part in parts:
                 context.scheduler.queue(Job(attempt, route, part))

@@ -247,6 +247,7 @@ class Settler:
         if any(note.what == "warned" for note in entry.notes):
             late = []
         failed = reports.due(entry.envelope, outcomes)
+        _tell_of_strangers(context, entry, outcomes)
         if not (failed or late):
             return [], []
         content = await context.spool.content(entry)
@@ -385,6 +386,14 @@ def _next(context: Context, entry: Entry, outcome: Outcome, deadline: float, cha
 def _step(context: Context, entry: Entry, outcome: Outcome, now: float, chance: float) -> float:
     tries = entry.history.tries.get(outcome.to, 0) + outcome.counts
     return context.policy.schedule.next_due(max(tries, 1), now, lambda: chance)
+
+
+def _tell_of_strangers(context: Context, entry: Entry, outcomes: Sequence[Outcome]) -> None:
+    """Mail of strangers is given up, and nobody hears of it, since its sender is not proven: that is for the operator to know."""
+    envelope = entry.envelope
+    if envelope.sender and not envelope.answerable and (given_up := next((each for each in outcomes if each.verdict in REPORTED), None)):
+        text = f"message {entry.id} of a stranger was given up, and its sender was not told, for nobody has proven him: {given_up.told}"
+        context.alarms.met("unanswered", text)
 
 
 async def _leased(spool: Spool, attempt: Attempt) -> bool:

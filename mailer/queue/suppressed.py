@@ -5,7 +5,7 @@ somebody is put on the list is looked through at once (`heard`, `rest`). Who is 
 suppressed since …``; the others get their mail. Where there is no list, or an empty one, that costs a look at a file for each batch.
 
 Where the list cannot be read, nobody knows whether a message may go, and none does: all mail waits, does not expire, and an alarm says so.
-Mail about alarms does not wait here, and what was sent with ``--ignore-suppression`` asks nobody.
+Mail about alarms does not wait here, and what was sent with ``--ignore-suppression`` asks nobody; nor does mail of strangers.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class SuppressedMail:
         """By the ID of a message, its recipients that are not to be mailed. None: the list cannot be read, and `trouble` says why."""
         if self.entries is None:
             return {}
-        asking = [entry for entry in messages if not entry.envelope.options.get(IGNORED)]
+        asking = [entry for entry in messages if _asks(entry)]
         if not asking:
             return {}
         try:
@@ -95,7 +95,7 @@ class SuppressedMail:
 
     def waits(self, entry: Entry, now: float, chance: float) -> list[Outcome]:
         """Outcomes of a message of which nobody knows whether it may go; none for one that asks nobody."""
-        if entry.envelope.options.get(IGNORED):
+        if not _asks(entry):
             return []
         return verdict.unasked(entry.history.pending(), self.trouble, now, now + AGAIN * (1 + chance))
 
@@ -132,9 +132,14 @@ class SuppressedMail:
         return Job(attempt, job.route, left, job.source, job.turned_away) if left else None
 
 
+def _asks(entry: Entry) -> bool:
+    """Whether the list is asked about a message: it is about whom we mail, and not about what others write to people here."""
+    return not (entry.envelope.foreign or entry.envelope.options.get(IGNORED))
+
+
 def _is_for(attempt: Attempt, added: Collection[tuple[str, str]]) -> bool:
     envelope = attempt.entry.envelope
-    if envelope.options.get(IGNORED):
+    if not _asks(attempt.entry):
         return False
     people, stream = envelope.recipients, envelope.stream
     return any(each in added for person in people for each in precedence(key_of(person.address), stream))

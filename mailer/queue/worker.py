@@ -19,6 +19,7 @@ from mailer.transport.courier import Load
 from mailer.transport.verdict import Unsigned, stops_all, unsigned
 
 from . import age
+from .passing import behalf_of, passed_on
 from .tasks import Progress
 from .unsubscribing import wants_link
 
@@ -160,7 +161,9 @@ class Worker(Progress):
         try:
             content = at_once(self.settler.take(attempt))
             if content is not None:
-                if context.policy.signer is not None or job.route.author or job.route.instead or wants_link(attempt.entry.envelope):
+                envelope = attempt.entry.envelope
+                changed = context.policy.signer is not None or envelope.foreign or wants_link(envelope)
+                if changed or job.route.author or job.route.instead:
                     content = _signed(context, job, content)
                 self._next = _load(context, job, content)
                 return
@@ -184,6 +187,10 @@ class Worker(Progress):
                     content = await aside(partial(relayed, content, author))
                 if instead:
                     content = await aside(partial(diverted, content, _names(job)))
+                if job.attempt.entry.envelope.foreign:
+                    if behalf := behalf_of(job):
+                        content = await aside(partial(passed_on, content, behalf))
+                    return _load(context, job, content)
                 if wants_link(job.attempt.entry.envelope):
                     content = await aside(partial(_linked, context, job, content))
                 if context.policy.signer is not None:
@@ -315,8 +322,8 @@ def _load(context: Context, job: Job, content: bytes) -> Load[Job]:
     asked: Callable[[], Request] | None = None
     if envelope.options:
         asked = partial(_asked, context, job)
-    elif returns.address:
-        named = returns.named(NOTHING, envelope.id)
+    elif returns.address and not envelope.foreign:
+        named = returns.named(NOTHING, envelope)
         asked = lambda: named  # noqa: E731 - nearly all mail, and nothing in it hangs on the moment
     return Load(job, envelope, content, asked, returns)
 
@@ -324,7 +331,7 @@ def _load(context: Context, job: Job, content: bytes) -> Load[Job]:
 def _asked(context: Context, job: Job) -> Request:
     """What the sender asks of the hosts, at the moment when it is asked of them; and that reports name the message."""
     entry = job.attempt.entry
-    return context.policy.returns.named(age.asked(entry, context.clock), entry.id)
+    return context.policy.returns.named(age.asked(entry, context.clock), entry.envelope)
 
 
 def _names(job: Job) -> list[str]:
@@ -340,6 +347,8 @@ def _signed(context: Context, job: Job, content: bytes) -> bytes:
         content, ahead = relayed(content, job.route.author), None  # what was signed ahead is another message
     if job.route.instead:
         content, ahead = diverted(content, _names(job)), None
+    if job.attempt.entry.envelope.foreign:  # whoever wrote it has signed it, or has not
+        return passed_on(content, behalf) if (behalf := behalf_of(job)) else content
     if wants_link(job.attempt.entry.envelope):
         content, ahead = _linked(context, job, content), None
     return content if signer is None else signer.sign(content, context.clock.now(), ahead)

@@ -305,7 +305,7 @@ class SmtpCourierSession:
 
     def _mail(self, load: Load[Any], recipients: Sequence[int]) -> Parcel:
         envelope, route, people = load.envelope, load.job.route, load.envelope.recipients
-        sender = load.returns.of(envelope.sender, envelope.id, route, load.job.recipients)
+        sender = load.returns.of(envelope, route, load.job.recipients)
         if instead := route.instead:
             return Parcel(sender, [instead], load.content, None, load.asked() if load.asked else NOTHING)
         addresses = [people[to].address for to in recipients] if len(recipients) > 1 else [people[recipients[0]].address]

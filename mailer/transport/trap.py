@@ -43,7 +43,7 @@ class TrapCourier:
         """Keep the message, if there is a place for it. Where that cannot be, it waits."""
         job, now = load.job, self.clock.now()
         if job.route.place:
-            sender = load.returns.of(load.envelope.sender, load.envelope.id, job.route, job.recipients)
+            sender = load.returns.of(load.envelope, job.route, job.recipients)
             people = [load.envelope.recipients[to].address for to in job.recipients]
             content = b"Return-Path: <%b>\r\n" % sender.encode() + diverted(load.content, people)
             try:

@@ -57,6 +57,7 @@ class Courier:
         self.tried: list[tuple[str, list[str]]] = []
         self.order: list[str] = []
         self.contents: list[bytes] = []
+        self.senders: list[str] = []
         self.busy = 0
         self.most_busy = 0
         self.closed = False
@@ -89,6 +90,7 @@ class Courier:
         self.tried.append((job.attempt.entry.id, addresses))
         self.order.append(job.route.key)
         self.contents.append(load.content)
+        self.senders.append(load.returns.of(load.envelope, job.route, job.recipients))
         self.busy += 1
         self.most_busy = max(self.most_busy, self.busy)
         try:
