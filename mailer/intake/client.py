@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mailer.spool.api import Act, How, Reserve
     from mailer.spool.suspensions import Suspensions
     from mailer.status.api import DmarcSum, Filter, SumReport, TlsSum, Waiting
+    from mailer.status.received import ReceivedFilter, ReceivedRecord
     from mailer.status.standing import Standing
 
 T = TypeVar("T")
@@ -115,6 +116,10 @@ class RemoteView:
 
     def aggregate_reports(self, _since: float) -> Iterator[SumReport]:
         """Refuse to say what others report: that concerns all mail. Raises `Problem` (no-permission)."""
+        raise _of_all()
+
+    def received(self, _wanted: ReceivedFilter) -> Iterator[ReceivedRecord]:
+        """Refuse to say what came by the doors: that concerns all mail. Raises `Problem` (no-permission)."""
         raise _of_all()
 
     def alarms(self) -> Sequence[OpenAlarm]:

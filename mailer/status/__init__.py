@@ -12,6 +12,8 @@ comes back; lost is the history of what has left it.
 `record`     what became of one message, as a value, and its JSON
 `story`      its whole story: each attempt, and what was said
 `judged`     what a failure means, in a word
+`received`   what came by the doors, taken and refused alike
+`incoming`   the record of what a door tells
 `standing`   how it stands with a destination
 `component`  the parts of the daemon that write, and sweep
 `catchup`    what the recorder missed is made good from the spool

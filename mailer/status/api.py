@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mailer.spool.api import Act, Acted, Entry, How, Reserve
     from mailer.spool.suspensions import Suspensions
 
+    from .received import ReceivedFilter, ReceivedRecord
     from .record import RecipientRecord, Record
     from .standing import Standing
     from .story import Attempted, DialogLine, HeardReport, Story
@@ -327,6 +328,9 @@ class StatusRecorder(Protocol):
         The one rule of retention. What is pending stays, and so does whatever was heard of since. Sums of days before then go, too.
         """
 
+    async def forget_received(self, before: float) -> None:
+        """Delete what is known of what came by the doors, and was taken or refused, before then. What cannot be now is next time."""
+
     async def maintain(self) -> None:
         """Do what is to be done every second or so, and by no writer: what could not be written before is. Raises nothing."""
 
@@ -425,6 +429,12 @@ class StatusReader(Protocol):
     def aggregate_reports(self, since: float) -> Iterator[SumReport]:
         """The reports that were counted and end then or later, newest first."""
 
+    def received(self, wanted: ReceivedFilter) -> Iterator[ReceivedRecord]:
+        """What came by the doors and is meant, newest first."""
+
+    def arrival(self, id: str) -> ReceivedRecord | None:
+        """How message `id` came by a door; None where it did not, or that is not known any more."""
+
 
 class QueueActs(Protocol):
     """The part of a `mailer.spool.api.Spool` that is about single messages, as operators and users have it."""
@@ -509,6 +519,9 @@ class MailView(Protocol):
 
     def aggregate_reports(self, since: float) -> Iterator[SumReport]:
         """The reports that were counted and end then or later, newest first; refused as `dmarc_sums` is."""
+
+    def received(self, wanted: ReceivedFilter) -> Iterator[ReceivedRecord]:
+        """What came by the doors and is meant, taken and refused, newest first; refused as `dmarc_sums` is."""
 
     def summary(self, failures: int = 5) -> Summary:
         """The spool at a glance, with the last `failures`."""

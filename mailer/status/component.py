@@ -156,4 +156,5 @@ async def clear_out(spool: Spool, status: StatusRecorder, config: Config, now: f
     swept = await spool.sweep(now, Retention(config.bounce.retention, config.submission.request_id_ttl))
     if swept.believed:
         await status.forget(now - config.status.retention)
+        await status.forget_received(now - config.status.received_retention)
     return swept.believed

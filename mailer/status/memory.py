@@ -13,11 +13,25 @@ from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from mailer.aggregate.summary import DAY, DmarcReport, TlsReport, day_of
-from mailer.events import AlarmsOpen, Changed, Corrupt, ReportsHeard, Seen, Settled, Standings, Tried
+from mailer.events import (
+    AlarmsOpen,
+    Changed,
+    Corrupt,
+    LoginFailed,
+    ReportsHeard,
+    Seen,
+    Settled,
+    Standings,
+    TakenIn,
+    Tried,
+    TurnedAway,
+)
 from mailer.mail.history import LATER, PENDING, UNDELIVERED
 from mailer.spool import first_id
 
+from . import incoming
 from .api import PAGE, DmarcSum, Page, PutOff, SumReport, TlsSum, Undelivered, Waiting
+from .received import EACH
 from .record import of_entry
 from .story import DIALOGS_EACH, DIALOGS_OF_MESSAGE, DialogLine, of_outcome
 
@@ -33,6 +47,7 @@ if TYPE_CHECKING:
     from mailer.spool.api import Entry
 
     from .api import Counted, Filter, Place
+    from .received import FoldKey, ReceivedFilter, ReceivedRecord
     from .record import RecipientRecord, Record
     from .standing import Standing
     from .story import Attempted, HeardReport
@@ -54,6 +69,8 @@ class MemoryRecorder:
         self.standings: dict[str, Standing] = {}
         self.heard: dict[tuple[str, int], HeardReport] = {}
         self.open: list[OpenAlarm] = []
+        self.arrivals: dict[str, ReceivedRecord] = {}
+        self.refusals: dict[FoldKey, ReceivedRecord] = {}
         self.aggregates: dict[tuple[object, ...], tuple[AggregateReport, float, bool]] = {}
 
     # What is told
@@ -86,6 +103,8 @@ class MemoryRecorder:
             case ReportsHeard(reports=reports):
                 for report in reports:
                     self._hear(report)
+            case TakenIn() | TurnedAway() | LoginFailed():
+                self._receive(incoming.of(event))
             case AlarmsOpen(alarms=alarms):
                 self.open = sorted(alarms, key=lambda each: (each.since, each.kind, each.key))
 
@@ -121,6 +140,16 @@ class MemoryRecorder:
             nth[position] = nth.get(position, 0) + 1
             if nth[position] > DIALOGS_EACH or rank >= DIALOGS_OF_MESSAGE:
                 del kept[key]
+
+    def _receive(self, record: ReceivedRecord) -> None:
+        if record.taken:
+            self.arrivals.setdefault(record.id, record)
+            return
+        hour, network, reason, *_ = record.fold
+        alike = sum(key[:3] == (hour, network, reason) and not key[-1] for key in self.refusals)
+        mine = record if record.fold in self.refusals or alike < EACH else record.in_crowd
+        before = self.refusals.get(mine.fold)
+        self.refusals[mine.fold] = mine if before is None else before.again(mine)
 
     def _hear(self, report: HeardReport) -> None:
         self.heard.setdefault((report.id, report.nth), report)
@@ -196,6 +225,11 @@ class MemoryRecorder:
         gone = set(old)
         self.heard = {key: each for key, each in self.heard.items() if each.message not in gone and (each.message or each.at >= before)}
         return len(old)
+
+    async def forget_received(self, before: float) -> None:
+        """Delete what is known of what came by the doors before then."""
+        self.arrivals = {id: each for id, each in self.arrivals.items() if each.at >= before}
+        self.refusals = {key: each for key, each in self.refusals.items() if each.at >= before}
 
     async def maintain(self) -> None:
         """Do nothing: all is written."""
@@ -348,6 +382,15 @@ class MemoryReader:
         """The reports that were counted and end then or later, newest first."""
         newest = sorted(self._kept.aggregates.values(), key=lambda each: -each[0].end)
         return (_sum_report(*each) for each in newest if each[0].end >= since)
+
+    def received(self, wanted: ReceivedFilter) -> Iterator[ReceivedRecord]:
+        """What came by the doors and is meant, newest first."""
+        found = sorted((*self._kept.arrivals.values(), *self._kept.refusals.values()), key=lambda each: -each.at)
+        return filter(wanted.means, found)
+
+    def arrival(self, id: str) -> ReceivedRecord | None:
+        """How message `id` came by a door."""
+        return self._kept.arrivals.get(id)
 
     def _undelivered(self, record: Record, wanted: Filter) -> Iterator[tuple[Place, Undelivered]]:
         for at, each in enumerate(record.recipients):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mailer.mail.principal import Principal
     from mailer.spool.api import Entry
 
+    from .received import ReceivedRecord
     from .record import Record
 
 Speaker = Literal["us", "host", "note"]
@@ -209,7 +210,7 @@ class Story(NamedTuple):
     """The story of a message. `entry` is its file, if it is still in the spool, `who` handed it over, if that is known.
 
     `attempts` are in the order of time, `dialogs` by `Attempted.key`. `reports` are those that were written here, `heard` is what those of
-    others said. `missing` says for a person what is not known.
+    others said. `arrival` is how it came by a door, if it did. `missing` says for a person what is not known.
     """
 
     record: Record
@@ -220,6 +221,7 @@ class Story(NamedTuple):
     reports: Sequence[Record]
     missing: list[str]
     heard: Sequence[HeardReport] = ()
+    arrival: ReceivedRecord | None = None
 
     @property
     def told(self) -> dict[str, object]:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from mailer.spool.files.store import SpoolDirectory
 
     from .api import DmarcSum, Place, StatusReader, SumReport, TlsSum
+    from .received import ReceivedFilter, ReceivedRecord
     from .standing import Standing
     from .story import Attempted
 
@@ -345,6 +346,10 @@ class View:
         """The reports that were counted and end then or later, newest first."""
         return self.reader.aggregate_reports(since)
 
+    def received(self, wanted: ReceivedFilter) -> Iterator[ReceivedRecord]:
+        """What came by the doors and is meant, taken and refused, newest first."""
+        return self.reader.received(wanted)
+
     def backlog(self, cursor: str = "", limit: int = PAGE) -> Page[Waiting]:
         """Each recipient who waits for his mail, by message; not those whose mail is held."""
         known, places = self._unsent, self.places
@@ -452,10 +457,11 @@ def _told(record: Record, entry: Entry | None, kept: StatusReader, reports: Sequ
     known = kept.attempts(record.id, most)
     attempts = _attempts(entry, known)[-most if most >= 0 else None :]
     who = entry.envelope.principal if entry else kept.submitter(record.id)
-    missing = list(_missing(kept, entry, len(attempts) > len(known)))
+    arrival = kept.arrival(record.id)
+    missing = list(_missing(kept, entry, len(attempts) > len(known), told=arrival is not None))
     if len(attempts) == most:
         missing.append(f"what was before the last {most} attempts is not shown; the owner of the spool can see all")
-    return Story(record, entry, who, attempts, kept.dialogs(record.id), reports, missing, kept.heard(record.id, MOST_HEARD))
+    return Story(record, entry, who, attempts, kept.dialogs(record.id), reports, missing, kept.heard(record.id, MOST_HEARD), arrival)
 
 
 def _attempts(entry: Entry | None, known: Sequence[Attempted]) -> list[Attempted]:
@@ -474,11 +480,11 @@ def _attempts(entry: Entry | None, known: Sequence[Attempted]) -> list[Attempted
     return sorted(found.values(), key=lambda each: (ranks.get(each.key, -1), each.at, each.position))
 
 
-def _missing(kept: StatusReader, entry: Entry | None, fewer: bool) -> Iterator[str]:
+def _missing(kept: StatusReader, entry: Entry | None, fewer: bool, *, told: bool) -> Iterator[str]:
     if not kept.there:
         why = f" ({kept.trouble})" if kept.trouble else ""
         yield f"there is no status database that can be read{why}: how long each step took, and what was said, is not known"
     elif fewer:
         yield "of some attempts the status database knows nothing: how long each step took, and what was said, is not known"
-    if entry is None:
+    if entry is None and not told:
         yield "the message has left the spool, and with it how it was submitted"

@@ -11,7 +11,8 @@ import pytest
 from mailer.mail.history import UNDELIVERED
 from mailer.mail.pattern import fits
 from mailer.status.api import Filter
-from mailer.status.sqlite import NAME, reader, schema, writer
+from mailer.status.received import ReceivedFilter
+from mailer.status.sqlite import NAME, reader, received, schema, writer
 
 EMAILS = (
     "id message_id request_id from_address subject size priority status queued_time last_attempt_time sent_time next_attempt_time "
@@ -31,6 +32,13 @@ DESTINATIONS = (
     "key kind waiting sessions window window_cap breaker failures open_until breaker_reason paused_until pause_reason rate_until "
     "last_reply last_at wait wait_detail wait_until updated_at"
 )
+ARRIVALS = "email_id time door client_ip client_name hello protocol tls user from_address recipients size verdict reason"
+REFUSALS = (
+    "hour network reason from_address recipient_address user crowd first_time last_time times door client_ip client_name hello protocol "
+    "tls phase reply"
+)
+REFUSED = ("hour", "network", "reason", "sender", "recipient", "user", "crowd", "door", "ip", "name", "hello", "protocol", "tls", "phase",
+           "reply")  # fmt: skip
 
 
 @pytest.fixture
@@ -54,6 +62,8 @@ def test_the_columns_are_those_that_are_promised(db: sqlite3.Connection) -> None
     assert columns(db, "dialogs") == DIALOGS
     assert columns(db, "destinations") == DESTINATIONS
     assert columns(db, "alarms") == ALARMS
+    assert columns(db, "arrivals") == ARRIVALS
+    assert columns(db, "refusals") == REFUSALS
 
 
 def test_a_new_database_is_brought_to_the_last_version_and_stays_there(db: sqlite3.Connection) -> None:
@@ -61,30 +71,30 @@ def test_a_new_database_is_brought_to_the_last_version_and_stays_there(db: sqlit
     assert schema.version(db) == 0
     schema.migrate(db)
     schema.migrate(db)
-    assert schema.version(db) == schema.VERSION == 6
+    assert schema.version(db) == schema.VERSION == 7
 
 
 def test_each_step_is_taken_once_and_in_order(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """A later version adds its step; what the first one stored is still there."""
     schema.migrate(db)
     db.execute("INSERT INTO attempts (email_id, position, at, recipient, verdict, scope) VALUES ('x', 0, 1, 'a', 'defer', 'host')")
-    step = "BEGIN; ALTER TABLE attempts ADD COLUMN more INTEGER; PRAGMA user_version = 7; COMMIT;"
+    step = "BEGIN; ALTER TABLE attempts ADD COLUMN more INTEGER; PRAGMA user_version = 8; COMMIT;"
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
-    monkeypatch.setattr(schema, "VERSION", 7)
+    monkeypatch.setattr(schema, "VERSION", 8)
     schema.migrate(db)
-    assert schema.version(db) == 7
+    assert schema.version(db) == 8
     assert db.execute("SELECT recipient, more FROM attempts").fetchall() == [("a", None)]
 
 
 def test_a_step_that_fails_leaves_the_version_it_began_with(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it has happened."""
     schema.migrate(db)
-    step = "BEGIN; ALTER TABLE emails ADD COLUMN more TEXT; PRAGMA user_version = 7; SELECT nonsense; COMMIT;"
+    step = "BEGIN; ALTER TABLE emails ADD COLUMN more TEXT; PRAGMA user_version = 8; SELECT nonsense; COMMIT;"
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
     with pytest.raises(sqlite3.OperationalError):
         schema.migrate(db)
     assert columns(db, "emails") == EMAILS
-    assert db.execute("PRAGMA user_version").fetchone() == (6,)
+    assert db.execute("PRAGMA user_version").fetchone() == (7,)
 
 
 @pytest.mark.parametrize("steps", [schema.STEPS[:1], schema.STEPS[:2]])
@@ -139,12 +149,17 @@ def test_a_later_version_is_refused(db: sqlite3.Connection) -> None:
         (reader.WAITING, "emails_status (status=? AND id>?)"),
         (writer.PUT_OFF.replace("?", ":after"), "emails_status (status=? AND id>?)"),
         (writer.OLD, "emails_status (status=? AND id<?)"),
+        (received.ARRIVALS.replace("?", ":since"), "arrivals_time (time>?)"),
+        (received.REFUSALS.replace("?", ":since"), "refusals_time (last_time>?)"),
+        (received.LIKE_IT, "USING PRIMARY KEY (hour=? AND network=? AND reason=? AND crowd=?)"),
+        (received.ADD_REFUSAL, "USING PRIMARY KEY (hour=? AND network=? AND reason=? AND crowd=? AND from_address=?"),
+        (received.TRIM_REFUSALS.replace("?", ":limit"), "refusals_time"),
     ],
 )
 def test_every_question_is_answered_by_its_index(db: sqlite3.Connection, statement: str, index: str) -> None:
     """No list of a filter reads the whole table."""
     schema.migrate(db)
-    others = ("name", "bracketed", "status", "since", "before", "limit", "at", "id", "position", "after")
+    others = ("name", "bracketed", "status", "since", "before", "limit", "at", "id", "position", "after", *REFUSED)
     bound = reader.bound_of(Filter()) | dict.fromkeys(others, 1)
     plan = " / ".join(row[3] for row in db.execute("EXPLAIN QUERY PLAN " + statement, bound))
     assert index in plan
@@ -175,7 +190,7 @@ def test_the_file_is_in_the_mode_that_lets_others_read(tmp_path: Path) -> None:
     run(made.close())
 
 
-@pytest.mark.parametrize("version", [3, 4, 5])
+@pytest.mark.parametrize("version", [3, 4, 5, 6])
 def test_whoever_looks_before_the_daemon_has_run_sees_an_older_database(tmp_path: Path, version: int) -> None:
     """Read as it is: no alarms are known, and all the rest is there; the daemon brings it to the last version."""
     path = tmp_path / NAME
@@ -183,11 +198,14 @@ def test_whoever_looks_before_the_daemon_has_run_sees_an_older_database(tmp_path
     for step in schema.STEPS[:version]:
         before.executescript(step)
     id = "01KAHGWV7J5ZQ0C9XK3M2T8B4R"
-    before.execute("INSERT INTO emails VALUES (?, '<a@b>', 'r', 'me@a', 's', 9, 'high', 'deferred', 5, 6, NULL, 7, 2, '451 no')", (id,))
+    stream = ", NULL" if version > 5 else ""
+    row = f"(?, '<a@b>', 'r', 'me@a', 's', 9, 'high', 'deferred', 5, 6, NULL, 7, 2, '451 no'{stream})"
+    before.execute(f"INSERT INTO emails VALUES {row}", (id,))
     before.close()
     with reader.Reader(str(path)) as read:
         assert read.alarms() == []
         assert [*read.dmarc_sums(0), *read.tls_sums(0), *read.aggregate_reports(0)] == []
+        assert ([*read.received(ReceivedFilter())], read.arrival(id)) == ([], None)
         assert read.trouble == ""
         assert read.record(id) is not None
     made = writer.SqliteRecorder(str(path))

@@ -186,6 +186,12 @@ class Status(Section, header="[status]"):
     """The record of what became of messages."""
 
     retention = Setting(DURATION, "How long the record of a finished message is kept.", "30d")
+    received_retention = Setting(
+        DURATION,
+        "How long it is remembered what came by the doors, for `mailer received`: how a message came, and what was refused. Of either no "
+        "more than the last 100,000 are.",
+        "7d",
+    )
 
 
 class JournalSection(Section, header="[journal]", member="journal"):

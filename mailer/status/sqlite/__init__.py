@@ -1,8 +1,9 @@
 """What became of mail, in SQLite: one file beside the spool. A view: the spool is the truth, and no mail waits for a database.
 
 `schema` has the tables, `rows` what an event comes to in them, `writer` the one writer, `reader` the statements of those who look,
-`sums` what others report in sums, `values` what rows say; `file` opens the database, `damage` whether it can be used. Here is said
-where that is; nobody else knows, and nobody else imports `sqlite3`.
+`others` what it writes that is about no message on its way, `sums` what others report in sums, `received` what came by the doors,
+`values` what rows say; `file` opens the database, `damage` whether it can be used. Here is said where that is; nobody else knows, and
+nobody else imports `sqlite3`.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mailer.mail.principal import Principal
 
     from ..api import DmarcSum, Filter, Place, SumReport, TlsSum, Undelivered, Waiting
+    from ..received import ReceivedFilter, ReceivedRecord
     from ..record import Record
     from ..standing import Standing
     from ..story import Attempted, DialogLine, HeardReport
@@ -256,6 +257,24 @@ class Reader:
         from . import sums
 
         return self._good(sums.REPORTS, (round(since * 1e6),), sums.report)
+
+    def received(self, wanted: ReceivedFilter) -> Iterator[ReceivedRecord]:
+        """What came by the doors and is meant, newest first."""
+        from . import received
+
+        since = (round(wanted.since * 1e6),)
+        found = []
+        if wanted.taken is not False:
+            found.append(self._good(received.ARRIVALS, since, received.arrival))
+        if wanted.taken is not True:
+            found.append(self._good(received.REFUSALS, since, received.refusal))
+        return filter(wanted.means, merge(*found, key=lambda each: each.at, reverse=True))
+
+    def arrival(self, id: str) -> ReceivedRecord | None:
+        """How message `id` came by a door; None where it did not, or that is not known any more."""
+        from . import received
+
+        return next(self._good(received.ARRIVAL, (id,), received.arrival), None)
 
     def _good(
         self, statement: str, bound: Mapping[str, object] | tuple[object, ...], read: Callable[[tuple[object, ...]], T]

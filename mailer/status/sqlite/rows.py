@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from mailer.mail.principal import Principal
     from mailer.spool.api import Entry
 
+    from ..incoming import Incoming
     from ..standing import Standing
     from ..story import HeardReport
 
-    Other = Corrupt | Standings | AlarmsOpen | ReportsHeard
+    Other = Corrupt | Standings | AlarmsOpen | ReportsHeard | Incoming
     """Events that are about something else than messages on their way."""
 
 KEPT = 60_000  # rows in arrears: some 20,000 messages that were delivered to one recipient each, and some 50 MB

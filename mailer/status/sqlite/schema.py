@@ -13,7 +13,8 @@ How long rows live: see `mailer.status.sqlite.writer.SqliteRecorder.forget`. A m
 but dialogs: of these, the last few of each recipient are kept, and no more in all than `DIALOGS`. `destinations` has what is in
 the daemon's memory: a row goes when the destination does, and all go when a daemon starts. `alarms` has those that are open, and what
 was open when a daemon ended, with which the next one goes on. `aggregate_reports`, `dmarc_rows` and `tlsrpt_rows` have what other hosts
-report in sums, as long as messages that are done with; how many there may be, `mailer.status.sqlite.sums` says.
+report in sums, as long as messages that are done with; how many there may be, `mailer.status.sqlite.sums` says. `arrivals` and
+`refusals` have what came by the doors, for a time of their own, and in a number of their own (`mailer.status.sqlite.received`).
 """
 
 from __future__ import annotations
@@ -268,7 +269,57 @@ PRAGMA user_version = 6;
 COMMIT;
 """
 
-STEPS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH)
+SEVENTH = """
+BEGIN IMMEDIATE;
+
+CREATE TABLE arrivals (                               -- messages that were taken at a door, as they came
+    email_id     TEXT PRIMARY KEY NOT NULL,
+    time         INTEGER NOT NULL,
+    door         TEXT NOT NULL,                       -- mx, submission, lmtp
+    client_ip    TEXT NOT NULL,                       -- '' over a unix socket
+    client_name  TEXT NOT NULL,                       -- by the DNS, forth and back
+    hello        TEXT NOT NULL,                       -- what it calls itself
+    protocol     TEXT NOT NULL,                       -- ESMTPS, ... (RFC 3848)
+    tls          TEXT NOT NULL,
+    user         TEXT NOT NULL,                       -- who had logged in
+    from_address TEXT NOT NULL,                       -- '' is the null reverse-path
+    recipients   TEXT NOT NULL,                       -- an address a line
+    size         INTEGER NOT NULL,                    -- bytes
+    verdict      TEXT NOT NULL,                       -- accept, mark, hold
+    reason       TEXT NOT NULL                        -- what filters had against it
+) WITHOUT ROWID;
+
+CREATE TABLE refusals (                               -- what was refused at a door; what says the same is one row
+    hour              INTEGER NOT NULL,               -- of the first, since the epoch
+    network           TEXT NOT NULL,                  -- of the client: a /24 of IPv4, a /48 of IPv6
+    reason            TEXT NOT NULL,                  -- a word: unknown, relay, spf, login, ...
+    from_address      TEXT NOT NULL,
+    recipient_address TEXT NOT NULL,
+    user              TEXT NOT NULL,                  -- who had logged in, or tried to
+    crowd             INTEGER NOT NULL,               -- 1: of so many that nobody is named
+    first_time        INTEGER NOT NULL,
+    last_time         INTEGER NOT NULL,
+    times             INTEGER NOT NULL,
+    door              TEXT NOT NULL,                  -- this and the rest: of the last
+    client_ip         TEXT NOT NULL,
+    client_name       TEXT NOT NULL,
+    hello             TEXT NOT NULL,
+    protocol          TEXT NOT NULL,
+    tls               TEXT NOT NULL,
+    phase             TEXT NOT NULL,                  -- greeting, ehlo, starttls, auth, mail, rcpt, data, body
+    reply             TEXT NOT NULL,
+    PRIMARY KEY (hour, network, reason, crowd, from_address, recipient_address, user)
+) WITHOUT ROWID;
+
+CREATE INDEX arrivals_time ON arrivals (time);
+CREATE INDEX refusals_time ON refusals (last_time);
+
+PRAGMA user_version = 7;
+
+COMMIT;
+"""
+
+STEPS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH)
 """Step n makes version n + 1 out of version n, as one transaction that sets ``user_version``."""
 
 VERSION = len(STEPS)
@@ -298,7 +349,21 @@ CREATE TEMP VIEW reports AS SELECT '' AS id, 0 AS nth, 0 AS at, '' AS source, ''
 """
 """The same for one of version 5, which knows no reports of others."""
 
-VIEWS = {3: AS_FOURTH + AS_FIFTH + AS_SIXTH, 4: AS_FIFTH + AS_SIXTH, 5: AS_SIXTH}
+AS_SEVENTH = """
+CREATE TEMP VIEW arrivals AS SELECT '' AS email_id, 0 AS time, '' AS door, '' AS client_ip, '' AS client_name, '' AS hello,
+    '' AS protocol, '' AS tls, '' AS user, '' AS from_address, '' AS recipients, 0 AS size, '' AS verdict, '' AS reason WHERE 0;
+CREATE TEMP VIEW refusals AS SELECT 0 AS hour, '' AS network, '' AS reason, '' AS from_address, '' AS recipient_address, '' AS user,
+    0 AS crowd, 0 AS first_time, 0 AS last_time, 0 AS times, '' AS door, '' AS client_ip, '' AS client_name, '' AS hello, '' AS protocol,
+    '' AS tls, '' AS phase, '' AS reply WHERE 0;
+"""
+"""The same for one of version 6, which knows nothing of doors."""
+
+VIEWS = {
+    3: AS_FOURTH + AS_FIFTH + AS_SIXTH + AS_SEVENTH,
+    4: AS_FIFTH + AS_SIXTH + AS_SEVENTH,
+    5: AS_SIXTH + AS_SEVENTH,
+    6: AS_SEVENTH,
+}
 """By the version that a database has."""
 
 

@@ -42,21 +42,21 @@ def record(email: Sequence[object], recipients: Iterable[Sequence[object]]) -> R
     id, message_id, request_id, sender, subject, size, priority, status, queued, last, sent, due, tries, error, stream = email
     return Record(
         id_of(id),
-        _text(message_id),
-        _text(request_id),
+        text_of(message_id),
+        text_of(request_id),
         _one_of(status, STATUSES),
-        _text(sender),
-        _text(subject),
+        text_of(sender),
+        text_of(subject),
         _count(size),
         _one_of(priority, PRIORITIES),
-        _moment(queued),
+        moment_of(queued),
         _moment_or_none(last),
         _moment_or_none(due),
         _moment_or_none(sent),
         _count(tries),
-        _text(error),
+        text_of(error),
         [recipient(row) for row in recipients],
-        stream=_text(stream),
+        stream=text_of(stream),
     )  # fmt: skip
 
 
@@ -64,16 +64,16 @@ def recipient(row: Sequence[object]) -> RecipientRecord:
     """One recipient of a message. Raises `BadRow`."""
     address, type, status, code, enhanced, reply, host, at, cause, besides = row
     return RecipientRecord(
-        _text(address),
+        text_of(address),
         _one_of(type, RECIPIENT_TYPES),
         _one_of(status, (*STATUSES, *LATER)),
-        _number(code),
-        _text(enhanced),
-        _text(reply),
-        _text(host),
-        _moment(at),
-        CAUSES.get(_text(cause)),
-        _text(besides),
+        number_of(code),
+        text_of(enhanced),
+        text_of(reply),
+        text_of(host),
+        moment_of(at),
+        CAUSES.get(text_of(cause)),
+        text_of(besides),
     )
 
 
@@ -82,14 +82,14 @@ def undelivered(row: Sequence[object]) -> tuple[tuple[int, str, int], Undelivere
     position, id, sender, subject, status, *rest = row
     person = recipient(rest)
     item = Undelivered(id_of(id), str(sender), str(subject or ""), _one_of(status, STATUSES), person)
-    return (round(person.updated_at * 1e6), item.id, -_number(position)), item
+    return (round(person.updated_at * 1e6), item.id, -number_of(position)), item
 
 
 def waiting(row: Sequence[object]) -> Waiting:
     """A recipient who waits. Raises `BadRow`."""
     id, queued, domain, host, code, enhanced, text, cause = row
-    why = reply_line(_number(code), _text(enhanced), _text(text))
-    return Waiting(id_of(id), _moment(queued), _text(domain), _text(host), told(why, CAUSES.get(_text(cause))))
+    why = reply_line(number_of(code), text_of(enhanced), text_of(text))
+    return Waiting(id_of(id), moment_of(queued), text_of(domain), text_of(host), told(why, CAUSES.get(text_of(cause))))
 
 
 def unsent(row: Sequence[object]) -> tuple[str, Status]:
@@ -103,7 +103,7 @@ def put_off(row: Sequence[object]) -> PutOff:
     id, domain, cause = row
     if cause not in CAUSES:
         raise BadRow("the cause is none")
-    return PutOff(id_of(id), _text(domain), CAUSES[_text(cause)])
+    return PutOff(id_of(id), text_of(domain), CAUSES[text_of(cause)])
 
 
 def attempt(row: Sequence[object]) -> Attempted:
@@ -111,26 +111,26 @@ def attempt(row: Sequence[object]) -> Attempted:
     position, at, address, verdict, scope, host, ip, port, wanted, tls, phase, code, enhanced, text, *more = row
     seconds, queue_id, steps, reused, cause, besides = more
     return Attempted(
-        _number(position),
-        _moment(at),
-        _text(address),
+        number_of(position),
+        moment_of(at),
+        text_of(address),
         _one_of(verdict, get_args(Verdict)),
         _one_of(scope, get_args(Scope)),
-        _text(host),
-        _text(ip),
-        _number(port),
-        _text(wanted),
-        _text(tls),
-        PHASE_OF.get(_text(phase), ""),
-        _number(code),
-        _text(enhanced),
-        _text(text),
+        text_of(host),
+        text_of(ip),
+        number_of(port),
+        text_of(wanted),
+        text_of(tls),
+        PHASE_OF.get(text_of(phase), ""),
+        number_of(code),
+        text_of(enhanced),
+        text_of(text),
         float(seconds) if isinstance(seconds, int | float) else 0.0,
-        _text(queue_id),
+        text_of(queue_id),
         _steps(steps),
         bool(reused),
-        cause=CAUSES.get(_text(cause)),
-        besides=_text(besides),
+        cause=CAUSES.get(text_of(cause)),
+        besides=text_of(besides),
     )
 
 
@@ -154,7 +154,7 @@ def dialog(row: Sequence[object]) -> tuple[int, list[DialogLine]]:
         lines = json.loads(text) if isinstance(text, str) else None
         if not isinstance(lines, list) or len(lines) > MAX_LINES:
             raise BadRow("a dialog is no list")
-        return _number(at), [_line(*line) for line in lines]
+        return number_of(at), [_line(*line) for line in lines]
     except (ValueError, TypeError, RecursionError) as error:
         raise BadRow(f"a dialog is none: {error}") from None
 
@@ -162,14 +162,14 @@ def dialog(row: Sequence[object]) -> tuple[int, list[DialogLine]]:
 def _line(ms: object, who: object, text: object) -> DialogLine:
     if not isinstance(ms, int | float | None):
         raise BadRow("a time in a dialog is none")
-    return DialogLine(ms, _one_of(who, get_args(Speaker)), _text(text))
+    return DialogLine(ms, _one_of(who, get_args(Speaker)), text_of(text))
 
 
 def standing(row: Sequence[object]) -> Standing:
     """How it stood with a destination. Raises `BadRow`."""
     key, waits, sessions, window, cap, breaker, failures, until, reason, paused, pause, rate, reply, last, wait, detail, end, at = row
     return Standing(
-        _text(key),
+        text_of(key),
         _count(waits),
         _count(sessions),
         _size(window),
@@ -177,14 +177,14 @@ def standing(row: Sequence[object]) -> Standing:
         _one_of(breaker, get_args(BreakerState)),
         _count(failures),
         _until(until),
-        _text(reason),
+        text_of(reason),
         _until(paused),
-        _text(pause),
+        text_of(pause),
         _until(rate),
-        _text(reply),
+        text_of(reply),
         _until(last),
         _one_of(wait or "", get_args(WaitKind)),
-        _text(detail),
+        text_of(detail),
         _until(end),
         _until(at),
     )
@@ -199,13 +199,13 @@ def alarm(row: Sequence[object]) -> OpenAlarm:
     kind, key, since, last, times, severity, text, remedy, told = row
     return OpenAlarm(
         _one_of(kind, get_args(AlarmKind)),
-        _text(key),
-        _moment(since),
-        _moment(last),
+        text_of(key),
+        moment_of(since),
+        moment_of(last),
         _count(times),
         _one_of(severity, get_args(Severity)),
-        _text(text),
-        _text(remedy),
+        text_of(text),
+        text_of(remedy),
         bool(told),
     )
 
@@ -216,18 +216,18 @@ def heard(row: Sequence[object]) -> HeardReport:
     return HeardReport(
         id_of(id),
         _count(nth),
-        _moment(at),
-        _text(source),
-        _text(kind),
-        _text(trust),
-        _text(message),
+        moment_of(at),
+        text_of(source),
+        text_of(kind),
+        text_of(trust),
+        text_of(message),
         -1 if position is None else _count(position),
-        _text(recipient),
-        _text(action),
-        _text(status),
-        _text(diagnostic),
-        _text(class_),
-        _text(effect),
+        text_of(recipient),
+        text_of(action),
+        text_of(status),
+        text_of(diagnostic),
+        text_of(class_),
+        text_of(effect),
     )
 
 
@@ -255,29 +255,31 @@ def _one_of(value: object, words: Sequence[Word]) -> Word:
     return cast(Word, value)
 
 
-def _moment(value: object) -> float:
-    """Microseconds since the epoch, as seconds."""
+def moment_of(value: object) -> float:
+    """Microseconds since the epoch, as seconds. Raises `BadRow`."""
     if type(value) is not int or not 0 <= value < END:
         raise BadRow("a time lies outside the years 1970 to 9999")
     return value / 1e6
 
 
 def _moment_or_none(value: object) -> float | None:
-    return None if value is None else _moment(value)
+    return None if value is None else moment_of(value)
 
 
 def _until(value: object) -> float:
-    """As `_moment`; 0.0 is none, and the end of time is `FOREVER`."""
-    return min(_moment(value or 0), FOREVER)
+    """As `moment_of`; 0.0 is none, and the end of time is `FOREVER`."""
+    return min(moment_of(value or 0), FOREVER)
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """A text; NULL is an empty one. Raises `BadRow`."""
     if not isinstance(value, str | None):
         raise BadRow("what should be text is none")
     return value or ""
 
 
-def _number(value: object) -> int:
+def number_of(value: object) -> int:
+    """A whole number; NULL is 0. Raises `BadRow`."""
     return 0 if value is None else _count(value)
 
 

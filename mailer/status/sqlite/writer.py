@@ -28,13 +28,13 @@ from contextlib import closing, contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-from mailer.events import AlarmsOpen, Corrupt, ReportsHeard, Standings
+from mailer.events import AlarmsOpen, Corrupt, LoginFailed, ReportsHeard, Standings, TakenIn, TurnedAway
 from mailer.mail.principal import from_key
-from mailer.spool import first_id, is_id
+from mailer.spool import first_id
 
 from ..api import PAGE, Page, PutOff, StatusError
 from ..story import DIALOGS_EACH, DIALOGS_OF_MESSAGE
-from . import file, rows, schema, sums, values
+from . import file, others, received, rows, schema, sums, values
 from .rows import Arrears, NewsBatch
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ HEAVY = 2000  # recipients of the messages in one batch; a single message may ha
 BUSY = 50  # messages in one batch; from there on, what was only seen is left out: anybody finds it in the spool
 FORGET_AT_ONCE = 500  # messages in one transaction, so that no commit takes long
 GATHERED = 16 << 20  # bytes beside the database's file: few fsyncs for many commits
+
+BESIDE = (Corrupt, Standings, AlarmsOpen, ReportsHeard, TakenIn, TurnedAway, LoginFailed)
+"""Events that are about something else than messages on their way: `rows.Other`."""
 
 PUT_DIALOG = "INSERT INTO dialogs VALUES (?, ?, ?, ?) ON CONFLICT (email_id, at) DO NOTHING"
 
@@ -96,27 +99,6 @@ SELECT r.email_id, r.domain, r.cause FROM emails e JOIN email_recipients r ON r.
     WHERE e.status = 'deferred' AND e.id > ? AND r.status = 'deferred' AND r.cause IS NOT NULL ORDER BY e.id
 """
 
-PUT_STANDING = "INSERT OR REPLACE INTO destinations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-PUT_ALARM = "INSERT OR REPLACE INTO alarms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-PUT_REPORT = """
-INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, nth) DO NOTHING
-"""
-
-# Whoever has complained has had the mail. A second report of the same changes nothing.
-MARK = """
-UPDATE email_recipients SET status = :status, smtp_response_code = :code, enhanced_code = :enhanced, smtp_response_message = :text,
-    last_update_time = max(:at, last_update_time), cause = NULL, besides = NULL
-    WHERE email_id = :id AND position = :position AND status <> 'complained' AND status <> :status
-"""
-
-LOSE = "UPDATE emails SET status = 'failed', error_message = :why, next_attempt_time = NULL WHERE id = :id"
-LOSE_RECIPIENTS = """
-UPDATE email_recipients SET status = 'failed', smtp_response_message = :why, last_update_time = :at, cause = NULL, besides = NULL
-    WHERE email_id = :id AND status NOT IN ('sent', 'failed', 'expired', 'cancelled', 'bounced', 'complained')
-"""
-
 
 class SqliteRecorder:
     """The database at `path`, which is made if it is not there: a `StatusRecorder`.
@@ -135,6 +117,7 @@ class SqliteRecorder:
         self._patient = True
         self._arrears = Arrears()
         self._sum_rows: sums.RowCounts | None = None
+        self._untrimmed = received.TRIM  # events that may have added rows; a daemon begins with a look
         self.incomplete = False
         try:
             self._db()
@@ -153,11 +136,11 @@ class SqliteRecorder:
         news = rows.gather(events)
         if len(news) > BUSY:
             news = [item for item in news if item.entry.history.outcomes or item.entry.state != "queued"]
-        others = [event for event in events if isinstance(event, Corrupt | Standings | AlarmsOpen | ReportsHeard)]
+        beside = [event for event in events if isinstance(event, BESIDE)]
         if sum([item.entry.history.count for item in news]) > HEAVY:
-            await self._apart(lambda: self._take_all(rows.portions(news, HEAVY), others))
+            await self._apart(lambda: self._take_all(rows.portions(news, HEAVY), beside))
         else:
-            batch = NewsBatch.of(news, others)
+            batch = NewsBatch.of(news, beside)
             await self._apart(lambda: self._take(batch))
 
     async def unsent(self) -> dict[str, Status]:
@@ -201,6 +184,10 @@ class SqliteRecorder:
         is reported, and is next time.
         """
         return await self._apart(lambda: self._forget_all(before))
+
+    async def forget_received(self, before: float) -> None:
+        """Delete what is known of what came by the doors before then (seconds since the epoch). What cannot be now is next time."""
+        await self._apart(lambda: self._forget_received(before))
 
     async def maintain(self) -> None:
         """Write what could not be written before, and put into the database's file what has gathered beside it, if that is much.
@@ -314,10 +301,10 @@ class SqliteRecorder:
 
     # What is written
 
-    def _take_all(self, portions: Iterable[Sequence[rows.News]], others: Sequence[rows.Other]) -> None:
+    def _take_all(self, portions: Iterable[Sequence[rows.News]], beside: Sequence[rows.Other]) -> None:
         """One after the other. What cannot be written is in arrears, and does not keep the others from being so."""
         trouble: sqlite3.Error | OSError | None = None
-        batches = chain(((portion, ()) for portion in portions), [((), others)])
+        batches = chain(((portion, ()) for portion in portions), [((), beside)])
         for portion, rest in batches:
             try:
                 self._take(NewsBatch.of(portion, rest))
@@ -384,14 +371,11 @@ class SqliteRecorder:
                 db.execute(PUT_DIALOG, told)
                 db.execute(FORGET_DIALOGS, {"id": told[0], "each": DIALOGS_EACH, "all": DIALOGS_OF_MESSAGE})
             for event in batch.others:
-                if isinstance(event, Standings):
-                    _put_standings(db, event)
-                elif isinstance(event, AlarmsOpen):
-                    _put_alarms(db, event)
-                elif isinstance(event, ReportsHeard):
-                    _put_reports(db, event)
-                elif is_id(event.id):
-                    _lose(db, event)
+                others.put(db, event)
+            self._untrimmed += len(batch.others)
+            if self._untrimmed >= received.TRIM:
+                self._untrimmed = 0
+                received.trim(db)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -467,31 +451,13 @@ class SqliteRecorder:
         with self.transaction() as db:
             db.execute("DELETE FROM reports WHERE email_id IS NULL AND at < ?", (rows.micros(before),))
 
+    def _forget_received(self, before: float) -> None:
+        try:
+            with self.transaction() as db:
+                received.forget(db, before)
+        except (sqlite3.Error, OSError) as error:
+            self.report(f"{self._what} cannot be cleared of what came by the doors: {error}")
+
     def _forget_dialogs(self) -> None:
         with self.transaction() as db:
             db.execute(FORGET_OLD_DIALOGS, {"all": schema.DIALOGS})
-
-
-def _put_standings(db: sqlite3.Connection, event: Standings) -> None:
-    if event.first:
-        db.execute("DELETE FROM destinations")
-    db.executemany(PUT_STANDING, [rows.standing(standing, event.at) for standing in event.changed])
-    db.executemany("DELETE FROM destinations WHERE key = ?", [(key,) for key in event.gone])
-
-
-def _put_alarms(db: sqlite3.Connection, event: AlarmsOpen) -> None:
-    db.execute("DELETE FROM alarms")
-    db.executemany(PUT_ALARM, [rows.alarm(alarm, event.at) for alarm in event.alarms])
-
-
-def _put_reports(db: sqlite3.Connection, event: ReportsHeard) -> None:
-    db.executemany(PUT_REPORT, [rows.heard(each) for each in event.reports])
-    db.executemany(MARK, [rows.marked(each) for each in event.reports if each.makes])
-
-
-def _lose(db: sqlite3.Connection, event: Corrupt) -> None:
-    """Whatever was to become of it: its file cannot be read, and no report is sent."""
-    why = rows.clean(f"its file in the spool is damaged: {event.reason}")
-    facts = {"id": event.id, "why": why, "at": rows.micros(event.at)}
-    db.execute(LOSE, facts)
-    db.execute(LOSE_RECIPIENTS, facts)
