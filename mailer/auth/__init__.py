@@ -7,6 +7,8 @@ what the hosts before us saw. What was found stands in a field on top, Authentic
 
 `records`      what the rules ask of the DNS, and what it answers
 `results`      Authentication-Results: written, read, cut out
+`author`       whom From names, if that is one
+`dmarc`        DMARC: the policy of a domain, and what proves its mail
 `spf`          SPF: whether an address may send for a domain
 `spf_record`   an SPF record, read
 `spf_macro`    the macros in it

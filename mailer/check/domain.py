@@ -7,10 +7,12 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from mailer.auth.dmarc import walk
 from mailer.config.secret import Owner, keeper_of, read_key
 from mailer.dkim.key import name
 from mailer.dkim.sign import nearest
 from mailer.mail.problem import Problem
+from mailer.net.records import answered
 
 from . import outside
 from .lookups import evaluate
@@ -18,6 +20,7 @@ from .rules import dkim, dmarc, mta_sts, mx, spf
 from .rules.host import OwnAddress, public
 
 if TYPE_CHECKING:
+    from mailer.auth.dmarc import DmarcPolicy
     from mailer.auth.records import DnsRecords
     from mailer.auth.spf import Evaluation
     from mailer.config.sections.dkim import Dkim
@@ -108,11 +111,9 @@ def _rewriter(scene: Scene) -> str:
     return " and ".join(relay.provider.name for relay in at.relays if relay.provider)
 
 
-async def _dmarc(scene: Scene, domain: str) -> dmarc.DmarcPolicy:
+async def _dmarc(scene: Scene, domain: str) -> DmarcPolicy:
     """The record that holds."""
-    walk = [(at, f"_dmarc.{at}") for at in dmarc.path(domain)]
-    answers = await scene.lookups.all([record for _, record in walk], "TXT")
-    return dmarc.found(domain, [(at, answers[record]) for at, record in walk])
+    return await answered(walk(domain), scene.lookups.ask)
 
 
 async def _keys(scene: Scene, domain: str) -> list[tuple[dkim.Used, DnsRecords]]:

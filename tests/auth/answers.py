@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from mailer.auth import dmarc
 from mailer.auth.records import DnsRecords
 
 if TYPE_CHECKING:
@@ -41,3 +42,9 @@ def found(rule: Rule[T], world: World) -> T:
     except StopIteration as end:
         result: T = end.value
         return result
+
+
+def policy_of(domain: str, records: dict[str, str], trouble: tuple[str, ...] = ()) -> dmarc.DmarcPolicy:
+    """The DMARC policy for `domain` where the domains have these records, and nobody answers for those in `trouble`."""
+    world = World({(f"_dmarc.{name}", "TXT"): [text] for name, text in records.items()}, tuple(f"_dmarc.{name}" for name in trouble))
+    return found(dmarc.walk(domain), world)

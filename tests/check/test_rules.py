@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.auth.records import DnsRecords, tagged
+from mailer.auth.dmarc import DmarcPolicy
+from mailer.auth.records import DnsRecords
 from mailer.check.examine import domains_of, situation_of
 from mailer.check.finding import Finding, ZoneRecord, worst
 from mailer.check.lookups import evaluate
@@ -18,6 +19,7 @@ from mailer.check.rules import address, dmarc, mta_sts, spf
 from mailer.config import load
 from mailer.config.model import Config
 from mailer.mail.problem import Problem
+from tests.auth.answers import policy_of
 from tests.fakes.chance import examples
 
 # SPF
@@ -91,60 +93,9 @@ def test_no_record_is_too_strange_to_be_evaluated(terms: list[str]) -> None:
 # DMARC
 
 
-@pytest.mark.parametrize(
-    ("domain", "walk"),
-    [
-        ("com", ["com"]),
-        ("example.com", ["example.com", "com"]),
-        ("a.b.example.com", ["a.b.example.com", "b.example.com", "example.com", "com"]),
-        ("1.2.3.4.5.6.7.8", ["1.2.3.4.5.6.7.8", "2.3.4.5.6.7.8", "3.4.5.6.7.8", "4.5.6.7.8", "5.6.7.8", "6.7.8", "7.8", "8"]),
-        ("a.b.c.d.e.f.g.h.i", ["a.b.c.d.e.f.g.h.i", "c.d.e.f.g.h.i", "d.e.f.g.h.i", "e.f.g.h.i", "f.g.h.i", "g.h.i", "h.i", "i"]),
-    ],
-)  # fmt: skip
-def test_the_walk_up_the_tree(domain: str, walk: list[str]) -> None:
-    """Label by label, and never more than eight questions however long the name is. RFC 9989 §4.10"""
-    assert dmarc.path(domain) == walk
-
-
-def policy(domain: str, **records: str) -> dmarc.DmarcPolicy:
+def policy(domain: str, **records: str) -> DmarcPolicy:
     """What is found where the domains with these records are, whose dots are written as underscores."""
-    known = {name.replace("_", "."): text for name, text in records.items()}
-    answers = [
-        (at, DnsRecords(f"_dmarc.{at}", (known[at],) if at in known else (), "" if at in known else "nxdomain"))
-        for at in dmarc.path(domain)
-    ]
-    return dmarc.found(domain, answers)
-
-
-@pytest.mark.parametrize(
-    ("found", "holds", "organisation"),
-    [
-        (policy("a.example.com"), "", "a.example.com"),
-        (policy("a.example.com", example_com="v=DMARC1; p=none"), "example.com", "example.com"),
-        (policy("a.example.com", a_example_com="v=DMARC1; p=none"), "a.example.com", "a.example.com"),
-        (policy("a.example.com", a_example_com="v=DMARC1", example_com="v=DMARC1; p=none"), "a.example.com", "example.com"),
-        (policy("b.a.example.com", a_example_com="v=DMARC1; psd=n", example_com="v=DMARC1"), "a.example.com", "a.example.com"),
-        (policy("b.a.example.com", com="v=DMARC1; psd=y", example_com="v=DMARC1"), "example.com", "example.com"),
-        (policy("b.a.example.com", com="v=DMARC1; psd=y"), "com", "example.com"),
-        (policy("b.example.co.uk", co_uk="v=DMARC1; psd=y; p=none"), "co.uk", "example.co.uk"),
-        (policy("co.uk", co_uk="v=DMARC1; psd=y; p=none"), "co.uk", "co.uk"),
-    ],
-)
-def test_the_organisational_domain(found: dmarc.DmarcPolicy, holds: str, organisation: str) -> None:
-    """Who says so himself, the one below a public suffix that says so, else the highest that has a record."""
-    assert (found.domain, found.organisation) == (holds, organisation)
-
-
-def test_trouble_on_the_way_is_trouble() -> None:
-    """A walk with a gap leads nowhere."""
-    answers = [("a.example.com", DnsRecords("x", missing="nxdomain")), ("example.com", DnsRecords("x", trouble="SERVFAIL"))]
-    assert dmarc.found("a.example.com", answers).trouble == "SERVFAIL"
-
-
-@pytest.mark.parametrize("text", ["v=DMARC1", "v=DMARC1;p=none", "v = DMARC1 ; p=none", "V=dmarc1; p=none"])
-def test_which_record_is_dmarc(text: str) -> None:
-    """The version comes first; blanks and case do not matter."""
-    assert tagged(DnsRecords("x", (text, "v=DMARC2; p=none", "p=none; v=DMARC1", "other")), "v=DMARC1") == [text]
+    return policy_of(domain, {name.replace("_", "."): text for name, text in records.items()})
 
 
 def test_the_policy_for_domains_below() -> None:

@@ -1,86 +1,31 @@
 """DMARC: what a domain wants done with mail that nobody proves to be its own, and whether our mail is proved (RFC 9989).
 
-`path` says which names are asked, in which order; `found` makes of the answers which record holds and which domain is the
-organisational one (the tree walk of RFC 9989 §4.10). Then comes what we send: aligned is a signature by the domain of
-the author, or, unless it asks for strictness, by one of the same organisation; and likewise the reverse-path.
+The record that holds is found by `mailer.auth.dmarc`. Here is what is said of it and of what we send: aligned is a signature by the domain
+of the author, or, unless it asks for strictness, by one of the same organisation; and likewise the reverse-path.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from mailer.auth.dmarc import POLICIES, is_part, wanted
 from mailer.auth.records import tagged
 from mailer.check.finding import FAIL, PASS, WARN, Finding, ZoneRecord, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from mailer.auth.dmarc import DmarcPolicy
     from mailer.auth.records import DnsRecords
 
 CHECK = "DMARC"
-LONGEST_WALK = 8  # labels; of a longer name the walk goes on with its last seven, RFC 9989 §4.10
-POLICIES = ("none", "quarantine", "reject")
-
-
-class DmarcPolicy(NamedTuple):
-    """The record that holds for a domain: where it is, what it says, and the organisational domain."""
-
-    domain: str
-    tags: Mapping[str, str]
-    organisation: str
-    trouble: str = ""
-    many: str = ""
-    """A domain with several records, which count as none."""
-
-
-def path(domain: str) -> list[str]:
-    """The domains whose records are asked for, from `domain` up. RFC 9989 §4.10"""
-    labels = domain.split(".")
-    rest = labels[1:] if len(labels) <= LONGEST_WALK else labels[-(LONGEST_WALK - 1) :]
-    return [domain, *(".".join(rest[at:]) for at in range(len(rest)))]
-
-
-def tags(record: str) -> dict[str, str]:
-    """The tags of a record; what is no tag is ignored. RFC 9989 §4.7"""
-    pairs = (part.partition("=") for part in record.split(";"))
-    return {name.strip().lower(): value.strip() for name, equals, value in pairs if equals}
-
-
-def found(domain: str, answers: Sequence[tuple[str, DnsRecords]]) -> DmarcPolicy:
-    """The walk for `domain` through the domains and answers of its `path`."""
-    records: list[tuple[str, dict[str, str]]] = []
-    many = ""
-    for at, answer in answers:
-        if answer.trouble:
-            return DmarcPolicy(at, {}, domain, trouble=answer.trouble)
-        here = tagged(answer, "v=DMARC1")
-        if len(here) > 1:
-            many = many or at
-        if len(here) != 1:
-            continue
-        records.append((at, tags(here[0])))
-        if records[-1][1].get("psd", "").lower() in ("y", "n"):
-            break
-    organisation = _organisation(domain, records)
-    holds = next((one for one in records if one[0] in (domain, organisation)), records[-1] if records else ("", {}))
-    return DmarcPolicy(holds[0], holds[1], organisation, many=many)
-
-
-def _organisation(domain: str, records: Sequence[tuple[str, Mapping[str, str]]]) -> str:
-    """RFC 9989 §4.10: who says so himself; the one below a public suffix that says so; the highest that has a record."""
-    for at, given in records:
-        if given.get("psd", "").lower() == "n":
-            return at
-        if given.get("psd", "").lower() == "y" and at != domain:
-            return ".".join(domain.split(".")[-(at.count(".") + 2) :])
-    return records[-1][0] if records else domain
 
 
 def destinations(policy: DmarcPolicy) -> list[str]:
     """The domains of others that reports shall go to. They have to consent, or get none (RFC 7489 §7.1)."""
     given = (uri.strip().partition("!")[0] for uri in policy.tags.get("rua", "").split(","))
     domains = (uri.rpartition("@")[2].lower().rstrip(".") for uri in given if uri.lower().startswith("mailto:"))
-    return [each for each in dict.fromkeys(domains) if not _part(each, policy.organisation)]
+    return [each for each in dict.fromkeys(domains) if not is_part(each, policy.organisation)]
 
 
 def consent(policy: DmarcPolicy, destination: str) -> str:
@@ -133,7 +78,7 @@ def _none(domain: str, policy: DmarcPolicy, reader: str) -> Finding:
 def _record(domain: str, policy: DmarcPolicy, reader: str) -> Finding:
     """What the record says."""
     subject = f"_dmarc.{policy.domain}"
-    word = _word(domain, policy)
+    word = wanted(policy, domain)
     whose = "" if policy.organisation == domain else f"; {domain} is part of {policy.organisation}"
     if word not in POLICIES:
         text = f"its policy is {word!r}, which is no policy" if word else "it has no policy (p=)"
@@ -144,12 +89,6 @@ def _record(domain: str, policy: DmarcPolicy, reader: str) -> Finding:
         publish = ZoneRecord(subject, "TXT", f"{given}; rua=mailto:{reader}")
         return Finding(CHECK, subject, WARN, text, "ask for reports", publish)
     return Finding(CHECK, subject, PASS, f"p={word}{whose}; reports go to {policy.tags['rua']}")
-
-
-def _word(domain: str, policy: DmarcPolicy) -> str:
-    """The policy for `domain`: a domain below the one with the record may have another, sp=."""
-    tag = "p" if policy.domain == domain else "sp"
-    return (policy.tags.get(tag) or policy.tags.get("p", "")).lower()
 
 
 def _alignment(domain: str, policy: DmarcPolicy, signers: Sequence[str], spf: bool, rewritten: str) -> Finding:
@@ -173,8 +112,4 @@ def _alignment(domain: str, policy: DmarcPolicy, signers: Sequence[str], spf: bo
 
 def _same(one: str, other: str, organisation: str) -> bool:
     """Whether two domains are of one organisation."""
-    return _part(one, organisation) and _part(other, organisation)
-
-
-def _part(domain: str, organisation: str) -> bool:
-    return domain == organisation or domain.endswith(f".{organisation}")
+    return is_part(one, organisation) and is_part(other, organisation)
