@@ -93,6 +93,7 @@ TITLES = {
     5965: "An Extensible Format for Email Feedback Reports (2010)",
     6052: "IPv6 Addressing of IPv4/IPv6 Translators",
     6152: "SMTP Service Extension for 8-bit MIME Transport",
+    6177: "IPv6 Address Assignment to End Sites",
     6186: "Use of SRV Records for Locating Email Submission/Access Services",
     6266: "Use of the Content-Disposition Header Field in the Hypertext Transfer Protocol (HTTP)",
     6376: "DomainKeys Identified Mail (DKIM) Signatures",

@@ -358,6 +358,23 @@ SUPPRESSION_CHANGE = {
 }
 
 
+RECEIVED = {
+    "at": TIME,
+    "event": MemberKind({"type": "string", "enum": ["taken", "refused"]}),
+    "door": TEXT,
+    **dict.fromkeys(("ip", "name", "hello"), SOME),
+    "protocol": TEXT,
+    **dict.fromkeys(("tls", "user", "from"), SOME),
+    "to": _list(TEXT),
+    "id": SOME,
+    "size": COUNT.or_null,
+    "verdict": MemberKind({"type": "string", "enum": ["accept", "mark", "hold", "refuse"]}),
+    **dict.fromkeys(("reason", "phase", "reply"), SOME),
+    "times": COUNT,
+    "since": TIME,
+}
+
+
 def _counted(*by: str) -> tuple[MemberKind, ...]:
     return tuple(_object({each: TEXT, "count": COUNT, "example": TEXT}, f"with --by {each}") for each in by)
 
@@ -382,6 +399,7 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
         _object({"reason": TEXT, "destination": TEXT, "backlog": PILE}, "with --destinations --by reason"),
     ),
     "explain": (_object(EXPLAINED),),
+    "received": (_object(RECEIVED, "a message that was taken, or refusals that say the same"),),
     "bounces": (
         _object(UNDELIVERED, "a recipient who did not get it"),
         *_counted("reason", "domain", "code", "class"),
