@@ -4,10 +4,13 @@ A key is shown once, when it is made; what is kept is the SHA-256 of its secret.
 guessed from its digest, as a password that a person thought of would be. Whoever has the file can use no key. A password of a user is
 kept by a record that is dear to guess from.
 
-`api`     a key, what it may do, and the interface of where keys are kept
-`files`   keys in a file beside the configuration
-`memory`  keys in memory
-`users`   the users whose mail lives here
+`api`          a key, what it may do, and the interface of where keys are kept
+`files`        keys in a file beside the configuration
+`memory`       keys in memory
+`users`        the users whose mail lives here
+`password`     records of passwords
+`crypt`        those of crypt(3)
+`logins`       whether somebody is the user whom he says he is
 `srs_secrets`  what signs the senders of mail that is passed on
 """
 

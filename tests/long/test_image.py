@@ -56,7 +56,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Pat
     base = bare("python3", "python3-venv", "ca-certificates")
     subprocess.run(["/usr/bin/python3", "-m", "venv", home / "venv"], check=True)
     subprocess.run(
-        [home / "venv/bin/pip", "wheel", "-q", "-w", home / "wheels", f"{TREE}[metrics,speed,web,amqp,otel]"],
+        [home / "venv/bin/pip", "wheel", "-q", "-w", home / "wheels", f"{TREE}[metrics,speed,web,amqp,otel,argon2]"],
         check=True,
         capture_output=True,
     )

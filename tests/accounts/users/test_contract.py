@@ -9,6 +9,7 @@ import pytest
 
 from mailer.accounts.users.api import AppPassword, KeyPair, User, UserBook
 from mailer.accounts.users.memory import MemoryUsers
+from mailer.accounts.users.sqlite import SqliteUsers
 from mailer.mail.problem import Problem
 
 PAIR = KeyPair(b"\0stored\xff", b"server")
@@ -30,9 +31,9 @@ FULL = User(
 BOB, EVE = User("bob@example.com"), User('"eve x"@bücher.example')
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["sqlite", "memory"])
 def users(request: pytest.FixtureRequest, tmp_path: Path) -> UserBook:
-    return MemoryUsers()
+    return SqliteUsers(str(tmp_path / "accounts.sqlite3")) if request.param == "sqlite" else MemoryUsers()
 
 
 def test_a_user_is_found_however_his_address_is_written(users: UserBook) -> None:

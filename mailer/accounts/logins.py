@@ -1,0 +1,104 @@
+"""Logins: whether a name and a password are those of a user, and of which.
+
+To check a password takes a tenth of a second of a processor and 32 MB, on purpose. So two are checked at a time, in threads of their own,
+`WAITING` wait for their turn, and whoever comes then is told to come again. Whoever is not known, is disabled or has no password costs the
+same as a wrong password, and hears the same.
+
+A password that was right is known again for `REMEMBERED` seconds without all that, as long as the user's record is the same: programs log
+in for each message. What is remembered is a digest with a key that is gone with the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, Protocol
+
+from mailer.mail.problem import Problem
+
+from .password import SALT, proves, record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .users.api import User, Users
+
+THREADS: Final = 2
+WAITING: Final = 64
+REMEMBERED: Final = 600.0  # seconds
+MOST: Final = 10_000  # passwords that are remembered
+
+
+class Logins(Protocol):
+    """Where a password is checked."""
+
+    async def check(self, name: str, password: str, purpose: str) -> User | None:
+        """The user who logs in as `name` with `password`, for a purpose of `mailer.accounts.users.api`; None if he is not who he says.
+
+        Raises `Problem`: try-again where too many are waiting or it cannot be known now, else as `Users`.
+        """
+
+    async def close(self) -> None:
+        """Let go of what is open."""
+
+
+class RecordLogins:
+    """Passwords checked by the records of `users`: `Logins`. `waited` is the clock of waits, in seconds."""
+
+    def __init__(self, users: Users, waited: Callable[[], float] = time.monotonic) -> None:
+        self.users = users
+        self._waited = waited
+        self._threads = ThreadPoolExecutor(THREADS, "password")
+        self._under_way = 0
+        self._nobody = record(secrets.token_hex(), secrets.token_bytes(SALT))
+        self._key = secrets.token_bytes()
+        self._right: OrderedDict[bytes, float] = OrderedDict()
+
+    async def check(self, name: str, password: str, purpose: str) -> User | None:
+        """The user who logs in as `name`."""
+        [user] = await self.users.find([name])
+        able = user is not None and not user.disabled
+        if user is not None and able and _has_app_password(user, password, purpose):
+            return user
+        kept = user.password if user is not None and able and user.password else self._nobody
+        right = await self._proves(kept, password)
+        return user if right and able and kept is not self._nobody else None
+
+    async def _proves(self, kept: str, password: str) -> bool:
+        mark = hmac.digest(self._key, f"{kept}\0{password}".encode("utf-8", "surrogateescape"), "sha256")
+        if self._right.get(mark, 0.0) > self._waited():
+            return True
+        if self._under_way >= THREADS + WAITING:
+            raise Problem("too many are logging in at this moment; try again", "try-again")
+        self._under_way += 1
+        try:
+            right = await asyncio.get_running_loop().run_in_executor(self._threads, proves, kept, password)
+        finally:
+            self._under_way -= 1
+        if right:
+            self._right[mark] = self._waited() + REMEMBERED
+            self._right.move_to_end(mark)
+            if len(self._right) > MOST:
+                self._right.popitem(last=False)
+        return right
+
+    async def close(self) -> None:
+        """Let the threads go; the users are somebody else's."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def digest_of(app_password: str) -> str:
+    """What is kept of an app password, which people may type with blanks and hyphens between its groups, and in capitals."""
+    plain = app_password.replace(" ", "").replace("-", "").lower()
+    return sha256(plain.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _has_app_password(user: User, password: str, purpose: str) -> bool:
+    digest = digest_of(password)
+    found = [each for each in user.app_passwords if hmac.compare_digest(each.digest, digest)]
+    return any(purpose in each.purposes for each in found)
