@@ -8,6 +8,8 @@ kept by a record that is dear to guess from.
 `files`        keys in a file beside the configuration
 `memory`       keys in memory
 `users`        the users whose mail lives here
+`residence`    what becomes of mail for an address, decided from what is known
+`residents`    who lives here, for as long as a daemon runs
 `password`     records of passwords
 `crypt`        those of crypt(3)
 `logins`       whether somebody is the user whom he says he is

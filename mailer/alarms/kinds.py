@@ -29,6 +29,7 @@ class KindOfAlarm(NamedTuple):
 
 
 KINDS: dict[AlarmKind, KindOfAlarm] = {
+    "aliases": KindOfAlarm("critical", QUIET, "domain.aliases_file, and the aliases in it"),
     "blocklist": KindOfAlarm("critical", DAILY, "mailer check shows which list, and its page says how to be taken off"),
     "bounces": KindOfAlarm("warning", QUIET),
     "broker": KindOfAlarm("critical", 0.0, "the broker of amqp.url_file"),

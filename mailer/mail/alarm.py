@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 from .dates import rfc3339
 
 AlarmKind = Literal[
-    "blocklist", "bounces", "broker", "bug", "certificate", "clock", "config", "damaged", "descriptors", "destination", "disk", "dkim",
-    "dns", "door", "doorbell", "drop", "expiry", "filter", "intake", "invariant", "journal", "later", "login", "mailbox", "memory",
+    "aliases", "blocklist", "bounces", "broker", "bug", "certificate", "clock", "config", "damaged", "descriptors", "destination", "disk",
+    "dkim", "dns", "door", "doorbell", "drop", "expiry", "filter", "intake", "invariant", "journal", "later", "login", "mailbox", "memory",
     "metrics", "offline", "old", "pauses", "record", "refused", "rejected", "report", "reports", "sandbox", "sender", "spool", "status",
     "stuck", "suppression", "traces", "unanswered", "unheard", "warmup", "webhook",
 ]  # fmt: skip
