@@ -190,7 +190,7 @@ class Requested(Event):
 @dataclass(slots=True)
 class TakenIn(Event):
     """A message was taken at a door: it is in the spool as `id`, with these `recipients`. `verdict` is accept, mark or hold, and `why`
-    says what spoke against the message, if anything did."""
+    says what spoke against the message, if anything did. `seconds` passed from its last octet to the answer."""
 
     arrival: Arrival
     id: str
@@ -199,14 +199,15 @@ class TakenIn(Event):
     size: int
     verdict: str = "accept"
     why: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
 class TurnedAway(Event):
     """A door refused a client, a sender, a recipient or a message, with `reply` as it was said.
 
-    `phase` is the step of the session, as `Outcome.phase`. `reason` is a word for what stood against it: ``unknown``, ``relay``, ``spf``,
-    ``dmarc``, ``virus``, ``blocklist``, ``busy``. `recipient` is empty where it was not about one.
+    `phase` is the step of the session, as `Outcome.phase`. `reason` is a word for what stood against it, one of
+    `mailer.mail.refusal_reason`. `recipient` is empty where it was not about one.
     """
 
     arrival: Arrival

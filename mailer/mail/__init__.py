@@ -30,6 +30,7 @@ one message so far is its `History`.
 `downgrade`         8-bit made 7-bit, for a host that takes nothing else
 `arrival`           how a message came to a door of ours
 `trace`             what hosts write on top of a message that they take or deliver
+`refusal_reason`    why a door refuses somebody, in a word
 `envelope`          the envelope of a message in the spool
 `delivered`         the fields that say whose a message has become
 `envelope_reader`   the reader of that

@@ -2,6 +2,7 @@
 
 =================  ==========================================================================================
 `counts`           the listener: what events bring, in numbers
+`incoming`         what the doors tell: taken, refused, logged in
 `deliveries`       what outcomes bring, host by host
 `sessions`         what the pool tells of sessions: logins, TLS, how long they last, which are open
 `hosts`            which hosts have figures of their own: the busiest, and the others together

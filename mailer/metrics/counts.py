@@ -15,6 +15,7 @@ from mailer.mail.history import RECIPIENT_STATUS
 
 from .deliveries import KINDS, Deliveries, kind
 from .hosts import Hosts
+from .incoming import IncomingCounts
 from .sessions import Sessions
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Counts:
     """A listener that counts: messages that were `seen`, outcomes of recipients by verdict, why they failed, alarms by what they are about,
     and `reports` of other hosts by kind and trust.
 
-    What concerns one host is in the rows of `hosts`; `sessions` is told by the pool. `ready`: the daemon delivers.
+    What concerns one host is in the rows of `hosts`; `incoming` is about the doors; `sessions` is told by the pool. `ready`: the daemon
+    delivers.
     """
 
     def __init__(self, most: int = HOSTS, relays: Mapping[tuple[str, int], str] | None = None) -> None:
@@ -43,6 +45,7 @@ class Counts:
         self.failures = dict.fromkeys(KINDS, 0)
         self.alarms = dict.fromkeys(get_args(AlarmKind), 0)
         self.reports = dict.fromkeys(((kind, trust) for kind in REPORTS for trust in TRUSTS), 0)
+        self.incoming = IncomingCounts()
         self.hosts = Hosts(most, relays or {})
         self.sessions = Sessions(self.hosts)
         self._deliveries = Deliveries(self.hosts)
@@ -63,6 +66,8 @@ class Counts:
             for report in event.reports:
                 if not report.nth and (report.kind, report.trust) in self.reports:
                     self.reports[report.kind, report.trust] += 1
+        else:
+            self.incoming.told(event)
 
     def limited(self, destination: Destination) -> None:
         """Count that a rate of ours keeps mail of `destination` waiting."""

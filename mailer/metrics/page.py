@@ -21,6 +21,7 @@ from mailer.mail.history import RECIPIENT_STATUS
 
 from .certificates import ends
 from .host_families import families
+from .incoming_families import incoming_families
 from .queue_figures import STATES, Disk
 from .text import TYPE
 
@@ -67,6 +68,7 @@ class Figures(Collector):
         """The figures, one family after the other; those of hosts are `families`."""
         now = self.clock()
         yield from self._counters()
+        yield from incoming_families(self.counts.incoming)
         yield from self._queue(now)
         yield from self._disk()
         yield from self._endpoints()
