@@ -106,6 +106,7 @@ TITLES = {
     6585: "Additional HTTP Status Codes",
     6591: "Authentication Failure Reporting Using the Abuse Reporting Format (2012)",
     6598: "IANA-Reserved IPv4 Prefix for Shared Address Space",
+    6647: "Email Greylisting: An Applicability Statement for SMTP",
     6666: "A Discard Prefix for IPv6",
     6710: "SMTP Extension for Message Transfer Priorities",
     6724: "Default Address Selection for Internet Protocol Version 6 (IPv6)",

@@ -15,6 +15,7 @@
 `lock`        a process of which there may be one
 `extras`      what to type for an extra of this installation that is missing
 `leash`       a process that the daemon has started ends when the daemon does
+`child`       a program that was started, and its end
 `component`   what the daemon consists of: parts that start, reload and stop; chores
 ============  ========================================================================
 """

@@ -42,6 +42,7 @@ class MilterState(Enum):
 
 
 S = MilterState
+MESSAGE = frozenset({S.MAIL, S.RCPT, S.DATA, S.BODY})
 
 WHEN: dict[str, tuple[frozenset[MilterState], MilterState | None]] = {
     "O": (frozenset({S.NEW}), S.OPEN),
@@ -54,7 +55,7 @@ WHEN: dict[str, tuple[frozenset[MilterState], MilterState | None]] = {
     "N": (frozenset({S.DATA}), S.BODY),
     "B": (frozenset({S.BODY}), None),
     "E": (frozenset({S.BODY}), S.READY),
-    "A": (frozenset({S.READY, S.MAIL, S.RCPT, S.DATA, S.BODY}), S.READY),
+    "A": (MESSAGE | {S.READY}, S.READY),
     "Q": (frozenset({*S}) - {S.OVER}, S.OVER),
 }
 """When each may be said, by its letter, and what the state is then; None: as it was."""
@@ -126,6 +127,11 @@ class MilterMachine:
         self._ear = MilterEar()
         self._room = room
         self._body = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether a message has begun that is not over."""
+        return self.state in MESSAGE
 
     def start(self) -> bytes:
         """The first frame, which is always answered."""

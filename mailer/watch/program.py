@@ -9,6 +9,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mailer.io import child
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 PATIENCE = 30.0  # seconds
 MUCH = 200  # characters of what it says when it fails
 BLOCK = 4096  # bytes of that which are read at once; the last two are kept
-LOOK = 0.05  # seconds between two looks whether it is done
 SETTLED = 1.0  # seconds for its last words when it is: what it has left behind may hold its standard error open for ever
 
 
@@ -41,17 +42,16 @@ async def start(command: Sequence[str], notice: Notice, host: str, *, patience: 
     given = asyncio.ensure_future(_give(process.stdin, data))
     try:
         async with asyncio.timeout(patience):
-            while process.returncode is None:  # noqa: ASYNC110 -- `wait` waits for whoever holds its standard error open, too
-                await asyncio.sleep(LOOK)
+            await child.done(process)
         await asyncio.wait({said}, timeout=SETTLED)
     except TimeoutError:
         return f"{command[0]} was not done within {patience:.0f} s"
     finally:
-        await _end(process)
+        await child.end(process)
         for task in (said, given):
             task.cancel()
         await asyncio.gather(said, given, return_exceptions=True)
-        process._transport.close()  # type: ignore[attr-defined] # asyncio has no public way
+        child.let_go(process)
     if process.returncode == 0:
         return ""
     words = b"".join(kept).decode(errors="replace").strip().splitlines()[-1:]
@@ -71,14 +71,3 @@ async def _last_words(stderr: asyncio.StreamReader | None, kept: deque[bytes]) -
     """Keep the end of what it says, however much that is."""
     while stderr is not None and (some := await stderr.read(BLOCK)):
         kept.append(some)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """End it and whatever it has started, if it still runs."""
-    if process.returncode is None:
-        try:
-            os.killpg(process.pid, 9)
-        except ProcessLookupError:
-            pass
-        while process.returncode is None:  # noqa: ASYNC110 -- as above
-            await asyncio.sleep(LOOK)
