@@ -10,6 +10,7 @@
 `queue_figures`    how much waits, why, since when; asked for when somebody wants to know
 `certificates`     when those of relays end, and ours
 `host_families`    the families of hosts, made of rows
+`incoming_families` those of `incoming`
 `text`             families as text
 `page`             what is read, made anew for each reader
 `readers`          who reads it, over HTTP
