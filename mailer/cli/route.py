@@ -66,7 +66,8 @@ def _rule(what: Preview) -> str:
     resolution = what.resolution
     if what.line is None:
         return "none matches" if resolution.ways[0].via.kind == "mx" else "none; there is one relay, which takes all mail"
-    return f'match = "{resolution.rule.match.form}" ({what.config.path}:{what.line})'
+    word = "domain" if resolution.home else "match"
+    return f'{word} = "{resolution.rule.match.form}" ({what.config.path}:{what.line})'
 
 
 def _way(what: Preview, way: WayOut) -> Iterator[tuple[str, show.Cell | str]]:
@@ -75,6 +76,9 @@ def _way(what: Preview, way: WayOut) -> Iterator[tuple[str, show.Cell | str]]:
         yield "via", via
         yield NOT[way.trouble.verdict], show.Cell(str(way.trouble), "bad" if way.trouble.verdict == "fail" else "wait")
     if not way.found:
+        return
+    if mailbox := what.mailbox(way):
+        yield "mailbox", mailbox
         return
     login = what.login(way)
     yield "via", f"{via}, as {login}" if login else via

@@ -18,6 +18,7 @@ from mailer.mail.problem import Problem
 from .file import Mistake
 from .secret import Secret, check_ancestors, read_key, read_private
 from .sections.login import SECRETS
+from .sections.relay import homes
 from .values import SYSTEM_SPOOL, nowhere
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def warnings(config: Config) -> Iterator[Mistake]:
     lines = config.lines
     if "." not in config.hostname:
         yield Mistake(lines.get("mailer.hostname", 0), f"the hostname {config.hostname} has no domain; many servers refuse it")
-    used = {via.name for route in config.routes for via in route.via} | {via.name for via in config.alarm.via}
+    used = {via.name for route in config.routes for via in route.via} | {via.name for via in config.alarm.via} | homes(config.domains)
     for name, relay in config.relays.items():
         if name not in used:
             yield Mistake(lines.get(f"relay.{name}.host", 0), f"no route uses the relay {name}")

@@ -26,7 +26,7 @@ from .sections.doors import Api, Listen
 from .sections.filtering import FilteringSection, FilterSection
 from .sections.forwarding import Forwarding
 from .sections.receiving import Receiving
-from .sections.relay import Relay, RouteRule, completed
+from .sections.relay import Relay, RouteRule, completed, homes
 from .sections.report_source import ReportSource
 from .sections.shaping import Reaction, Shape, Source
 from .sections.suppress import Suppress
@@ -114,7 +114,8 @@ class Config:  # noqa: PLW1641 - compared, and never a key
             found[cls.member] = _absent(cls) if given is None else given
         if members:
             raise TypeError(f"there is no section {', '.join(members)}")
-        found.update(routes=completed(self.routes, self.relays), path=path, lines=lines or {})
+        outward = [name for name in self.relays if name not in homes(self.domains)]
+        found.update(routes=completed(self.routes, outward), path=path, lines=lines or {})
 
     def but(self, **changes: Any) -> Self:
         """A configuration like this with other values for some members."""

@@ -157,6 +157,7 @@ CAUSED: dict[Cause, Explanation] = {
     Cause.UNSIGNED: Explanation("This mail system could not sign the message, and does not send it without.", _OPERATOR),
     Cause.CREDENTIAL: Explanation("This mail system could not get the password, token or certificate that it needs there.", _OPERATOR),
     Cause.SETTING: Explanation("A setting of this mail system, or a file that it names, cannot be used.", _OPERATOR),
+    Cause.UNWRITABLE: Explanation("The mailbox is on this mail system, and cannot be written.", _OPERATOR),
     Cause.SHORT: Explanation("This mail system had no more memory, descriptors or room on its disk.", _LATER),
     Cause.LOOP: Explanation("The message went round in circles, or would.", _OPERATOR),
     Cause.CANCELLED: Explanation("An operator of this mail system has withdrawn it.", _OPERATOR),

@@ -32,7 +32,6 @@ one message so far is its `History`.
 `trace`             what hosts write on top of a message that they take or deliver
 `refusal_reason`    why a door refuses somebody, in a word
 `envelope`          the envelope of a message in the spool
-`delivered`         the fields that say whose a message has become
 `envelope_reader`   the reader of that
 `delivery_options`  what a sender asks of those who carry the message
 `outcome`           what happened to one recipient in one attempt, and its cause

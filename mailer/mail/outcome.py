@@ -41,6 +41,7 @@ class Cause(StrEnum):
     UNSIGNED = "unsigned"  # it must not leave without a signature
     CREDENTIAL = "credential"  # what we log in with cannot be had: a password, a token, a certificate of ours
     SETTING = "setting"  # a setting or a file of ours cannot be used
+    UNWRITABLE = "unwritable"  # a mailbox of this machine cannot be written
     SHORT = "short"  # this machine has no descriptor, memory or room on its disk left
     UNFIT = "unfit"  # the host does not take such a message, and said so before
     LOOP = "loop"  # it goes round in circles, or would come back to us

@@ -13,10 +13,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .address import is_plain
+from .address_key import key_of
 from .dates import rfc5322
 from .message import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .arrival import Arrival
 
 MOST_HELLO = 255  # octets, as long as a domain may be
@@ -25,6 +28,8 @@ FORGED = (b"x-spam-", b"x-virus-")
 
 OURS = frozenset({b"return-path"})
 """What the host that delivers a message writes, RFC 5321 §4.4, and nobody before."""
+
+DELIVERED = b"delivered-to"
 
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")
 _LITERAL = _HOST | frozenset("[]:")
@@ -79,6 +84,14 @@ def return_path(sender: str) -> bytes:
 def delivered_to(recipient: str) -> bytes:
     """The field that says whose mailbox a message was put into, RFC 9228 §2."""
     return f"Delivered-To: {recipient}\r\n".encode()
+
+
+def reached(content: bytes, addresses: Iterable[str]) -> set[str]:
+    """Which of `addresses` the message `content` has reached before, by its Delivered-To fields: it goes round in circles. RFC 9228 §4"""
+    if content[: content.find(b"\r\n\r\n")].lower().find(DELIVERED) < 0:  # as in nearly all mail, and sooner seen
+        return set()
+    known = {key_of(value.strip(" \t<>")) for value in Message.head(content).values(DELIVERED)}
+    return {address for address in addresses if key_of(address) in known}
 
 
 def hops(message: Message) -> int:

@@ -65,7 +65,19 @@ class Preview(NamedTuple):
     @property
     def line(self) -> int | None:
         """Where the rule stands in the configuration; None where it does not."""
-        return self.config.lines.get(f"route.{self.resolution.number}.match")
+        number = self.resolution.number
+        return self.config.lines.get(f"domain.{number}.name" if self.resolution.home else f"route.{number}.match")
+
+    def mailbox(self, way: WayOut) -> str:
+        """The mailbox of the address on this machine, or why there can be none; empty where mail goes elsewhere."""
+        from mailer.transport.maildir import NoMailboxName, mailbox_path
+
+        if way.via.kind != "maildir":
+            return ""
+        try:
+            return mailbox_path(way.via.name, str(self.address))
+        except NoMailboxName as problem:
+            return str(problem)
 
     def limits(self) -> list[Said]:
         """What holds at the destination. Where no source is named the system chooses, and there is nothing to say."""
@@ -92,9 +104,9 @@ class Preview(NamedTuple):
         from mailer.rewriting import reverse_path
 
         author = self.config.relays[way.via.name].author if way.via.kind == "relay" else ""
-        return (
-            reverse_path(self.config.postmaster, author) if author else token_form(self.config) if takes_token(self.config, way.via) else ""
-        )
+        if author:
+            return reverse_path(self.config.postmaster, author)
+        return token_form(self.config) if takes_token(self.config, way.via) and not self.resolution.home else ""
 
     def source_of_sender(self, way: WayOut) -> str:
         """Where that comes from."""
@@ -120,6 +132,7 @@ class Preview(NamedTuple):
             "diverted": bool(self.diverted),
             "domain": self.address.domain.lower(),
             "rule": {"match": resolution.rule.match.form, "via": [*map(str, resolution.rule.via)], "line": self.line},
+            "ours": resolution.home,
             "verdict": resolution.trouble.verdict if resolution.trouble else None,
             "ways": [self._way(way, terms) for way in resolution.ways],
             "destination": resolution.key or None,
@@ -133,6 +146,7 @@ class Preview(NamedTuple):
         return {
             "via": str(way.via),
             "destination": found.key if found else None,
+            "mailbox": self.mailbox(way) or None,
             "hosts": [{"host": each.host, "port": each.port, "preference": each.preference, "addresses": each.addresses} for each in hosts],
             "notes": found.notes if found else [],
             "tls": {
@@ -194,8 +208,9 @@ def rewritten(config: Config, envelope: Envelope, content: bytes) -> Iterator[Ch
     from mailer.rewriting import relayed, reverse_path
     from mailer.routing.table import RouteTable
 
-    table = RouteTable(config.routes)
-    ways = dict.fromkeys(table.find(to.domain).via[0] for to in envelope.recipients if to.outcome is None)
+    table = RouteTable.of(config)
+    rules = [table.find(to.domain) for to in envelope.recipients if to.outcome is None]
+    ways = dict.fromkeys(rule.via[0] for rule in rules if rule.match.form not in table.homes)
     if (sender := _marked(config, envelope, ways)) != envelope.sender:
         yield Change("relayed", "envelope sender", envelope.sender, sender, "bounce.verp")
     for name in [via.name for via in ways if via.kind == "relay" and config.relays[via.name].author]:
@@ -214,7 +229,7 @@ def _marked(config: Config, envelope: Envelope, ways: Iterable[Via]) -> str:
 
 def takes_token(config: Config, via: Via) -> bool:
     """Whether mail leaves there with a token in its sender."""
-    if not config.bounce.address or config.bounce.verp == "off":
+    if not config.bounce.address or config.bounce.verp == "off" or via.kind == "maildir":
         return False
     return via.kind != "relay" or (config.relays[via.name].verp and not config.relays[via.name].author)
 

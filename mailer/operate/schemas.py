@@ -261,12 +261,14 @@ ROUTE = {
     "diverted": FLAG,
     "domain": TEXT,
     "rule": _object({"match": TEXT, "via": _list(TEXT), "line": COUNT.or_null}),
+    "ours": FLAG,
     "verdict": SOME,
     "ways": _list(
         _object(
             {
                 "via": TEXT,
                 "destination": SOME,
+                "mailbox": SOME,
                 "hosts": _list(_object({"host": TEXT, "port": COUNT, "preference": COUNT, "addresses": _list(TEXT)})),
                 "notes": _list(TEXT),
                 "tls": _object({"mode": TEXT, "verified": FLAG, "server_name": SOME, "source": TEXT}),

@@ -237,7 +237,7 @@ class Backlog:
         from mailer.routing.table import RouteTable
         from mailer.shaping.table import FOR, TermsTable
 
-        tables = (RouteTable(self._config.routes), TermsTable(self._config)) if self._config else None
+        tables = (RouteTable.of(self._config), TermsTable(self._config)) if self._config else None
         keys = {host: each.key.partition(FOR)[0] for each in self.standings for host in hosts_of(each.key)}
         names: dict[tuple[str, str], str] = {}
 
@@ -257,7 +257,7 @@ def _destination(tables: tuple[RouteTable, TermsTable] | None, domain: str, trie
         return tried or domain
     routes, terms = tables
     vias = routes.find(domain).via
-    relays = " ".join(map(str, vias)) if all(via.kind == "relay" for via in vias) else ""
+    relays = " ".join(map(str, vias)) if all(via.kind != "mx" for via in vias) else ""
     key = relays or tried
     return terms.key(key, domain) if key else domain
 

@@ -31,6 +31,7 @@ from mailer.shaping.table import Measured, TermsTable
 from mailer.spool.api import Due, Trouble
 from mailer.status.api import StatusError
 from mailer.transport.courier import TRANSPORTS
+from mailer.transport.maildir import MaildirCourier
 from mailer.transport.pool import Pool
 from mailer.transport.return_path import ReturnPaths, SenderRewriting
 from mailer.transport.route import Timeouts
@@ -83,7 +84,7 @@ class Shares(NamedTuple):
     questions: int
 
 
-COURIERS = {**TRANSPORTS, "trap": TrapCourier}
+COURIERS = {**TRANSPORTS, "maildir": MaildirCourier, "trap": TrapCourier}
 """What carries mail, by the name that `Route.transport` has."""
 
 PLENTY = Shares(1 << 30, FILES, QUESTIONS)

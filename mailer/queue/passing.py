@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailer.mail.delivered import delivered_to
+from mailer.mail.trace import delivered_to
 
 if TYPE_CHECKING:
     from .attempt import Job

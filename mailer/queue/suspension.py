@@ -173,14 +173,14 @@ class Inherited(NamedTuple):
 
 async def inherited(status: StatusRecorder, config: Config) -> Inherited:
     """The messages, as `status` has them; none where it cannot be read."""
-    routes = RouteTable(config.routes)
+    routes = RouteTable.of(config)
     found: dict[str, None] = {}
     fused: dict[str, None] = {}
     cursor, more = "", True
     while more:
         page = await status.put_off(cursor)
         for id, domain, cause in page.items:
-            if cause in BLAME or (cause is Cause.BREAKER and all(via.kind == "relay" for via in routes.find(domain).via)):
+            if cause in BLAME or (cause is Cause.BREAKER and all(via.kind != "mx" for via in routes.find(domain).via)):
                 found[id] = None
             elif cause is Cause.FUSED:
                 fused[id] = None

@@ -77,13 +77,14 @@ class WayOut:
 class Resolution:
     """The rule for a domain, its number in the table (-1: the default), and all its ways out.
 
-    `key` is the destination that it comes to; empty if no way leads anywhere.
+    `key` is the destination that it comes to; empty if no way leads anywhere. `home`: the domain is ours, and its section has that number.
     """
 
     rule: RouteRule
     number: int
     ways: tuple[WayOut, ...]
     key: str
+    home: bool = False
 
     @property
     def found(self) -> list[MailHosts]:
@@ -113,7 +114,7 @@ class Finder:
         self.shuffle = shuffle
         self.terms = TermsTable(config)
         self._endpoints: dict[Endpoint, Endpoint] = {}
-        self.table = RouteTable(config.routes)
+        self.table = RouteTable.of(config)
         private = config.delivery.allow_private  # tests, and those who know: then even this host may be called
         self._screen: Callable[[str], bool] = (lambda _: True) if private else allowed
         self._ours: Callable[[str], bool] = (lambda _: False) if private else ours
@@ -128,14 +129,16 @@ class Finder:
         most = self.terms.of(resolution.key).messages_per_connection
         hops = tuple(self._hop(way, host, most) for way in resolution.ways if way.found for host in way.found.hosts)
         first = next(way.via for way in resolution.ways if way.found)
-        relay = self._relay(first)
+        relay, verp = self._relay(first), not resolution.home
+        if first.kind == "maildir":
+            return Route(resolution.key, (), relay=True, transport="maildir", place=first.name, verp=verp, resolved=took)
         return Route(
             resolution.key,
             hops,
             relay is not None,
             relay.author if relay else "",
             relay.protocol if relay else "smtp",
-            verp=relay is None or relay.verp,
+            verp=verp and (relay is None or relay.verp),
             resolved=took,
         )
 
@@ -144,9 +147,10 @@ class Finder:
         rule = self.table.find(domain)
         leads = await asyncio.gather(*(self._leads(via, domain) for via in rule.via))
         ways = tuple(WayOut(via, self._requirement(via), found) for via, found in zip(rule.via, leads, strict=True))
-        number = self.table.routes.index(rule) if rule in self.table.routes else -1
         key = " ".join(way.found.key for way in ways if way.found)
-        return Resolution(rule, number, ways, key and self.terms.key(key, domain))
+        home = self.table.homes.get(rule.match.form) is rule
+        number = [each.name for each in self.config.domains].index(rule.match.form) if home else _number(rule, self.table)
+        return Resolution(rule, number, ways, key and self.terms.key(key, domain), home)
 
     async def _leads(self, via: Via, domain: str) -> MailHosts | Unroutable:
         config = self.config
@@ -207,6 +211,10 @@ class Finder:
         if len(self._endpoints) > MANY:
             self._endpoints.clear()
         return self._endpoints.setdefault(endpoint, endpoint)
+
+
+def _number(rule: RouteRule, table: RouteTable) -> int:
+    return table.routes.index(rule) if rule in table.routes else -1
 
 
 class Router:

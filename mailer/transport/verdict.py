@@ -274,6 +274,31 @@ def untrapped(recipients: Iterable[int], why: str, now: float) -> list[Outcome]:
     return _ours(recipients, "defer", "us", 451, "4.3.0", text, "", Cause.SETTING, now=now)
 
 
+def in_mailbox(to: int, place: str, now: float, *, fresh: bool) -> Outcome:
+    """Outcome of a recipient in whose mailbox of this machine, at `place`, the message is; it may have been there before."""
+    text = f"{'put' if fresh else 'it was put before'} into {place}"
+    return Outcome(to, "delivered", "recipient", 250, "2.0.0", text, "body", at=now)
+
+
+def no_mailbox_name(to: int, address: str, why: str, now: float) -> Outcome:
+    """Outcome of a recipient for whom there can be no mailbox. RFC 3463 §3.2: bad destination mailbox address syntax"""
+    return _ours([to], "fail", "recipient", 553, "5.1.3", f"{address}: {why}", "rcpt", Cause.MISWRITTEN, now=now)[0]
+
+
+def mailbox_full(to: int, why: str, now: float) -> Outcome:
+    """Outcome of a recipient whose mailbox of this machine has no more room: it waits for him. RFC 3463 §3.3: mailbox full"""
+    return _ours([to], "defer", "recipient", 452, "4.2.2", why, "rcpt", Cause.MAILBOX_FULL, now=now)[0]
+
+
+def unwritable(to: int, why: str, now: float, *, short: bool) -> Outcome:
+    """Outcome of a recipient whose mailbox of this machine cannot be written, or not because we are `short` of something: no mail bounces.
+
+    RFC 3463 §3.4: other mail system status, or mail system full
+    """
+    enhanced, cause = ("4.3.1", Cause.SHORT) if short else ("4.3.0", Cause.UNWRITABLE)
+    return _ours([to], "defer", "us", 451, enhanced, f"the mailbox cannot be written: {why}", "body", cause, now=now)[0]
+
+
 def redirected(outcome: Outcome, to: str) -> Outcome:
     """`outcome` of mail that went to `to` in place of its recipient, where that was taken."""
     if outcome.verdict != "delivered":

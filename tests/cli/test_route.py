@@ -103,6 +103,23 @@ def test_the_sender_that_it_leaves_with(route: Program) -> None:
     assert "\nsender " not in route("you@example.com")[1]
 
 
+def test_a_domain_of_ours(route: Program, server: Nameserver) -> None:
+    """It shows the section with its line and the mailbox, before every route, and asks nobody; no token is in a sender who has arrived."""
+    text = route.file.read_text() + '[bounce]\naddress = "bounces@example.org"\n'
+    route.file.write_text(f'{text}[[domain]]\nname = "example.com"\nvia = "maildir:/srv/{{domain}}/{{user}}"\n')
+    line = len(text.splitlines()) + 2
+    code, out, err = route("You+x@example.com")
+    assert (code, err) == (0, "")
+    assert f'rule                     domain = "example.com" ({route.file}:{line})\n' in out
+    assert "mailbox                  /srv/example.com/you\n" in out
+    assert "\nsender " not in out
+    assert not server.asked
+    found, bad = map(json.loads, route("--json", "you@example.com", '".."@example.com')[1].splitlines())
+    assert (found["ours"], found["rule"]["line"], found["ways"][0]["mailbox"]) == (True, line, "/srv/example.com/you")
+    assert (found["ways"][0]["return_path"], found["destination"]) == (None, "maildir:/srv/{domain}/{user}")
+    assert bad["ways"][0]["mailbox"] == "it cannot be the name of a mailbox"
+
+
 def test_only_the_dns_is_asked(route: Program, server: Nameserver) -> None:
     """A relay is looked up and nothing else happens."""
     route("you@a.example.net")
@@ -146,11 +163,13 @@ def test_json(route: Program) -> None:
         "diverted": False,
         "domain": "example.com",
         "rule": {"match": "*", "via": ["mx"], "line": 14},
+        "ours": False,
         "verdict": None,
         "ways": [
             {
                 "via": "mx",
                 "destination": "mx:mx1.example.com,mx2.example.com",
+                "mailbox": None,
                 "hosts": [{"host": "mx1.example.com", "port": 25, "preference": 10, "addresses": ["192.0.2.1"]}],
                 "notes": ["mx2.example.com is not called at 10.0.0.1: mail for others does not go there"],
                 "tls": {"mode": "opportunistic", "verified": False, "server_name": None, "source": "built-in default"},

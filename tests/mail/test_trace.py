@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mailer.mail.arrival import Arrival
 from mailer.mail.message import Message
-from mailer.mail.trace import delivered_to, hops, protocol_word, received, return_path, without_forged
+from mailer.mail.trace import delivered_to, hops, protocol_word, reached, received, return_path, without_forged
 
 ARRIVAL = Arrival("mx", "192.0.2.1", "out.example.org", "ESMTPS", "TLSv1.3", "out.example.org", at=1_800_000_000.0)
 
@@ -99,3 +99,28 @@ def test_a_mailbox_is_told_whose_it_is() -> None:
     assert return_path("a@example.org") == b"Return-Path: <a@example.org>\r\n"
     assert delivered_to("b@example.com") == b"Delivered-To: b@example.com\r\n"
     assert return_path("") == b"Return-Path: <>\r\n"
+
+
+LOOPED = b"From: me@example.com\r\nSubject: Delivered-To: bob@example.com\r\n\r\nDelivered-To: bob@example.com\r\n"
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"Delivered-To: bob@example.com\r\n",
+        b"DELIVERED-to:BOB@Example.COM\r\n",
+        b"Delivered-To:\r\n <bob@example.com>\r\n",
+        b'Delivered-To: "bob"@example.com\r\n',
+        b"Delivered-To: eve@example.com\r\nDelivered-To: bob@example.com\r\n",
+    ],
+)
+def test_who_had_it_before_is_known(field: bytes) -> None:
+    """In whatever form, and wherever it stands in the header; nobody else is."""
+    for content in (field + LOOPED, b"Received: x\r\n" + field + LOOPED):
+        assert reached(content, ["ann@example.com", "bob@example.com"]) == {"bob@example.com"}
+
+
+@pytest.mark.parametrize("content", [LOOPED, b"X-Delivered-To: bob@example.com\r\n" + LOOPED, b"Delivered-To: bob\r\n" + LOOPED, b""])
+def test_what_only_looks_like_it_is_none(content: bytes) -> None:
+    """Another field, a body that speaks of it, another address."""
+    assert reached(content, ["bob@example.com"]) == set()

@@ -292,3 +292,44 @@ def test_limits_that_go_with_the_way(finders: Finders) -> None:
     other = asyncio.run(finder.find("two.example.net"))
     assert other.key == "mx:two.example.net"
     assert {hop.endpoint.messages for hop in other.hops} == {0}
+
+
+# Domains whose mail lives here
+
+HOMES = """
+[relay.dovecot]
+host = "127.0.0.1"
+protocol = "lmtp"
+tls = "none"
+[[domain]]
+name = "example.com"
+via = "maildir:/srv/mail/{domain}/{user}"
+[[domain]]
+name = "kept.example"
+via = "relay:dovecot"
+"""
+
+
+def test_mail_that_lives_here_goes_to_its_mailboxes(finders: Finders) -> None:
+    """Without a question to the DNS, and never with a token in its sender: it has arrived."""
+    finder = finders(HOMES, FakeResolver({}, {}, {}))
+    found = route(finder, "EXAMPLE.com")
+    assert (found.transport, found.place, found.key) == ("maildir", "/srv/mail/{domain}/{user}", "maildir:/srv/mail/{domain}/{user}")
+    assert (found.verp, found.relay, found.hops) == (False, True, ())
+    kept = route(finder, "kept.example")
+    assert (kept.transport, kept.key, kept.verp) == ("lmtp", "relay:dovecot", False)
+
+
+def test_the_relay_of_our_mailboxes_takes_no_other_mail(finders: Finders) -> None:
+    """It is the only one, and all else goes to its MX hosts; with another one, that takes all."""
+    assert route(finders(HOMES.replace("example.com", "ours.example")), "example.com").key == "mx:a,b"
+    assert route(finders(RELAYS.partition("[relay.two]")[0] + HOMES), "example.net").key == "relay:one"
+
+
+def test_a_resolution_says_whose_domain_it_is(finders: Finders) -> None:
+    """And which section of the file that is, of domains or of routes."""
+    finder = finders(HOMES + '[[route]]\nmatch = "*"\nvia = "mx"\n')
+    found = asyncio.run(finder.resolve("kept.example"))
+    assert (found.home, found.number) == (True, 1)
+    found = asyncio.run(finder.resolve("example.net"))
+    assert (found.home, found.number) == (False, 0)

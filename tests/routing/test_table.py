@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.config.kinds import HOP, Pattern, Via
+from mailer.config.sections.domain import LocalDomain
 from mailer.config.sections.relay import RouteRule
 from mailer.routing.table import DEFAULT, RouteTable
 
@@ -96,3 +97,14 @@ def test_as_if_read_from_the_top(patterns: list[str], domain: str) -> None:
 
     expected = next((route for route in routes if matches(route.match.form)), DEFAULT)
     assert RouteTable(routes).find(domain) == expected
+
+
+def test_domains_whose_mail_lives_here_come_first() -> None:
+    """Before a rule for all, and for themselves alone; one in which only aliases live has no way of its own."""
+    homes = [
+        LocalDomain(name="example.com", via=(Via("maildir", "/srv/{user}"),)),
+        LocalDomain(name="aliases.example", catch_all="a@b.example"),
+    ]
+    routes = RouteTable([rule("*", A)], homes)
+    assert via(routes, "Example.COM.") == "maildir:/srv/{user}"
+    assert via(routes, "sub.example.com") == via(routes, "aliases.example") == A

@@ -78,6 +78,8 @@ class LocalDomain(Section, header="[[domain]]", member="domains", plural="domain
             yield "users", 'whom the next hop takes, it has to be asked; write verify = true, or users = "accounts"'
         if len(set(self.via)) < len(self.via):
             yield "via", "via names the same way twice"
+        elif len(self.via) > 1 and any(way.kind == "maildir" for way in self.via):
+            yield "via", "Maildirs are on this machine, and no other way is tried beside them; name one way"
 
     @classmethod
     def conflicts(cls, validated: Validated) -> Iterator[tuple[Path, str]]:

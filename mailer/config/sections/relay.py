@@ -266,8 +266,9 @@ class RouteRule(Section, header="[[route]]", member="routes", plural="routes"):
                 if earlier := seen.get("*") or seen.get(route.match.text):
                     yield ("route", at, "match"), f"this route is never used: line {earlier} takes the same mail before it"
                 seen.setdefault(route.match.text, validated.line(("route", at, "match")))
-        if len(relays) > 1 and not validated.listed["route"]:
-            yield ("relay", [*relays][1]), "there are several relays and no [[route]] that says which one is used"
+        out = [name for name in relays if name not in homes(validated.listed["domain"])]
+        if len(out) > 1 and not validated.listed["route"]:
+            yield ("relay", out[1]), "there are several relays and no [[route]] that says which one is used"
 
     def ways_out(self, relays: Mapping[str, Relay | None]) -> Iterator[str]:
         """What is wrong with `via` where there are these relays."""
@@ -284,8 +285,17 @@ def everything(via: Via) -> RouteRule:
     return RouteRule(match=EVERYTHING, via=(via,))
 
 
-def completed(routes: Sequence[RouteRule], relays: Mapping[str, Relay]) -> tuple[RouteRule, ...]:
-    """`routes` and one for what none of them takes: by the MX hosts, or by the only relay where nothing is said of routes."""
+def completed(routes: Sequence[RouteRule], relays: Iterable[str]) -> tuple[RouteRule, ...]:
+    """`routes` and one for what none of them takes: by the MX hosts, or by the only one of `relays` where nothing is said of routes.
+
+    Those that keep our mailboxes (``[[domain]] via``) are none that takes all mail.
+    """
     if any(route.match == EVERYTHING for route in routes):
         return (*routes,)
-    return (*routes, everything(Via("relay", next(iter(relays))) if relays and not routes else TO_MX))
+    first = next(iter(relays), "")
+    return (*routes, everything(Via("relay", first) if first and not routes else TO_MX))
+
+
+def homes(domains: Iterable[Any]) -> set[str]:
+    """The names of the relays that keep the mailboxes of `domains`, the sections of that word; None is one that is wrong in itself."""
+    return {way.name for domain in domains if domain for way in domain.via if way.kind == "relay"}
