@@ -20,6 +20,10 @@ What is guaranteed:
 - **Places.** At most `most` connections in all, and `each` for one peer (`Peer.share`: an IPv4 address, the /64 network of an IPv6
   address, a user of this machine). A caller who finds none hears `refusal`, if there is one, and is hung up on; or, with `evict`, gets
   the place of the client that has had one for longest. The numbers may be changed while the loop runs, for callers that come later.
+  What one network may have besides, and how fast, is for `callers` to say.
+- **Proxies.** From a listed proxy the PROXY protocol comes first (`mailer.smtp.proxy`), within `PROXY_SECONDS`, and the caller whom it
+  names is the peer, for the server and for all limits; `Peer.by` is the proxy then. Who says nothing of the kind is hung up on. From
+  anybody else no such thing is read.
 - **Time.** A connection that lasts longer than `seconds` is cut off, whatever it does. What a client may take for one thing is the
   server's to say: `Stream.allow`, `asyncio.timeout`.
 - **TLS** from the first byte is made before the server is called (``streams(serve, context)``), later it is `Stream.answer_tls`, a line
@@ -36,8 +40,6 @@ What is guaranteed:
   and each that becomes so, lets those in the middle of something go on for `grace` seconds, cancels the rest, and returns when nothing
   is left: no task, no socket. A server that is cancelled may still write a last word before it lets the
   cancellation through.
-
-PROXY, where a client's address comes in its first line, belongs between accepting and `Peer`: the limits have to hold for the client.
 """
 
 from __future__ import annotations
@@ -50,26 +52,37 @@ import socket
 import ssl
 import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from mailer.smtp.proxy import NoProxyHeader, Proxied, header
 
 from .stream import Stream
+
+if TYPE_CHECKING:
+    from .handshakes import Handshakes
 
 BURST = 128  # callers that are taken at a time
 BACKLOG = 1024  # who waits in the kernel to be accepted
 PAUSE = 1.0  # seconds without accepting when the process has no descriptor left
 LINGER = 3.0  # seconds for the last words
+PROXY_SECONDS = 5.0  # until a proxy has said who calls
+CROWD = 0.8  # of the places: where more are taken, clients are asked to be brisk
 _LEFT = frozenset({errno.ECONNABORTED, errno.EPROTO})  # accept(2): the caller has gone already
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7)
 
 
 class Peer(NamedTuple):
-    """A caller: an IP address and a port, or over a unix socket the user's number, as the kernel took it down."""
+    """A caller: an IP address and a port, or over a unix socket the user's number, as the kernel took it down.
+
+    `by` is the address of the proxy that told who it is, where one did.
+    """
 
     host: str = ""
     port: int = 0
     uid: int = -1
+    by: str = ""
 
     @property
     def share(self) -> str:
@@ -91,19 +104,42 @@ OnStream = Callable[[Stream, Peer], Awaitable[None]]
 """A server that is given a stream."""
 
 
+class CallerLimits(Protocol):
+    """What one network may have: `mailer.limits.callers.Callers`."""
+
+    def enter(self, ip: str, now: float) -> bool:
+        """Whether one more is let in, and counts."""
+
+    def leave(self, ip: str) -> None:
+        """One is gone."""
+
+
 class _Entrance(NamedTuple):
     serve: OnSocket
     many: Callable[[Peer], bool] | None = None
+    proxies: Callable[[Peer], bool] | None = None
 
 
-def streams(serve: OnStream, context: ssl.SSLContext | None = None, seconds: float = 30.0) -> OnSocket:
+def streams(
+    serve: OnStream, context: ssl.SSLContext | None = None, seconds: float = 30.0, handshakes: Handshakes | None = None
+) -> OnSocket:
     """A server on streams as one on sockets: it makes the stream and ends it, as the module says under "The end".
 
-    With `context` TLS comes first, and its handshake may take so many `seconds`.
+    With `context` TLS comes first, and its handshake may take so many `seconds`, or, with `handshakes`, has its turn among them.
     """
 
+    async def accepted(caller: socket.socket) -> Stream:
+        if context is None or handshakes is None:
+            return await Stream.accepted(caller, context, seconds)
+        try:
+            async with handshakes.turn() as allowed:
+                return await Stream.accepted(caller, context, allowed)
+        except TimeoutError:
+            caller.close()
+            raise
+
     async def served(caller: socket.socket, peer: Peer) -> None:
-        stream = await Stream.accepted(caller, context, seconds)
+        stream = await accepted(caller)
         try:
             await serve(stream, peer)
             stream.close()
@@ -127,6 +163,7 @@ class AcceptLoop:
         seconds: float = 0.0,
         refusal: bytes = b"",
         evict: bool = False,
+        callers: CallerLimits | None = None,
         bug: Callable[[Exception], object] | None = None,
     ) -> None:
         """`most` and `each` count connections, `seconds` is of one of them; zero is no limit. Without `bug`, asyncio is told of bugs."""
@@ -137,23 +174,30 @@ class AcceptLoop:
         self._serve = serve
         self._refusal = refusal
         self._evict = evict
+        self._callers = callers
         self._bug = bug or _report
         self._loop = asyncio.get_running_loop()
         self._listening: dict[socket.socket, _Entrance] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: set[asyncio.Task[Any]] = set()
-        self._places: dict[asyncio.Task[None], str] = {}  # whose share each place is of, by when they came
+        self._places: dict[asyncio.Task[None], Peer] = {}  # whose each place is, by when they came
         self._shares: Counter[str] = Counter()
 
-    def listen(self, *listening: socket.socket, serve: OnSocket | None = None, many: Callable[[Peer], bool] | None = None) -> None:
+    def listen(
+        self,
+        *listening: socket.socket,
+        serve: OnSocket | None = None,
+        many: Callable[[Peer], bool] | None = None,
+        proxies: Callable[[Peer], bool] | None = None,
+    ) -> None:
         """Accept from these sockets, which are bound and listen, and are closed with the loop.
 
         Who comes by them is served by `serve`, where it is another server than that of the loop; `many` says whether a caller, a proxy,
-        stands for many, so that no share of the places is too large for him.
+        stands for many, so that no share of the places is too large for him, and `proxies` whether he says by the PROXY protocol who calls.
         """
         for each in listening:
             each.setblocking(False)
-            self._listening[each] = _Entrance(serve or self._serve, many)
+            self._listening[each] = _Entrance(serve or self._serve, many, proxies)
             self._loop.add_reader(each, self._accept, each)
 
     def leave(self, *listening: socket.socket) -> None:
@@ -168,6 +212,11 @@ class AcceptLoop:
         """The TCP port of the first socket; where it was bound to port 0, the system chose one."""
         port: int = next(iter(self._listening)).getsockname()[1]
         return port
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many places are taken that clients should be brisk."""
+        return 0 < self.most * CROWD < len(self._places)
 
     @contextmanager
     def idle(self) -> Iterator[None]:
@@ -232,22 +281,38 @@ class AcceptLoop:
         except OSError:
             caller.close()
             return
-        share = "" if door.many is not None and door.many(peer) else peer.share
-        if not self._has_place(share):
+        if door.proxies is not None and door.proxies(peer) and not self._full:
+            self._begin(self._proxied(door, caller, peer), Peer())
+        elif self._has_place(limited := Peer() if door.many is not None and door.many(peer) else peer):
+            self._begin(self._one(door.serve, caller, peer), limited)
+        else:
             self._refuse(caller)
-            return
-        task = self._loop.create_task(self._one(door.serve, caller, peer))
+
+    def _begin(self, server: Coroutine[Any, Any, None], peer: Peer) -> None:
+        """Let `server` have a place, of the share of `peer`; who is nobody has no share."""
+        task = self._loop.create_task(server)
         self._tasks.add(task)
-        self._places[task] = share
-        self._shares[share] += 1
+        self._take(task, peer)
         task.add_done_callback(self._gone)
 
-    def _has_place(self, share: str) -> bool:
-        if share and 0 < self.each <= self._shares[share]:
+    def _take(self, task: asyncio.Task[None], peer: Peer) -> None:
+        self._places[task] = peer
+        if peer.share:
+            self._shares[peer.share] += 1
+
+    @property
+    def _full(self) -> bool:
+        return 0 < self.most <= len(self._places)
+
+    def _has_place(self, peer: Peer) -> bool:
+        """Whether there is one for `peer`; it counts then with the `callers`."""
+        if peer.share and 0 < self.each <= self._shares.get(peer.share, 0):
             return False
-        if 0 < self.most <= len(self._places):
-            if not self._evict:
-                return False
+        if (full := self._full) and not self._evict:
+            return False
+        if self._callers is not None and peer.host and not self._callers.enter(peer.host, self._loop.time()):
+            return False
+        if full:
             oldest = next(iter(self._places))
             self._leave(oldest)
             self._loop.call_soon(oldest.cancel)  # behind its first step, if it has not made that yet
@@ -259,6 +324,26 @@ class AcceptLoop:
         except OSError:
             pass
         caller.close()
+
+    async def _proxied(self, door: _Entrance, caller: socket.socket, proxy: Peer) -> None:
+        """Serve whoever called a proxy, if there is a place for him."""
+        try:
+            async with asyncio.timeout(PROXY_SECONDS):
+                peer = await _told(caller, proxy)
+        except (OSError, NoProxyHeader):
+            caller.close()
+            return
+        except BaseException:
+            caller.close()
+            raise
+        task = asyncio.current_task()
+        assert task is not None
+        self._leave(task)
+        if not self._has_place(peer):
+            self._refuse(caller)
+            return
+        self._take(task, peer)
+        await self._one(door.serve, caller, peer)
 
     # -- who is served
 
@@ -277,10 +362,33 @@ class AcceptLoop:
 
     def _leave(self, task: asyncio.Task[None]) -> None:
         """Give up the place."""
-        if (share := self._places.pop(task, None)) is not None:
-            self._shares[share] -= 1
-            if not self._shares[share]:
-                del self._shares[share]
+        peer = self._places.pop(task, None)
+        if peer is None:
+            return
+        if peer.share:
+            self._shares[peer.share] -= 1
+            if not self._shares[peer.share]:
+                del self._shares[peer.share]
+        if self._callers is not None and peer.host:
+            self._callers.leave(peer.host)
+
+
+async def _told(caller: socket.socket, proxy: Peer) -> Peer:
+    """Who called `proxy`, as it says. Raises `OSError` and `NoProxyHeader`."""
+    loop = asyncio.get_running_loop()
+    reader = header()
+    wanted = next(reader)
+    while True:
+        data = b""
+        while len(data) < wanted:
+            if not (piece := await loop.sock_recv(caller, wanted - len(data))):
+                raise ConnectionResetError("the proxy has hung up")
+            data += piece
+        try:
+            wanted = reader.send(data)
+        except StopIteration as stop:
+            told: Proxied | None = stop.value
+            return Peer(told.host, told.port, by=proxy.host) if told else proxy
 
 
 def _report(error: Exception) -> None:

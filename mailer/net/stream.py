@@ -180,8 +180,8 @@ class Stream(asyncio.Protocol):
         assert self._transport is not None
         self._transport.write(data)
 
-    async def read(self) -> bytes:
-        """The bytes that have come, from one to `PIECE` of them; where there is more, others have their turn first."""
+    async def read(self, most: int = PIECE) -> bytes:
+        """The bytes that have come, from one to `most` of them; where there is more, others have their turn first."""
         if not self._data:
             if self._gone is not None:
                 raise self._gone
@@ -190,9 +190,9 @@ class Stream(asyncio.Protocol):
             await self._news()
             if not self._data:
                 self._check()
-        if len(self._data) > PIECE:
+        if len(self._data) > most:
             await asyncio.sleep(0)
-            data, self._data = self._data[:PIECE], self._data[PIECE:]
+            data, self._data = self._data[:most], self._data[most:]
         else:
             data, self._data = self._data, b""
         if self._resting and not self._data:

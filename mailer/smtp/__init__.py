@@ -27,6 +27,7 @@ PIPELINING (RFC 2920) a client need not wait for each reply before it says the n
 `server_message`   a message as it arrives                       server
 `server_patience`  what a client may do in vain                  server
 `server_auth`      AUTH                                          server
+`proxy`            who called a proxy before us                  server
 =================  ============================================  ==========
 
 A driver (`mailer.transport.connection`) waits for the network and decides nothing. Nothing here opens, sleeps,

@@ -38,8 +38,8 @@ __all__ = ["Server", "ServerSettings", "ServerState"]
 MAX_COMMAND = 2048  # octets: the 512 of RFC 5321 §4.5.3.1.4, and what the parameters of extensions add
 MAX_RESPONSE = 12288  # octets of a line within AUTH, RFC 4954 §4
 
-# What a browser says that was led to our port. To go on reading would let its page speak SMTP.
-_FOREIGN = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "HOST:", "USER-AGENT:"})
+# What a browser says that was led to our port, or a proxy that nobody listed. To go on reading would let its page speak SMTP.
+_FOREIGN = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "HOST:", "USER-AGENT:", "PROXY"})
 
 _LAST = frozenset({"EHLO", "HELO", "LHLO", "DATA", "AUTH", "STARTTLS"})  # what nobody may say more behind, before it is answered
 
@@ -90,6 +90,11 @@ class Server:
     def arriving(self) -> int:
         """How many octets have come of the message that is under way."""
         return self._arriving.size if self._arriving is not None else 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether more is to be asked about the message that has come: in LMTP, of the next recipient."""
+        return bool(self._bodies)
 
     def forgo(self, reply: Reply) -> None:
         """Keep nothing more of the message that is under way, and say `reply` at its end, whatever else there is to say of it."""

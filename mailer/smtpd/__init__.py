@@ -4,6 +4,7 @@ The grammar, and who may say what when, is `mailer.smtp.server`; who is served, 
 decided what is taken. A 250 behind a message says that it is on disk, and is said for no other reason.
 
 `session`    the machine driven over a stream, with its time and its share
+`room`       the memory of all messages that are under way
 `reports`    what is taken at a door of the kind reports, and what is refused
 `component`  these doors as a part of the daemon
 """

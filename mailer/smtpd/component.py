@@ -20,7 +20,7 @@ from mailer.reports.api import MAX_REPORT
 from mailer.smtp.server import ServerSettings
 
 from .reports import MAX_RECIPIENTS, ReportCounter, ReportPolicy
-from .session import HANDSHAKE, converse
+from .session import Common, converse
 
 if TYPE_CHECKING:
     import socket
@@ -65,6 +65,7 @@ class ReportDoors(Component):
         self._chores = chores
         self._doors: dict[DoorPlace, _Door] = {}
         self._accepting: AcceptLoop | None = None
+        self._common = Common()
         self._turn = asyncio.Lock()  # a reload and a chore do not open one door together
         self._counter = ReportCounter(reports, config.bounce.address, clock.now, monotonic, self._disk, arrived)
 
@@ -137,7 +138,7 @@ class ReportDoors(Component):
     def _served(self, place: DoorPlace, door: _Door) -> OnSocket:
         async def served(caller: socket.socket, peer: Peer) -> None:
             implicit = door.context if door.section.tls == "implicit" else None
-            await streams(self._server(place, door), implicit, HANDSHAKE)(caller, peer)
+            await streams(self._server(place, door), implicit, handshakes=self._common.handshakes)(caller, peer)
 
         return served
 
@@ -153,7 +154,7 @@ class ReportDoors(Component):
             )
             assert self._accepting is not None
             policy = ReportPolicy(self._counter, f"listen {place}", peer, stream)
-            await converse(stream, settings, policy, self._accepting, door.context)
+            await converse(stream, settings, policy, self._accepting, door.context, self._common, peer.share)
 
         return serve
 

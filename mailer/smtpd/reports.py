@@ -22,6 +22,8 @@ from mailer.reports.api import MAX_REPORT, Facts
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
 
+from .session import SessionPolicy
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -140,7 +142,7 @@ class ReportCounter:
             del self._octets[arrival.share]
 
 
-class ReportPolicy:
+class ReportPolicy(SessionPolicy):
     """The policy of one session, of the door that `place` names."""
 
     def __init__(self, counter: ReportCounter, place: str, peer: Peer, stream: Stream) -> None:

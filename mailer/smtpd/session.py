@@ -1,108 +1,260 @@
 """One connection: the machine of `mailer.smtp.server` driven over a stream, and a policy that answers its questions.
 
 All that has arrived in one segment is answered in one write. A client is read no further than `mailer.net.stream` reads ahead while a
-question is thought about. For a command it has `COMMAND` seconds (RFC 5321 §4.5.3.2.7), for the whole of a message `MESSAGE`: one that
-drips is cut off with 421. How much all messages that are under way may hold, is for the policy to say, of each piece that comes.
+question is thought about, nor while there is no room for what it sends. What it may take, says its `Pace`: it is about time from the first
+octet of a command or message, so that nobody gains by sending one octet after the other. The last word to one who takes too long is 421.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from mailer.net.handshakes import Handshakes
+from mailer.net.stream import ENOUGH
+from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import Server, ServerState
 
+from .room import Holding, MessageRoom
+
 if TYPE_CHECKING:
+    import ssl
+
     from mailer.net.server import AcceptLoop
     from mailer.net.stream import Stream
-    from mailer.smtp.server_events import Question
     from mailer.smtp.server_state import ServerSettings
 
-COMMAND = 300.0  # seconds
-MESSAGE = 600.0  # seconds
-HANDSHAKE = 30.0  # seconds
+BEGIN = 60.0  # seconds that each message has
+LEAST = 500.0  # octets a second of one that takes longer
+ANSWERS = 60.0  # seconds that a client may take to read what we said
 
 _TIMEOUT = Reply.own(421, "4.4.2", "nothing was said for too long")
+_SLOW = Reply.own(421, "4.4.2", "the message comes too slowly")
+_DEAF = Reply.own(421, "4.4.2", "our answers are not read")
+_LONG = Reply.own(421, "4.4.2", "the session has lasted long enough, open another one")
 _STOPPING = Reply.own(421, "4.3.2", "we are going down, come back later")
+_NO_ROOM = Reply.own(452, "4.3.1", "too many messages are under way, come back later")
+_NO_TURN = Reply.own(454, "4.7.0", "too many handshakes are under way, come back later")
+
+_MESSAGE = frozenset({ServerState.BODY, ServerState.CHUNK, ServerState.CHUNKS})
 
 
 class SessionPolicy(Protocol):
-    """What answers the questions of one session."""
+    """What answers the questions of one session. A policy that is one by descent has the usual answers where it has none of its own."""
 
-    async def answer(self, question: Question) -> Reply | None:
+    async def answer(self, question: ask.Question) -> Reply | None:
         """The reply to `question`; None is the usual one."""
 
-    def arrived(self, octets: int) -> Reply | None:
+    def arrived(self, _octets: int, /) -> Reply | None:
         """Account for octets of a message that have come; the reply to hang up with where there is no room for them."""
+        return None
+
+    def hasty(self, _during: str, /) -> Reply | None:
+        """Note that the client did not wait for an answer that it has to wait for; the reply to hang up with, if it has to go.
+
+        Told once, when there is an answer and before it is said: the command behind which the client went on (RFC 2920 §3.1), or
+        ``greeting`` where it talked before that.
+        """
+        return None
 
     def ended(self) -> None:
         """The session is over; what it held is free."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a client may take, in seconds: for a `command`, the same while most places are taken (`brisk`), for a `message`, and in all."""
+
+    command: float = 300.0  # RFC 5321 §4.5.3.2.7
+    brisk: float = 60.0
+    message: float = 1800.0
+    session: float = 3600.0
+
+    def of_message(self, octets: int) -> float:
+        """What a message may take of which so many octets have come."""
+        return min(self.message, max(BEGIN, octets / LEAST))
+
+
+class Common:
+    """What the sessions of all doors share."""
+
+    def __init__(self, room: MessageRoom | None = None, handshakes: Handshakes | None = None, pace: Pace | None = None) -> None:
+        self.room = room or MessageRoom()
+        self.handshakes = handshakes or Handshakes()
+        self.pace = pace or Pace()
+
+
 async def converse(
-    stream: Stream, settings: ServerSettings, policy: SessionPolicy, loop: AcceptLoop, context: ssl.SSLContext | None
+    stream: Stream,
+    settings: ServerSettings,
+    policy: SessionPolicy,
+    loop: AcceptLoop,
+    context: ssl.SSLContext | None,
+    common: Common | None = None,
+    share: str = "",
 ) -> None:
-    """The whole session. Raises `OSError` where the client leaves."""
-    session = _Session(stream, settings, policy, context)
+    """The whole session with a client whose `share` of the room is that of its network. Raises `OSError` where the client leaves.
+
+    Without what is `common` to all sessions, this one has as much as all.
+    """
+    common = common or Common()
+    session = _Session(stream, settings, policy, loop, context, common, share)
     try:
-        await session.run(loop)
+        await session.run()
     except TimeoutError:
-        session.hang_up(_TIMEOUT)
+        session.hang_up(session.late)
     except asyncio.CancelledError:
         session.hang_up(_STOPPING)
         raise
     finally:
+        common.room.leave(session.held)
         policy.ended()
 
 
 class _Session:
-    def __init__(self, stream: Stream, settings: ServerSettings, policy: SessionPolicy, context: ssl.SSLContext | None) -> None:
+    """The session, and what the client is late with, if it is late."""
+
+    __slots__ = ("_began", "_came", "_common", "_context", "_end", "_given_up", "_loop", "_machine", "_policy", "_stream", "_time", "_told",
+                 "held", "late")  # fmt: skip
+
+    def __init__(
+        self,
+        stream: Stream,
+        settings: ServerSettings,
+        policy: SessionPolicy,
+        loop: AcceptLoop,
+        context: ssl.SSLContext | None,
+        common: Common,
+        share: str,
+    ) -> None:
         self._stream = stream
         self._machine = Server(settings, stream.tls_version)
         self._policy = policy
+        self._loop = loop
         self._context = context
+        self._common = common
+        self._time = asyncio.get_running_loop().time
+        self._end = self._time() + common.pace.session
+        self._began = 0.0  # when the message did that is under way, if one is
+        self._came = 0  # octets of it
+        self._given_up = False  # whether there was no room for it
+        self._told = False  # whether the client was found to be hasty
+        self.held = Holding(share)
+        self.late = _TIMEOUT
 
-    async def run(self, loop: AcceptLoop) -> None:
-        arriving = False
+    async def run(self) -> None:
+        """The session up to the last word, or until somebody is late. Raises `OSError`, with `TimeoutError`."""
         while await self._answer():
-            if self._machine.state is not ServerState.BODY:
-                self._stream.allow(COMMAND)
-            elif not arriving:
-                self._stream.allow(MESSAGE)
-            arriving = self._machine.state is ServerState.BODY
-            self._write()
-            await self._stream.flush()
-            if arriving:
-                data = await self._stream.read()
-                if (full := self._policy.arrived(len(data))) is not None:
-                    self.hang_up(full)
+            await self._speak()
+            if self._machine.state in _MESSAGE:
+                if not await self._read_message():
                     return
             else:
-                with loop.idle():
-                    data = await self._stream.read()
-            self._machine.feed(data)
+                self._over()
+                with self._loop.idle():
+                    self._machine.feed(await self._stream.read())
         self._write()
 
     def hang_up(self, reply: Reply) -> None:
+        """Say `reply` as the last word."""
         if not self._stream.gone:
             self._machine.hang_up(reply)
             self._write()
 
-    def _write(self) -> None:
-        """A client that has left is not answered, but what it said before counts."""
-        if not self._stream.gone:
-            self._stream.write(self._machine.take())
+    # -- what the client is told
 
     async def _answer(self) -> bool:
         """Answer whatever can be answered now; whether the session goes on."""
         machine = self._machine
         while (question := machine.next()) is not None:
-            machine.answer(await self._policy.answer(question))
-            if machine.state is ServerState.HANDSHAKE:
+            reply = await self._policy.answer(question)
+            if (over := self._hasty(question)) is not None:
+                self.hang_up(over)
+                return False
+            if isinstance(question, ask.StartTls) and (reply or machine.usual(question)).positive:
+                await self._secure(reply)
+            else:
+                machine.answer(reply)
+            if machine.state not in _MESSAGE and not machine.pending:
+                self._over()
+        return machine.state is not ServerState.CLOSED
+
+    def _hasty(self, question: ask.Question) -> Reply | None:
+        """What ends the session of a client that could not wait, if anything does."""
+        during = self._machine.hasty
+        if isinstance(question, ask.Greeting) and self._stream.unread:
+            during = question.phase
+        if not during or self._told:
+            return None
+        self._told = True
+        return self._policy.hasty(during)
+
+    async def _secure(self, reply: Reply | None) -> None:
+        """Make the handshake, as soon as there is a turn for it. Raises `OSError`."""
+        try:
+            async with self._common.handshakes.turn() as seconds:
+                self._machine.answer(reply)
                 self._write()
                 assert self._context is not None
-                await self._stream.answer_tls(self._context, HANDSHAKE)
-                machine.secured(self._stream.tls_version)
-        return machine.state is not ServerState.CLOSED
+                await self._stream.answer_tls(self._context, seconds)
+                self._machine.secured(self._stream.tls_version)
+        except TimeoutError:
+            if self._stream.gone:  # in the midst of it
+                raise
+            self._machine.answer(_NO_TURN)
+
+    async def _speak(self) -> None:
+        """Say what is to be said, and set the time for what comes next."""
+        said = self._write()
+        if self._stream.full:
+            self.late = _DEAF
+            self._stream.allow(ANSWERS)
+            await self._stream.flush()
+        if self._machine.state not in _MESSAGE and (said or not self._machine.waiting):
+            self._expect_command()
+
+    def _write(self) -> bool:
+        """A client that has left is not answered, but what it said before counts. Whether there was anything to say."""
+        said = self._machine.take()
+        if said and not self._stream.gone:
+            self._stream.write(said)
+        return bool(said)
+
+    # -- what it says
+
+    def _expect_command(self) -> None:
+        """Let the time for a command begin: it ends with the session's, which is not cut short by it."""
+        pace = self._common.pace
+        seconds, left = pace.brisk if self._loop.crowded else pace.command, self._end - self._time()
+        self.late = _TIMEOUT if seconds < left else _LONG
+        self._stream.allow(min(seconds, left))
+
+    async def _read_message(self) -> bool:
+        """Read more of a message, when there is room for it; whether the session goes on."""
+        if not self._began:
+            self._began = self._time()
+        machine = self._machine
+        if not self._given_up:
+            since = self._time()
+            if not await self._common.room.hold(self.held, machine.arriving + ENOUGH):
+                self._given_up = True
+                machine.forgo(_NO_ROOM)
+                self._common.room.leave(self.held)
+            self._began += self._time() - since  # that was our time
+        self.late = _SLOW
+        self._stream.allow(self._began + self._common.pace.of_message(self._came) - self._time())
+        data = await self._stream.read(ENOUGH)
+        self._came += len(data)
+        if (full := self._policy.arrived(len(data))) is not None:
+            self.hang_up(full)
+            return False
+        machine.feed(data)
+        return True
+
+    def _over(self) -> None:
+        """No message is under way any more, nor in memory."""
+        if self._began:
+            self._began, self._came, self._given_up = 0.0, 0, False
+            self._common.room.leave(self.held)
