@@ -247,7 +247,7 @@ def test_no_statement_is_built_from_text(path: Path) -> None:
             assert is_fixed(call.args[0], path), f"{name}() in line {call.lineno} takes {ast.unparse(call.args[0])}"
 
 
-STORES = ("suppression/sqlite.py", "accounts/users/sqlite.py", "accounts/activity/sqlite.py")
+STORES = ("suppression/sqlite.py", "accounts/users/sqlite.py", "limits/store/sqlite.py")
 """Where rows of a file of SQLite become values, besides the status."""
 
 
