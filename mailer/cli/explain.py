@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mailer.operate.blockers import Blocker
     from mailer.operate.explain import Blocked, Diagnosis
     from mailer.routing.resolve import Resolution
+    from mailer.status.received import ReceivedRecord
     from mailer.status.record import Record
     from mailer.status.story import Attempted, DialogLine, HeardReport, Story
 
@@ -126,7 +127,10 @@ def _head(story: Story, now: float) -> Iterator[Block]:
 
 def _facts(story: Story, now: float) -> Iterator[Field]:
     record = story.record
-    yield "Submitted", _when(record.queued_at, now) + _by(story)
+    came = story.arrival
+    yield ("Came" if came else "Submitted"), _when(record.queued_at, now) + (f"  by {client(came)}" if came else _by(story))
+    if came:
+        yield from _arrival(came)
     yield "From", pages.sender(record.sender)
     yield "To", pages.recipients(record)
     yield "Subject", record.subject
@@ -135,6 +139,21 @@ def _facts(story: Story, now: float) -> Iterator[Field]:
     yield "Size", human_size(record.size)
     yield "Priority", record.priority if record.priority != "normal" else ""
     yield "Asked for", ", ".join(f"{name} {value}" for name, value in story.told.items())
+
+
+def client(came: ReceivedRecord) -> str:
+    """The door that a message came by, and who brought it, as far as we saw it ourselves."""
+    host = f"{came.ip or 'a unix socket'}{f' {came.name}' if came.name else ''}"
+    return f"{came.door} from {host}{f', {came.tls}' if came.tls else ''}"
+
+
+def _arrival(came: ReceivedRecord) -> Iterator[Field]:
+    """What else is known of how it came: what the client called itself, who had logged in, for whom it was, and what was found."""
+    yield "Hello", came.hello
+    yield "User", came.user
+    yield "For", ", ".join(came.recipients[:NAMED]) + (f" and {len(came.recipients) - NAMED} more" if len(came.recipients) > NAMED else "")
+    found = came.verdict if came.verdict != "accept" else ""
+    yield "Filters", ": ".join(filter(None, ({"mark": "marked", "hold": "held"}.get(found, found), came.reason)))
 
 
 def _by(story: Story) -> str:

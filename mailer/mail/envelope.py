@@ -155,6 +155,12 @@ class Envelope:
         return bool(self.sender) and (not self.foreign or self.submitter.get("proven") is True)
 
     @property
+    def against(self) -> str:
+        """What was found against the message when it came; empty for nothing."""
+        why = self.submitter.get("why")
+        return why if isinstance(why, str) else ""
+
+    @property
     def stream(self) -> str:
         """The kind of mail that it belongs to, in small letters: what one can have enough of without having enough of all; empty: none.
 

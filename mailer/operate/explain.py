@@ -63,6 +63,7 @@ class Diagnosis(NamedTuple):
         story = self.story
         document = story.record.as_json()
         document["submitter"] = {"uid": story.who and story.who.uid}
+        document["arrival"] = story.arrival and story.arrival.as_json()
         document["asked_for"] = story.told
         document["expires_at"] = rfc3339(self.gives_up) if self.gives_up else None
         classes = classes_of(story.heard)

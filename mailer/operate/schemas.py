@@ -197,10 +197,27 @@ TRY = {
     "dialog": _list(_object({"ms": NUMBER.or_null, "from": TEXT, "text": TEXT})).or_null,
 }
 BLOCKER = _object({"kind": TEXT, "detail": TEXT, "until": TIME.or_null, "what_would_unblock": SOME})
+RECEIVED = {
+    "at": TIME,
+    "event": MemberKind({"type": "string", "enum": ["taken", "refused"]}),
+    "door": TEXT,
+    **dict.fromkeys(("ip", "name", "hello"), SOME),
+    "protocol": TEXT,
+    **dict.fromkeys(("tls", "user", "from"), SOME),
+    "to": _list(TEXT),
+    "id": SOME,
+    "size": COUNT.or_null,
+    "verdict": MemberKind({"type": "string", "enum": ["accept", "mark", "hold", "refuse"]}),
+    **dict.fromkeys(("reason", "phase", "reply"), SOME),
+    "times": COUNT,
+    "since": TIME,
+}
+
 EXPLAINED = {
     **MESSAGE,
     "recipients": _list(_object({**RECIPIENT, **JUDGED, "means": SOME, "next_attempt_at": TIME.or_null, "blocked_by": _list(BLOCKER)})),
     "submitter": _object({"uid": COUNT.or_null}),
+    "arrival": _object(RECEIVED).or_null,
     "asked_for": ANY,
     "expires_at": TIME.or_null,
     "tries": _list(_object(TRY)),
@@ -357,23 +374,6 @@ SUPPRESSION_CHANGE = {
     **dict.fromkeys(("address", "scope"), TEXT),
     **dict.fromkeys(("by", "note", "reason", "evidence"), SOME),
     **dict.fromkeys(("before", "after"), _object(SUPPRESSION).or_null),
-}
-
-
-RECEIVED = {
-    "at": TIME,
-    "event": MemberKind({"type": "string", "enum": ["taken", "refused"]}),
-    "door": TEXT,
-    **dict.fromkeys(("ip", "name", "hello"), SOME),
-    "protocol": TEXT,
-    **dict.fromkeys(("tls", "user", "from"), SOME),
-    "to": _list(TEXT),
-    "id": SOME,
-    "size": COUNT.or_null,
-    "verdict": MemberKind({"type": "string", "enum": ["accept", "mark", "hold", "refuse"]}),
-    **dict.fromkeys(("reason", "phase", "reply"), SOME),
-    "times": COUNT,
-    "since": TIME,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.events import LoginFailed, TakenIn, TurnedAway
+from mailer.mail.arrival import Arrival
 from mailer.mail.ip_network import neighbourhood
 
 from .received import TEXT, ReceivedRecord
@@ -12,7 +13,10 @@ from .received import TEXT, ReceivedRecord
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailer.mail.arrival import Arrival
+    from mailer.spool.api import Entry
+
+DOORS = ("mx", "submission", "lmtp")
+"""The doors that tell what comes, in a submitter's ``via``."""
 
 LOGIN = "login"
 """The reason of a refusal to somebody who could not log in."""
@@ -33,6 +37,18 @@ def of(event: Incoming) -> ReceivedRecord:
         return made._replace(phase=event.phase, reply=_short(event.reply))
     made = _record(event.at, arrival, "", (), LOGIN, "refuse")
     return made._replace(user=_short(event.user), phase="auth", reply=_short(event.reason))
+
+
+def of_entry(entry: Entry) -> ReceivedRecord | None:
+    """The record of a message as its file has it; None of one that came by no door of these."""
+    envelope = entry.envelope
+    if envelope.submitter.get("via") not in DOORS:
+        return None
+    door, ip, hello, name, tls, user = (str(envelope.submitter.get(word, "")) for word in ("via", "ip", "hello", "name", "tls", "user"))
+    people = list(dict.fromkeys(recipient.behalf or recipient.address for recipient in envelope.recipients))
+    verdict = "hold" if entry.state == "held" else "accept"
+    made = _record(entry.arrived, Arrival(door, ip, hello, "", tls, name, user), envelope.sender, people, envelope.against, verdict)
+    return made._replace(id=entry.id, size=entry.size)
 
 
 def _record(at: float, arrival: Arrival, sender: str, people: Sequence[str], reason: str, verdict: str) -> ReceivedRecord:

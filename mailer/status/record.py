@@ -160,11 +160,18 @@ def of_entry(entry: Entry, said: Status | Literal[""] = "", due: float = 0.0) ->
         (due or entry.due or history.due or None) if status == "deferred" else None,
         sent_at(entry) if status == "sent" else None,
         history.attempts,
-        error.told if error else "",
+        trouble_of(entry, status, error),
         [_recipient(entry, at) for at in range(len(envelope.recipients))],
         envelope.principal or "",
         envelope.stream,
     )
+
+
+def trouble_of(entry: Entry, status: Status, error: Outcome | None) -> str:
+    """Why the message is not delivered: the last `error`, or what speaks against one that is held; empty where nothing does."""
+    if error is not None:
+        return error.told
+    return entry.envelope.against if status == "held" else ""
 
 
 def _recipient(entry: Entry, to: int) -> RecipientRecord:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .received import ReceivedRecord
     from .record import Record
 
+_OF_ARRIVAL = ("uid", "principal", "via", "ip", "hello", "name", "tls", "user", "why")
+"""What a submitter has of how a message came by a door, which `Story.arrival` says."""
+
 Speaker = Literal["us", "host", "note"]
 
 DIALOGS_EACH = 3
@@ -229,7 +232,8 @@ class Story(NamedTuple):
         if self.entry is None:
             return {}
         said = {**self.entry.envelope.submitter, **self.entry.envelope.options}
-        return {name: value for name, value in said.items() if name not in ("uid", "principal")}
+        own = _OF_ARRIVAL if self.arrival is not None else ("uid", "principal")
+        return {name: value for name, value in said.items() if name not in own}
 
     def last(self, position: int) -> Attempted | None:
         """The last attempt at one recipient."""

@@ -39,7 +39,8 @@ class Inbound:
 
     `arrival` says how it came, `sender` is its reverse-path. `recipients` are those that it goes to when aliases were followed, and `named`
     the one whom the client named, where there was only one. `content` is the message; `fields` are lines of a header that belong on top of
-    it. One that is `held` waits for an operator. `proven`: its sender is who it says. `options` are what is asked of those who carry it.
+    it. One that is `held` waits for an operator, and `why` says for him what was found against it, if anything was. `proven`: its sender is
+    who it says. `options` are what is asked of those who carry it.
     """
 
     arrival: Arrival
@@ -49,6 +50,7 @@ class Inbound:
     fields: bytes = b""
     named: str = ""
     held: bool = False
+    why: str = ""
     proven: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
 
@@ -84,7 +86,7 @@ def made(inbound: Inbound, settings: SubmissionSettings) -> Ready:
     arrival = inbound.arrival
     id = new_id(arrival.at)
     message = _plain(inbound.content)
-    proven = {"proven": True} if inbound.proven else {}
+    found = {**({"proven": True} if inbound.proven else {}), **({"why": inbound.why} if inbound.why else {})}
     options = {**inbound.options, **({"sandbox": settings.sandbox.mode} if settings.sandbox.holds else {})}
     envelope = Envelope(
         id,
@@ -93,7 +95,7 @@ def made(inbound: Inbound, settings: SubmissionSettings) -> Ready:
         [*inbound.recipients],
         message_id=message.value(b"message-id") or "",
         subject=shown_subject(message),
-        submitter={**arrival.as_submitter(), **proven},
+        submitter={**arrival.as_submitter(), **found},
         options=options,
     )
     top = received(arrival, settings.hostname, id, inbound.named) + inbound.fields

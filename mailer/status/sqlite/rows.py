@@ -20,7 +20,7 @@ from mailer.events import Changed, Seen, Settled, Tried
 from mailer.mail.address import domain_of
 from mailer.mail.principal import unix
 
-from ..record import last_of, outcome_of, recipient_status, sent_at, status_of
+from ..record import last_of, outcome_of, recipient_status, sent_at, status_of, trouble_of
 from ..standing import FOREVER
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def email(item: News) -> Row:
         micros(sent_at(entry)) if status == "sent" else None,
         micros(item.due or history.due or entry.due) if status == "deferred" else 0,
         max(list(history.tries.values()), default=0),
-        error.told[:LIMIT] if error and status != "sent" else "",
+        "" if status == "sent" else trouble_of(entry, status, error)[:LIMIT],
         envelope.stream[:LIMIT],
     )
 
