@@ -6,6 +6,7 @@ decided what is taken. A 250 behind a message says that it is on disk, and is sa
 `session`    the machine driven over a stream, with its time and its share
 `room`       the memory of all messages that are under way
 `reports`    what is taken at a door of the kind reports, and what is refused
+`next_hop`   the relay of a domain of ours is asked whether it takes mail for somebody
 `component`  these doors as a part of the daemon
 """
 
