@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from mailer.config.secret import read_private
 from mailer.io.durable import put_whole
 from mailer.mail.problem import Problem
-from mailer.srs import DAY, DAYS
+from mailer.srs import DAY, DAYS, day_of, reverse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mailer.config import Config
 
@@ -70,6 +70,33 @@ def rotate_srs_secret(path: str, now: float, *, force: bool = False) -> list[byt
         raise Problem(text, "try-again")
     _put(path, [_new(), *found[: KEPT - 1]], replace=True)
     return srs_secrets(path)
+
+
+class WayBack:
+    """The way back to senders whose mail was passed on: called with an address, it says for whom of them it stands.
+
+    The file at `path` is read when it is needed first and when it has changed; `now` gives the seconds since the epoch.
+    """
+
+    def __init__(self, path: str, now: Callable[[], float]) -> None:
+        self._path = path
+        self._now = now
+        self._seen: tuple[int, int] | None = None
+        self._secrets: list[bytes] = []
+
+    def __call__(self, address: str) -> str:
+        """The sender that `address` stands for. Raises `NotTurnedBack`, and `Problem` where nobody can say."""
+        try:
+            about = os.stat(self._path)
+        except FileNotFoundError:
+            self._seen, self._secrets = None, []
+        except OSError as error:
+            raise Problem(f"cannot read {WHAT} {self._path}: {error.strerror}", "io-error") from None
+        else:
+            if (seen := (about.st_ino, about.st_mtime_ns)) != self._seen:
+                self._secrets = srs_secrets(self._path)
+                self._seen = seen
+        return reverse(address, self._secrets, day_of(self._now()))
 
 
 def _new() -> bytes:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mailer.accounts.srs_secrets import MOST, present_srs_secrets, rotate_srs_secret, srs_place, srs_secrets
+from mailer.accounts.srs_secrets import MOST, WayBack, present_srs_secrets, rotate_srs_secret, srs_place, srs_secrets
 from mailer.config.file import config_of
 from mailer.mail.problem import Problem
-from mailer.srs import DAY, DAYS, forward, reverse
+from mailer.srs import DAY, DAYS, NotTurnedBack, day_of, forward, reverse
+from tests.fakes.mail import FakeClock
 
 NOW = 1796083200.0
 
@@ -84,3 +85,31 @@ def test_its_place_is_a_setting() -> None:
     text = '[mailer]\nspool = "/srv/spool"\n'
     assert srs_place(config_of("c.toml", text.encode())) == "/srv/spool/srs.secret"
     assert srs_place(config_of("c.toml", (text + '[forwarding]\nsecret_file = "/etc/s"\n').encode())) == "/etc/s"
+
+
+def test_the_way_back_goes_by_the_file_as_it_is(path: str) -> None:
+    """Without one nobody comes back; with a new secret in front the one before is known, and what is too old is not."""
+    clock = FakeClock(NOW)
+    back = WayBack(path, clock.now)
+    with pytest.raises(NotTurnedBack):
+        back("SRS0=abcd=JT=example.org=ann@example.com")
+    [secret] = present_srs_secrets(path)
+    made = forward("ann@example.org", "example.com", secret, day_of(NOW))
+    assert back(made) == "ann@example.org"
+    rotate_srs_secret(path, NOW)
+    assert back(made) == "ann@example.org"
+    clock.time += (DAYS + 1) * DAY
+    with pytest.raises(NotTurnedBack, match="older"):
+        back(made)
+
+
+def test_where_the_file_cannot_be_used_nobody_is_unknown(path: str) -> None:
+    """It is a problem, which ends; and then he is found."""
+    [secret] = present_srs_secrets(path)
+    back = WayBack(path, lambda: NOW)
+    made = forward("ann@example.org", "example.com", secret, day_of(NOW))
+    os.chmod(path, 0o644)
+    with pytest.raises(Problem):
+        back(made)
+    os.chmod(path, 0o600)
+    assert back(made) == "ann@example.org"
