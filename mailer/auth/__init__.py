@@ -13,6 +13,7 @@ what the hosts before us saw. What was found stands in a field on top, Authentic
 `spf_record`   an SPF record, read
 `spf_macro`    the macros in it
 `blocklist`    what DNS blocklists are asked, and what their answers mean
+`iprev`        the name of a client
 """
 
 from __future__ import annotations

@@ -65,6 +65,7 @@ TABLE = {
     "status": "what became of messages",
     "explain": "the whole story of a message: what happened, what blocks it, what to change",
     "received": "what came by the doors: taken and refused alike",
+    "filter": "what would become of a message that somebody brings; how the filters do",
     "bounces": "recipients that failed or bounced, and why",
     "suppress": "addresses that are not to be mailed: add, remove, list, why, import, export, undo",
     "queue": "list, show, hold, release, retry, cancel or replay messages; pause a destination",

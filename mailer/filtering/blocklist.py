@@ -83,6 +83,13 @@ class AddressList:
     def _said(self, result: str, reason: str = "", score: float = 0.0) -> ListAnswer:
         return ListAnswer(FilterStep(f"blocklist {self.section.name}", result, reason, score))
 
+    async def ping(self) -> str:
+        """Whether it is right about its test entries. Raises `OSError` where it is not, or does not answer in time."""
+        async with asyncio.timeout(self.section.timeout):
+            if not await self.believed():
+                raise OSError(self.trouble)
+        return "it is right about its test entries"
+
     async def believed(self) -> bool:
         """Whether it is believed; it is tested where that is due. For the test of one that is, nobody waits."""
         if self._testing is None and monotonic() >= self._due:

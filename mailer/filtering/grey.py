@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0  # seconds for the DNS
 BAD = frozenset({"none", "fail", "softfail"})
-"""What SPF says of a client that nobody vouches for."""
+"""Words of SPF for a client that nobody vouches for."""
 
 
 class GreyDoor:
@@ -50,10 +50,8 @@ class GreyDoor:
 
     async def put_off(self, arrival: Arrival, sender: str, recipient: str, lists: Sequence[ListAnswer]) -> Reply | None:
         """What a client hears that has to come again; None for one that need not."""
-        if not arrival.ip or arrival.user:
-            return None
         word = await self._spf(arrival, sender)
-        if word not in BAD and arrival.name and not any(each.step.score > 0 for each in lists):
+        if not self._sign(arrival, word, lists):
             return None
         domain = sender.rpartition("@")[2] if word == "pass" else ""
         try:
@@ -62,6 +60,19 @@ class GreyDoor:
             self._tell(Alarm(self._clock.now(), "filter", f"nobody is put off: {problem}", "greylist"))
             return None
         return Reply.own(451, "4.7.1", f"we do not know you yet, come again in {max(round(wait / 60), 1)} min") if wait else None
+
+    async def sign(self, arrival: Arrival, sender: str, lists: Sequence[ListAnswer]) -> str:
+        """What would have a client put off that nobody knows; empty where nothing would."""
+        return self._sign(arrival, await self._spf(arrival, sender), lists)
+
+    def _sign(self, arrival: Arrival, word: str, lists: Sequence[ListAnswer]) -> str:
+        if not arrival.ip or arrival.user:
+            return ""
+        if any(each.step.score > 0 for each in lists):
+            return "a list has it"
+        if word in BAD:
+            return f"SPF says {word}"
+        return "" if arrival.name else "it has no name"
 
     async def sweep(self) -> None:
         """Forget what is over."""

@@ -100,6 +100,16 @@ class MilterSession:
                 return answer
         return CONTINUE
 
+    async def ping(self) -> str:
+        """Whether it is there, and agrees with us. Raises `OSError` and `ScanError`."""
+        self._line = await FilterLine.open(self._section.place)
+        try:
+            await self._line.send(self._machine.start())
+            await self._answer()
+            return f"it agrees to version {self._machine.version}"
+        finally:
+            await self.end()
+
     async def end(self) -> None:
         """The session is over. Raises nothing."""
         with suppress(OSError, ScanError):

@@ -20,6 +20,7 @@ from mailer.auth import results
 from mailer.mail.message import Message, is_normal, normalise
 from mailer.mail.trace import without_forged
 from mailer.net.aside import LARGE, aside
+from mailer.scan.opinion import ScanError
 from mailer.smtp.reply import Reply
 
 from .api import Amendment, FilterStep, Ruling
@@ -28,6 +29,7 @@ from .blocklist import AddressList, asked
 from .grey import GreyDoor
 from .letter import FilterLetter
 from .marks import written
+from .milter import MilterSession
 from .milters import MilterRow
 from .program import ProgramScanner
 from .proof import ProofSettings, prove
@@ -35,7 +37,8 @@ from .scanners import SCANNERS, Scanner
 from .verdict import decide, step_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any
 
     from mailer.config import Config
     from mailer.config.sections.filtering import FilterSection
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from mailer.scan.milter_changes import MilterMail
 
     from .attended import FilterFinding
+    from .blocklist import ListAnswer
     from .greylist.api import Greylist
     from .proof import Proof
 
@@ -82,6 +86,14 @@ class FilterPanel:
     def case(self, ip: str) -> FilterCase:
         """A session of the client at this address begins."""
         return FilterCase(self, ip)
+
+    async def pinged(self) -> list[tuple[FilterSection, str, str]]:
+        """Each filter with how it is, or what is wrong with it: one of the two is empty. In the order of the file; nothing raises."""
+        lists = [(section, each.ping()) for section, each in self._lists.items()]
+        others = [(section, _pinger(section, self.config.hostname)) for section in self._filters]
+        found = await asyncio.gather(*(_pinged(section, ping) for section, ping in [*lists, *others]))
+        order = [*self.config.filters]
+        return sorted(found, key=lambda each: order.index(each[0]))
 
     @property
     def lists(self) -> Sequence[AddressList]:
@@ -160,6 +172,10 @@ class FilterCase:
         findings, mail = await self._asked(letter, until)
         return self._ruling(proof, steps, findings, mail)
 
+    async def answers(self) -> Sequence[ListAnswer]:
+        """What the lists say of the client."""
+        return await self._asking
+
     async def ended(self) -> None:
         """Milters are told that it is over."""
         self._asking.cancel()
@@ -189,6 +205,20 @@ class FilterCase:
             spoke = [step.step.replace(" ", "_") for step in steps[: len(steps) - len(findings)] if step.score]
             fields += written(findings, spoke, score, self._marks.mark, decision.verdict)
         return Ruling(decision.verdict, decision.reply, fields, steps, score, decision.reason, proof.proven, _amendment(mail))
+
+
+def _pinger(section: FilterSection, host: str) -> Coroutine[Any, Any, str]:
+    return MilterSession(section, host).ping() if section.kind == "milter" else scanner_of(section).ping()
+
+
+async def _pinged(section: FilterSection, ping: Coroutine[Any, Any, str]) -> tuple[FilterSection, str, str]:
+    try:
+        async with asyncio.timeout(section.timeout):
+            return section, await ping, ""
+    except TimeoutError:
+        return section, "", "it does not answer in time"
+    except (OSError, ScanError) as error:
+        return section, "", str(getattr(error, "strerror", None) or error)
 
 
 def scanner_of(section: FilterSection) -> Scanner:

@@ -169,6 +169,17 @@ class FilterSection(Section, header="[[filter]]", member="filters", plural="filt
         values["max_size"] = values["max_size"] or LIMITS.get(kind)
 
     @property
+    def otherwise(self) -> str:
+        """What becomes of mail while the filter does not answer, for a person."""
+        if self.kind == "blocklist":
+            return "the list is not counted"
+        if self.on_failure == "accept":
+            return "mail is taken, and marked as not looked at"
+        if self.patience == inf:
+            return "mail is put off"
+        return f"mail is put off for {self.patience:.0f} s, then taken, and marked as not looked at"
+
+    @property
     def place(self) -> DoorPlace:
         """Where it is called. Raises `ValueError` for an address that is none, and for the kinds that are not called."""
         if self.address.startswith("/"):

@@ -16,6 +16,7 @@ eyes of the user whom the spool belongs to, for the daemon runs as he. What may 
 | `doors` | doors for HTTP: keys, whether each answers, certificates |
 | `outward` | the network: name servers, port 25, names of this host, clock, DKIM keys and their records |
 | `broker` | whether the message broker takes our login, and its queues are taken from |
+| `filters` | whether each filter of incoming mail answers |
 | `relays` | whether each relay takes our login, and when certificates end |
 | `installed` | programs of this machine: sendmail, the service, versions |
 | `repair` | what is safe to do |

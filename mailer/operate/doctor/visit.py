@@ -21,6 +21,7 @@ from mailer.status import sqlite
 from mailer.suppression import sqlite as suppression
 
 from . import broker, doors, feedback, installed, journal, outward, place, records, relays, serving, setting
+from .filters import filters
 from .round import Checkup, Once, all_of
 from .webhooks import webhooks
 
@@ -184,6 +185,8 @@ def _of_world(patient: Examined, now: float) -> list[Checkup]:
         looks.append(Checkup("files", partial(setting.files, config)))
         looks += [Checkup("relay", partial(relays.login, config, name, now)) for name in relays.spoken_to(config)]
         looks += [Checkup("mailbox", partial(feedback.mailbox, config, section)) for section in config.report_sources]
+        if config.filters:
+            looks.append(Checkup("filter", partial(filters, config)))
         if config.amqp.configured:
             looks.append(Checkup("broker", partial(broker.queues, config)))
         looks.append(Checkup("authorities", partial(relays.authorities, config)))
