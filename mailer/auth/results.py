@@ -211,6 +211,13 @@ def strip(header: bytes, host: str) -> bytes:
     return b"".join((*kept, header[last:])) if last else header
 
 
+def own(header: bytes, host: str) -> str:
+    """What the first field of `host` in `header` says, folded as it is; empty where there is none."""
+    for start, end in places(header, host):
+        return header[start:end].partition(b":")[2].decode("utf-8", "replace").strip()
+    return ""
+
+
 def places(header: bytes, host: str) -> Iterator[tuple[int, int]]:
     """Where in `header` each field begins and ends that claims to be of `host`, or that does not say whose it is and names it."""
     known = compared(host)

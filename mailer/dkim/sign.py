@@ -106,13 +106,16 @@ def draft(content: bytes, seals: Iterable[Seal], at: float) -> UnsignedMessage:
     if not content.isascii():
         content = seven_bit(content) or content
     end = header_end(content)
-    names, fields = _selected(content[: max(end - 2, 0)])
-    digest = b64encode(_body_hash(content, end + 2 if content.startswith(b"\r\n", end) else end))
+    names, fields = selected(content[: max(end - 2, 0)])
+    digest = b64encode(body_hash(content, end + 2 if content.startswith(b"\r\n", end) else end))
     return UnsignedMessage(content, [_part(seal, names, fields, digest, at) for seal in seals])
 
 
-def _body_hash(content: bytes, start: int) -> bytes:
-    """That of the body, which begins at `start`, RFC 6376 §3.7. A large one is never copied, nor is the interpreter held long for it."""
+def body_hash(content: bytes, start: int) -> bytes:
+    """SHA-256 of the body, which begins at `start`, in relaxed form, RFC 6376 §3.7.
+
+    A large one is never copied, nor is the interpreter held long for it.
+    """
     if len(content) - start <= PIECE:
         return sha256(relaxed_body(content[start:])).digest()
     made = sha256()
@@ -123,7 +126,7 @@ def _body_hash(content: bytes, start: int) -> bytes:
     return made.digest()
 
 
-def _selected(header: bytes) -> tuple[bytes, bytes]:
+def selected(header: bytes) -> tuple[bytes, bytes]:
     """What ``h=`` names, folded, and the fields that it names in canonical form, each with its line end."""
     found: dict[bytes, list[bytes]] = {}
     if b"\r\n " in header or b"\r\n\t" in header:
@@ -166,8 +169,12 @@ def _part(seal: Seal, names: bytes, fields: bytes, digest: bytes, at: float) -> 
 
 def _field(text: bytes, value: bytes) -> bytes:
     """The whole field, with its line end."""
-    lines = b"\r\n\t".join([value[start : start + WIDTH] for start in range(0, len(value), WIDTH)])
-    return b"DKIM-Signature: %b%b\r\n" % (text, lines)
+    return b"DKIM-Signature: %b%b\r\n" % (text, folded(value))
+
+
+def folded(value: bytes) -> bytes:
+    """Base64 in lines, as ``b=`` may have it."""
+    return b"\r\n\t".join([value[start : start + WIDTH] for start in range(0, len(value), WIDTH)])
 
 
 _FROM = re.compile(rb"(?:\A|\r\n)from[ \t]*:", re.IGNORECASE)

@@ -90,6 +90,11 @@ class SignatureClaim:
             self.result = refused.result
         return self.result
 
+    def hash_body(self) -> None:
+        """Do now what takes long of a large message, where it has to be done at all; `check` has it then."""
+        if self._check is not None and self.result is None:
+            self._check.body_holds()
+
     def trouble(self, why: str) -> Result:
         """The result where the DNS would not answer."""
         self.result = Result("temperror", f"{self.name}: {why}")
@@ -117,7 +122,7 @@ class SignatureClaim:
 class _Check(NamedTuple):
     """What is left to do when the key is known."""
 
-    message: _Parts
+    message: SignedMessage
     forms: tuple[str, str]
     names: list[str]
     own: tuple[bytes, bytes]
@@ -136,8 +141,8 @@ class _Check(NamedTuple):
         return b"\r\n".join([*lines, form(*self.own)])
 
 
-class _Parts:
-    """A message, taken apart once for all its signatures."""
+class SignedMessage:
+    """A message, taken apart once for all its signatures. `fields` has the name as written and the value of each, by lower-case name."""
 
     def __init__(self, content: bytes) -> None:
         message = Message.split(content)
@@ -156,24 +161,37 @@ class _Parts:
 
 
 def claims(content: bytes, at: float) -> Iterator[SignatureClaim]:
-    """The signatures of `content`, a normalised message, from above; judged `at` (seconds since the epoch)."""
-    parts = _Parts(content)
-    for number, own in enumerate(parts.fields.get(b"dkim-signature", ())):
+    """The signatures of `content`, whose header is normalised, from above; judged `at` (seconds since the epoch).
+
+    The body is judged as it is: only CRLF ends a line of it, and any other CR or LF is text.
+    """
+    return claims_of(SignedMessage(content), at)
+
+
+def claims_of(message: SignedMessage, at: float) -> Iterator[SignatureClaim]:
+    """As `claims`, of a message that is taken apart already."""
+    for number, own in enumerate(message.fields.get(b"dkim-signature", ())):
         if number == MOST:
             yield SignatureClaim(result=Result("neutral", f"only {MOST} signatures are looked at"))
             return
-        yield _claim(parts, own, at)
+        yield claim_of(message, own, at)
 
 
-def _claim(parts: _Parts, own: tuple[bytes, bytes], at: float) -> SignatureClaim:
+def claim_of(message: SignedMessage, own: tuple[bytes, bytes], at: float, *, in_chain: bool = False) -> SignatureClaim:
+    """The signature that the field `own` is, its name as written and its value.
+
+    One in a chain is an ARC-Message-Signature: it has no version, and ``i=`` is its place in the chain (RFC 8617 §4.1.2).
+    """
     claim = SignatureClaim()
     try:
         text = own[1].decode("utf-8", "replace")
         given = read_tags(text)
         claim.domain, claim.selector = given.get("d", "").lower(), given.get("s", "").lower()
         claim.algorithm = given.get("a", "").lower()
+        if in_chain:
+            given = {**given, "v": "1", "i": ""}
         _judge(given, at)
-        claim._check = _prepared(given, parts, own)
+        claim._check = _prepared(given, message, own)
     except TagError as error:
         claim.result = Result("permerror", f"the signature is none: {error}")
     except _Refused as refused:
@@ -215,7 +233,7 @@ def _judge_times(given: dict[str, str], at: float) -> None:
         raise _Refused(Result("fail", f"it expired {at - expires:.0f} s ago"))
 
 
-def _prepared(given: dict[str, str], parts: _Parts, own: tuple[bytes, bytes]) -> _Check:
+def _prepared(given: dict[str, str], message: SignedMessage, own: tuple[bytes, bytes]) -> _Check:
     header, _, body = given.get("c", "simple/simple").lower().partition("/")
     if header not in FIELDS or (body := body or "simple") not in BODIES:
         raise _broken("the canonical form (c=) is unknown")
@@ -223,12 +241,16 @@ def _prepared(given: dict[str, str], parts: _Parts, own: tuple[bytes, bytes]) ->
     if "from" not in names:  # RFC 6376 §5.4
         raise _broken("the From field is not signed")
     domain = given["d"].lower()
-    identity = given.get("i", "@" + domain).rpartition("@")[2].lower()
+    identity = (given.get("i") or "@" + domain).rpartition("@")[2].lower()
     if identity != domain and not identity.endswith("." + domain):  # RFC 6376 §3.5
         raise _broken(f"i= is not of the domain {domain}")
     try:
         signature, body_hash = (b64decode(without_blanks(given[tag]), validate=True) for tag in ("b", "bh"))
     except (Base64Error, ValueError):
         raise _broken("b= or bh= is not base64") from None
-    unsigned = _SIGNATURE.sub(rb"\1\2", own[1], count=1)
-    return _Check(parts, (header, body), names, (own[0], unsigned), signature, body_hash, identity)
+    return _Check(message, (header, body), names, (own[0], unsigned(own[1])), signature, body_hash, identity)
+
+
+def unsigned(value: bytes) -> bytes:
+    """The value of a signature's field as it was signed: with nothing in its ``b=``. RFC 6376 §3.7"""
+    return _SIGNATURE.sub(rb"\1\2", value, count=1)
