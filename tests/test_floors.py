@@ -35,6 +35,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 BESIDE = {
     ("dsn", "aggregate"),  # what an attachment holds tells which report it is
     ("scan", "smtp"),  # a filter has words for the client, which are a reply
+    ("auth", "dkim"),  # a seal of a chain is a signature
     ("rewriting", "io"),  # who is of this machine depends on what it is called
     ("accounts", "config"),  # a file of secrets is read as those are that the configuration names
     ("accounts", "spool"),  # the symbols of an ID

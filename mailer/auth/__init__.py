@@ -8,6 +8,7 @@ what the hosts before us saw. What was found stands in a field on top, Authentic
 `records`      what the rules ask of the DNS, and what it answers
 `results`      Authentication-Results: written, read, cut out
 `author`       whom From names, if that is one
+`arc`          ARC: a chain of seals verified, and a seal of ours
 `dmarc`        DMARC: the policy of a domain, and what proves its mail
 `spf`          SPF: whether an address may send for a domain
 `spf_record`   an SPF record, read

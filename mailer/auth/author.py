@@ -15,10 +15,9 @@ from mailer.mail.address import AddressError, parse
 from mailer.mail.address_list import groups
 from mailer.mail.domain import ascii_domain
 from mailer.mail.envelope import LONGEST_READ, read_words
-from mailer.mail.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MOST_NAMED = 10  # domains; nobody names more who means well
 LONGEST = LONGEST_READ  # characters of all From fields together
@@ -41,16 +40,21 @@ class Author(NamedTuple):
     endless: bool = False
 
 
-def author(head: Message) -> Author:
-    """The author of `head`, a message whose header is normalised."""
-    values = [*head.values(b"from")]
+def author_of(fields: Mapping[bytes, Sequence[tuple[bytes, bytes]]]) -> Author:
+    """The author of a message whose `fields`, by their lower-case names, have these names as written and values."""
+    values = [*_values(fields, b"from")]
     if len(values) == 1 and len(values[0]) <= LONGEST:
         if plain := _PLAIN.fullmatch(values[0]):
             return _known(plain[1] or plain[2])
         return _read(values[0])
     if values:
         return _unknown(f"there are {len(values)} From fields" if len(values) > 1 else "its From field is too long", values)
-    return _unknown("there is no From field", chain(head.values(b"sender"), head.values(b"resent-from")))
+    return _unknown("there is no From field", chain(_values(fields, b"sender"), _values(fields, b"resent-from")))
+
+
+def _values(fields: Mapping[bytes, Sequence[tuple[bytes, bytes]]], name: bytes) -> Iterator[str]:
+    """The unfolded values of the fields called `name`."""
+    return (value.replace(b"\r\n", b"").decode("utf-8", "replace").strip() for _, value in fields.get(name, ()))
 
 
 def _known(domain: str) -> Author:

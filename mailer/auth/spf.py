@@ -18,6 +18,8 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailer.mail.domain import compared
+
 from . import spf_macro
 from .records import DnsQuestion
 from .spf_record import SpfError, is_spf, read
@@ -68,7 +70,7 @@ def evaluate(ip: str, sender: str, hello: str) -> Rule[Evaluation]:
     """
     local, _, domain = sender.rpartition("@") if sender else ("", "", hello)
     identity = "mailfrom" if sender else "helo"
-    domain = domain.lower().removesuffix(".")
+    domain = compared(domain).removesuffix(".")
     if not ip or not _can_be_a_domain(domain):
         return Evaluation("none", domain=domain, identity=identity)
     address = ip_address(ip)

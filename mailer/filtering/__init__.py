@@ -9,7 +9,6 @@ that name, or writes to the spool.
 `component`  the panel as a part of the daemon
 `verdict`    what becomes of a message by all that was found
 `marks`      the fields that say so
-`proof`      what a message proves of its sender
 `blocklist`  DNS lists of addresses, asked and looked after
 `grey`       who is put off once
 `greylist`   where that is remembered
@@ -21,6 +20,8 @@ that name, or writes to the spool.
 `program`    a program, started
 `milter`     a session with a milter
 `milters`    all milters beside a session with a client
+`proof`        what a message proves of its sender
+`disposition`  what follows from that
 """
 
 from __future__ import annotations

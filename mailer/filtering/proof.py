@@ -1,7 +1,8 @@
 """What a message proves of its sender: the DNS is asked what it needs to be, and what follows from it is decided.
 
-Used by `panel` and by ``mailer filter test``. The rules are those of `mailer.auth` and `mailer.dkim`; all that is asked is asked at once,
-and ends within `PATIENCE`.
+Used by the panel of filters and by ``mailer filter test``. The rules are those of `mailer.auth` and `mailer.dkim`, and what follows is for
+`disposition` to say. All that is asked is asked at once, and ends within `PATIENCE`; what takes long of a large message is done in a
+thread.
 """
 
 from __future__ import annotations
@@ -9,46 +10,47 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from mailer.auth import results, spf
+from mailer.auth import arc, dmarc, results, spf
+from mailer.auth.author import author_of
+from mailer.auth.dmarc import Identifier
+from mailer.auth.records import DnsRecords
 from mailer.auth.results import MethodResult
-from mailer.dkim.verify import claims
-from mailer.mail.message import Message, is_clean, normalise
+from mailer.dkim.verify import SignedMessage, claims_of
+from mailer.mail.domain import compared
+from mailer.mail.message import Message, is_normal, normalise
 from mailer.net.aside import LARGE, aside
 from mailer.net.records import answered
 
 from .api import FilterStep
+from .disposition import decide
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from mailer.auth.arc import ArcChain
+    from mailer.auth.author import Author
+    from mailer.auth.dmarc import DmarcPolicy, DmarcResult
+    from mailer.auth.records import Rule
     from mailer.auth.spf import Evaluation
     from mailer.dkim.verify import SignatureClaim
     from mailer.io.clock import Clock
     from mailer.mail.arrival import Arrival
-    from mailer.net.dns import Resolver
+    from mailer.net.records import RecordLookup
     from mailer.smtp.reply import Reply
 
     from .api import Verdict
+    from .disposition import Disposition, ProofSettings
+
+T = TypeVar("T")
 
 PATIENCE = 10.0  # seconds for all questions to the DNS together; what is not answered by then is as if no name server could say
+SCORES = {"fail": 2.0, "softfail": 1.0}
+"""What SPF adds to the sum of scores where the author is not proved; mail that is forwarded has no better SPF, but proves him."""
 
-
-@dataclass(frozen=True, slots=True)
-class ProofSettings:
-    """What a proof is judged by: whose host it is, and how strictly.
-
-    `host` is the name under which we write Authentication-Results. `own` are our domains, in A-labels. `obey` says whether p=reject of a
-    domain refuses, `guard` whether mail from outside that names one of our own domains as its author needs proof whatever our record says.
-    `trusted` are the domains whose seals (ARC) are believed.
-    """
-
-    host: str
-    own: frozenset[str] = frozenset()
-    obey: bool = True
-    guard: bool = True
-    trusted: frozenset[str] = frozenset()
+BEST = ("pass", "temperror", "fail", "policy", "neutral", "permerror")
+"""Of several signatures the first of these counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ class Proof:
     """What was found, and what follows.
 
     `verdict` is accept, mark, refuse or tempfail, and `reply` what the client hears for the last two. `field` is Authentication-Results
-    with its line end. `proven`: SPF or DMARC proved the reverse-path. `domain` is the author's, where DMARC passed, else empty. `spf` and
-    `dkim` are words of RFC 8601; of several signatures it is the best.
+    with its line end. `proven`: SPF or DMARC proved the reverse-path. `domain` is the author's, where DMARC passed, else empty. `spf`,
+    `dkim` and `dmarc` are words of RFC 8601; of several signatures it is the best.
     """
 
     steps: Sequence[FilterStep]
@@ -68,49 +70,186 @@ class Proof:
     domain: str
     spf: str
     dkim: str
+    dmarc: str = "none"
 
 
-async def prove(content: bytes, arrival: Arrival, sender: str, resolver: Resolver, clock: Clock, settings: ProofSettings) -> Proof:
+async def of_path(arrival: Arrival, sender: str, resolver: RecordLookup) -> Evaluation:
+    """What SPF says of `sender`, whose message has not come yet."""
+    return await _Asking(resolver).path(arrival, sender)
+
+
+async def prove(
+    content: bytes,
+    arrival: Arrival,
+    sender: str,
+    resolver: RecordLookup,
+    clock: Clock,
+    settings: ProofSettings,
+    path: Evaluation | None = None,
+) -> Proof:
     """What `content`, which came so and from `sender`, proves: octets as the client sent them, with whatever line ends they have.
 
-    Nothing of the DNS raises.
+    `path` is what `of_path` said, where that was asked before. Nothing of the DNS raises.
     """
-    judged = content if is_clean(Message.head(content).header) else normalise(content)
-    found, signatures = await asyncio.gather(
-        answered(spf.evaluate(arrival.ip, sender, arrival.hello), resolver.records), _signatures(judged, resolver, clock.now())
+    asking, now = _Asking(resolver), clock.now()
+    letter = await _beside(content, partial(_taken_apart, content, now))
+    author = letter.author
+    found, chain, policies, _ = await asyncio.gather(
+        asking.path(arrival, sender) if path is None else _said(path),
+        asking.answer(arc.verify(letter.message, now)),
+        asking.policies([author.domain] if author.domain else author.named),
+        asking.keys(letter),
     )
-    said = [_iprev(arrival), _spf(found, sender), *map(_dkim, signatures)]
-    words = [claim.result.word for claim in signatures if claim.result]
-    steps = [FilterStep(one.method, one.word, one.reason) for one in said]
-    best = next((word for word in ("pass", "temperror", "fail") if word in words), words[0] if words else "none")
-    return Proof(steps, "accept", None, results.write(settings.host, said), found.result == "pass", "", found.result, best)
+    result = await _dmarc(letter, found, policies, asking)
+    wishes = {} if author.domain else {domain: dmarc.binding(policy, domain) for domain, policy in policies.items()}
+    end = decide(author, result, wishes, arc.vouched(chain, author.domain, settings.trusted), settings)
+    said = _Findings(arrival, sender, found, letter.claims, chain, result, end)
+    return said.proof(settings.host, _proves_path(found, result, policies, sender))
 
 
-async def _signatures(content: bytes, resolver: Resolver, now: float) -> list[SignatureClaim]:
-    """The signatures, each with its result."""
-    found = list(claims(content, now))
-    open = [claim for claim in found if claim.result is None]
-    answers = await asyncio.gather(*(resolver.records(claim.name, "TXT") for claim in open))
-    for claim, answer in zip(open, answers, strict=True):
-        if answer.trouble:
-            claim.trouble(answer.trouble)
-        elif len(content) > LARGE:
-            await aside(partial(claim.check, answer.records))
-        else:
-            claim.check(answer.records)
+class _Letter(NamedTuple):
+    """A message, taken apart: who has written it, and who signed it."""
+
+    content: bytes
+    author: Author
+    message: SignedMessage
+    claims: Sequence[SignatureClaim]
+
+
+def _taken_apart(content: bytes, now: float) -> _Letter:
+    """The header counts as it will be kept, for that is what people see; the body is judged octet by octet as it came.
+
+    Where that makes two different headers, the body counts as it will be kept, too.
+    """
+    whole = content if is_normal(content) else normalise(content)
+    judged = content if whole is content or content.startswith(Message.head(whole).header) else whole
+    message = SignedMessage(judged)
+    claims = [*claims_of(message, now)]
+    if len(content) > LARGE:
+        for claim in (*claims, arc.last_signature(message, now)):
+            if claim is not None:
+                claim.hash_body()
+    return _Letter(content, author_of(message.fields), message, claims)
+
+
+async def _beside(content: bytes, work: Callable[[], T]) -> T:
+    """What `work` on `content` returns; a large one in a thread."""
+    return await aside(work) if len(content) > LARGE else work()
+
+
+async def _said(found: T) -> T:
+    """What is known already."""
     return found
 
 
-def _iprev(arrival: Arrival) -> MethodResult:
-    """RFC 8601 §2.7.3: recorded, and no reason for anything."""
-    return MethodResult("iprev", "pass" if arrival.name else "fail", "", (("policy.iprev", arrival.ip),))
+class _Asking:
+    """The DNS, until the time for it is over."""
+
+    def __init__(self, resolver: RecordLookup) -> None:
+        self._resolver = resolver
+        self._until = asyncio.get_running_loop().time() + PATIENCE
+
+    async def answer(self, rule: Rule[T]) -> T:
+        """What a rule finds out."""
+        return await answered(rule, self.ask)
+
+    async def ask(self, name: str, type: str) -> DnsRecords:
+        """The records, or why nobody knows."""
+        try:
+            async with asyncio.timeout_at(self._until):
+                return await self._resolver.records(name, type)
+        except TimeoutError:
+            return DnsRecords(name, trouble="no answer in time")
+
+    async def path(self, arrival: Arrival, sender: str) -> Evaluation:
+        """What SPF says."""
+        return await self.answer(spf.evaluate(arrival.ip, sender, arrival.hello))
+
+    async def policies(self, domains: Sequence[str]) -> dict[str, DmarcPolicy]:
+        """The DMARC policies of several domains."""
+        found = await asyncio.gather(*(self.answer(dmarc.walk(domain)) for domain in domains))
+        return dict(zip(domains, found, strict=True))
+
+    async def keys(self, letter: _Letter) -> None:
+        """Let each signature have its result."""
+        open = [claim for claim in letter.claims if claim.result is None]
+        answers = await asyncio.gather(*(self.ask(claim.name, "TXT") for claim in open))
+        for claim, answer in zip(open, answers, strict=True):
+            if answer.trouble:
+                claim.trouble(answer.trouble)
+            else:
+                await _beside(letter.content, partial(claim.check, answer.records))
 
 
-def _spf(found: Evaluation, sender: str) -> MethodResult:
-    about = ("smtp.mailfrom", sender) if found.identity == "mailfrom" else ("smtp.helo", found.domain)
-    return MethodResult("spf", found.result, found.why, (about,))
+async def _dmarc(letter: _Letter, found: Evaluation, policies: Mapping[str, DmarcPolicy], asking: _Asking) -> DmarcResult:
+    """What DMARC says of the author; where there is no single one, it fails."""
+    domain = letter.author.domain
+    if not domain:
+        return dmarc.DmarcResult("fail", "", why=letter.author.problem)
+    signed = [Identifier(compared(claim.domain), "dkim", claim.result.word) for claim in letter.claims if claim.result]
+    known = [one for one in (Identifier(found.domain, "spf", found.result), *signed) if one.word in ("pass", "temperror")]
+    return await asking.answer(dmarc.judge(domain, policies[domain], known))
 
 
-def _dkim(claim: SignatureClaim) -> MethodResult:
+def _proves_path(found: Evaluation, result: DmarcResult, policies: Mapping[str, DmarcPolicy], sender: str) -> bool:
+    """Whether a report may go to `sender`: SPF says that it is his, for others than everybody; or he is of the author's organisation."""
+    if not sender:
+        return False
+    if found.result == "pass" and found.term.lower() not in ("all", "+all"):
+        return True
+    return result.word == "pass" and dmarc.is_part(found.domain, policies[result.domain].organisation)
+
+
+class _Findings(NamedTuple):
+    """All that was found of a message."""
+
+    arrival: Arrival
+    sender: str
+    path: Evaluation
+    claims: Sequence[SignatureClaim]
+    chain: ArcChain
+    result: DmarcResult
+    end: Disposition
+
+    def proof(self, host: str, proven: bool) -> Proof:
+        """What is handed on."""
+        said = [*self._methods()]
+        words = {one.word for one in said if one.method == "dkim"}
+        steps = [FilterStep(_step(one), one.word, one.reason, self._score(one)) for one in said]
+        domain = self.result.domain if self.result.word == "pass" else ""
+        best = next((word for word in BEST if word in words), "none")
+        verdict, reply, _ = self.end
+        return Proof(steps, verdict, reply, results.write(host, said), proven, domain, self.path.result, best, self.result.word)
+
+    def _methods(self) -> Sequence[MethodResult]:
+        signatures = [_signature(claim) for claim in self.claims] or [MethodResult("dkim", "none")]
+        chain = [MethodResult("arc", self.chain.word, self.chain.why)] if self.chain.word != "none" else []
+        return (self._iprev(), self._path(), *signatures, *chain, self._dmarc())
+
+    def _iprev(self) -> MethodResult:
+        """RFC 8601 §2.7.3: recorded, and no reason for anything."""
+        return MethodResult("iprev", "pass" if self.arrival.name else "fail", "", (("policy.iprev", self.arrival.ip),))
+
+    def _path(self) -> MethodResult:
+        by_path = self.path.identity == "mailfrom"
+        about = ("smtp.mailfrom", self.sender) if by_path else ("smtp.helo", self.arrival.hello)
+        return MethodResult("spf", self.path.result, self.path.why, (about,))
+
+    def _dmarc(self) -> MethodResult:
+        vouched = self.end.verdict == "accept" and self.end.why
+        why = f"{self.result.why}, but {vouched}" if vouched else self.result.why
+        return MethodResult("dmarc", self.result.word, why, (("header.from", self.result.domain),))
+
+    def _score(self, one: MethodResult) -> float:
+        return SCORES.get(one.word, 0.0) if one.method == "spf" and self.result.by is None else 0.0
+
+
+def _step(one: MethodResult) -> str:
+    about = dict(one.properties).get("header.d", "") if one.method == "dkim" else ""
+    return f"{one.method} {about}".rstrip()
+
+
+def _signature(claim: SignatureClaim) -> MethodResult:
     assert claim.result is not None
-    return MethodResult("dkim", *claim.result, (("header.d", claim.domain), ("header.s", claim.selector), ("header.a", claim.algorithm)))
+    about = (("header.d", claim.domain), ("header.s", claim.selector), ("header.a", claim.algorithm))
+    return MethodResult("dkim", claim.result.word, claim.result.why, about)

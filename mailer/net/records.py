@@ -6,7 +6,7 @@ Used by ``mailer check``, by the doors that judge mail of strangers, and by whoe
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mailer.auth.records import DnsRecords
 
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST = 1000  # records of an answer that are kept; it has room for 4,000
+
+
+class RecordLookup(Protocol):
+    """One who knows what the DNS has: `mailer.net.dns.Resolver`."""
+
+    async def records(self, name: str, type: str) -> DnsRecords:
+        """The records of `type` for `name`, or why there are none; nothing raises."""
 
 
 def as_records(name: str, answer: DnsAnswer) -> DnsRecords:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from mailer.auth import dmarc
-from mailer.auth.records import DnsRecords
+from mailer.auth.records import DnsQuestion, DnsRecords
 
 if TYPE_CHECKING:
-    from mailer.auth.records import DnsQuestion, Rule
+    from mailer.auth.records import Rule
 
 T = TypeVar("T")
 
@@ -31,6 +31,10 @@ class World:
             return DnsRecords(name, tuple(self.known[name, type]))
         exists = any(known == name or known.endswith(f".{name}") for known, _ in self.known)
         return DnsRecords(name, missing="nodata" if exists else "nxdomain")
+
+    async def records(self, name: str, type: str) -> DnsRecords:
+        """As a resolver has it."""
+        return self.answer(DnsQuestion(name, type))
 
 
 def found(rule: Rule[T], world: World) -> T:
