@@ -26,13 +26,14 @@ from mailer.smtp.reply import Reply
 from .api import Amendment, FilterStep, Ruling
 from .attended import AttendedFilter
 from .blocklist import AddressList, asked
+from .disposition import ProofSettings
 from .grey import GreyDoor
 from .letter import FilterLetter
 from .marks import written
 from .milter import MilterSession
 from .milters import MilterRow
 from .program import ProgramScanner
-from .proof import ProofSettings, prove
+from .proof import prove
 from .scanners import SCANNERS, Scanner
 from .verdict import decide, step_of
 
