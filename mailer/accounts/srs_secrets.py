@@ -51,35 +51,38 @@ def srs_secrets(path: str, owner: int | None = None) -> list[bytes]:
     return found
 
 
-def present_srs_secrets(path: str) -> list[bytes]:
-    """The secrets in the file at `path`, which is made if it is not there. Raises `Problem`."""
-    if found := srs_secrets(path):
+def present_srs_secrets(path: str, owner: int | None = None) -> list[bytes]:
+    """The secrets in the file at `path`, which is made if it is not there. `owner` as for `read_private`. Raises `Problem`."""
+    if found := srs_secrets(path, owner):
         return found
     _put(path, [_new()], replace=False)
-    return srs_secrets(path)
+    return srs_secrets(path, owner)
 
 
-def rotate_srs_secret(path: str, now: float, *, force: bool = False) -> list[bytes]:
+def rotate_srs_secret(path: str, now: float, owner: int | None = None, *, force: bool = False) -> list[bytes]:
     """Put a new secret in front, `now` (seconds since the epoch); of ours the one before is kept. Returns those that there are now.
 
-    Raises `Problem`, try-again where reports may still come to senders of the one that would go, unless with `force`.
+    `owner` as for `read_private`. Raises `Problem`, try-again where reports may still come to senders of the one that would go, unless with
+    `force`.
     """
-    found = srs_secrets(path)
+    found = srs_secrets(path, owner)
     if len(found) >= KEPT and (left := NEEDED - (now - os.stat(path).st_mtime)) > 0 and not force:
         text = f"the secret before the present one is needed for {left / DAY:.1f} days, for reports come late; --force takes it away now"
         raise Problem(text, "try-again")
     _put(path, [_new(), *found[: KEPT - 1]], replace=True)
-    return srs_secrets(path)
+    return srs_secrets(path, owner)
 
 
 class WayBack:
     """The way back to senders whose mail was passed on: called with an address, it says for whom of them it stands.
 
-    The file at `path` is read when it is needed first and when it has changed; `now` gives the seconds since the epoch.
+    The file at `path` is read when it is needed first and when it has changed; `now` gives the seconds since the epoch, and `owner` is as
+    for `read_private`.
     """
 
-    def __init__(self, path: str, now: Callable[[], float]) -> None:
+    def __init__(self, path: str, now: Callable[[], float], owner: int | None = None) -> None:
         self._path = path
+        self._owner = owner
         self._now = now
         self._seen: tuple[int, int] | None = None
         self._secrets: list[bytes] = []
@@ -94,7 +97,7 @@ class WayBack:
             raise Problem(f"cannot read {WHAT} {self._path}: {error.strerror}", "io-error") from None
         else:
             if (seen := (about.st_ino, about.st_mtime_ns)) != self._seen:
-                self._secrets = srs_secrets(self._path)
+                self._secrets = srs_secrets(self._path, self._owner)
                 self._seen = seen
         return reverse(address, self._secrets, day_of(self._now()))
 

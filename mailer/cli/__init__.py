@@ -69,6 +69,7 @@ TABLE = {
     "bounces": "recipients that failed or bounced, and why",
     "suppress": "addresses that are not to be mailed: add, remove, list, why, import, export, undo",
     "queue": "list, show, hold, release, retry, cancel or replay messages; pause a destination",
+    "srs": "the senders with which mail is passed on, there and back",
     "route": "how mail for an address would travel; sends nothing",
     "probe": "connect, EHLO, TLS, AUTH, report; sends nothing",
     "check": "whether the world believes mail from here, and what to publish",

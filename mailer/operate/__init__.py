@@ -21,6 +21,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `reports`, `bounce_keys` | reports that came back: taken from whoever brings one, listed, shown; the keys of their tokens |
 | `aggregates` | what others report in sums: who sends in our name, and whether our hosts are reached by TLS |
 | `hooks` | endpoints of webhooks: how each does, and what is wished of it |
+| `srs` | the senders with which mail is passed on, and the secrets that sign them |
 | `oauth` | a refresh token for a relay, by a device code or a redirect |
 | `probe`, `trust` | how far a session with a server comes; its certificate written down |
 | `doctor` | all that mail needs on this machine, looked at side by side |

@@ -442,6 +442,10 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     **{f"queue {verb}": (_object({**PAUSE, "heard": FLAG}),) for verb in ("pause", "resume")},
     "queue pauses": (_object(PAUSE),),
     "route": (_object(ROUTE),),
+    "srs": (
+        _object({"file": TEXT, "secrets": COUNT, "made_at": TIME.or_null}, "the secrets"),
+        _object({"sender": TEXT, "rewritten": TEXT}, "with an ADDRESS"),
+    ),
     "probe": (_object(PROBE),),
     "check": (_object(FINDING),),
     "doctor": (_object(FINDING, "a finding"), _object({"repaired": TEXT}, "with --repair: what was put right")),

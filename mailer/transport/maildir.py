@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -157,7 +158,7 @@ def _name(envelope: Envelope, to: int) -> str:
 def _unwritable(to: int, root: str, error: OSError, now: float) -> Outcome:
     why = f"{error.filename or root}: {error.strerror}"
     if error.errno == errno.ENAMETOOLONG:
-        return verdict.no_mailbox_name(to, root, error.strerror, now)
+        return verdict.no_mailbox_name(to, root, os.strerror(error.errno), now)
     if error.errno in FULL:
         return verdict.mailbox_full(to, why, now)
     return verdict.unwritable(to, why, now, short=error.errno in SHORT)
