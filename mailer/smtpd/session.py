@@ -137,7 +137,7 @@ class _Session:
         self._common = common
         self._time = asyncio.get_running_loop().time
         self._end = self._time() + common.pace.session
-        self._began = 0.0  # when the message did that is under way, if one is
+        self._began: float | None = None  # when the message did that is under way, if one is
         self._came = 0  # octets of it
         self._given_up = False  # whether there was no room for it
         self._told = False  # whether the client was found to be hasty
@@ -233,18 +233,20 @@ class _Session:
 
     async def _read_message(self) -> bool:
         """Read more of a message, when there is room for it; whether the session goes on."""
-        if not self._began:
-            self._began = self._time()
-        machine = self._machine
+        machine, since = self._machine, self._time()
+        began = since if self._began is None else self._began
         if not self._given_up:
-            since = self._time()
             if not await self._common.room.hold(self.held, machine.arriving + ENOUGH):
                 self._given_up = True
                 machine.forgo(_NO_ROOM)
                 self._common.room.leave(self.held)
-            self._began += self._time() - since  # that was our time
+            began += self._time() - since  # that was our time
+        self._began = began
         self.late = _SLOW
-        self._stream.allow(self._began + self._common.pace.of_message(self._came) - self._time())
+        left = began + self._common.pace.of_message(self._came) - self._time()
+        if left <= 0:  # also where the next octets are there already
+            raise TimeoutError
+        self._stream.allow(left)
         data = await self._stream.read(ENOUGH)
         self._came += len(data)
         if (full := self._policy.arrived(len(data))) is not None:
@@ -255,6 +257,6 @@ class _Session:
 
     def _over(self) -> None:
         """No message is under way any more, nor in memory."""
-        if self._began:
-            self._began, self._came, self._given_up = 0.0, 0, False
+        if self._began is not None:
+            self._began, self._came, self._given_up = None, 0, False
             self._common.room.leave(self.held)
