@@ -361,6 +361,7 @@ def policy_of(
         sandbox=sandbox,
         links=UnsubscribeLinks(config.spool, config.submission.public_url),
         returns=returns_of(config, tell, now),
+        vouches_as=config.hostname if config.forwarding.arc else "",
     )
 
 

@@ -56,6 +56,9 @@ class Policy(NamedTuple):
     returns: ReturnPaths = PLAIN
     """What gives mail the sender that it leaves with."""
 
+    vouches_as: str = ""
+    """Our name in what we have found of strangers' mail, where what is passed on is sealed with that; empty where nothing is."""
+
     def diverts_as(self, other: Policy) -> bool:
         """Whether mail goes another way than its address says under the same terms as under `other`."""
         return (self.sandbox and self.sandbox.sandbox) == (other.sandbox and other.sandbox.sandbox)

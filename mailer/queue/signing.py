@@ -101,6 +101,10 @@ class Signer:
             return None
         return Signing(keys, at, drawn, [SignatureWanted(part.key, part.digest) for part in drawn.parts])
 
+    def seal_of(self, domain: str, at: float) -> Seal | None:
+        """The first key of `domain`, or of the nearest domain above it, that can be used; None if there is none. Raises `Unsigned`."""
+        return next((seal for key in nearest(domain, self._keys) or () if (seal := self._usable(key, at))), None)
+
     def close(self) -> None:
         """End what signs ahead. What is signed from now on is signed here."""
         self._agent.close()

@@ -19,13 +19,14 @@ from mailer.transport.courier import Load
 from mailer.transport.verdict import Unsigned, stops_all, unsigned
 
 from . import age
-from .passing import behalf_of, passed_on
+from .passing import behalf_of, passed_on, seal_for
 from .tasks import Progress
 from .unsubscribing import wants_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mailer.dkim.sign import Seal
     from mailer.mail.delivery_options import Request
     from mailer.mail.outcome import Outcome, Phase
     from mailer.shaping.replies import Reactions
@@ -189,7 +190,7 @@ class Worker(Progress):
                     content = await aside(partial(diverted, content, _names(job)))
                 if job.attempt.entry.envelope.foreign:
                     if behalf := behalf_of(job):
-                        content = await aside(partial(passed_on, content, behalf))
+                        content = await aside(partial(passed_on, content, behalf, *_terms(context, behalf)))
                     return _load(context, job, content)
                 if wants_link(job.attempt.entry.envelope):
                     content = await aside(partial(_linked, context, job, content))
@@ -348,10 +349,16 @@ def _signed(context: Context, job: Job, content: bytes) -> bytes:
     if job.route.instead:
         content, ahead = diverted(content, _names(job)), None
     if job.attempt.entry.envelope.foreign:  # whoever wrote it has signed it, or has not
-        return passed_on(content, behalf) if (behalf := behalf_of(job)) else content
+        return passed_on(content, behalf, *_terms(context, behalf)) if (behalf := behalf_of(job)) else content
     if wants_link(job.attempt.entry.envelope):
         content, ahead = _linked(context, job, content), None
     return content if signer is None else signer.sign(content, context.clock.now(), ahead)
+
+
+def _terms(context: Context, behalf: str) -> tuple[str, Seal | None, float]:
+    """As what, with which key and when we vouch for what `behalf` passes on."""
+    now = context.clock.now()
+    return context.policy.vouches_as, seal_for(context.policy, behalf, now), now
 
 
 def _linked(context: Context, job: Job, content: bytes) -> bytes:

@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from mailer.auth.arc import verify
+from mailer.auth.results import MethodResult, write
 from mailer.bounces import OwnReports
+from mailer.dkim.verify import SignedMessage
 from mailer.mail.envelope import Recipient
 from mailer.net.aside import LARGE
 from mailer.queue.signing import Signer
 from mailer.spool.files.enqueue import put as spool_put
 from mailer.srs import day_of, reverse
 from mailer.transport.return_path import ReturnPaths, SenderRewriting
+from tests.auth.answers import World, found
+from tests.dkim.keys import key
 from tests.fakes.mail import BODY, NOW, envelope
 
 from .post import DAY, Post, play
@@ -100,6 +105,51 @@ def test_nobody_here_signs_what_strangers_wrote(size: int, post: Post, tmp_path:
     assert arrived == body
     assert passed == b"Delivered-To: sales@example.com\r\n" + body
     assert signers(ours) == ["s1._domainkey.example.com"]
+
+
+FOUND = write("mx.example.com", [MethodResult("dmarc", "pass", "", (("header.from", "example.org"),))])
+
+
+def sealed_by(content: bytes) -> list[str]:
+    """The domains whose seals hold; none where the chain does not."""
+    world = World({("s1._domainkey.example.com", "TXT"): [key().record]})
+    chain = found(verify(SignedMessage(content), NOW), world)
+    return [hop.domain for hop in chain.hops] if chain.word == "pass" else []
+
+
+@pytest.mark.parametrize("size", [0, LARGE])
+def test_what_we_have_found_is_sealed(size: int, post: Post, tmp_path: Path) -> None:
+    """With the key of the domain that passes it on, however large it is; not what arrives here, nor what the fields of others say."""
+    post.change(signer=Signer([section(key_file(tmp_path))], post.events.append), vouches_as="mx.example.com")
+    foreign = write("mx.example.org", [MethodResult("dmarc", "pass")])
+    plain, judged = (top + mail("x@example.org") + b"Hello.\r\n" * (size // 8) for top in (foreign, FOUND + foreign))
+
+    async def scenario() -> None:
+        async with post.running():
+            people = (onward("a@example.net"), onward("a@example.net", "ann@sub.example.com"), onward("a@example.net", "ann@other.example"))
+            for to in (*people, Recipient("bob@example.net")):
+                await post.settled(bring(post, to, body=judged), None)
+            await post.settled(bring(post, people[0], body=plain), None)
+
+    play(scenario())
+    assert [sealed_by(content) for content in post.courier.contents] == [["example.com"], ["example.com"], [], [], []]
+    assert b"ARC-Authentication-Results: i=1; mx.example.com;" in post.courier.contents[0]
+    assert post.courier.contents[0].endswith(b"Delivered-To: sales@example.com\r\n" + judged)
+
+
+def test_what_cannot_be_sealed_leaves_without(post: Post, tmp_path: Path) -> None:
+    """A key that cannot be read is an alarm, and holds up no mail of others; nor is anything sealed where that is not wanted."""
+    post.change(signer=Signer([section(tmp_path / "rsa.pem")], post._tell), vouches_as="mx.example.com")
+
+    async def scenario() -> None:
+        async with post.running():
+            await post.settled(bring(post, onward("a@example.net"), body=FOUND + mail()), None)
+            post.change(signer=Signer([section(key_file(tmp_path))], post._tell), vouches_as="")
+            await post.settled(bring(post, onward("a@example.net"), body=FOUND + mail()), None)
+
+    play(scenario())
+    assert post.courier.contents == [b"Delivered-To: sales@example.com\r\n" + FOUND + mail()] * 2
+    assert "alarm dkim" in post.told("alarm")
 
 
 @pytest.mark.parametrize(("submitter", "told"), [(MX, False), (MX | {"via": "lmtp"}, False), (PROVEN, True)])
