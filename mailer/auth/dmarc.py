@@ -53,12 +53,20 @@ def tags(record: str) -> dict[str, str]:
 
 
 def walk(domain: str) -> Rule[DmarcPolicy]:
-    """The record that holds for `domain`. An address literal has none."""
-    if domain.startswith("["):
-        return DmarcPolicy("", {}, domain)
-    names = path(domain)
-    answers = yield [DnsQuestion(f"_dmarc.{at}", "TXT") for at in names]
-    return found(domain, [*zip(names, answers, strict=True)])
+    """The record that holds for `domain`; an address literal has none."""
+    return (yield from walks([domain]))[domain]
+
+
+def walks(domains: Sequence[str]) -> Rule[dict[str, DmarcPolicy]]:
+    """The record that holds for each of `domains`; all are asked for at once."""
+    names = [name for domain in domains for name in _asked(domain)]
+    given = yield [DnsQuestion(f"_dmarc.{name}", "TXT") for name in names]
+    answers = dict(zip(names, given, strict=True))
+    return {domain: found(domain, [(name, answers[name]) for name in _asked(domain)]) for domain in domains}
+
+
+def _asked(domain: str) -> list[str]:
+    return [] if domain.startswith("[") else path(domain)
 
 
 def found(domain: str, answers: Sequence[tuple[str, DnsRecords]]) -> DmarcPolicy:

@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mailer.auth import arc, dmarc, results, spf
 from mailer.auth.author import author_of
 from mailer.auth.dmarc import Identifier
-from mailer.auth.records import DnsRecords
+from mailer.auth.records import DnsQuestion, DnsRecords
 from mailer.auth.results import MethodResult
 from mailer.dkim.verify import SignedMessage, claims_of
 from mailer.mail.domain import compared
 from mailer.mail.message import Message, is_normal, normalise
 from mailer.net.aside import LARGE, aside
-from mailer.net.records import answered
+from mailer.net.records import Inquiry
 
 from .api import FilterStep
 from .disposition import decide
@@ -73,38 +73,28 @@ class Proof:
     dmarc: str = "none"
 
 
-async def of_path(arrival: Arrival, sender: str, resolver: RecordLookup) -> Evaluation:
-    """What SPF says of `sender`, whose message has not come yet."""
-    return await _Asking(resolver).path(arrival, sender)
-
-
-async def prove(
-    content: bytes,
-    arrival: Arrival,
-    sender: str,
-    resolver: RecordLookup,
-    clock: Clock,
-    settings: ProofSettings,
-    path: Evaluation | None = None,
-) -> Proof:
+async def prove(content: bytes, arrival: Arrival, sender: str, resolver: RecordLookup, clock: Clock, settings: ProofSettings) -> Proof:
     """What `content`, which came so and from `sender`, proves: octets as the client sent them, with whatever line ends they have.
 
-    `path` is what `of_path` said, where that was asked before. Nothing of the DNS raises.
+    Nothing of the DNS raises.
     """
     asking, now = _Asking(resolver), clock.now()
     letter = await _beside(content, partial(_taken_apart, content, now))
     author = letter.author
-    found, chain, policies, _ = await asyncio.gather(
-        asking.path(arrival, sender) if path is None else _said(path),
-        asking.answer(arc.verify(letter.message, now)),
-        asking.policies([author.domain] if author.domain else author.named),
-        asking.keys(letter),
-    )
-    result = await _dmarc(letter, found, policies, asking)
-    wishes = {} if author.domain else {domain: dmarc.binding(policy, domain) for domain, policy in policies.items()}
-    end = decide(author, result, wishes, arc.vouched(chain, author.domain, settings.trusted), settings)
-    said = _Findings(arrival, sender, found, letter.claims, chain, result, end)
-    return said.proof(settings.host, _proves_path(found, result, policies, sender))
+    path = asking.begin(spf.evaluate(arrival.ip, sender, arrival.hello))
+    chain = asking.begin(arc.verify(letter.message, now))
+    policies = asking.begin(dmarc.walks([author.domain] if author.domain else author.named))
+    keys = asking.begin(_keys(letter))
+    await asking.finish(path, chain, policies, keys)
+    await _checked(letter, keys.found)
+    found = path.found
+    judging = asking.begin(_judged(letter, found, policies.found))
+    await asking.finish(judging)
+    result = judging.found
+    wishes = {} if author.domain else {domain: dmarc.binding(policy, domain) for domain, policy in policies.found.items()}
+    end = decide(author, result, wishes, arc.vouched(chain.found, author.domain, settings.trusted), settings)
+    said = _Findings(arrival, sender, found, letter.claims, chain.found, result, end)
+    return said.proof(settings.host, _proves_path(found, result, policies.found, sender))
 
 
 class _Letter(NamedTuple):
@@ -137,11 +127,6 @@ async def _beside(content: bytes, work: Callable[[], T]) -> T:
     return await aside(work) if len(content) > LARGE else work()
 
 
-async def _said(found: T) -> T:
-    """What is known already."""
-    return found
-
-
 class _Asking:
     """The DNS, until the time for it is over."""
 
@@ -149,46 +134,46 @@ class _Asking:
         self._resolver = resolver
         self._until = asyncio.get_running_loop().time() + PATIENCE
 
-    async def answer(self, rule: Rule[T]) -> T:
-        """What a rule finds out."""
-        return await answered(rule, self.ask)
+    def begin(self, rule: Rule[T]) -> Inquiry[T]:
+        """A rule on its way."""
+        return Inquiry(rule, self._resolver.remembered)
 
-    async def ask(self, name: str, type: str) -> DnsRecords:
-        """The records, or why nobody knows."""
+    async def finish(self, *inquiries: Inquiry[Any]) -> None:
+        """Ask for what they still want to know, all at once."""
+        if open := [each.finish(self._ask) for each in inquiries if not each.is_over]:
+            await asyncio.gather(*open)
+
+    async def _ask(self, name: str, type: str) -> DnsRecords:
         try:
             async with asyncio.timeout_at(self._until):
                 return await self._resolver.records(name, type)
         except TimeoutError:
             return DnsRecords(name, trouble="no answer in time")
 
-    async def path(self, arrival: Arrival, sender: str) -> Evaluation:
-        """What SPF says."""
-        return await self.answer(spf.evaluate(arrival.ip, sender, arrival.hello))
 
-    async def policies(self, domains: Sequence[str]) -> dict[str, DmarcPolicy]:
-        """The DMARC policies of several domains."""
-        found = await asyncio.gather(*(self.answer(dmarc.walk(domain)) for domain in domains))
-        return dict(zip(domains, found, strict=True))
-
-    async def keys(self, letter: _Letter) -> None:
-        """Let each signature have its result."""
-        open = [claim for claim in letter.claims if claim.result is None]
-        answers = await asyncio.gather(*(self.ask(claim.name, "TXT") for claim in open))
-        for claim, answer in zip(open, answers, strict=True):
-            if answer.trouble:
-                claim.trouble(answer.trouble)
-            else:
-                await _beside(letter.content, partial(claim.check, answer.records))
+def _keys(letter: _Letter) -> Rule[Sequence[DnsRecords]]:
+    """The answers for the keys of all signatures that need one."""
+    return (yield [DnsQuestion(claim.name, "TXT") for claim in letter.claims if claim.result is None])
 
 
-async def _dmarc(letter: _Letter, found: Evaluation, policies: Mapping[str, DmarcPolicy], asking: _Asking) -> DmarcResult:
+async def _checked(letter: _Letter, answers: Sequence[DnsRecords]) -> None:
+    """Let each signature have its result."""
+    open = [claim for claim in letter.claims if claim.result is None]
+    for claim, answer in zip(open, answers, strict=True):
+        if answer.trouble:
+            claim.trouble(answer.trouble)
+        else:
+            await _beside(letter.content, partial(claim.check, answer.records))
+
+
+def _judged(letter: _Letter, found: Evaluation, policies: Mapping[str, DmarcPolicy]) -> Rule[DmarcResult]:
     """What DMARC says of the author; where there is no single one, it fails."""
     domain = letter.author.domain
     if not domain:
         return dmarc.DmarcResult("fail", "", why=letter.author.problem)
     signed = [Identifier(compared(claim.domain), "dkim", claim.result.word) for claim in letter.claims if claim.result]
     known = [one for one in (Identifier(found.domain, "spf", found.result), *signed) if one.word in ("pass", "temperror")]
-    return await asking.answer(dmarc.judge(domain, policies[domain], known))
+    return (yield from dmarc.judge(domain, policies[domain], known))
 
 
 def _proves_path(found: Evaluation, result: DmarcResult, policies: Mapping[str, DmarcPolicy], sender: str) -> bool:

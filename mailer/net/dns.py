@@ -117,13 +117,18 @@ class Resolver:
 
     async def records(self, name: str, type: str) -> DnsRecords:
         """The records of `type` for `name` as rules want them, or why there are none; nothing raises."""
+        found = self.remembered(name, type)
+        if found is not None:
+            return found
+        return _plainly(name, await self._shared((type + PLAIN, askable(name))))
+
+    def remembered(self, name: str, type: str) -> DnsRecords | None:
+        """What `records` would say, if that is known; None if it has to be asked for."""
         asked = askable(name)
         if not asked:
             return DnsRecords(name, missing="nxdomain")
         known = self._known.get((type + PLAIN, asked))
-        if known is None or known.until <= self._clock():
-            known = await self._shared((type + PLAIN, asked))
-        return DnsRecords(name, tuple(known.records), known.missing, known.trouble.reason if known.trouble else "")
+        return None if known is None or known.until <= self._clock() else _plainly(name, known)
 
     async def _look_up(self, type: str, name: str) -> list[Any]:
         try:
@@ -207,6 +212,10 @@ class Resolver:
             taking_turns = chain.from_iterable(zip_longest(*families))
             return DnsAnswer([address for address in taking_turns if address], "", TROUBLE if errors else ttl)
         return DnsAnswer((), "nxdomain" if all(answer.missing == "nxdomain" for answer in found) else "nodata", ttl)
+
+
+def _plainly(name: str, known: _Known) -> DnsRecords:
+    return DnsRecords(name, tuple(known.records), known.missing, known.trouble.reason if known.trouble else "")
 
 
 def _agreed(first: DnsAnswer, second: DnsAnswer) -> DnsAnswer:

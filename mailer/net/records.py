@@ -6,14 +6,14 @@ Used by ``mailer check``, by the doors that judge mail of strangers, and by whoe
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from mailer.auth.records import DnsRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from mailer.auth.records import Rule
+    from mailer.auth.records import DnsQuestion, Rule
 
     from .query import DnsAnswer
 
@@ -27,6 +27,9 @@ class RecordLookup(Protocol):
 
     async def records(self, name: str, type: str) -> DnsRecords:
         """The records of `type` for `name`, or why there are none; nothing raises."""
+
+    def remembered(self, name: str, type: str) -> DnsRecords | None:
+        """What `records` would say, if that is known; None if it has to be asked for."""
 
 
 def as_records(name: str, answer: DnsAnswer) -> DnsRecords:
@@ -45,18 +48,62 @@ def _text(record: Any) -> str:
     return str(record.address)
 
 
+class Inquiry(Generic[T]):
+    """A rule on its way: what is remembered answers it at once, as far as that goes; `finish` asks for the rest."""
+
+    def __init__(self, rule: Rule[T], remembered: Callable[[str, str], DnsRecords | None]) -> None:
+        self._rule = rule
+        self._remembered = remembered
+        self._found: list[T] = []
+        self._open: Sequence[DnsQuestion] = ()
+        self._advance(None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the rule has found out what it wanted."""
+        return bool(self._found)
+
+    @property
+    def found(self) -> T:
+        """What it has found out; only once it `is_over`."""
+        return self._found[0]
+
+    async def finish(self, ask: Callable[[str, str], Awaitable[DnsRecords]]) -> None:
+        """Go on to the end; `ask` takes a name and a type of records, and does not raise."""
+        while not self.is_over:
+            if len(self._open) == 1:
+                self._advance((await ask(*self._open[0]),))
+            else:
+                self._advance(await asyncio.gather(*(ask(*question) for question in self._open)))
+
+    def _advance(self, answers: Sequence[DnsRecords] | None) -> None:
+        try:
+            questions = next(self._rule) if answers is None else self._rule.send(answers)
+            while (known := self._known(questions)) is not None:
+                questions = self._rule.send(known)
+            self._open = questions
+        except StopIteration as end:
+            self._found.append(end.value)
+
+    def _known(self, questions: Sequence[DnsQuestion]) -> Sequence[DnsRecords] | None:
+        known = []
+        for question in questions:
+            answer = self._remembered(*question)
+            if answer is None:
+                return None
+            known.append(answer)
+        return known
+
+
 async def answered(rule: Rule[T], ask: Callable[[str, str], Awaitable[DnsRecords]]) -> T:
     """What `rule` finds out; `ask` takes a name and a type of records, and does not raise."""
-    try:
-        questions = next(rule)
-        while True:
-            if len(questions) == 1:
-                questions = rule.send((await ask(*questions[0]),))
-            else:
-                questions = rule.send(await asyncio.gather(*(ask(*question) for question in questions)))
-    except StopIteration as end:
-        found: T = end.value
-        return found
+    inquiry = Inquiry(rule, _nothing)
+    await inquiry.finish(ask)
+    return inquiry.found
+
+
+def _nothing(_name: str, _type: str) -> None:
+    """What is remembered by one who remembers nothing."""
 
 
 def askable(name: str) -> str:

@@ -97,6 +97,12 @@ def test_how_fast_mail_is_signed_can_be_measured() -> None:
     assert sum("mailer / dkimpy" in line for line in lines) == 2, lines
 
 
+def test_what_a_proof_costs_can_be_measured() -> None:
+    """proving.py judges with and without a signature, and compares with dkimpy, which verifies the signature alone."""
+    lines = figures("proving.py", "--seconds=0.02", "--rounds=1")
+    assert any(line.startswith("FIGURE prove 1024 bytes, all / dkimpy alone") for line in lines), lines
+
+
 @pytest.mark.peer("smtp-sink")
 def test_what_signing_costs_a_drain_can_be_measured() -> None:
     """With --drain it also compares a signed drain with an unsigned one."""

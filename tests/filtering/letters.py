@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from mailer.dkim.sign import Seal, sign
 from mailer.filtering.disposition import ProofSettings
@@ -11,9 +10,6 @@ from mailer.filtering.proof import Proof, prove
 from mailer.mail.arrival import Arrival
 from tests.auth.answers import World
 from tests.dkim.keys import NOW, key
-
-if TYPE_CHECKING:
-    from mailer.auth.spf import Evaluation
 
 HOST = "mx.test"
 THEIRS, STRANGERS = "192.0.2.1", "198.51.100.9"
@@ -63,8 +59,7 @@ def proved(
     name: str = "",
     world: World | None = None,
     settings: ProofSettings = SETTINGS,
-    path: Evaluation | None = None,
 ) -> Proof:
     """What is found of `content` that comes so."""
     arrival = Arrival("mx", ip, hello, name=name)
-    return asyncio.run(prove(content, arrival, sender, world or World(RECORDS), At(), settings, path))
+    return asyncio.run(prove(content, arrival, sender, world or World(RECORDS), At(), settings))

@@ -8,7 +8,6 @@ import pytest
 
 from mailer.auth.arc import seal
 from mailer.auth.results import MethodResult, payload, read
-from mailer.auth.spf import Evaluation
 from mailer.filtering.proof import Proof
 from tests.auth.answers import World
 from tests.dkim.keys import NOW, key
@@ -180,14 +179,6 @@ def test_what_spf_adds_to_the_sum() -> None:
     score = {step.step: step.score for step in proved(letter("From: a@plain.test"), "a@plain.test").steps}
     assert score == {"iprev": 0, "spf": 2.0, "dkim": 0, "dmarc": 0}
     assert not any(step.score for step in proved(signed(LEGIT, "legit.test"), "a@legit.test").steps)
-
-
-def test_spf_that_was_asked_before_is_not_asked_again() -> None:
-    """A door that asked at MAIL hands on what it heard."""
-    world = World(RECORDS)
-    path = Evaluation("pass", "ip4:192.0.2.1", domain="legit.test")
-    assert proved(LEGIT, "ann@legit.test", world=world, path=path).dmarc == "pass"
-    assert ("legit.test", "TXT") not in world.asked
 
 
 def test_octets_as_they_came() -> None:
