@@ -219,9 +219,9 @@ class Service:
         )
 
     def _receive(self, reports: FileReports, hearing: ReportHearing) -> Sequence[Component]:
-        """What takes reports that come back, from mailboxes and at doors; one pass looks into each mailbox once."""
+        """What takes reports that come back, from mailboxes, and all mail at doors; one pass looks into each mailbox once."""
         from mailer.reports.component import ReportSources, ReportSweep
-        from mailer.smtpd.component import ReportDoors
+        from mailer.smtpd.assembly import mail_doors
 
         config, clock, tell, arrived = self.config, self.clock, self.events.tell, hearing.soon.set
         self.sources = sources = ReportSources(config, reports, tell, clock, arrived, random.random, once=self.once)
@@ -229,7 +229,7 @@ class Service:
             return (sources,)
         return (
             sources,
-            ReportDoors(config, reports, tell, clock, self.chores, arrived),
+            *mail_doors(config, reports, tell, clock, self.chores, arrived),
             ReportSweep(config, reports, clock, self.chores, self.sweep.believed),
         )
 

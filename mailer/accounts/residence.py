@@ -70,13 +70,15 @@ class Registry(NamedTuple):
     """All that is known of who lives here, users apart: our domains by their names, what else counts, and how many one message may reach.
 
     `host` is this machine's own name, `postmaster` who gets the mail for postmaster where nobody is called so. `turned_back` gives the
-    sender that an address stands for which we have rewritten, or raises `NotTurnedBack`.
+    sender that an address stands for which we have rewritten, or raises `NotTurnedBack`; such an address may be at the domain `forwarding`,
+    too.
     """
 
     domains: Mapping[str, OwnDomain]
     host: str = ""
     postmaster: str = ""
     turned_back: Callable[[str], str] | None = None
+    forwarding: str = ""
     most: int = 1000
 
 
@@ -116,10 +118,10 @@ def expanding(address: str, registry: Registry, *, denied: bool = False) -> Reso
         return Residence("unknown", reply=NOBODY)
     if first.local.lower() == "postmaster" and first.host == registry.host and first.host not in registry.domains and registry.domains:
         first = parse(f"postmaster@{next(iter(registry.domains))}")
+    if registry.turned_back is not None and is_rewritten(address) and first.host in (*registry.domains, registry.forwarding):
+        return _turned_back(address, registry.turned_back)
     if first.host not in registry.domains:
         return Residence("elsewhere", reply=RELAYING)
-    if is_rewritten(address) and registry.turned_back is not None:
-        return _turned_back(address, registry.turned_back)
     return (yield from _Expansion(registry, denied).run(_Step(first)))
 
 

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.events import Alarm, Mended
 from mailer.mail.address_key import key_of
+from mailer.mail.domain import compared
 from mailer.mail.problem import Problem
 from mailer.rewriting.aliases import read
+from mailer.srs import day_of, reverse
 
 from .residence import NOT_NOW, OwnDomain, Registry, Residence, expanding
+from .srs_secrets import srs_place, srs_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,20 +51,12 @@ class _Signature(NamedTuple):
 
 
 class Residents:
-    """All who live here, for as long as a daemon runs. `turned_back` is as in `Registry`."""
+    """All who live here, for as long as a daemon runs."""
 
-    def __init__(
-        self,
-        config: Config,
-        users: Users,
-        tell: Callable[[Event], None],
-        clock: Clock,
-        turned_back: Callable[[str], str] | None = None,
-    ) -> None:
+    def __init__(self, config: Config, users: Users, tell: Callable[[Event], None], clock: Clock) -> None:
         self.users = users
         self._tell = tell
         self._clock = clock
-        self._turned_back = turned_back
         self._files: dict[str, Mapping[str, Alias]] = {}
         self._signatures: dict[str, _Signature | None] = {}
         self.registry = Registry({})
@@ -79,8 +74,18 @@ class Residents:
             section.name: OwnDomain(section, self._files.get(section.aliases_file) if section.aliases_file else {})
             for section in config.domains
         }
-        postmaster, most = config.receiving.postmaster or ours, config.receiving.max_recipients
-        self.registry = Registry(domains, config.hostname.lower(), postmaster, self._turned_back, most)
+        self.registry = Registry(
+            domains,
+            config.hostname.lower(),
+            config.receiving.postmaster or ours,
+            self._turn_back if config.forwarding.srs else None,
+            compared(config.forwarding.domain),
+            config.receiving.max_recipients,
+        )
+
+    def _turn_back(self, address: str) -> str:
+        """The sender whom `address` stands for. Raises `NotTurnedBack`, and `Problem` where the secrets cannot be read."""
+        return reverse(address, srs_secrets(srs_place(self._config)), day_of(self._clock.now()))
 
     async def refresh(self) -> None:
         """Read files of aliases that have changed; to be called at the start, and every `EVERY` seconds."""
@@ -123,7 +128,7 @@ class Residents:
         except StopIteration as done:
             residence: Residence = done.value
         except Problem as problem:
-            self._tell(Alarm(self._clock.now(), "aliases", f"users cannot be looked up: {problem}", "users"))
+            self._tell(Alarm(self._clock.now(), "aliases", f"it cannot be said who lives here: {problem}", "users"))
             return Residence("trouble", reply=NOT_NOW)
         for text in residence.problems:
             self._tell(Alarm(self._clock.now(), "aliases", text, text[:80]))

@@ -1,7 +1,9 @@
-"""The doors of the kind reports as a part of the daemon: opened at the start, changed with the configuration, closed at the end.
+"""The doors by which mail comes in, as a part of the daemon: opened at the start, changed with the configuration, closed at the end.
 
-A door that cannot be opened is an alarm, and is tried again; mail goes out meanwhile. When the configuration is read again, doors that
-stand where they stood stay open, with the certificate that is in the file now; who is being served is served on.
+What is spoken at a door, and what of it is taken, says its kind (`mailer.smtpd.kinds`): reports, mx, submission or lmtp. All doors of one
+kind have one accept loop, so that those who crowd one kind leave room at the others. A door that cannot be opened is an alarm, and is
+tried again; mail goes out meanwhile. When the configuration is read again, doors that stand where they stood stay open, with the
+certificate that is in the file now; who is being served is served on.
 """
 
 from __future__ import annotations
@@ -9,23 +11,22 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import contextmanager
-from time import monotonic
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Mended
 from mailer.io.component import Component
+from mailer.limits.callers import Callers
 from mailer.net.server import AcceptLoop, streams, tcp_sockets, unix_socket
 from mailer.net.tls import serving
-from mailer.reports.api import MAX_REPORT
-from mailer.smtp.server import ServerSettings
 
-from .reports import MAX_RECIPIENTS, ReportCounter, ReportPolicy
-from .session import Common, converse
+from .room import MessageRoom
+from .session import Common, Pace, converse
 
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mailer.config import Config
     from mailer.config.sections.doors import DoorPlace, Listen
@@ -34,11 +35,10 @@ if TYPE_CHECKING:
     from mailer.io.component import Chores
     from mailer.net.server import OnSocket, OnStream, Peer
     from mailer.net.stream import Stream
-    from mailer.reports.api import Reports
 
-MOST = 200  # sessions at a time
-EACH = 20  # of one peer
-SECONDS = 3600.0  # of one session
+    from .kinds import DoorKind
+
+BRISK = 60.0  # seconds for a command while most places are taken
 AGAIN = 30.0  # seconds until a door that did not open is tried again
 
 _REFUSAL = b"421 4.3.2 too many connections, come back later\r\n"
@@ -53,25 +53,26 @@ class _Door:
         self.sockets = sockets
 
 
-class ReportDoors(Component):
-    """The doors of `config`, where reports are taken into `reports`; `arrived` is called when there are new ones."""
+class MailDoors(Component):
+    """The doors of `config`, as far as they are of `kinds`."""
 
-    def __init__(
-        self, config: Config, reports: Reports, tell: Callable[[Event], None], clock: Clock, chores: Chores, arrived: Callable[[], object]
-    ) -> None:
+    def __init__(self, config: Config, kinds: Sequence[DoorKind], tell: Callable[[Event], None], clock: Clock, chores: Chores) -> None:
         self._config = config
+        self._kinds = {kind.name: kind for kind in kinds}
         self._tell = tell
         self._clock = clock
         self._chores = chores
         self._doors: dict[DoorPlace, _Door] = {}
-        self._accepting: AcceptLoop | None = None
-        self._common = Common()
+        self._accepting: dict[str, AcceptLoop] = {}
+        self._callers: dict[str, Callers] = {}
+        self._common = Common(MessageRoom(config.receiving.max_memory), pace=_pace(config))
         self._turn = asyncio.Lock()  # a reload and a chore do not open one door together
-        self._counter = ReportCounter(reports, config.bounce.address, clock.now, monotonic, self._disk, arrived)
 
     async def start(self) -> None:
-        """Open them. Raises `Problem` for a certificate that cannot be used."""
+        """Open them. Raises `Problem` for a certificate that cannot be used, and what a kind cannot begin without."""
         self._contexts = _contexts(self._config)
+        for kind in self._kinds.values():
+            await kind.start()
         self._chores.every(AGAIN, self._open)
         await self._open()
 
@@ -81,80 +82,91 @@ class ReportDoors(Component):
         contexts = _contexts(config)
         yield
         self._config, self._contexts = config, contexts
-        self._counter.address = config.bounce.address
+        for kind in self._kinds.values():
+            kind.take(config)
+        self._common.pace, self._common.room.octets = _pace(config), config.receiving.max_memory
+        for name, accepting in self._accepting.items():
+            limits = self._kinds[name].limits(config)
+            accepting.most, accepting.each, accepting.seconds = limits.most, limits.each, limits.seconds
+            if limits.callers is not None:
+                self._callers[name].change(*limits.callers)
         self._close_others()
         self._opening = asyncio.ensure_future(self._open())
 
     async def stop(self, grace: float) -> None:
         """Close them; a message that is under way has `grace` seconds."""
-        if self._accepting is not None:
-            await self._accepting.close(grace)
+        await asyncio.gather(*(accepting.close(grace) for accepting in self._accepting.values()))
         for place in self._doors:
             if place.path:
                 _unlink(place.path)
         self._doors.clear()
+        for kind in self._kinds.values():
+            await kind.stop()
+
+    @property
+    def _wanted(self) -> dict[DoorPlace, Listen]:
+        return {place: section for section in self._config.mail_doors if section.kind in self._kinds for place in section.address}
 
     def _close_others(self) -> None:
-        wanted = {place: section for section in self._config.report_doors for place in section.address}
+        wanted = self._wanted
         for place, door in [*self._doors.items()]:
             section = wanted.get(place)
-            if section is not None and (section.protocol, section.tls, section.mode) == _terms(door.section):
+            if section is not None and _terms(section) == _terms(door.section):
                 door.section, door.context = section, self._contexts[place]
                 continue
-            assert self._accepting is not None
-            self._accepting.leave(*door.sockets)
+            self._accepting[door.section.kind].leave(*door.sockets)
             del self._doors[place]
             if place.path:
                 _unlink(place.path)
-            self._mended(place, "it is asked for no more")
+            self._mended(door.section, place, "it is asked for no more")
 
     async def _open(self) -> None:
         """Open what is not open yet."""
         async with self._turn:
-            for section in self._config.report_doors:
-                for place in section.address:
-                    if place not in self._doors:
-                        await self._open_one(section, place)
+            for place, section in self._wanted.items():
+                if place not in self._doors:
+                    await self._open_one(section, place)
 
     async def _open_one(self, section: Listen, place: DoorPlace) -> None:
         """Open one, or tell why it cannot be."""
+        kind = self._kinds[section.kind]
         try:
             sockets = await _sockets(place, int(section.mode, 8))
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or error
             remedy = "who listens there shows: ss -ltnp; ports below 1024 need CAP_NET_BIND_SERVICE"
-            self._tell(Alarm(self._clock.now(), "door", f"no reports can be taken at {place}: {why}", f"reports {place}", remedy))
+            text = f"no {kind.what} can be taken at {place}: {why}"
+            self._tell(Alarm(self._clock.now(), "door", text, f"{section.kind} {place}", remedy))
             return
         if place not in self._contexts:  # it is asked for no more
             for each in sockets:
                 each.close()
             return
-        if self._accepting is None:
-            self._accepting = AcceptLoop(_nobody, most=MOST, each=EACH, seconds=SECONDS, refusal=_REFUSAL, bug=self._bug)
         door = self._doors[place] = _Door(section, self._contexts[place], sockets)
-        self._accepting.listen(*sockets, serve=self._served(place, door))
-        self._mended(place, "it is open")
+        self._loop_of(kind).listen(*sockets, serve=self._served(kind, place, door), proxies=lambda peer: _is_proxy(door.section, peer))
+        self._mended(section, place, "it is open")
 
-    def _served(self, place: DoorPlace, door: _Door) -> OnSocket:
+    def _loop_of(self, kind: DoorKind) -> AcceptLoop:
+        if kind.name not in self._accepting:
+            most, each, seconds, limits = kind.limits(self._config)
+            callers = None if limits is None else self._callers.setdefault(kind.name, Callers(*limits))
+            self._accepting[kind.name] = AcceptLoop(
+                _nobody, most=most, each=each, seconds=seconds, callers=callers, refusal=_REFUSAL, bug=self._bug
+            )
+        return self._accepting[kind.name]
+
+    def _served(self, kind: DoorKind, place: DoorPlace, door: _Door) -> OnSocket:
         async def served(caller: socket.socket, peer: Peer) -> None:
             implicit = door.context if door.section.tls == "implicit" else None
-            await streams(self._server(place, door), implicit, handshakes=self._common.handshakes)(caller, peer)
+            await streams(self._server(kind, place, door), implicit, handshakes=self._common.handshakes)(caller, peer)
 
         return served
 
-    def _server(self, place: DoorPlace, door: _Door) -> OnStream:
+    def _server(self, kind: DoorKind, place: DoorPlace, door: _Door) -> OnStream:
         async def serve(stream: Stream, peer: Peer) -> None:
-            settings = ServerSettings(
-                self._config.hostname,
-                lmtp=door.section.protocol == "lmtp",
-                max_size=MAX_REPORT,
-                max_recipients=MAX_RECIPIENTS,
-                starttls=door.section.tls == "starttls",
-                verbatim=True,
-            )
-            assert self._accepting is not None
-            policy = ReportPolicy(self._counter, f"listen {place}", peer, stream)
-            await converse(stream, settings, policy, self._accepting, door.context, self._common, peer.share)
+            settings = kind.settings(self._config, door.section)
+            policy = kind.policy(door.section, str(place), peer, stream)
+            await converse(stream, settings, policy, self._accepting[kind.name], door.context, self._common, peer.share)
 
         return serve
 
@@ -163,12 +175,8 @@ class ReportDoors(Component):
         """The TCP port of each place that is open, by the place as the configuration has it: the system chooses where that says 0."""
         return {str(place): door.sockets[0].getsockname()[1] for place, door in self._doors.items() if not place.path}
 
-    def _mended(self, place: DoorPlace, how: str) -> None:
-        self._tell(Mended(self._clock.now(), "door", f"reports {place}", how))
-
-    def _disk(self, error: OSError) -> None:
-        text = f"reports cannot be kept: {error.filename or 'the spool'}: {error.strerror or error}"
-        self._tell(Alarm(self._clock.now(), "spool", text))
+    def _mended(self, section: Listen, place: DoorPlace, how: str) -> None:
+        self._tell(Mended(self._clock.now(), "door", f"{section.kind} {place}", how))
 
     def _bug(self, error: Exception) -> None:
         self._tell(Alarm.of(self._clock.now(), error))
@@ -176,14 +184,26 @@ class ReportDoors(Component):
 
 def _contexts(config: Config) -> dict[DoorPlace, ssl.SSLContext | None]:
     found: dict[DoorPlace, ssl.SSLContext | None] = {}
-    for section in config.report_doors:
+    for section in config.mail_doors:
         context = None if section.tls == "none" else serving(section.certificate_file, section.key_file)
         found.update(dict.fromkeys(section.address, context))
     return found
 
 
-def _terms(section: Listen) -> tuple[str, str, str]:
-    return section.protocol, section.tls, section.mode
+def _pace(config: Config) -> Pace:
+    limits = config.receiving
+    return Pace(limits.idle_timeout, min(BRISK, limits.idle_timeout), limits.message_timeout, limits.session_timeout)
+
+
+def _is_proxy(section: Listen, peer: Peer) -> bool:
+    """Whether a caller is one whose word is taken about who calls."""
+    address = ip_address(peer.host) if peer.host else None
+    address = ip_address(peer.host) if peer.host else None
+    return any(network.has(getattr(address, "ipv4_mapped", None) or address) for network in section.proxies)
+
+
+def _terms(section: Listen) -> tuple[str, str, str, str]:
+    return section.kind, section.protocol, section.tls, section.mode
 
 
 async def _sockets(place: DoorPlace, mode: int) -> list[socket.socket]:

@@ -13,24 +13,35 @@ that they are reports of their own.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from mailer.dsn.return_token import is_marked
+from mailer.events import Alarm
 from mailer.limits.rate import TokenBucket
 from mailer.mail.problem import Problem
 from mailer.reports.api import MAX_REPORT, Facts
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
+from mailer.smtp.server import ServerSettings
 
+from .kinds import DoorLimits
 from .session import SessionPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mailer.config import Config
+    from mailer.config.sections.doors import Listen
+    from mailer.events import Event
+    from mailer.io.clock import Clock
     from mailer.net.server import Peer
     from mailer.net.stream import Stream
     from mailer.reports.api import Reports
 
+MOST = 200  # sessions at a time
+EACH = 20  # of one peer
+SECONDS = 3600.0  # of one session
 MAX_RECIPIENTS = 10  # of a message: a report has one
 PER_HOUR = 3600  # messages that one peer may bring; a burst of a tenth
 ROOM = 8 * MAX_REPORT  # octets of all messages that are under way
@@ -204,3 +215,52 @@ class ReportPolicy(SessionPolicy):
                 self.ended()
         self.counter.arrived()
         return Reply.own(250, "2.0.0", f"taken as {' '.join(ids)}")
+
+
+class ReportKind:
+    """The kind reports, as `DoorKind` has it: doors where reports are taken into `reports`.
+
+    `arrived` is called when there are new ones.
+    """
+
+    name = what = "reports"
+
+    def __init__(
+        self, config: Config, reports: Reports, tell: Callable[[Event], None], clock: Clock, arrived: Callable[[], object]
+    ) -> None:
+        self._tell = tell
+        self._clock = clock
+        self._counter = ReportCounter(reports, config.bounce.address, clock.now, monotonic, self._disk, arrived)
+
+    async def start(self) -> None:
+        """Nothing has to be begun."""
+
+    def take(self, config: Config) -> None:
+        """Take reports for another address, if that is so."""
+        self._counter.address = config.bounce.address
+
+    async def stop(self) -> None:
+        """Nothing is left."""
+
+    def limits(self, _: Config) -> DoorLimits:
+        """The same everywhere."""
+        return DoorLimits(MOST, EACH, SECONDS)
+
+    def settings(self, config: Config, section: Listen) -> ServerSettings:
+        """A server that takes a message as it came."""
+        return ServerSettings(
+            config.hostname,
+            lmtp=section.protocol == "lmtp",
+            max_size=MAX_REPORT,
+            max_recipients=MAX_RECIPIENTS,
+            starttls=section.tls == "starttls",
+            verbatim=True,
+        )
+
+    def policy(self, _: Listen, place: str, peer: Peer, stream: Stream) -> ReportPolicy:
+        """The policy of one session."""
+        return ReportPolicy(self._counter, f"listen {place}", peer, stream)
+
+    def _disk(self, error: OSError) -> None:
+        text = f"reports cannot be kept: {error.filename or 'the spool'}: {error.strerror or error}"
+        self._tell(Alarm(self._clock.now(), "spool", text))

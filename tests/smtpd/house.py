@@ -17,7 +17,8 @@ from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.reports.api import Reports
 from mailer.reports.memory import MemoryReports
-from mailer.smtpd.component import ReportDoors
+from mailer.smtpd.component import MailDoors
+from mailer.smtpd.reports import ReportKind
 
 
 def config(address: str = "bounces@example.com", **more: Any) -> Config:
@@ -35,7 +36,8 @@ class House:
         self.told: list[Event] = []
         self.arrivals = 0
         self.config = config(**more)
-        self.doors = ReportDoors(self.config, self.reports, self.told.append, SystemClock(), Chores(self._bug, self._bug), self._arrived)
+        self.kind = ReportKind(self.config, self.reports, self.told.append, SystemClock(), self._arrived)
+        self.doors = MailDoors(self.config, [self.kind], self.told.append, SystemClock(), Chores(self._bug, self._bug))
 
     def _arrived(self) -> None:
         self.arrivals += 1

@@ -5,6 +5,7 @@
 `schema`  its tables, and the statements about them
 `file`    users in a file that others write
 `memory`  users in memory
+`configured`  the users as the configuration has them
 """
 
 from __future__ import annotations

@@ -1,0 +1,38 @@
+"""What the doors are made of: their kinds, those who judge what comes in, and who lives behind them, as parts of the daemon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailer.accounts.residents import EVERY, Residents
+from mailer.accounts.users.configured import users_of
+from mailer.filtering.component import FilterComponent
+
+from .component import MailDoors
+from .mx import StrangerKind
+from .reception import Reception
+from .reports import ReportKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mailer.config import Config
+    from mailer.events import Event
+    from mailer.io.clock import Clock
+    from mailer.io.component import Chores, Component
+    from mailer.reports.api import Reports
+
+
+def mail_doors(
+    config: Config, reports: Reports, tell: Callable[[Event], None], clock: Clock, chores: Chores, arrived: Callable[[], object]
+) -> Sequence[Component]:
+    """All doors by which mail comes in, with what stands behind them, in the order in which they start.
+
+    `reports` is where those about our mail are taken, and `arrived` is called when there are new ones.
+    """
+    filters = FilterComponent(config, config.spool, tell, clock, chores)
+    residents = Residents(config, users_of(config), tell, clock)
+    chores.every(EVERY, residents.refresh)
+    reception = Reception(config, residents, filters.panel, tell, clock)
+    kinds = (ReportKind(config, reports, tell, clock, arrived), StrangerKind("mx", reception), StrangerKind("lmtp", reception))
+    return filters, MailDoors(config, kinds, tell, clock, chores)

@@ -1,0 +1,86 @@
+"""The reception: what all doors for the mail of strangers share, and the way from there into the spool."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mailer.accounts.users.configured import users_of
+from mailer.events import Alarm
+from mailer.smtp.reply import Reply
+from mailer.spool.files import layout
+from mailer.submit.accept import accept, made
+from mailer.submit.tray import SMALL, Tray
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mailer.accounts.residents import Residents
+    from mailer.config import Config
+    from mailer.events import Event
+    from mailer.filtering.api import Panel
+    from mailer.io.clock import Clock
+    from mailer.mail.problem import Problem
+    from mailer.submit import Prepared
+    from mailer.submit.accept import Inbound
+
+FULL = Reply.own(452, "4.3.1", "there is no room for it now, come back later")
+DISK = Reply.own(451, "4.3.0", "it could not be kept, come back later")
+
+
+class Reception:
+    """What all sessions of these doors share: who lives `residents`, who judges (`panel`, None where nobody does), and the way into the
+    spool."""
+
+    def __init__(self, config: Config, residents: Residents, panel: Panel | None, tell: Callable[[Event], None], clock: Clock) -> None:
+        self.config = config
+        self.residents = residents
+        self.panel = panel
+        self.tell = tell
+        self.clock = clock
+        self._tray: Tray | None = None
+        self._ending: set[asyncio.Future[None]] = set()
+
+    def take(self, config: Config) -> None:
+        """Go by another configuration."""
+        if config.accounts != self.config.accounts:
+            self.finish(self.residents.users.close())
+            self.residents.users = users_of(config)
+        self.config = config
+        self.residents.take(config)
+
+    async def put(self, inbound: Inbound) -> Prepared:
+        """Make the message durable; small ones share the waits for the disk. Raises `Problem`."""
+        if len(inbound.content) > SMALL:
+            return await asyncio.to_thread(accept, inbound, self.config.submitting)
+        if self._tray is None:
+            self._tray = Tray(lambda: self.config.submitting)
+        return await self._tray.hand_in(partial(made, inbound))
+
+    def lacks_room(self, size: int) -> bool:
+        """Whether the disk has none for so many octets; that is an alarm."""
+        kept = self.config.submission
+        lack = layout.shortage(self.config.spool, kept.min_free_space, kept.min_free_inodes, size)
+        if lack:
+            self.tell(Alarm(self.clock.now(), "disk", f"no mail is taken in: the disk of the spool has {lack}"))
+        return bool(lack)
+
+    def trouble(self, problem: Problem) -> Reply:
+        """What is said where a message could not be kept."""
+        self.tell(Alarm(self.clock.now(), "spool", f"mail could not be taken in: {problem}"))
+        return FULL if problem.kind == "try-again" else DISK
+
+    def finish(self, ending: Awaitable[None]) -> None:
+        """Let somebody end by himself, whom nobody waits for."""
+        task = asyncio.ensure_future(ending)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def close(self) -> None:
+        """Wait for what was begun."""
+        if self._ending:
+            await asyncio.wait(self._ending)
+        if self._tray is not None:
+            await asyncio.to_thread(self._tray.close)
+        await self.residents.users.close()

@@ -1,0 +1,101 @@
+"""One transaction of a stranger: whom a message is for, as far as he was told, and what it goes to when aliases are followed.
+
+Pure: `against` decides about one recipient by what is known of him, and `add` takes him.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.filtering.api import Amendment
+from mailer.mail.address_key import key_of
+from mailer.mail.envelope import Recipient
+from mailer.smtp.reply import Reply
+from mailer.submit.accept import Inbound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailer.accounts.residence import Residence
+    from mailer.filtering.api import Ruling
+    from mailer.mail.arrival import Arrival
+
+REASONS = {"unknown": "unknown", "elsewhere": "relay", "trouble": "busy"}
+"""The words for the record of what stands against a recipient, by the kind of his residence."""
+
+ONE_REPORT = Reply.own(452, "4.5.3", "a report is for one recipient: bring it once for each")
+NO_REPORTS = Reply.own(550, "5.7.1", "that address leads to several people, and reports are for one")
+TOO_MANY = Reply.own(452, "4.5.3", "the message would get too many recipients, bring it once more for those who are left")
+
+
+class RecipientRefusal(NamedTuple):
+    """What is said to a client about a recipient who is not taken, and the word for the record."""
+
+    reply: Reply
+    reason: str
+
+
+class Transaction:
+    """A message that is being announced, from `sender`, with at most `most` recipients; `utf8` says that it may be beyond ASCII."""
+
+    def __init__(self, sender: str, most: int, *, utf8: bool = False) -> None:
+        self.sender = sender
+        self.utf8 = utf8
+        self.named: list[str] = []
+        self._most = most
+        self._people: dict[tuple[str, str], Recipient] = {}
+
+    def against(self, residence: Residence) -> RecipientRefusal | None:
+        """What stands against one more recipient, of whom `residence` says who that is."""
+        if residence.reply is not None:
+            return RecipientRefusal(residence.reply, REASONS[residence.kind])
+        if not self.sender and self.named:
+            return RecipientRefusal(ONE_REPORT, "report")
+        if not (found := self._reached(residence)):
+            return RecipientRefusal(NO_REPORTS, "report")
+        if len(self._people | found) > self._most:
+            return RecipientRefusal(TOO_MANY, "busy")
+        return None
+
+    def add(self, address: str, residence: Residence) -> None:
+        """Take `address`, against whom there is nothing."""
+        self._people = {**self._reached(residence), **self._people}
+        self.named.append(address)
+
+    def inbound(self, content: bytes, arrival: Arrival, ruling: Ruling) -> Inbound:
+        """The message as it is to be taken, by what was ruled about it; `content` has the line ends of the spool."""
+        amendment = ruling.amendment or Amendment()
+        if amendment.content is not None:
+            content = amendment.content
+        return Inbound(
+            arrival,
+            self.sender if amendment.sender is None else amendment.sender,
+            self._amended(amendment),
+            content,
+            ruling.fields,
+            named=self.named[0] if len(self.named) == 1 else "",
+            held=ruling.verdict == "hold",
+            proven=ruling.proven,
+        )
+
+    def _amended(self, amendment: Amendment) -> Sequence[Recipient]:
+        """The recipients that filters want; whom they add elsewhere gets it on behalf of the first who was named."""
+        gone = frozenset(map(key_of, amendment.removed))
+        people = {key: one for key, one in self._people.items() if not gone & {key[0], key_of(one.behalf)}}
+        for address in amendment.added:
+            people.setdefault((key_of(address), ""), Recipient(address, behalf=self.named[0]))
+        return [*people.values()]
+
+    def _reached(self, residence: Residence) -> dict[tuple[str, str], Recipient]:
+        """Those whom a message from this sender goes to.
+
+        Nothing is passed on to whoever wrote it, unless there is nobody else; and a report is not for the members of a list elsewhere, who
+        never wrote what it is about.
+        """
+        people = residence.recipients
+        if residence.kind == "group" and not self.sender:
+            people = [one for one in people if not one.behalf]
+        elif residence.kind == "group":
+            me = key_of(self.sender)
+            people = [one for one in people if not one.behalf or key_of(one.address) != me] or people
+        return {(key_of(one.address), one.behalf): one for one in people}
