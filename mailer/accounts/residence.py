@@ -188,13 +188,14 @@ class _Expansion:
         """Say who it is, of whom it is known now which of his names are users."""
         home = self._registry.domains[step.address.host]
         assert home.aliases is not None
+        asks = home.section.verify
         if user := users[step.key]:
-            self._reach(user.address)
+            self._reach(user.address, asks=asks)
         elif not step.plain and step.untagged and (alias := _alias(home.aliases, step.untagged)):
             self._lead(step, step.untagged, alias.targets, alias.where, behind)
         elif user := users.get(step.untagged):
             local, _, domain = user.address.rpartition("@")
-            self._reach(f"{local}+{step.address.local.partition('+')[2]}@{domain}")
+            self._reach(f"{local}+{step.address.local.partition('+')[2]}@{domain}", asks=asks)
         elif home.section.users == "any" and not (self._denied and not step.path) and _leads_nowhere_else(step.address):
             self._reach(f"{step.address.local}@{step.address.host}", asks=True)
         else:

@@ -16,10 +16,9 @@ from mailer.mail.address_key import key_of
 from mailer.mail.domain import compared
 from mailer.mail.problem import Problem
 from mailer.rewriting.aliases import read
-from mailer.srs import day_of, reverse
 
 from .residence import NOT_NOW, OwnDomain, Registry, Residence, expanding
-from .srs_secrets import srs_place, srs_secrets
+from .srs_secrets import WayBack, srs_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,14 +77,10 @@ class Residents:
             domains,
             config.hostname.lower(),
             config.receiving.postmaster or ours,
-            self._turn_back if config.forwarding.srs else None,
+            WayBack(srs_place(config), self._clock.now) if config.forwarding.srs else None,
             compared(config.forwarding.domain),
             config.receiving.max_recipients,
         )
-
-    def _turn_back(self, address: str) -> str:
-        """The sender whom `address` stands for. Raises `NotTurnedBack`, and `Problem` where the secrets cannot be read."""
-        return reverse(address, srs_secrets(srs_place(self._config)), day_of(self._clock.now()))
 
     async def refresh(self) -> None:
         """Read files of aliases that have changed; to be called at the start, and every `EVERY` seconds."""

@@ -14,6 +14,7 @@ from mailer.smtp.reply import Reply
 
 if TYPE_CHECKING:
     from mailer.config.sections.receiving import Receiving
+    from mailer.mail.refusal_reason import RefusalReason
 
 LINE_ENDS = Reply.own(554, "5.6.0", "the message has a CR or LF that stands alone, or a NUL")
 
@@ -23,15 +24,15 @@ class Looked(NamedTuple):
 
     content: bytes
     refusal: Reply | None = None
-    reason: str = ""
+    reason: RefusalReason = "syntax"
 
 
 def look(content: bytes, limits: Receiving, *, normal: bool) -> Looked:
     """Look at `content`, which came so; `normal` says that its line ends are those of the spool."""
     if not normal and limits.line_ends == "refuse":
-        return Looked(content, LINE_ENDS, "line-ends")
+        return Looked(content, LINE_ENDS, "syntax")
     if why := useless_header(content, limits.max_header_size):
-        return Looked(content, Reply.own(550, "5.6.0", f"the header {why}"), "header")
+        return Looked(content, Reply.own(550, "5.6.0", f"the header {why}"), "syntax")
     mended = content if normal else normalise(content)
     if (found := hops(Message.head(mended))) > limits.max_received:
         text = f"it has come by {found} hosts, and goes in circles"

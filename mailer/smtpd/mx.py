@@ -48,6 +48,9 @@ ENOUGH = Reply.own(421, "4.7.0", "nobody whom you name lives here")
 NOBODY_LEFT = Reply.own(550, "5.7.1", "a filter leaves nobody whom the message could go to")
 HASTY = Reply.own(554, "5.5.0", "you do not wait for answers, and no mail is taken from you")
 
+WHY = {"5.3.4": "size", "4.5.3": "recipients"}
+"""The words for what the machine refuses by itself, by its enhanced code."""
+
 UNJUDGED = Ruling("accept", None, b"", ())
 """What becomes of a message where nobody judges."""
 
@@ -80,7 +83,7 @@ class StrangerPolicy(SessionPolicy):
             self._case.talked_early()
         if not self._reception.config.receiving.strict_pipelining:
             return None
-        return self._refused(ask.Greeting() if during == "greeting" else ask.Noop(), HASTY, "hasty")
+        return self._refused(ask.Greeting() if during == "greeting" else ask.Noop(), HASTY, "early")
 
     def ended(self) -> None:
         """See `SessionPolicy`."""
@@ -104,7 +107,7 @@ class StrangerPolicy(SessionPolicy):
     async def _greet(self, question: ask.Greeting) -> Reply | None:
         if self._case is None or (reply := await self._case.greeted()) is None:
             return None
-        return self._refused(question, reply, "client")
+        return self._refused(question, reply, "blocklist")
 
     async def _meet(self, question: ask.Hello) -> Reply | None:
         self._hello, self._extended = question.name, not isinstance(question, ask.OldHello)
@@ -115,14 +118,14 @@ class StrangerPolicy(SessionPolicy):
         self._answered = None
         self._transaction = Transaction(question.sender, limits.max_recipients, utf8="SMTPUTF8" in question.parameters)
         if self._reception.lacks_room(int(question.parameters.get("SIZE", 0))):
-            return self._refused(question, FULL, "busy")
+            return self._refused(question, FULL, "disk")
         if self._case is None or (reply := await self._case.sender(self._arrival(), question.sender)) is None:
             return None
         return self._refused(question, reply, "sender")
 
     async def _add(self, question: ask.Rcpt) -> Reply | None:
         transaction, address = self._transaction, question.address
-        residence = await self._reception.residents.resolve(address)
+        residence = await self._reception.resolve(address)
         if (refusal := transaction.against(residence)) is not None:
             reply = await self._slowly(refusal.reply) if residence.kind in ("unknown", "elsewhere") else refusal.reply
             return self._refused(question, reply, refusal.reason, address)
@@ -138,6 +141,12 @@ class StrangerPolicy(SessionPolicy):
         if self._unknown > most // 2:
             await asyncio.sleep(DAWDLE)
         return reply if self._unknown < most else ENOUGH
+
+    async def _note(self, question: ask.Violation) -> None:
+        """Tell of what the machine refuses by itself, as far as somebody may ask about it later."""
+        reply = question.reply
+        if reason := "errors" if reply.code == 421 else WHY.get(reply.enhanced, ""):
+            self._refused(question, reply, reason)
 
     async def _take(self, question: ask.Body) -> Reply:
         if self._answered is None:
@@ -165,7 +174,7 @@ class StrangerPolicy(SessionPolicy):
         try:
             prepared = await self._reception.put(inbound)
         except Problem as problem:
-            return self._refused(question, self._reception.trouble(problem), "busy")
+            return self._refused(question, self._reception.trouble(problem), "disk")
         id = prepared.envelope.id
         now, named = self._reception.clock.now(), [*transaction.named]
         self._reception.tell(TakenIn(now, arrival, id, transaction.sender, named, prepared.size, ruling.verdict, ruling.reason))
@@ -179,6 +188,7 @@ _STEPS: Mapping[type[ask.Question], Callable[[StrangerPolicy, Any], Awaitable[Re
     ask.MailFrom: StrangerPolicy._begin,
     ask.Rcpt: StrangerPolicy._add,
     ask.Body: StrangerPolicy._take,
+    ask.Violation: StrangerPolicy._note,
 }
 
 

@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mailer.accounts.residence import Residence
 from mailer.accounts.users.configured import users_of
 from mailer.events import Alarm
 from mailer.smtp.reply import Reply
@@ -13,8 +14,10 @@ from mailer.spool.files import layout
 from mailer.submit.accept import accept, made
 from mailer.submit.tray import SMALL, Tray
 
+from .next_hop import NextHops
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from mailer.accounts.residents import Residents
     from mailer.config import Config
@@ -39,11 +42,33 @@ class Reception:
         self.panel = panel
         self.tell = tell
         self.clock = clock
+        self.next_hops = NextHops(config, tell, clock)
         self._tray: Tray | None = None
         self._ending: set[asyncio.Future[None]] = set()
 
+    async def resolve(self, address: str) -> Residence:
+        """What becomes of mail for `address`, confirmed by the next hop where it has the last word."""
+        residence = await self.residents.resolve(address)
+        if residence.reply is not None or not residence.asks:
+            return residence
+        asked = [*residence.asks]
+        answers = zip(asked, await asyncio.gather(*map(self.next_hops.refuses, asked)), strict=True)
+        refused = {each: reply for each, reply in answers if reply is not None}
+        return await self._without(residence, address, refused) if refused else residence
+
+    async def _without(self, residence: Residence, address: str, refused: Mapping[str, Reply]) -> Residence:
+        """The residence, where the next hop refuses some: for now, then all have to wait, for there is one answer; or for good."""
+        replies = [*refused.values()]
+        if waits := next((reply for reply in replies if reply.transient), None):
+            return Residence("trouble", reply=waits)
+        if left := [one for one in residence.recipients if one.address not in refused]:
+            return residence._replace(recipients=left, asks=())
+        otherwise = await self.residents.resolve(address, denied=True)
+        return otherwise if otherwise.reply is None else Residence("unknown", reply=replies[0])
+
     def take(self, config: Config) -> None:
         """Go by another configuration."""
+        self.next_hops.take(config)
         if config.accounts != self.config.accounts:
             self.finish(self.residents.users.close())
             self.residents.users = users_of(config)
@@ -84,3 +109,4 @@ class Reception:
         if self._tray is not None:
             await asyncio.to_thread(self._tray.close)
         await self.residents.users.close()
+        await self.next_hops.close()

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from mailer.accounts.residence import Residence
     from mailer.filtering.api import Ruling
     from mailer.mail.arrival import Arrival
+    from mailer.mail.refusal_reason import RefusalReason
 
-REASONS = {"unknown": "unknown", "elsewhere": "relay", "trouble": "busy"}
+REASONS: dict[str, RefusalReason] = {"unknown": "unknown", "elsewhere": "relay", "trouble": "next-hop"}
 """The words for the record of what stands against a recipient, by the kind of his residence."""
+
+MAILBOX_FULL = "4.2.2"  # RFC 3463 §3.3
 
 ONE_REPORT = Reply.own(452, "4.5.3", "a report is for one recipient: bring it once for each")
 NO_REPORTS = Reply.own(550, "5.7.1", "that address leads to several people, and reports are for one")
@@ -32,7 +35,7 @@ class RecipientRefusal(NamedTuple):
     """What is said to a client about a recipient who is not taken, and the word for the record."""
 
     reply: Reply
-    reason: str
+    reason: RefusalReason
 
 
 class Transaction:
@@ -48,13 +51,13 @@ class Transaction:
     def against(self, residence: Residence) -> RecipientRefusal | None:
         """What stands against one more recipient, of whom `residence` says who that is."""
         if residence.reply is not None:
-            return RecipientRefusal(residence.reply, REASONS[residence.kind])
+            return RecipientRefusal(residence.reply, "full" if residence.reply.enhanced == MAILBOX_FULL else REASONS[residence.kind])
         if not self.sender and self.named:
-            return RecipientRefusal(ONE_REPORT, "report")
+            return RecipientRefusal(ONE_REPORT, "recipients")
         if not (found := self._reached(residence)):
-            return RecipientRefusal(NO_REPORTS, "report")
+            return RecipientRefusal(NO_REPORTS, "recipients")
         if len(self._people | found) > self._most:
-            return RecipientRefusal(TOO_MANY, "busy")
+            return RecipientRefusal(TOO_MANY, "recipients")
         return None
 
     def add(self, address: str, residence: Residence) -> None:

@@ -85,7 +85,15 @@ def test_nothing_is_passed_on_for_strangers(tmp_path: Path, recipient: str, send
 
 @pytest.mark.parametrize(
     "recipient",
-    ["ann@example.com", "ANN@EXAMPLE.COM", "ann@example.com.", "postmaster@example.com", "postmaster", "Abuse@example.com", "x@XN--BCHER-KVA.example"],
+    [
+        "ann@example.com",
+        "ANN@EXAMPLE.COM",
+        "ann@example.com.",
+        "postmaster@example.com",
+        "postmaster",
+        "Abuse@example.com",
+        "x@XN--BCHER-KVA.example",
+    ],
 )
 def test_who_lives_here_is_taken(tmp_path: Path, recipient: str) -> None:
     """However his address is written; and there is always a postmaster."""
