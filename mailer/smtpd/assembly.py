@@ -9,9 +9,9 @@ from mailer.accounts.users.configured import users_of
 from mailer.filtering.component import FilterComponent
 
 from .component import MailDoors
-from .mx import StrangerKind
+from .mx import StrangerDoorKind
 from .reception import Reception
-from .reports import ReportKind
+from .reports import ReportDoorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,5 +34,5 @@ def mail_doors(
     residents = Residents(config, users_of(config), tell, clock)
     chores.every(EVERY, residents.refresh)
     reception = Reception(config, residents, filters.panel, tell, clock)
-    kinds = (ReportKind(config, reports, tell, clock, arrived), StrangerKind("mx", reception), StrangerKind("lmtp", reception))
+    kinds = (ReportDoorKind(config, reports, tell, clock, arrived), StrangerDoorKind("mx", reception), StrangerDoorKind("lmtp", reception))
     return filters, MailDoors(config, kinds, tell, clock, chores)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LINE_ENDS = Reply.own(554, "5.6.0", "the message has a CR or LF that stands alone, or a NUL")
 
 
-class Looked(NamedTuple):
+class LookedAt(NamedTuple):
     """The message in the form that the spool demands; or why it is not taken, as it is said and in a word for the record."""
 
     content: bytes
@@ -27,14 +27,14 @@ class Looked(NamedTuple):
     reason: RefusalReason = "syntax"
 
 
-def look(content: bytes, limits: Receiving, *, normal: bool) -> Looked:
+def look(content: bytes, limits: Receiving, *, normal: bool) -> LookedAt:
     """Look at `content`, which came so; `normal` says that its line ends are those of the spool."""
     if not normal and limits.line_ends == "refuse":
-        return Looked(content, LINE_ENDS, "syntax")
+        return LookedAt(content, LINE_ENDS, "syntax")
     if why := useless_header(content, limits.max_header_size):
-        return Looked(content, Reply.own(550, "5.6.0", f"the header {why}"), "syntax")
+        return LookedAt(content, Reply.own(550, "5.6.0", f"the header {why}"), "syntax")
     mended = content if normal else normalise(content)
     if (found := hops(Message.head(mended))) > limits.max_received:
         text = f"it has come by {found} hosts, and goes in circles"
-        return Looked(content, Reply.own(554, "5.4.6", text), "loop")  # RFC 5321 §6.3; for good: later it has come by more
-    return Looked(mended)
+        return LookedAt(content, Reply.own(554, "5.4.6", text), "loop")  # RFC 5321 §6.3; for good: later it has come by more
+    return LookedAt(mended)

@@ -29,7 +29,7 @@ from .kinds import DoorLimits
 from .looking import look
 from .reception import FULL
 from .session import SessionPolicy
-from .transaction import Transaction
+from .transaction import InboundTransaction
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -67,7 +67,7 @@ class StrangerPolicy(SessionPolicy):
         self._hello = ""
         self._extended = False
         self._unknown = 0
-        self._transaction = Transaction("", 0)
+        self._transaction = InboundTransaction("", 0)
         self._answered: Reply | None = None  # to the message, for the recipients of LMTP that are left
 
     async def answer(self, question: ask.Question) -> Reply | None:
@@ -116,7 +116,7 @@ class StrangerPolicy(SessionPolicy):
     async def _begin(self, question: ask.MailFrom) -> Reply | None:
         limits = self._reception.config.receiving
         self._answered = None
-        self._transaction = Transaction(question.sender, limits.max_recipients, utf8="SMTPUTF8" in question.parameters)
+        self._transaction = InboundTransaction(question.sender, limits.max_recipients, utf8="SMTPUTF8" in question.parameters)
         if self._reception.lacks_room(int(question.parameters.get("SIZE", 0))):
             return self._refused(question, FULL, "disk")
         if self._case is None or (reply := await self._case.sender(self._arrival(), question.sender)) is None:
@@ -192,7 +192,7 @@ _STEPS: Mapping[type[ask.Question], Callable[[StrangerPolicy, Any], Awaitable[Re
 }
 
 
-class StrangerKind:
+class StrangerDoorKind:
     """The kinds mx and lmtp: doors where strangers bring mail for who lives here."""
 
     what = "mail"
@@ -214,7 +214,7 @@ class StrangerKind:
         await self._reception.close()
 
     def limits(self, config: Config) -> DoorLimits:
-        """Those of receiving."""
+        """What networks and neighbourhoods may have, and all together."""
         section = config.receiving
         each, wide = section.connections_per_network, section.connections_per_neighbourhood
         return DoorLimits(section.max_connections, callers=(each, wide, section.rate_per_network, section.rate_per_neighbourhood))

@@ -217,7 +217,7 @@ class ReportPolicy(SessionPolicy):
         return Reply.own(250, "2.0.0", f"taken as {' '.join(ids)}")
 
 
-class ReportKind:
+class ReportDoorKind:
     """The kind reports, as `DoorKind` has it: doors where reports are taken into `reports`.
 
     `arrived` is called when there are new ones.
@@ -243,7 +243,7 @@ class ReportKind:
         """Nothing is left."""
 
     def limits(self, _: Config) -> DoorLimits:
-        """The same everywhere."""
+        """Few sessions at a time, for reports are few."""
         return DoorLimits(MOST, EACH, SECONDS)
 
     def settings(self, config: Config, section: Listen) -> ServerSettings:

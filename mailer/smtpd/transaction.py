@@ -38,7 +38,7 @@ class RecipientRefusal(NamedTuple):
     reason: RefusalReason
 
 
-class Transaction:
+class InboundTransaction:
     """A message that is being announced, from `sender`, with at most `most` recipients; `utf8` says that it may be beyond ASCII."""
 
     def __init__(self, sender: str, most: int, *, utf8: bool = False) -> None:

@@ -18,7 +18,7 @@ from mailer.io.component import Chores
 from mailer.reports.api import Reports
 from mailer.reports.memory import MemoryReports
 from mailer.smtpd.component import MailDoors
-from mailer.smtpd.reports import ReportKind
+from mailer.smtpd.reports import ReportDoorKind
 
 
 def config(address: str = "bounces@example.com", **more: Any) -> Config:
@@ -36,7 +36,7 @@ class House:
         self.told: list[Event] = []
         self.arrivals = 0
         self.config = config(**more)
-        self.kind = ReportKind(self.config, self.reports, self.told.append, SystemClock(), self._arrived)
+        self.kind = ReportDoorKind(self.config, self.reports, self.told.append, SystemClock(), self._arrived)
         self.doors = MailDoors(self.config, [self.kind], self.told.append, SystemClock(), Chores(self._bug, self._bug))
 
     def _arrived(self) -> None:

@@ -17,7 +17,7 @@ from mailer.filtering.api import Panel
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.smtpd.component import MailDoors
-from mailer.smtpd.mx import StrangerKind
+from mailer.smtpd.mx import StrangerDoorKind
 from mailer.smtpd.reception import Reception
 from mailer.spool.api import Entry
 from mailer.spool.files.store import SpoolDirectory
@@ -61,7 +61,7 @@ catch_all = "bob@example.com"
         clock = SystemClock()
         residents = Residents(self.config, MemoryUsers(PEOPLE), self.told.append, clock)
         self.reception = Reception(self.config, residents, panel, self.told.append, clock)
-        self.kind = StrangerKind(door, self.reception)
+        self.kind = StrangerDoorKind(door, self.reception)
         self.doors = MailDoors(self.config, [self.kind], self.told.append, clock, Chores(self._bug, self._bug))
 
     def _bug(self, error: object) -> None:
