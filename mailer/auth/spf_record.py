@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LONGEST = 10_000  # characters of a record, twenty times what RFC 7208 §3.4 asks for: a stranger's is read while others wait
 REMEMBERED = 2000  # characters of a record that is kept as it was read; few have as many as 500
 MOST_SPEC = 2000  # characters of a name with macros; what comes of it is cut to 253 (RFC 7208 §7.3)
 
@@ -67,6 +68,8 @@ def read(text: str) -> SpfRecord:
 
 
 def _read(text: str) -> SpfRecord:
+    if len(text) > LONGEST:
+        raise SpfError(f"it has more than {LONGEST} characters")
     if not text.isascii():
         raise SpfError("it holds what is not ASCII")
     terms: list[SpfTerm] = []

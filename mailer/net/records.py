@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MOST = 1000  # records of an answer that are kept; it has room for 4,000
+MOST = 250  # records of an answer that are kept; it has room for 4,000, and no domain needs that
 
 
 class RecordLookup(Protocol):
