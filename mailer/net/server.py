@@ -52,8 +52,7 @@ import socket
 import ssl
 import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mailer.smtp.proxy import NoProxyHeader, Proxied, header
@@ -112,6 +111,22 @@ class CallerLimits(Protocol):
 
     def leave(self, ip: str) -> None:
         """One is gone."""
+
+
+class Idle:
+    """Within it, a server waits for its client's next command: `AcceptLoop.idle`."""
+
+    __slots__ = ("_idle", "_task")
+
+    def __init__(self, idle: set[asyncio.Task[Any]], task: asyncio.Task[Any]) -> None:
+        self._idle = idle
+        self._task = task
+
+    def __enter__(self) -> None:
+        self._idle.add(self._task)
+
+    def __exit__(self, *_: object) -> None:
+        self._idle.discard(self._task)
 
 
 class _Entrance(NamedTuple):
@@ -218,8 +233,7 @@ class AcceptLoop:
         """Whether so many places are taken that clients should be brisk."""
         return 0 < self.most * CROWD < len(self._places)
 
-    @contextmanager
-    def idle(self) -> Iterator[None]:
+    def idle(self) -> Idle:
         """For a server, around its wait for the client's next command: within it, `close` cancels it at once.
 
         Raises `CancelledError` after `close` was called, also where the next command is there already.
@@ -228,11 +242,7 @@ class AcceptLoop:
             raise asyncio.CancelledError
         task = asyncio.current_task()
         assert task is not None
-        self._idle.add(task)
-        try:
-            yield
-        finally:
-            self._idle.discard(task)
+        return Idle(self._idle, task)
 
     async def close(self, grace: float = 0.0) -> int:
         """Stop listening, wait `grace` seconds for those that are not `idle`, and cancel the rest; returns how many those were."""
@@ -349,7 +359,10 @@ class AcceptLoop:
 
     async def _one(self, serve: OnSocket, caller: socket.socket, peer: Peer) -> None:
         try:
-            async with asyncio.timeout(self.seconds or None):
+            if self.seconds:
+                async with asyncio.timeout(self.seconds):
+                    await serve(caller, peer)
+            else:
                 await serve(caller, peer)
         except OSError:  # the client is gone, too slow (TimeoutError), or does not like our certificate (ssl.SSLError)
             pass

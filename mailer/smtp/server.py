@@ -21,7 +21,6 @@ open, whatever the answer to it is; nor is one behind a chunk that was refused.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,6 +46,11 @@ _LAST = frozenset({"EHLO", "HELO", "LHLO", "DATA", "AUTH", "STARTTLS"})  # what 
 class Server:
     """One session. A driver may read the public attributes and sets none."""
 
+    __slots__ = (
+        "_arriving", "_asked", "_at", "_bodies", "_exchange", "_in", "_last", "_left", "_offered", "_out", "_parameters", "_patience",
+        "_skipping", "_verb", "discarded", "hasty", "hello", "recipients", "sender", "service", "state", "tls", "user",
+    )  # fmt: skip
+
     def __init__(self, service: ServerSettings, tls: str = "") -> None:
         """`tls` is the version where TLS came first (port 465), else empty."""
         self.service = service
@@ -68,7 +72,7 @@ class Server:
         self._arriving: Arriving | None = None  # the message of the transaction
         self._left = 0  # octets of the chunk that is arriving
         self._last = False  # whether it is the last
-        self._bodies: deque[ask.Body] = deque()  # the message, once for each recipient in LMTP
+        self._bodies: list[ask.Body] = []  # the message, once for each recipient in LMTP, the last one first
         self._verb = ""  # the command that is being read
         self._skipping = False  # within a line that is too long
         self._patience = Patience(service)
@@ -107,7 +111,7 @@ class Server:
             self._asked = ask.Greeting()
         while not self._asked and self.state not in (ServerState.CONNECTED, ServerState.HANDSHAKE, ServerState.CLOSED):
             if self._bodies:
-                self._asked = self._bodies.popleft()
+                self._asked = self._bodies.pop()
             elif not _READ.get(self.state, Server._read_line)(self):
                 break
         return self._asked
@@ -258,7 +262,7 @@ class Server:
             return
         everybody = tuple(self.recipients)
         each = [(one,) for one in everybody] if self.service.lmtp else [everybody]  # RFC 2033 §4.2
-        self._bodies.extend(ask.Body(self.sender, to, content, self._parameters, arrived.normal) for to in each)
+        self._bodies += (ask.Body(self.sender, to, content, self._parameters, arrived.normal) for to in reversed(each))
         self._patience.progress()
         self._forget()
 
