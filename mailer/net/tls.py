@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ssl
 import time
+import warnings
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -28,13 +29,23 @@ class OwnCertificate(OSError):
     """The certificate that we show, or its key, cannot be used."""
 
 
-def serving(certificate: str, key: str) -> ssl.SSLContext:
+def serving(certificate: str, key: str, oldest: str = "1.2", *, tickets: bool = True) -> ssl.SSLContext:
     """A context that shows the `certificate` of a door of ours, as it is in the file now; `key` is the file with its key, or empty.
 
-    Raises `Problem` (bad-config) for files that cannot be used.
+    `oldest` is the oldest version of TLS that is spoken: 1.0, which RFC 8996 has done with and some senders still need, 1.2 or 1.3. Without
+    `tickets` nobody resumes a session. Nobody makes a second handshake within one. Each door has a context of its own, so that a ticket of
+    one is worth nothing at another. Raises `Problem` (bad-config) for files that cannot be used.
     """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it is the operator's wish
+        made.minimum_version = _VERSIONS[oldest]
+    if oldest == "1.0":
+        made.set_ciphers("DEFAULT:@SECLEVEL=0")  # its signatures are with SHA-1, which OpenSSL 3 refuses at any other level
+    made.options |= ssl.OP_NO_RENEGOTIATION
+    if not tickets:
+        made.options |= ssl.OP_NO_TICKET
+        made.num_tickets = 0
     try:
         made.load_cert_chain(certificate, key or None, password=lambda: "")
     except (OSError, ValueError) as error:
@@ -87,7 +98,7 @@ def context(requirement: Requirement) -> ClientContext:
     return made
 
 
-_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}  # older ones are gone, RFC 8996
+_VERSIONS = {"1.0": ssl.TLSVersion.TLSv1, "1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 def _trust(made: ClientContext, ca_file: str) -> None:
