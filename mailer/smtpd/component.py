@@ -185,7 +185,8 @@ class MailDoors(Component):
 def _contexts(config: Config) -> dict[DoorPlace, ssl.SSLContext | None]:
     found: dict[DoorPlace, ssl.SSLContext | None] = {}
     for section in config.mail_doors:
-        context = None if section.tls == "none" else serving(section.certificate_file, section.key_file)
+        files = section.certificate_file, section.key_file
+        context = None if section.tls == "none" else serving(*files, section.tls_minimum, tickets=section.tls_tickets)
         found.update(dict.fromkeys(section.address, context))
     return found
 
@@ -197,7 +198,6 @@ def _pace(config: Config) -> Pace:
 
 def _is_proxy(section: Listen, peer: Peer) -> bool:
     """Whether a caller is one whose word is taken about who calls."""
-    address = ip_address(peer.host) if peer.host else None
     address = ip_address(peer.host) if peer.host else None
     return any(network.has(getattr(address, "ipv4_mapped", None) or address) for network in section.proxies)
 
