@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mailer.limits.callers import MOST, Callers
 
 
@@ -54,6 +56,7 @@ def test_other_numbers_hold_from_now_on() -> None:
     assert entered(callers, ["192.0.2.1"] * 5) == 1
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_bounded() -> None:
     """However many networks call, no more than so many are remembered; those of one /48 are one neighbourhood."""
     callers = Callers()

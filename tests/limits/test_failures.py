@@ -48,6 +48,7 @@ def test_a_neighbourhood_has_three_times_as_many(near: str, far: str) -> None:
     assert failures.wait(far, NOW) == 0.0
 
 
+@pytest.mark.slow
 def test_a_million_addresses_of_one_customer_are_one_row() -> None:
     """And those of a neighbourhood are a few: what has had enough is counted no more."""
     failures = LoginFailures()

@@ -154,6 +154,7 @@ async def endless_lines(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         await writer.drain()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("serve", [endless, endless_lines])
 def test_lines_and_answers_without_end_have_one(serve: Callable[..., Awaitable[None]]) -> None:
     """A greeting of one line, and one line after the other."""

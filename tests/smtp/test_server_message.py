@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +56,7 @@ def test_what_is_too_large_is_counted_and_not_kept() -> None:
     assert arriving.refusal.code == 552
 
 
+@pytest.mark.slow
 def test_tiny_chunks_take_no_room_of_their_own() -> None:
     """A message in ten thousand chunks of two octets is held in not much more than what it has."""
     talk = ready(CHUNKING)
