@@ -170,7 +170,8 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     @property
     def heard_at(self) -> str:
         """The address whose reports we read, by a door or in a mailbox; empty where there is none."""
-        return self.bounce.address if self.report_doors or self.report_sources else ""
+        doors = any(listen.kind in ("reports", "mx", "lmtp") for listen in self.listens)
+        return self.bounce.address if doors or self.report_sources else ""
 
     @property
     def web_doors(self) -> tuple[Listen, ...]:

@@ -33,6 +33,8 @@ def mail_doors(
     filters = FilterComponent(config, config.spool, tell, clock, chores)
     residents = Residents(config, users_of(config), tell, clock)
     chores.every(EVERY, residents.refresh)
-    reception = Reception(config, residents, filters.panel, tell, clock)
-    kinds = (ReportDoorKind(config, reports, tell, clock, arrived), StrangerDoorKind("mx", reception), StrangerDoorKind("lmtp", reception))
+    about_us = ReportDoorKind(config, reports, tell, clock, arrived)
+    panel = filters.panel
+    reception = Reception(config, residents, about_us.counter, tell, clock, panel, panel.resolver.records)
+    kinds = (about_us, StrangerDoorKind("mx", reception), StrangerDoorKind("lmtp", reception))
     return filters, MailDoors(config, kinds, tell, clock, chores)

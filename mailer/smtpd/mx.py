@@ -21,6 +21,7 @@ from mailer.mail.arrival import Arrival
 from mailer.mail.problem import Problem
 from mailer.mail.trace import protocol_word
 from mailer.net.aside import LARGE, aside
+from mailer.reports.api import MAX_REPORT
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import ServerSettings
@@ -28,6 +29,7 @@ from mailer.smtp.server import ServerSettings
 from .kinds import DoorLimits
 from .looking import look
 from .reception import FULL
+from .reports import FAST
 from .session import SessionPolicy
 from .transaction import InboundTransaction
 
@@ -43,9 +45,11 @@ if TYPE_CHECKING:
     from .reception import Reception
 
 DAWDLE: Final = 5.0  # seconds
+NAMING: Final = 5.0  # seconds for the name of a client, before its first message
 
 ENOUGH = Reply.own(421, "4.7.0", "nobody whom you name lives here")
 NOBODY_LEFT = Reply.own(550, "5.7.1", "a filter leaves nobody whom the message could go to")
+LARGE_REPORT = Reply.own(552, "5.3.4", f"a report may have {MAX_REPORT} octets here")
 HASTY = Reply.own(554, "5.5.0", "you do not wait for answers, and no mail is taken from you")
 
 WHY = {"5.3.4": "size", "4.5.3": "recipients"}
@@ -58,9 +62,10 @@ UNJUDGED = Ruling("accept", None, b"", ())
 class StrangerPolicy(SessionPolicy):
     """The policy of one session, at a door of the kind mx, or lmtp."""
 
-    def __init__(self, reception: Reception, section: Listen, peer: Peer, stream: Stream) -> None:
+    def __init__(self, reception: Reception, section: Listen, place: str, peer: Peer, stream: Stream) -> None:
         self._reception = reception
         self._section = section
+        self._place = place
         self._peer = peer
         self._stream = stream
         self._case: Case | None = reception.panel.case(peer.host) if reception.panel is not None else None
@@ -68,6 +73,7 @@ class StrangerPolicy(SessionPolicy):
         self._extended = False
         self._unknown = 0
         self._transaction = InboundTransaction("", 0)
+        self._naming: asyncio.Future[str] | None = None
         self._answered: Reply | None = None  # to the message, for the recipients of LMTP that are left
 
     async def answer(self, question: ask.Question) -> Reply | None:
@@ -87,6 +93,8 @@ class StrangerPolicy(SessionPolicy):
 
     def ended(self) -> None:
         """See `SessionPolicy`."""
+        if self._naming is not None:
+            self._naming.cancel()
         if self._case is not None:
             self._reception.finish(self._case.ended())
             self._case = None
@@ -94,7 +102,8 @@ class StrangerPolicy(SessionPolicy):
     def _arrival(self) -> Arrival:
         tls = self._stream.tls_version
         word = protocol_word(extended=self._extended, lmtp=self._section.kind == "lmtp", tls=bool(tls), utf8=self._transaction.utf8)
-        return Arrival(self._section.kind, self._peer.host, self._hello, word, tls, at=self._reception.clock.now())
+        named = self._naming.result() if self._naming is not None and self._naming.done() else ""
+        return Arrival(self._section.kind, self._peer.host, self._hello, word, tls, named, at=self._reception.clock.now())
 
     def _refused(self, question: ask.Question, reply: Reply, reason: str, recipient: str = "") -> Reply:
         """Tell that somebody was turned away."""
@@ -105,6 +114,7 @@ class StrangerPolicy(SessionPolicy):
         return reply
 
     async def _greet(self, question: ask.Greeting) -> Reply | None:
+        self._naming = self._reception.naming(self._peer.host)
         if self._case is None or (reply := await self._case.greeted()) is None:
             return None
         return self._refused(question, reply, "blocklist")
@@ -117,6 +127,8 @@ class StrangerPolicy(SessionPolicy):
         limits = self._reception.config.receiving
         self._answered = None
         self._transaction = InboundTransaction(question.sender, limits.max_recipients, utf8="SMTPUTF8" in question.parameters)
+        if self._naming is not None and not self._naming.done():
+            await asyncio.wait((self._naming,), timeout=NAMING)
         if self._reception.lacks_room(int(question.parameters.get("SIZE", 0))):
             return self._refused(question, FULL, "disk")
         if self._case is None or (reply := await self._case.sender(self._arrival(), question.sender)) is None:
@@ -125,6 +137,8 @@ class StrangerPolicy(SessionPolicy):
 
     async def _add(self, question: ask.Rcpt) -> Reply | None:
         transaction, address = self._transaction, question.address
+        if self._reception.reports.is_ours(address):
+            return self._report(question)
         residence = await self._reception.resolve(address)
         if (refusal := transaction.against(residence)) is not None:
             reply = await self._slowly(refusal.reply) if residence.kind in ("unknown", "elsewhere") else refusal.reply
@@ -133,6 +147,13 @@ class StrangerPolicy(SessionPolicy):
             return self._refused(question, put_off, "greylist" if put_off.transient else "blocklist", address)
         transaction.add(address, residence)
         return None
+
+    def _report(self, question: ask.Rcpt) -> Reply | None:
+        """A message to an address that reports about our mail come to: it is one, and for nobody else."""
+        if not self._reception.reports.may_bring(self._peer.share):
+            return self._refused(question, FAST, "limit", question.address)
+        refusal = self._transaction.add_report(question.address)
+        return self._refused(question, refusal.reply, refusal.reason, question.address) if refusal else None
 
     async def _slowly(self, reply: Reply) -> Reply:
         """The answer to one more name that nobody has."""
@@ -155,6 +176,11 @@ class StrangerPolicy(SessionPolicy):
 
     async def _judged(self, question: ask.Body) -> Reply:
         """Look at the message, have it judged, and take it."""
+        if self._transaction.reports:
+            if len(question.content) > MAX_REPORT:
+                return self._refused(question, LARGE_REPORT, "size")
+            place, tls = f"listen {self._place}", self._stream.tls_version
+            return await self._reception.reports.keep(question, self._transaction.reports, place, self._peer, tls)
         looking = partial(look, question.content, self._reception.config.receiving, normal=question.normal)
         looked = await aside(looking) if len(question.content) > LARGE else looking()
         if looked.refusal is not None:
@@ -234,6 +260,6 @@ class StrangerDoorKind:
             offer=("CHUNKING",),
         )
 
-    def policy(self, section: Listen, _: str, peer: Peer, stream: Stream) -> StrangerPolicy:
+    def policy(self, section: Listen, place: str, peer: Peer, stream: Stream) -> StrangerPolicy:
         """The policy of one session."""
-        return StrangerPolicy(self._reception, section, peer, stream)
+        return StrangerPolicy(self._reception, section, place, peer, stream)

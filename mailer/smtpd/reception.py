@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from mailer.accounts.residence import Residence
 from mailer.accounts.users.configured import users_of
+from mailer.auth.iprev import confirmed_name
 from mailer.events import Alarm
+from mailer.net.records import answered
 from mailer.smtp.reply import Reply
 from mailer.spool.files import layout
 from mailer.submit.accept import accept, made
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from mailer.accounts.residents import Residents
+    from mailer.auth.records import DnsRecords
     from mailer.config import Config
     from mailer.events import Event
     from mailer.filtering.api import Panel
@@ -28,23 +31,45 @@ if TYPE_CHECKING:
     from mailer.submit import Prepared
     from mailer.submit.accept import Inbound
 
+    from .reports import ReportCounter
+
 FULL = Reply.own(452, "4.3.1", "there is no room for it now, come back later")
 DISK = Reply.own(451, "4.3.0", "it could not be kept, come back later")
 
 
 class Reception:
-    """What all sessions of these doors share: who lives `residents`, who judges (`panel`, None where nobody does), and the way into the
-    spool."""
+    """What all sessions of these doors share: who lives there (`residents`), who judges (`panel`), and the way into the spool.
 
-    def __init__(self, config: Config, residents: Residents, panel: Panel | None, tell: Callable[[Event], None], clock: Clock) -> None:
+    `reports` takes those about our mail, and `records` asks the DNS, as `mailer.net.records.answered` wants it. Without a panel nobody
+    judges, and without records no client has a name.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        residents: Residents,
+        reports: ReportCounter,
+        tell: Callable[[Event], None],
+        clock: Clock,
+        panel: Panel | None = None,
+        records: Callable[[str, str], Awaitable[DnsRecords]] | None = None,
+    ) -> None:
         self.config = config
         self.residents = residents
+        self.reports = reports
         self.panel = panel
         self.tell = tell
         self.clock = clock
         self.next_hops = NextHops(config, tell, clock)
+        self._records = records
         self._tray: Tray | None = None
         self._ending: set[asyncio.Future[None]] = set()
+
+    def naming(self, ip: str) -> asyncio.Future[str] | None:
+        """Look for the name of the client at `ip` by the DNS; None where there is nothing to look for, or nobody to ask."""
+        if not ip or self._records is None:
+            return None
+        return asyncio.ensure_future(answered(confirmed_name(ip), self._records))
 
     async def resolve(self, address: str) -> Residence:
         """What becomes of mail for `address`, confirmed by the next hop where it has the last word."""

@@ -20,6 +20,7 @@ from mailer.dsn.return_token import is_marked
 from mailer.events import Alarm
 from mailer.limits.rate import TokenBucket
 from mailer.mail.problem import Problem
+from mailer.mail.trace import delivered_to
 from mailer.reports.api import MAX_REPORT, Facts
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
@@ -29,7 +30,7 @@ from .kinds import DoorLimits
 from .session import SessionPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mailer.config import Config
     from mailer.config.sections.doors import Listen
@@ -52,7 +53,7 @@ PEERS = 10_000  # peers that are remembered
 
 _BUSY = Reply.own(451, "4.3.2", "too many messages are under way, come back later")
 _CROWDED = Reply.own(421, "4.3.2", "there is no room for so much at a time, come back later")
-_FAST = Reply.own(450, "4.7.1", "you bring too many messages, come back later")
+FAST = Reply.own(450, "4.7.1", "you bring too many messages, come back later")
 _NOBODY = Reply.own(550, "5.1.1", "only reports about our mail are taken here, at the address that it came from")
 _DISK = Reply.own(451, "4.3.0", "it could not be kept, come back later")
 _FULL = Reply.own(452, "4.3.1", "there is no room for it now, come back later")
@@ -101,6 +102,21 @@ class ReportCounter:
     def is_ours(self, recipient: str) -> bool:
         """Whether `recipient` is the bounce address, with an extension or without."""
         return bool(self.address) and (recipient.lower() == self.address.lower() or is_marked(recipient, self.address))
+
+    async def keep(self, body: ask.Body, recipients: Sequence[str], place: str, peer: Peer, tls: str, before: int = 0) -> Reply:
+        """Take the message for each of `recipients`, by the door that `place` names, of whom so many have had theirs `before`."""
+        who, ids = peer.host or peer.share, []
+        try:
+            for nth, recipient in enumerate(recipients, before):
+                came = Facts(place, recipient, body.sender, who, tls, self.now())
+                ids.append(await self.reports.take((delivered_to(recipient) if nth else b"") + body.content, came))
+        except OSError as error:
+            self.trouble(error)
+            return _DISK
+        except Problem as problem:
+            return _FULL if problem.kind == "try-again" else _DISK
+        self.arrived()
+        return Reply.own(250, "2.0.0", f"taken as {' '.join(ids)}")
 
     def may_bring(self, share: str) -> bool:
         """Whether this peer may bring one more message; counts it."""
@@ -177,7 +193,7 @@ class ReportPolicy(SessionPolicy):
         self.ended()  # whatever else comes, no message is in memory any more
         if isinstance(question, ask.MailFrom):
             self._wanted = self._taken = 0
-            return None if self.counter.may_bring(share) else _FAST
+            return None if self.counter.may_bring(share) else FAST
         if isinstance(question, ask.Data):
             self._arrival = self.counter.begin(share, lambda: self.stream.allow(0.0))
             return None if self._arrival else _BUSY
@@ -197,24 +213,12 @@ class ReportPolicy(SessionPolicy):
 
     async def _take(self, body: ask.Body) -> Reply:
         """Take the message for the next of its recipients: all of them in SMTP, one in LMTP."""
-        peer = self.peer.host or self.peer.share
-        ids = []
+        before, self._taken = self._taken, self._taken + len(body.recipients)
         try:
-            for recipient in body.recipients:
-                came = Facts(self.place, recipient, body.sender, peer, self.stream.tls_version, self.counter.now())
-                content = body.content if not self._taken else b"Delivered-To: " + recipient.encode() + b"\r\n" + body.content
-                self._taken += 1
-                ids.append(await self.counter.reports.take(content, came))
-        except OSError as error:
-            self.counter.trouble(error)
-            return _DISK
-        except Problem as problem:
-            return _FULL if problem.kind == "try-again" else _DISK
+            return await self.counter.keep(body, body.recipients, self.place, self.peer, self.stream.tls_version, before)
         finally:
             if self._taken >= self._wanted:
                 self.ended()
-        self.counter.arrived()
-        return Reply.own(250, "2.0.0", f"taken as {' '.join(ids)}")
 
 
 class ReportDoorKind:
@@ -230,14 +234,14 @@ class ReportDoorKind:
     ) -> None:
         self._tell = tell
         self._clock = clock
-        self._counter = ReportCounter(reports, config.bounce.address, clock.now, monotonic, self._disk, arrived)
+        self.counter = ReportCounter(reports, config.bounce.address, clock.now, monotonic, self._disk, arrived)
 
     async def start(self) -> None:
         """Nothing has to be begun."""
 
     def take(self, config: Config) -> None:
         """Take reports for another address, if that is so."""
-        self._counter.address = config.bounce.address
+        self.counter.address = config.bounce.address
 
     async def stop(self) -> None:
         """Nothing is left."""
@@ -259,7 +263,7 @@ class ReportDoorKind:
 
     def policy(self, _: Listen, place: str, peer: Peer, stream: Stream) -> ReportPolicy:
         """The policy of one session."""
-        return ReportPolicy(self._counter, f"listen {place}", peer, stream)
+        return ReportPolicy(self.counter, f"listen {place}", peer, stream)
 
     def _disk(self, error: OSError) -> None:
         text = f"reports cannot be kept: {error.filename or 'the spool'}: {error.strerror or error}"

@@ -45,6 +45,7 @@ class InboundTransaction:
         self.sender = sender
         self.utf8 = utf8
         self.named: list[str] = []
+        self.reports: list[str] = []  # addresses among them that reports about our mail come to
         self._most = most
         self._people: dict[tuple[str, str], Recipient] = {}
 
@@ -64,6 +65,14 @@ class InboundTransaction:
         """Take `address`, against whom there is nothing."""
         self._people = {**self._reached(residence), **self._people}
         self.named.append(address)
+
+    def add_report(self, address: str) -> RecipientRefusal | None:
+        """Take `address`, which reports about our mail come to; or why not."""
+        if self.named:
+            return RecipientRefusal(ONE_REPORT, "recipients")
+        self.named.append(address)
+        self.reports.append(address)
+        return None
 
     def inbound(self, content: bytes, arrival: Arrival, ruling: Ruling) -> Inbound:
         """The message as it is to be taken, by what was ruled about it; `content` has the line ends of the spool."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mailer.auth.results import strip
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, shown_subject
 from mailer.mail.message import Message, header_end, normalise
@@ -98,8 +99,9 @@ def made(inbound: Inbound, settings: SubmissionSettings) -> Ready:
         submitter={**arrival.as_submitter(), **found},
         options=options,
     )
+    header = strip(without_forged(message.header), settings.hostname)
     top = received(arrival, settings.hostname, id, inbound.named) + inbound.fields
-    return Ready(AcceptedMail(envelope, b"".join((top, without_forged(message.header), message.rest))), None, inbound.held)
+    return Ready(AcceptedMail(envelope, b"".join((top, header, message.rest))), None, inbound.held)
 
 
 def _plain(content: bytes) -> Message:

@@ -16,9 +16,11 @@ from mailer.events import Event, TakenIn, TurnedAway
 from mailer.filtering.api import Panel
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
+from mailer.reports.memory import MemoryReports
 from mailer.smtpd.component import MailDoors
 from mailer.smtpd.mx import StrangerDoorKind
 from mailer.smtpd.reception import Reception
+from mailer.smtpd.reports import ReportDoorKind
 from mailer.spool.api import Entry
 from mailer.spool.files.store import SpoolDirectory
 
@@ -30,7 +32,15 @@ class MxHouse:
     """A door of kind `door`, what it has told, and the spool behind it. `more` is of the configuration."""
 
     def __init__(
-        self, home: Path, *, door: str = "mx", receiving: str = "", listen: str = "", more: str = "", panel: Panel | None = None
+        self,
+        home: Path,
+        *,
+        door: str = "mx",
+        receiving: str = "",
+        listen: str = "",
+        more: str = "",
+        panel: Panel | None = None,
+        records: Any = None,
     ) -> None:
         (home / "aliases").write_text(ALIASES)
         text = f"""
@@ -60,7 +70,9 @@ catch_all = "bob@example.com"
         self.told: list[Event] = []
         clock = SystemClock()
         residents = Residents(self.config, MemoryUsers(PEOPLE), self.told.append, clock)
-        self.reception = Reception(self.config, residents, panel, self.told.append, clock)
+        self.reports = MemoryReports()
+        about_us = ReportDoorKind(self.config, self.reports, self.told.append, clock, lambda: None)
+        self.reception = Reception(self.config, residents, about_us.counter, self.told.append, clock, panel, records)
         self.kind = StrangerDoorKind(door, self.reception)
         self.doors = MailDoors(self.config, [self.kind], self.told.append, clock, Chores(self._bug, self._bug))
 

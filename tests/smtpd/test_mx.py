@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.auth.records import DnsRecords
 from mailer.events import Alarm, TakenIn, TurnedAway
 from mailer.io import durable
 from mailer.smtpd import mx
@@ -271,6 +272,49 @@ def test_a_full_disk_is_said_before_the_message(tmp_path: Path, monkeypatch: pyt
             assert (await client("MAIL FROM:<carl@example.org> SIZE=1000")).startswith("452 4.3.1")
 
     played(MxHouse(tmp_path), play)
+
+
+def test_reports_about_our_mail_are_taken_here_too(tmp_path: Path) -> None:
+    """At the address that our mail leaves with, with a token or without; each by itself, and not among other mail."""
+
+    async def play(house: MxHouse) -> None:
+        async with Client.of(house.port) as client:
+            said = await brought(client, MAIL, "bounces+token@example.com", "ann@example.com", sender="")
+            assert [each[:3] for each in said] == ["250", "250", "452", "354", "250"]
+            assert (await brought(client, MAIL + b"more\r\n", "Bounces@example.com"))[-1].startswith("250 2.0.0 taken as")
+        [one, other] = await house.reports.load(await house.reports.waiting(10))
+        assert {one.facts.recipient, other.facts.recipient} == {"bounces+token@example.com", "Bounces@example.com"}
+        assert house.entries() == []
+
+    played(MxHouse(tmp_path, more='[bounce]\naddress = "bounces@example.com"'), play)
+
+
+class Naming:
+    """A name server that knows the name of one address, and one that lies."""
+
+    def __init__(self, name: str) -> None:
+        self.known = {
+            ("1.0.0.127.in-addr.arpa", "PTR"): name,
+            ("out.example.org", "A"): "127.0.0.1",
+            ("lies.example.org", "A"): "192.0.2.1",
+        }
+
+    async def __call__(self, name: str, type: str, /) -> DnsRecords:
+        found = self.known.get((name, type))
+        return DnsRecords(name, (found,) if found else ())
+
+
+@pytest.mark.parametrize(("name", "shown"), [("out.example.org", b"out.example.org "), ("lies.example.org", b""), ("x) (y", b"")])
+def test_a_client_has_a_name_that_leads_back_to_it(tmp_path: Path, name: str, shown: bytes) -> None:
+    """Any other is none of his."""
+
+    async def play(house: MxHouse) -> None:
+        async with Client.of(house.port, hello="EHLO me.example.org") as client:
+            await brought(client, MAIL, "ann@example.com")
+        [entry] = house.entries()
+        assert house.content(entry).startswith(b"Received: from me.example.org (" + shown + b"[127.0.0.1])\r\n")
+
+    played(MxHouse(tmp_path, records=Naming(name)), play)
 
 
 def test_lmtp_answers_for_each_recipient(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ async def began(house: House, client: Client) -> None:
 async def holds(house: House, octets: int) -> None:
     """Wait until all messages that are under way have so many octets in memory, and no more than their pieces cost beside."""
     async with asyncio.timeout(60):
-        while not octets <= house.kind._counter._octets.total() < octets + 100_000:
+        while not octets <= house.kind.counter._octets.total() < octets + 100_000:
             await asyncio.sleep(0.01)
 
 
@@ -179,7 +179,7 @@ def test_who_takes_too_long_makes_room_for_others(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(rules, "ROOM", 1_000_000)
 
     async def play(house: House) -> None:
-        counter, ahead = house.kind._counter, 0.0
+        counter, ahead = house.kind.counter, 0.0
         monkeypatch.setattr(counter, "_monotonic", lambda: time.monotonic() + ahead)
         async with Client.of(house.port) as slow, Client.of(house.port) as other, Client.of(house.port) as last:
             await began(house, slow)

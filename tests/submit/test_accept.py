@@ -54,6 +54,8 @@ def test_the_envelope_says_how_it_came(door: Door) -> None:
         (b"\r\nbody\r\n", b"\r\nbody\r\n"),
         (b"A: b\r\nno field\r\n\r\nbody\r\n", b"A: b\r\n\r\nno field\r\n\r\nbody\r\n"),
         (b"no field\r\n", b"\r\nno field\r\n"),
+        (b"Authentication-Results: HOST.example;\r\n\tdkim=pass\r\nA: b\r\n\r\n", b"A: b\r\n\r\n"),
+        (b"Authentication-Results: other.example; dkim=pass\r\n\r\n", b"Authentication-Results: other.example; dkim=pass\r\n\r\n"),
         (b"X-Spam-Flag: NO\r\nA: b\r\n\r\nX-Spam-Flag: NO\r\n", b"A: b\r\n\r\nX-Spam-Flag: NO\r\n"),
     ],
 )

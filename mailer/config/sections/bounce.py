@@ -33,7 +33,7 @@ class Bounce(Section, header="[bounce]"):
         ADDRESS,
         "The address that the reports of other hosts come to: mail leaves with it as its sender, with a token behind a + that says which "
         "message it is (see verp), so that a report about it is known again. Its domain has an MX record that leads to a door of "
-        "kind reports, or its mailbox is fetched from by report_source, and an SPF record that names where mail leaves. See "
+        "kind reports or mx, or its mailbox is fetched from by report_source, and an SPF record that names where mail leaves. See "
         "mailer-bounces(1).",
         "",
         example="bounces@example.com",
