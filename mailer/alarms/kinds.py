@@ -62,6 +62,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "record": KindOfAlarm("warning", DAILY, "mailer check shows what the DNS should have"),
     "refused": KindOfAlarm("critical", LONG),
     "rejected": KindOfAlarm("critical", 0.0, "mailer bounces --since 1h --by reason shows why, and --by domain where"),
+    "replay": KindOfAlarm("notice", QUIET, "a message that many hosts bring; `mailer received` shows who brought it"),
     "report": KindOfAlarm("warning", QUIET),
     "reports": KindOfAlarm("warning", QUIET),
     "sandbox": KindOfAlarm("warning", DAILY, "mailer queue list --state held; then mailer queue release or cancel"),

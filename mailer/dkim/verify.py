@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 MOST = 5  # signatures that are looked at
 SKEW = 300.0  # seconds by which the clock of a signer may be ahead of ours
+MARK = 12  # characters of ``b=`` that tell signatures apart, RFC 6008 §4 asks for 8
+LONGEST_MARK = 100  # characters in which they are looked for, with blanks and folds
 NEEDED = ("v", "a", "b", "bh", "d", "h", "s")  # RFC 6376 §3.5
 
 _SIGNATURE = re.compile(rb"(\A|;)([ \t\r\n]*b[ \t\r\n]*=)[^;]*")
@@ -71,6 +73,8 @@ class SignatureClaim:
     selector: str = ""
     algorithm: str = ""
     result: Result | None = None
+    mark: str = ""
+    """The first characters of ``b=``: what tells this signature from others, RFC 6008 §4."""
     bits: int = 0
     """Of the key, once that is known."""
 
@@ -187,7 +191,7 @@ def claim_of(message: SignedMessage, own: tuple[bytes, bytes], at: float, *, in_
         text = own[1].decode("utf-8", "replace")
         given = read_tags(text)
         claim.domain, claim.selector = given.get("d", "").lower(), given.get("s", "").lower()
-        claim.algorithm = given.get("a", "").lower()
+        claim.algorithm, claim.mark = given.get("a", "").lower(), without_blanks(given.get("b", "")[:LONGEST_MARK])[:MARK]
         if in_chain:
             given = {**given, "v": "1", "i": ""}
         _judge(given, at)

@@ -22,6 +22,7 @@ that name, or writes to the spool.
 `milters`    all milters beside a session with a client
 `proof`        what a message proves of its sender
 `disposition`  what follows from that
+`replays`      signatures that come again and again
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from mailer.auth import results
+from mailer.events import Alarm
 from mailer.mail.message import Message, is_normal, normalise
 from mailer.mail.trace import without_forged
 from mailer.net.aside import LARGE, aside
@@ -34,6 +35,7 @@ from .milter import MilterSession
 from .milters import MilterRow
 from .program import ProgramScanner
 from .proof import prove
+from .replays import ReplayWatch
 from .scanners import SCANNERS, Scanner
 from .verdict import decide, step_of
 
@@ -65,6 +67,7 @@ class FilterPanel:
         self.clock = clock
         self._tell = tell
         self._greylist = greylist
+        self._replays = ReplayWatch()
         self._lists: dict[FilterSection, AddressList] = {}
         self._filters: dict[FilterSection, AttendedFilter] = {}
         self.use(config)
@@ -104,6 +107,14 @@ class FilterPanel:
     def of_kind(self, *kinds: str) -> list[AttendedFilter]:
         """The filters of these kinds, in the order of the file."""
         return [each for section, each in self._filters.items() if section.kind in kinds]
+
+    def watch(self, proof: Proof, ip: str) -> None:
+        """Tell of a message that comes again and again, from everywhere, with a signature that holds."""
+        now = self.clock.now()
+        for domain, mark in proof.signatures:
+            if self._replays.seen(domain, mark, ip, now):
+                text = f"one message that {domain} has signed comes again and again, from many networks: somebody sends it in its name"
+                self._tell(Alarm(now, "replay", text, domain))
 
     async def sweep(self) -> None:
         """Forget who was put off too long ago."""
@@ -162,6 +173,7 @@ class FilterCase:
         proof, lists = await asyncio.gather(
             prove(content, arrival, sender, self._panel.resolver, self._panel.clock, self._panel.proving), self._asking
         )
+        self._panel.watch(proof, arrival.ip)
         steps = [each.step for each in lists]
         if self._early:
             steps.append(FilterStep(EARLY, "noted", "it talked before its turn", self._marks.early_score))

@@ -59,7 +59,8 @@ class Proof:
 
     `verdict` is accept, mark, refuse or tempfail, and `reply` what the client hears for the last two. `field` is Authentication-Results
     with its line end. `proven`: SPF or DMARC proved the reverse-path. `domain` is the author's, where DMARC passed, else empty. `spf`,
-    `dkim` and `dmarc` are words of RFC 8601; of several signatures it is the best.
+    `dkim` and `dmarc` are words of RFC 8601; of several signatures it is the best. `signatures` are those that hold: the domain of each,
+    and what tells it from others.
     """
 
     steps: Sequence[FilterStep]
@@ -71,6 +72,7 @@ class Proof:
     spf: str
     dkim: str
     dmarc: str = "none"
+    signatures: Sequence[tuple[str, str]] = ()
 
 
 async def prove(content: bytes, arrival: Arrival, sender: str, resolver: RecordLookup, clock: Clock, settings: ProofSettings) -> Proof:
@@ -204,7 +206,8 @@ class _Findings(NamedTuple):
         domain = self.result.domain if self.result.word == "pass" else ""
         best = next((word for word in BEST if word in words), "none")
         verdict, reply, _ = self.end
-        return Proof(steps, verdict, reply, results.write(host, said), proven, domain, self.path.result, best, self.result.word)
+        held = [(claim.domain, claim.mark) for claim in self.claims if claim.result and claim.result.word == "pass"]
+        return Proof(steps, verdict, reply, results.write(host, said), proven, domain, self.path.result, best, self.result.word, held)
 
     def _methods(self) -> Sequence[MethodResult]:
         signatures = [_signature(claim) for claim in self.claims] or [MethodResult("dkim", "none")]
@@ -236,5 +239,5 @@ def _step(one: MethodResult) -> str:
 
 def _signature(claim: SignatureClaim) -> MethodResult:
     assert claim.result is not None
-    about = (("header.d", claim.domain), ("header.s", claim.selector), ("header.a", claim.algorithm))
+    about = (("header.d", claim.domain), ("header.s", claim.selector), ("header.a", claim.algorithm), ("header.b", claim.mark))
     return MethodResult("dkim", claim.result.word, claim.result.why, about)
