@@ -45,7 +45,7 @@ class Alarms:
         """
         assert outcome.cause is not None
         relay = key.removeprefix("relay:") if key.startswith("relay:") else ""
-        place = f"relay {relay}" if relay else outcome.hop.host
+        place = f"relay {relay}" if relay else outcome.hop.host or key
         what = kind_of(outcome.cause)
         which = key if what == "login" or stops_all(outcome.phase, outcome.cause) else f"{key} {outcome.cause}"
         text = f"{place}: {BLAME[outcome.cause].what}: {outcome.reply}"

@@ -31,7 +31,7 @@ from mailer.shaping.table import Measured, TermsTable
 from mailer.spool.api import Due, Trouble
 from mailer.status.api import StatusError
 from mailer.transport.courier import TRANSPORTS
-from mailer.transport.maildir import MaildirCourier
+from mailer.transport.maildir import MaildirCourier, make_bases
 from mailer.transport.pool import Pool
 from mailer.transport.return_path import ReturnPaths, SenderRewriting
 from mailer.transport.route import Timeouts
@@ -170,6 +170,7 @@ class Queue(Component):
 
     async def start(self) -> None:
         """Find all that is in the spool, and begin to deliver. What came into ``drop/`` until now has to be adopted before."""
+        make_bases(maildirs_of(self.config))
         await self.manager.mind_pauses()
         await self.housekeeping.disk()
         await self._scan()
@@ -192,6 +193,7 @@ class Queue(Component):
             policy.close()
             raise
         self.config = config
+        make_bases(maildirs_of(config))
         self.keep_files(shares.files)
         self.manager.change(policy)
         self.scheduler.terms = reactions.table
@@ -438,3 +440,8 @@ def descriptor_limit() -> int:
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft if soft >= 0 else MOST_DESCRIPTORS
+
+
+def maildirs_of(config: Config) -> list[str]:
+    """The templates of the Maildirs of our domains."""
+    return [way.name for domain in config.domains for way in domain.via if way.kind == "maildir"]

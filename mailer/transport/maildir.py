@@ -10,8 +10,8 @@ for only where there may have been an attempt before. What this does not cover: 
 that moment, gets it again.
 
 **Safely.** What stands for an address in a path is one name: small letters, without the ``+tag``; one that is no name of a file, such as
-``..``, or has a ``/`` in it, is refused for good. Only directories below the place that the operator wrote down are made; where that is
-missing (a disk that is not mounted), mail waits. A mailbox that cannot be written is nobody else's trouble.
+``..``, or has a ``/`` in it, is refused for good. The place that the operator wrote down is made when the daemon begins to go by it, and
+not again: where it is gone later (a disk that is not mounted), mail waits. A mailbox that cannot be written is nobody else's trouble.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from mailer.mail.trace import delivered_to, reached, return_path
 from . import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from mailer.dsn.fields import Kind
     from mailer.io.clock import SteadyClock
@@ -71,6 +71,15 @@ def mailbox_path(template: str, address: str) -> str:
 def base_of(template: str) -> str:
     """The directory of a template that has to be there: what stands before anything of an address."""
     return template[: template.index("{")].rpartition("/")[0] or "/"
+
+
+def make_bases(templates: Iterable[str]) -> None:
+    """Make the directories of these templates that have to be there. One that cannot be made is told of when mail comes for it."""
+    for base in {base_of(template) for template in templates}:
+        try:
+            os.makedirs(base, mode=0o755, exist_ok=True)
+        except OSError:
+            continue
 
 
 class MaildirCourier:

@@ -17,7 +17,7 @@ from mailer.mail.delivery_options import Request
 from mailer.mail.outcome import Cause, Outcome
 from mailer.transport import maildir as module
 from mailer.transport.courier import Load
-from mailer.transport.maildir import MaildirCourier, MaildirSession, NoMailboxName, mailbox_path
+from mailer.transport.maildir import MaildirCourier, MaildirSession, NoMailboxName, mailbox_path, make_bases
 from mailer.transport.pool import Pool
 from mailer.transport.route import Route
 from tests.fakes.mail import BODY, NOW, FakeClock, envelope
@@ -206,6 +206,13 @@ def test_where_the_place_is_missing_mail_waits(office: Office) -> None:
     assert (outcome.verdict, outcome.scope, outcome.cause) == ("defer", "us", Cause.UNWRITABLE)
     assert f"{office.place}: there is no such directory" in outcome.text
     assert not office.place.exists()
+
+
+def test_a_daemon_that_begins_makes_the_place(tmp_path: Path) -> None:
+    """Whatever of it is missing; one that cannot be made is in nobody's way."""
+    (tmp_path / "file").write_bytes(b"")
+    make_bases([f"{tmp_path}/file/{{user}}", f"{tmp_path}/srv/mail/{{domain}}/{{user}}", f"{tmp_path}/srv/mail/{{address}}"])
+    assert [path for path in tmp_path.rglob("*") if path.is_dir()] == [tmp_path / "srv", tmp_path / "srv" / "mail"]
 
 
 def test_a_path_that_no_system_has_is_no_mailbox(tmp_path: Path) -> None:
