@@ -9,6 +9,7 @@ kept by a record that is dear to guess from.
 `memory`       keys in memory
 `users`        the users whose mail lives here
 `residence`    what becomes of mail for an address, decided from what is known
+`authorship`   as whom a user may write
 `residents`    who lives here, for as long as a daemon runs
 `password`     records of passwords
 `crypt`        those of crypt(3)

@@ -20,6 +20,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
 from mailer.mail.problem import Problem
+from mailer.smtp.scram import ScramKeys
 
 from .password import SALT, proves, record
 
@@ -96,6 +97,19 @@ def digest_of(app_password: str) -> str:
     """What is kept of an app password, which people may type with blanks and hyphens between its groups, and in capitals."""
     plain = app_password.replace(" ", "").replace("-", "").lower()
     return sha256(plain.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def scram_keys(user: User | None, purpose: str) -> ScramKeys | None:
+    """What `user` can be known by without his password travelling: it, or one of his app passwords for this purpose; None for nothing."""
+    if user is None or user.disabled:
+        return None
+    pairs = [each.keys for each in user.app_passwords if purpose in each.purposes and each.keys is not None]
+    if user.keys is not None:
+        pairs.insert(0, user.keys)
+    if not pairs:
+        return None
+    first, *others = pairs
+    return ScramKeys(user.salt, user.iterations, first.stored_key, first.server_key, tuple(others))
 
 
 def _has_app_password(user: User, password: str, purpose: str) -> bool:

@@ -76,6 +76,7 @@ TABLE = {
     "doctor": "what is wrong on this machine, with evidence and remedy",
     "dkim": "keys, DNS records and verification of DKIM signatures",
     "config": "make, check or show the configuration",
+    "user": "the users whose mail lives here: passwords, quota, as whom they send",
     "api": "keys of the HTTP API, and its OpenAPI document",
     "oauth": "get a refresh token for a relay, and keep it",
     "events": "what becomes of mail, as it happens: the journal, line by line",

@@ -1,8 +1,9 @@
 """Trace fields: what hosts write on top of a message that they take and deliver, and what of that was not theirs to write.
 
-`received` says how a message came to us (RFC 5321 §4.4). What it says of the client is what we saw ourselves, and the name that the client
-gave itself, which may be any text: one that is no name of a host stands in a comment, without a character that could end it. So nobody can
-write a field of his own into ours by what he says. `return_path` and `delivered_to` are for whoever puts a message into a mailbox.
+`received` says how a message came to us (RFC 5321 §4.4), `submitted` how one of a user of ours did. What the first says of the client is
+what we saw ourselves, and the name that the client gave itself, which may be any text: one that is no name of a host stands in a comment,
+without a character that could end it. So nobody can write a field of his own into ours by what he says. `return_path` and `delivered_to`
+are for whoever puts a message into a mailbox.
 
 `without_forged` takes out the fields that only we write, since readers and filters believe them: they go as they stand, folded lines and
 all, and no other byte is touched. Authentication-Results fields are for `mailer.auth.results`, which knows whose they are.
@@ -51,6 +52,11 @@ def received(arrival: Arrival, host: str, id: str, recipient: str = "") -> bytes
     by = f"\tby {host} (mailer) with {arrival.protocol} id {id}"
     lines = (f"Received: from {_client(arrival)}", f"{by}{'' if person else ';'}", person, f"\t{rfc5322(arrival.at)}")
     return "".join(f"{line}\r\n" for line in lines if line).encode("ascii")
+
+
+def submitted(arrival: Arrival, host: str, id: str) -> bytes:
+    """The Received field for a message that a user of ours hands in: it says when, and how, and not where he is. RFC 5321 §4.4"""
+    return f"Received: by {host} (mailer) with {arrival.protocol} id {id};\r\n\t{rfc5322(arrival.at)}\r\n".encode("ascii")
 
 
 def _client(arrival: Arrival) -> str:

@@ -339,6 +339,15 @@ API_KEY = {
     "disabled": FLAG,
     "usable": FLAG,
 }
+USER = {
+    "address": TEXT,
+    "disabled": FLAG,
+    "has_password": FLAG,
+    "app_passwords": _list(_object({"name": TEXT, "purposes": _list(TEXT), "created_at": TIME.or_null})),
+    "sends_as": _list(TEXT),
+    "quota": COUNT.or_null,
+    "created_at": TIME.or_null,
+}
 BATCH = {"number": COUNT, "id": SOME, "request_id": SOME, "repeat": FLAG, "error": SOME, "refused": _list(CHANGE).or_none}
 _OF_SINK = {"event": TEXT, "at": TIME, "from": TEXT, "peer": TEXT}
 
@@ -465,6 +474,10 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     **{f"api key {verb}": (_object({"name": TEXT, "key": TEXT}),) for verb in ("add", "rotate")},
     **{f"api key {verb}": (_object(API_KEY),) for verb in ("list", "disable", "enable")},
     "api key remove": (_object({"name": TEXT, "removed": FLAG}),),
+    **{f"user {verb}": (_object({"address": TEXT, "name": SOME, "password": SOME}),) for verb in ("add", "passwd")},
+    "user app-password": (_object({"address": TEXT, "name": SOME, "password": SOME}), _object(USER, "with --remove")),
+    **{f"user {verb}": (_object(USER),) for verb in ("list", "quota", "send-as", "disable", "enable")},
+    "user remove": (_object({"address": TEXT, "removed": FLAG}),),
     "events": (_object(EVENT),),
     "hooks list": (_object(WEBHOOK),),
     "hooks test": (

@@ -125,12 +125,16 @@ def proofs(password: bytes, salt: bytes, count: int, signed: bytes) -> tuple[byt
 
 @dataclass(frozen=True, slots=True)
 class ScramKeys:
-    """What a server keeps of a password, RFC 5802 §3: enough to know its owner by, and nothing that could be said in its place."""
+    """What a server keeps of a password, RFC 5802 §3: enough to know its owner by, and nothing that could be said in its place.
+
+    `others` are the stored and the server key of other passwords of his, for which salt and iterations are the same.
+    """
 
     salt: bytes
     iterations: int
     stored_key: bytes = field(repr=False)
     server_key: bytes = field(repr=False)
+    others: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
 
     @classmethod
     def of(cls, password: str, salt: bytes, iterations: int = LEAST) -> ScramKeys:
@@ -152,13 +156,15 @@ class ScramKeys:
 
     def answer(self, signed: bytes, proof: bytes) -> bytes:
         """The server's signature for a client whose `proof` is good, and nothing for any other. RFC 5802 §3"""
-        signature = hmac.digest(self.stored_key, signed, "sha256")
-        if len(proof) != len(signature):
-            return b""
-        client_key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
-        if not hmac.compare_digest(hashlib.sha256(client_key).digest(), self.stored_key):
-            return b""
-        return hmac.digest(self.server_key, signed, "sha256")
+        found = b""
+        for stored, server in ((self.stored_key, self.server_key), *self.others):
+            signature = hmac.digest(stored, signed, "sha256")
+            if len(proof) != len(signature):
+                return b""
+            client_key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
+            if hmac.compare_digest(hashlib.sha256(client_key).digest(), stored):
+                found = hmac.digest(server, signed, "sha256")
+        return found
 
 
 @lru_cache(KEPT)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mailer.smtp.mechanism import Channel
 from mailer.smtp.reply import CommandError
-from mailer.smtp.scram import LEAST, MOST, Scram, ScramKeys, ScramPlus, keys, prepared
+from mailer.smtp.scram import LEAST, MOST, Scram, ScramKeys, ScramPlus, keys, prepared, proofs
 from mailer.smtp.server_auth import AuthExchange, Known
 from mailer.smtp.server_commands import CommandRefused
 
@@ -214,3 +214,14 @@ def test_any_server(first: bytes, final: bytes) -> None:
     scram.answer(first)
     scram.answer(final)
     assert not scram.proved
+
+
+def test_whoever_has_one_of_several_passwords_is_known_by_it() -> None:
+    """Their keys are made with the same salt, so that one question is about all of them; any other password proves nothing."""
+    salt, signed = b"0123456789abcdef", b"what was said"
+    phone, laptop = (ScramKeys.of(password, salt) for password in ("of the phone", "of the laptop"))
+    known = ScramKeys(salt, LEAST, phone.stored_key, phone.server_key, ((laptop.stored_key, laptop.server_key),))
+    for password in ("of the phone", "of the laptop"):
+        proof, signature = proofs(password.encode(), salt, LEAST, signed)
+        assert known.answer(signed, proof) == signature
+    assert known.answer(signed, proofs(b"of the desk", salt, LEAST, signed)[0]) == b""

@@ -21,6 +21,10 @@ class MemoryUsers:
 
     async def find(self, addresses: Sequence[str]) -> Sequence[User | None]:
         """The users with these addresses."""
+        return self.find_now(addresses)
+
+    def find_now(self, addresses: Sequence[str]) -> Sequence[User | None]:
+        """As `find`, in the thread of whoever asks."""
         return [self._users.get(key_of(address)) for address in addresses]
 
     async def listing(self, *, after: str = "", limit: int = 1000) -> Sequence[User]:

@@ -1,0 +1,127 @@
+"""A letter that a user hands in: its envelope as SMTP says it, and how it becomes a submission like any other.
+
+Pure, but for what submission does with it. Aliases of our domains are followed when a recipient is named; all whom one leads to get what
+was asked for him, with the address that was written first (RFC 3461 §4.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from mailer.mail.address_key import key_of
+from mailer.mail.envelope import Recipient
+from mailer.mail.message import Message
+from mailer.mail.problem import Problem
+from mailer.mail.trace import hops, submitted
+from mailer.submit import Submission, prepare
+from mailer.submit.together import Ready
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mailer.config.sections import SubmissionSettings
+    from mailer.mail.arrival import Arrival
+    from mailer.mail.principal import Principal
+    from mailer.submit import Prepared
+
+HIGH: Final = 3  # of RFC 6710 §4: from there on a message goes before others
+LOW: Final = -3  # and from there down behind them
+
+
+class LoopProblem(Problem):
+    """A message that has come by too many hosts."""
+
+    def __init__(self, found: int) -> None:
+        super().__init__(f"it has come by {found} hosts, and goes in circles", "bad-message")
+
+
+@dataclass(slots=True)
+class UserLetter:
+    """A letter from the reverse-path `sender`, with the `parameters` of MAIL; those of RCPT are with each recipient who was `named`.
+
+    `reached` are those to whom an address of ours leads, by its key.
+    """
+
+    sender: str
+    parameters: Mapping[str, str]
+    named: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    reached: dict[str, Sequence[Recipient]] = field(default_factory=dict)
+
+    def add(self, address: str, parameters: Mapping[str, str], reached: Sequence[Recipient]) -> None:
+        """Have one more recipient; what was asked for him last holds."""
+        self.named[address] = parameters
+        if reached:
+            self.reached[key_of(address)] = reached
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is asked of those who carry the message, as `mailer.mail.delivery_options` reads it."""
+        given = self.parameters
+        found: dict[str, Any] = {"ret": given.get("RET", "").upper(), "envid": given.get("ENVID", "")}
+        if "BY" in given:
+            seconds, _, mode = given["BY"].partition(";")
+            found |= {"by": int(seconds), "by_return": mode.startswith("R"), "by_trace": mode.endswith("T")}
+        if "MT-PRIORITY" in given:
+            found["priority"] = int(given["MT-PRIORITY"])
+        hold = given.get("HOLDUNTIL", "") or int(given.get("HOLDFOR", 0))
+        found |= {"hold": hold, "require_tls": "REQUIRETLS" in given}
+        return {name: value for name, value in found.items() if value or name in ("by", "by_return", "priority")}
+
+    @property
+    def priority(self) -> str:
+        """The word for how soon it goes."""
+        asked = int(self.parameters.get("MT-PRIORITY", 0))
+        return "high" if asked >= HIGH else "low" if asked <= LOW else "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Handing:
+    """What goes with a letter that is handed in: how it came, whose it is, as whom he may write, and how many hosts it may have come by."""
+
+    arrival: Arrival
+    who: Principal
+    senders: Sequence[str]
+    most_hops: int
+
+    def ready(self, letter: UserLetter, content: bytes, settings: SubmissionSettings) -> Ready:
+        """The letter with its `content` as it can be put. Raises `Problem` as `submit` does."""
+        if (found := hops(Message.head(content))) > self.most_hops:
+            raise LoopProblem(found)
+        asked = Submission(
+            content,
+            sender=letter.sender,
+            recipients=[*letter.named],
+            whole=True,
+            submitter=self.who,
+            senders=self.senders,
+            options=letter.options or None,
+            priority=letter.priority,
+        )
+        prepared = prepare(asked, settings, self.arrival.at)
+        _address(prepared, letter)
+        prepared.content = submitted(self.arrival, settings.hostname, prepared.envelope.id) + prepared.content
+        return Ready(prepared, self.who)
+
+
+def _address(prepared: Prepared, letter: UserLetter) -> None:
+    """Let aliases of our domains become whom they lead to, and each recipient have what was asked for him."""
+    envelope = prepared.envelope
+    asked = {key_of(address): parameters for address, parameters in letter.named.items()}
+    people: dict[str, Recipient] = {}
+    wanted: dict[str, Mapping[str, str]] = {}
+    for one in envelope.recipients:
+        key = key_of(one.address)
+        said = _wanted(asked.get(key, {}))
+        for each in letter.reached.get(key, [one]):
+            reached = people.setdefault(key_of(each.address), Recipient(each.address, one.type, each.outcome))
+            if said:
+                wanted.setdefault(reached.address, said)
+    envelope.recipients = [*people.values()]
+    if wanted:
+        envelope.options = {**(envelope.options or {}), "recipients": wanted}
+
+
+def _wanted(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    said = {"notify": parameters.get("NOTIFY", "").upper(), "orcpt": parameters.get("ORCPT", "")}
+    return {name: value for name, value in said.items() if value}

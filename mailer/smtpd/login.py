@@ -1,0 +1,141 @@
+"""The desk where users log in: whether somebody is let in, how often he may try, and what is told of it.
+
+Who is not let in learns nothing from it: somebody unknown, a wrong password and a user who is disabled have the same answer after the same
+time (`mailer.accounts.logins`). Networks from which too many logins fail have to wait, and nobody else: from where a user has been within
+30 days he gets in all the same (`mailer.limits`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from mailer.accounts.logins import scram_keys
+from mailer.accounts.password import ITERATIONS
+from mailer.events import Alarm, LoggedIn, LoginFailed
+from mailer.mail.address_key import key_of
+from mailer.mail.problem import Problem
+from mailer.smtp.reply import Reply
+from mailer.smtp.server_auth import Known
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mailer.accounts.logins import Logins
+    from mailer.accounts.users.api import NearUsers, User, Users
+    from mailer.events import Event
+    from mailer.limits.users import UserLimits
+    from mailer.mail.arrival import Arrival
+    from mailer.smtp import server_events as ask
+    from mailer.smtp.scram import ScramKeys
+
+PURPOSE: Final = "submission"
+DELAY: Final = 1.0  # seconds that an answer takes which lets nobody in
+
+WRONG: Final = Reply.own(535, "5.7.8", "authentication failed")
+ENOUGH: Final = Reply.own(421, "4.7.0", "too many logins from your network have failed, come back later")
+NOT_NOW: Final = Reply.own(454, "4.7.0", "that cannot be found out now, try again")
+WELCOME: Final = Reply.own(235, "2.7.0", "welcome")
+
+
+class LoginDesk:
+    """The desk for `users`, whose passwords are checked by `logins`, within `limits`. `now` gives seconds since the epoch."""
+
+    def __init__(
+        self,
+        users: Users,
+        logins: Logins,
+        limits: UserLimits,
+        tell: Callable[[Event], None],
+        now: Callable[[], float],
+        near: NearUsers | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`near` are the same users, where they are at hand."""
+        self.users = users
+        self.logins = logins
+        self.limits = limits
+        self.now = now
+        self._tell = tell
+        self._sleep = sleep
+        self._near = near
+        self._secret = secrets.token_bytes()
+
+    def is_closed(self, ip: str) -> bool:
+        """Whether nobody at all can log in from `ip` now."""
+        return self.limits.failures.wait(ip, self.now()) > 0 and not self.limits.familiar.knows_any(ip, self.now())
+
+    async def admit(self, question: ask.Auth, arrival: Arrival) -> tuple[User | None, Reply]:
+        """The user who has logged in, if somebody has, and what he is told."""
+        now, name = self.now(), question.username
+        if self.limits.failures.wait(arrival.ip, now) and not self.limits.familiar.knows(key_of(name), arrival.ip, now):
+            self._tell(LoginFailed(now, arrival, name, question.mechanism, "too many failures from there"))
+            return None, ENOUGH
+        try:
+            user = await self._found(question)
+        except Problem as problem:
+            if problem.kind != "try-again":
+                self._tell(Alarm(now, "login", f"nobody can log in: {problem}", "users"))
+            self._tell(LoginFailed(now, arrival, name, question.mechanism, str(problem)))
+            return None, NOT_NOW
+        if user is None:
+            self.miss(arrival, name, question.mechanism, "wrong name or password")
+            await self._sleep(DELAY)
+            return None, WRONG
+        self.limits.familiar.note(user.key, arrival.ip, now)
+        return user, WELCOME
+
+    def greet(self, arrival: Arrival, mechanism: str) -> None:
+        """Tell that the user of `arrival` has logged in."""
+        self._tell(LoggedIn(self.now(), arrival, mechanism))
+
+    def miss(self, arrival: Arrival, name: str, mechanism: str, reason: str) -> None:
+        """Count a login that has failed, or was tried where nobody can log in, and tell of it."""
+        self.limits.failures.failed(arrival.ip, self.now())
+        self._tell(LoginFailed(self.now(), arrival, name, mechanism, reason))
+
+    async def still(self, user: User) -> bool:
+        """Whether `user`, who has logged in, could still do so as he did. Raises `Problem`."""
+        [found] = await self.users.find([user.address])
+        return found is not None and not found.disabled and _proof(found) == _proof(user)
+
+    async def look(self) -> None:
+        """Look whether users have changed, before a mechanism asks for one that cannot wait."""
+        try:
+            await self.users.find(())
+        except Problem:
+            return
+
+    async def close(self) -> None:
+        """Let go of what is open."""
+        await self.logins.close()
+        await self.users.close()
+
+    def known(self, binding: bytes) -> Known:
+        """What the mechanisms need in which no password travels, at a door with this `binding` to its certificate."""
+        return Known(nonce=_nonce, binding=binding, keys=self._keys, secret=self._secret, iterations=ITERATIONS)
+
+    def _keys(self, name: str) -> ScramKeys | None:
+        try:
+            return scram_keys(self._near.find_now([name])[0], PURPOSE) if self._near else None
+        except Problem:
+            return None
+
+    async def _found(self, question: ask.Auth) -> User | None:
+        """The user whose credentials these are. Who asks to act as another one is nobody: RFC 4616 §2 leaves that to us."""
+        if question.authorization and key_of(question.authorization) != key_of(question.username):
+            return await self.logins.check("", question.password, PURPOSE)
+        if not question.proved:
+            return await self.logins.check(question.username, question.password, PURPOSE)
+        [user] = await self.users.find([question.username])
+        return None if user is None or user.disabled else user
+
+
+def _proof(user: User) -> tuple[object, ...]:
+    """What he may have logged in with."""
+    return user.password, user.keys, user.app_passwords
+
+
+def _nonce() -> str:
+    return secrets.token_urlsafe(18)

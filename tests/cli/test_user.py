@@ -1,0 +1,88 @@
+"""``mailer user``: users, as an operator makes and keeps them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mailer.operate.schemas import SCHEMAS
+from tests.operate.test_schemas import right
+
+from .home import Home
+
+ANN = "ann@example.com"
+
+
+def told(home: Home, *words: str) -> list[dict[str, Any]]:
+    """What a command prints with ``--json``, which is what its schema says."""
+    done = home.mailer("user", *words, "--json")
+    assert done.returncode == 0, done.stderr
+    return right(f"user {words[0]}", done.stdout.decode())
+
+
+def test_a_user_from_his_making_to_his_end(home: Home) -> None:
+    """His passwords are printed once, each; nothing that is printed or kept besides has them."""
+    home.configure("")
+    verbs = ("add", "list", "passwd", "app-password", "quota", "send-as", "disable", "enable", "remove")
+    assert {f"user {verb}" for verb in verbs} <= {*SCHEMAS}
+    [made] = told(home, "add", ANN, "--quota", "5GB", "--send-as", "*@shop.example.com")
+    assert made["address"] == ANN
+    [phone] = told(home, "app-password", ANN, "phone", "--for", "submission")
+    [again] = told(home, "passwd", ANN)
+    assert len({made["password"], phone["password"], again["password"]}) == 3
+    [user] = told(home, "list")
+    assert (user["quota"], user["sends_as"], user["has_password"], user["disabled"]) == (5_000_000_000, ["*@shop.example.com"], True, False)
+    assert [(each["name"], each["purposes"]) for each in user["app_passwords"]] == [("phone", ["submission"])]
+    assert [told(home, verb, ANN)[0]["disabled"] for verb in ("disable", "enable")] == [True, False]
+    assert told(home, "quota", ANN, "0")[0]["quota"] is None
+    assert told(home, "send-as", ANN)[0]["sends_as"] == []
+    file = home.path / "spool" / "accounts.sqlite3"
+    kept = file.read_bytes() + b"".join(path.read_bytes() for path in file.parent.glob("accounts.sqlite3-*"))
+    said = kept + json.dumps(user).encode() + home.mailer("user", "list").stdout
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not [one for one in (made, phone, again) if one["password"].encode() in said]
+    assert told(home, "app-password", ANN, "phone", "--remove")[0]["app_passwords"] == []
+    assert told(home, "remove", ANN) == [{"address": ANN, "removed": True}]
+    assert b"mailer user add" in home.mailer("user", "list").stderr
+
+
+def test_a_password_may_come_by_standard_input(home: Home) -> None:
+    """Then none is printed."""
+    home.configure("")
+    done = home.mailer("user", "add", ANN, "--password-stdin", input=b"correct horse\n")
+    assert (done.returncode, done.stdout) == (0, b"")
+    done = home.mailer("user", "passwd", ANN, "--password-stdin", "--json", input=b"battery staple")
+    assert json.loads(done.stdout) == {"address": ANN, "name": None, "password": None}
+    for text, why in ((b"", "no password in its first line"), (b"\xff\n", "UTF-8"), (b"x" * 1025, "at most 1024 octets")):
+        home.refused(home.mailer("user", "passwd", ANN, "--password-stdin", input=text), 64, why)
+
+
+def test_the_password_alone_is_on_standard_output(home: Home) -> None:
+    """So that a script takes it without a reader of JSON."""
+    home.configure("")
+    done = home.mailer("user", "add", ANN)
+    assert len(done.stdout) == 21
+    assert done.stdout.strip().isalnum()
+    assert b"cannot be shown again" in done.stderr
+
+
+def test_mistakes_are_one_line(home: Home) -> None:
+    """With the exit code of their kind."""
+    home.configure("")
+    home.refused(home.mailer("user", "add"), 64, "one ADDRESS")
+    home.refused(home.mailer("user", "add", "ann"), 64, "ann@example.com")
+    home.refused(home.mailer("user", "add", ANN, "--quota", "much"), 64, "--quota")
+    home.refused(home.mailer("user", "add", ANN, "--send-as", "nobody at all"), 64, "--send-as")
+    home.refused(home.mailer("user", "disable", ANN), 67, "no user ann@example.com")
+    assert home.mailer("user", "add", ANN).returncode == 0
+    home.refused(home.mailer("user", "add", "ANN@Example.com"), 64, "there is a user ANN@Example.com already")
+    home.refused(home.mailer("user", "app-password", ANN), 64, "NAME")
+    home.refused(home.mailer("user", "app-password", ANN, "phone", "--for", "everything"), 64, "submission or imap")
+    home.refused(home.mailer("user", "app-password", ANN, "phone", "--remove"), 67, "no app password")
+    home.refused(home.mailer("user", "quota", ANN), 64, "SIZE")
+
+
+def test_users_of_others_are_changed_by_others(home: Home) -> None:
+    """Where they are says the error."""
+    home.configure('[accounts]\nsource = "file"\nusers_file = "/etc/mailer/users"\n')
+    home.refused(home.mailer("user", "add", ANN), 78, "/etc/mailer/users")
