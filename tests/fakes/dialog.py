@@ -71,7 +71,7 @@ def _take(dialog: Dialog, mark: str, rest: str, answering: bool) -> None:
             dialog.deliveries += 1
         dialog.results.append(rest)
     elif mark in ("S:", "C:", "S>", "C>"):
-        _say(dialog, mark[0], _bytes(rest) + (b"\r\n" if mark[1] == ":" else b""))
+        _say(dialog, mark[0], octets(rest) + (b"\r\n" if mark[1] == ":" else b""))
     elif mark in ("TLS", "END"):
         dialog.turns.append(Turn(mark))
     else:
@@ -112,12 +112,12 @@ def _set(dialog: Dialog, name: str, value: str) -> None:
         case "to:":
             dialog.recipients.append(value)
         case "content:":
-            dialog.content = _bytes(value)
+            dialog.content = octets(value)
         case _:
             raise ValueError("no such line")
 
 
-def _bytes(text: str) -> bytes:
+def octets(text: str) -> bytes:
     r"""Text in UTF-8 with \r \n \t \0 \\ \xNN and \*N (the text so far, N times)."""
     out = b""
     at = 0
