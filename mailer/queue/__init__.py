@@ -20,7 +20,7 @@ reload replaces it.
 `folding`       equal mail becomes one message          `digest`        that message
 `outages`       which destinations are down             `lines`         who waits for a session
 `signing`       DKIM right before mail leaves           `signing_process`  signatures on another processor
-`passing`       mail of strangers that is passed on
+`passing`       mail of strangers that is passed on     `residing`      our own people write to addresses of ours
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mailer.accounts.residence import Residence
     from mailer.dsn.fields import Kind
     from mailer.mail.outcome import Outcome
     from mailer.spool.api import Entry, Lease
@@ -49,6 +50,9 @@ class Attempt:
 
     suppressed: Mapping[int, SuppressionEntry] = field(default_factory=dict)
     """Which recipients are not to be mailed, by what."""
+
+    elsewhere: Mapping[int, Residence] = field(default_factory=dict)
+    """Which recipients at a domain of ours have no mailbox of that name, and what becomes of mail for them."""
 
     urged: bool = False
     """An operator has said that it shall be tried now."""

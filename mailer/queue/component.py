@@ -53,6 +53,7 @@ from .unsubscribing import UnsubscribeLinks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from mailer.accounts.residents import Residents
     from mailer.config import Config
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
@@ -126,6 +127,7 @@ class Queue(Component):
         meter: Meter | None = None,
         book: AlarmBook | None = None,
         suppression: SuppressionList | None = None,
+        residents: Residents | None = None,
     ) -> None:
         self.config = config
         self.spool = spool
@@ -151,8 +153,9 @@ class Queue(Component):
         self.scheduler = Scheduler(limits_of(config, shares), reactions.table)
         policy = policy_of(config, tell, clock.now(), reactions, shares)
         self.manager = QueueManager(
-            spool, self.scheduler, self.couriers, policy, recorder, clock, tell, random.random, once=once, suppression=suppression
-        )
+            spool, self.scheduler, self.couriers, policy, recorder, clock, tell, random.random, once=once, suppression=suppression,
+            residents=residents,
+        )  # fmt: skip
         self.current = self.manager.current
         self.manager.settler.known = status.knows
         self.invariants = Invariants(self.manager)

@@ -32,6 +32,7 @@ from .unsubscribing import wants_link
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mailer.accounts.residence import Residence
     from mailer.mail.outcome import Outcome
     from mailer.routing.resolve import Router
     from mailer.spool.api import Entry
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from .context import Context, Current
     from .folding import EqualMail
     from .fuses import Fuses
+    from .residing import ResidentMail
     from .settle import Settler
     from .suppressed import SuppressedMail
     from .suspension import SuspendedMail
@@ -71,6 +73,7 @@ class MessageLoader:
         suspended: SuspendedMail,
         connectivity: Connectivity,
         suppressed: SuppressedMail,
+        residing: ResidentMail,
         fuses: Fuses,
         folding: EqualMail,
     ) -> None:
@@ -79,6 +82,7 @@ class MessageLoader:
         self.suspended = suspended
         self.connectivity = connectivity
         self.suppressed = suppressed
+        self.residing = residing
         self.fuses = fuses
         self.folding = folding
         self.later: set[str] = set()
@@ -109,9 +113,10 @@ class MessageLoader:
                     self._unreadable(context, trouble_of(entry.id, error))
                 else:
                     read.append((entry, content, passed))
-            suppressed = await self.suppressed.look([entry for entry, _, _ in read], now)
+            entries = [entry for entry, _, _ in read]
+            suppressed, elsewhere = await self.suppressed.look(entries, now), await self.residing.look(entries)
             for entry, content, passed in read:
-                self._loaded(context, entry, content, passed, now, suppressed)
+                self._loaded(context, entry, content, passed, now, suppressed, elsewhere)
 
     async def _load_apart(self, context: Context, id: str) -> None:
         """Load a large message, one of them at a time: they share the memory that there is for such."""
@@ -133,7 +138,8 @@ class MessageLoader:
                 self._unreadable(context, trouble_of(id, error))
                 return
         now = context.clock.now()
-        self._loaded(context, entry, content, passed, now, await self.suppressed.look([entry], now))
+        suppressed, elsewhere = await self.suppressed.look([entry], now), await self.residing.look([entry])
+        self._loaded(context, entry, content, passed, now, suppressed, elsewhere)
 
     def _unreadable(self, context: Context, trouble: Trouble) -> None:
         """It is not there, is no message, or cannot be had now."""
@@ -152,8 +158,18 @@ class MessageLoader:
             if kind == "memory":
                 context.scheduler.expect(id, context.alarms.out_of_memory(f"message {id} could not be read"))
 
-    def _loaded(self, context: Context, entry: Entry, content: bytes, passed: int, now: float, suppressed: SuppressedBy | None) -> None:
-        """It was read, and has `passed` so many hosts. Of whom it is for, those who are `suppressed` are not mailed; None: who knows."""
+    def _loaded(
+        self,
+        context: Context,
+        entry: Entry,
+        content: bytes,
+        passed: int,
+        now: float,
+        suppressed: SuppressedBy | None,
+        elsewhere: Mapping[str, Mapping[int, Residence]],
+    ) -> None:
+        """It was read, and has `passed` so many hosts. Of whom it is for, those who are `suppressed` are not mailed; None: who knows. Those
+        who are `elsewhere` have no mailbox here of that name."""
         id = entry.id
         if entry.total - entry.size > ORDINARY:
             context.scheduler.weigh(id, entry.total - entry.size)
@@ -184,7 +200,7 @@ class MessageLoader:
             context.tell(Seen(now, entry))
         else:
             context.recorder.resumed(entry)
-        attempt = Attempt(entry, now, suppressed=(suppressed or {}).get(entry.id, {}))
+        attempt = Attempt(entry, now, suppressed=(suppressed or {}).get(entry.id, {}), elsewhere=elsewhere.get(entry.id, {}))
         self.attempts.add(attempt)
         if passed > policy.max_hops:
             self._over(attempt, _in_circles(entry, policy.max_hops, now))
@@ -270,18 +286,7 @@ class MessageLoader:
 
     def _divide(self, context: Context, attempt: Attempt, pending: Sequence[int], now: float, counted: int = 1) -> None:
         """Send a message, to the recipients `pending`, on all ways that it takes; they are `counted` as one part of it, or not yet."""
-        entry, sandbox = attempt.entry, context.policy.sandbox
-        people = entry.envelope.recipients
-        settled: list[Outcome] = []
-        domains: dict[str, list[int]] = {}
-        for to in pending:
-            if (known := people[to].outcome) is not None:  # submission has said all
-                settled.append(foretold(to, now, known))
-            elif to in attempt.suppressed:
-                settled.append(self.suppressed.outcome(attempt, to, now))
-            else:
-                domain = people[to].domain if sandbox is None else sandbox.domain(people[to].address)
-                domains.setdefault(domain, []).append(to)
+        entry, (settled, elsewhere, domains) = attempt.entry, self._set_apart(context, attempt, pending, now)
         ended = [settled] if settled else []
         unknown: list[tuple[str, list[int]]] = []
         routes: dict[str, tuple[Route, list[int]]] = {}
@@ -295,13 +300,35 @@ class MessageLoader:
                 routes[route.key][1].extend(recipients)
             else:
                 routes[route.key] = (route, recipients)
-        attempt.split(len(ended) + len(unknown) + len(routes) - counted)
+        attempt.split(len(ended) + bool(elsewhere) + len(unknown) + len(routes) - counted)
+        if elsewhere:
+            self.residing.finish(context, attempt, elsewhere)
         for outcomes in ended:
             self.settler.finish(attempt, outcomes)
         for domain, recipients in unknown:
             self._find(context, attempt, domain, recipients)
         for route, recipients in routes.values():
             self._queue(context, attempt, route, recipients, now)
+
+    def _set_apart(
+        self, context: Context, attempt: Attempt, pending: Sequence[int], now: float
+    ) -> tuple[list[Outcome], dict[int, Residence], dict[str, list[int]]]:
+        """Of the recipients `pending` those of whom all is known, those who are led elsewhere, and the others by their domains."""
+        people, sandbox = attempt.entry.envelope.recipients, context.policy.sandbox
+        settled: list[Outcome] = []
+        elsewhere: dict[int, Residence] = {}
+        domains: dict[str, list[int]] = {}
+        for to in pending:
+            if (known := people[to].outcome) is not None:  # submission has said all
+                settled.append(foretold(to, now, known))
+            elif to in attempt.suppressed:
+                settled.append(self.suppressed.outcome(attempt, to, now))
+            elif to in attempt.elsewhere and sandbox is None:
+                elsewhere[to] = attempt.elsewhere[to]
+            else:
+                domain = people[to].domain if sandbox is None else sandbox.domain(people[to].address)
+                domains.setdefault(domain, []).append(to)
+        return settled, elsewhere, domains
 
     def _find(self, context: Context, attempt: Attempt, domain: str, recipients: list[int]) -> None:
         """Look for the route of a domain, once for all parts of messages that wait for it."""

@@ -29,6 +29,7 @@ from .context import Context, Current
 from .folding import EqualMail
 from .fuses import Fuses
 from .loader import MessageLoader
+from .residing import ResidentMail
 from .settle import Settler
 from .suppressed import SuppressedMail
 from .suspension import SuspendedMail
@@ -38,6 +39,7 @@ from .worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from mailer.accounts.residents import Residents
     from mailer.events import Event
     from mailer.io.clock import SteadyClock
     from mailer.spool.api import Spool
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from .context import Policy
     from .destination import Destination
     from .recorder import Recorder
-    from .scheduler import Plan, Scheduler
+from .scheduler import Plan, Scheduler
 
 
 class QueueManager:
@@ -67,6 +69,7 @@ class QueueManager:
         *,
         once: bool = False,
         suppression: SuppressionList | None = None,
+        residents: Residents | None = None,
     ) -> None:
         self._wake = asyncio.Event()
         wake = self._wake.set
@@ -76,11 +79,11 @@ class QueueManager:
         self.suspended = SuspendedMail(self.current)
         self.connectivity = Connectivity(self.current, self.suspended)
         self.suppressed = SuppressedMail(self.current, self.settler, suppression)
+        self.residing = ResidentMail(self.current, self.settler, residents)
         self.fuses = Fuses(spool, tell)
         self.folding = EqualMail(self.current, self.suspended.hurry, self.hear, self.settler.knows)
-        self.loader = MessageLoader(
-            self.current, self.settler, self.suspended, self.connectivity, self.suppressed, self.fuses, self.folding
-        )
+        asked = self.suspended, self.connectivity, self.suppressed, self.residing, self.fuses, self.folding
+        self.loader = MessageLoader(self.current, self.settler, *asked)
         self.steps = 0
         """How often somebody has set the clock."""
         self.redating = False

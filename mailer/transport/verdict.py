@@ -280,6 +280,28 @@ def in_mailbox(to: int, place: str, now: float, *, fresh: bool) -> Outcome:
     return Outcome(to, "delivered", "recipient", 250, "2.0.0", text, "body", at=now)
 
 
+def nobody(to: int, reply: Reply, now: float) -> Outcome:
+    """Outcome of a recipient at a domain of ours of whom `reply` says that nobody is called so."""
+    return _ours([to], "fail", "recipient", reply.code, reply.enhanced, reply.text, "rcpt", Cause.NO_MAILBOX, now=now)[0]
+
+
+def nobody_knows(to: int, now: float, due: float) -> Outcome:
+    """Outcome of a recipient at a domain of ours of whom nobody can say who he is: he waits. RFC 3463 §3.4: other mail system status"""
+    text = "who lives here cannot be looked up for now; the log says why"
+    return _ours([to], "defer", "us", 451, "4.3.0", text, "rcpt", Cause.SETTING, now=now, due=due, counts=False)[0]
+
+
+def led_on(to: int, id: str, now: float) -> Outcome:
+    """Outcome of a recipient who is an alias, and those whom it stands for are written to in the message `id`."""
+    return Outcome(to, "delivered", "recipient", 250, "2.0.0", f"an alias leads on, with the message {id}", "", at=now)
+
+
+def not_led_on(to: int, why: str, now: float, due: float) -> Outcome:
+    """Outcome of a recipient who is an alias, where there can be no message to those whom it stands for. RFC 3463 §3.4"""
+    text = f"those whom the alias stands for cannot be written to: {why}"
+    return _ours([to], "defer", "us", 451, "4.3.0", text, "rcpt", Cause.SHORT, now=now, due=due, counts=False)[0]
+
+
 def no_mailbox_name(to: int, address: str, why: str, now: float) -> Outcome:
     """Outcome of a recipient for whom there can be no mailbox. RFC 3463 §3.2: bad destination mailbox address syntax"""
     return _ours([to], "fail", "recipient", 553, "5.1.3", f"{address}: {why}", "rcpt", Cause.MISWRITTEN, now=now)[0]
