@@ -21,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer import __version__
+from mailer.accounts.component import ResidentsComponent
 from mailer.alarms.beside import Neighbours
 from mailer.alarms.book import AlarmBook
 from mailer.alarms.component import AlarmComponent
@@ -164,6 +165,7 @@ class Service:
         self.chores = Chores(self._spool_alarm, self._short)
         self.chores.every(SPAN, lambda: self.log.unfold(clock.now()))
         suppression = SqliteSuppression(directory.root)
+        self.living = living = ResidentsComponent(config, tell, clock, self.chores, once=once)
         self.queue = queue = Queue(
             config,
             spool,
@@ -178,6 +180,7 @@ class Service:
             meter=self.counts.sessions,
             book=self.book,
             suppression=suppression,
+            residents=living.residents,
         )
         intake = IntakeComponent(directory, config, status, clock, queue.manager.hear, tell, self.chores, once=once)
         self.sweep = Sweep(spool, status, config, clock, self.chores, once=once)
@@ -210,6 +213,7 @@ class Service:
             hearing,
             Doorbell(spool, (queue.heard, intake.heard, hearing.heard), clock, tell),
             intake,
+            living,
             self.chores,  # what they do goes on while the queue ends
             queue,
             *receiving,
@@ -229,7 +233,7 @@ class Service:
             return (sources,)
         return (
             sources,
-            *mail_doors(config, reports, tell, clock, self.chores, arrived),
+            *mail_doors(config, self.living.residents, reports, tell, clock, self.chores, arrived),
             ReportSweep(config, reports, clock, self.chores, self.sweep.believed),
         )
 

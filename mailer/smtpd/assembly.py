@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailer.accounts.residents import EVERY, Residents
-from mailer.accounts.users.configured import users_of
 from mailer.filtering.component import FilterComponent
 
 from .component import MailDoors
@@ -16,6 +14,7 @@ from .reports import ReportDoorKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mailer.accounts.residents import Residents
     from mailer.config import Config
     from mailer.events import Event
     from mailer.io.clock import Clock
@@ -24,15 +23,19 @@ if TYPE_CHECKING:
 
 
 def mail_doors(
-    config: Config, reports: Reports, tell: Callable[[Event], None], clock: Clock, chores: Chores, arrived: Callable[[], object]
+    config: Config,
+    residents: Residents,
+    reports: Reports,
+    tell: Callable[[Event], None],
+    clock: Clock,
+    chores: Chores,
+    arrived: Callable[[], object],
 ) -> Sequence[Component]:
     """All doors by which mail comes in, with what stands behind them, in the order in which they start.
 
-    `reports` is where those about our mail are taken, and `arrived` is called when there are new ones.
+    `residents` live here. `reports` is where those about our mail are taken, and `arrived` is called when there are new ones.
     """
     filters = FilterComponent(config, config.spool, tell, clock, chores)
-    residents = Residents(config, users_of(config), tell, clock)
-    chores.every(EVERY, residents.refresh)
     about_us = ReportDoorKind(config, reports, tell, clock, arrived)
     panel = filters.panel
     reception = Reception(config, residents, about_us.counter, tell, clock, panel, panel.resolver.records)

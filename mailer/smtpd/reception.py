@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mailer.accounts.residence import Residence
-from mailer.accounts.users.configured import users_of
 from mailer.auth.iprev import confirmed_name
 from mailer.events import Alarm
 from mailer.net.records import answered
@@ -94,11 +93,7 @@ class Reception:
     def take(self, config: Config) -> None:
         """Go by another configuration."""
         self.next_hops.take(config)
-        if config.accounts != self.config.accounts:
-            self.finish(self.residents.users.close())
-            self.residents.users = users_of(config)
         self.config = config
-        self.residents.take(config)
 
     async def put(self, inbound: Inbound) -> Prepared:
         """Make the message durable; small ones share the waits for the disk. Raises `Problem`."""
@@ -133,5 +128,4 @@ class Reception:
             await asyncio.wait(self._ending)
         if self._tray is not None:
             await asyncio.to_thread(self._tray.close)
-        await self.residents.users.close()
         await self.next_hops.close()

@@ -1,0 +1,54 @@
+"""Who lives here, as a part of the daemon: known before anything is delivered or taken in, read again when it changes.
+
+Doors ask for whom they may take mail, the queue who an address of ours is that our own people write to. Both ask the same `Residents`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mailer.io.component import Component
+
+from .residents import EVERY, Residents
+from .users.configured import users_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mailer.config import Config
+    from mailer.events import Event
+    from mailer.io.clock import Clock
+    from mailer.io.component import Chores
+
+
+class ResidentsComponent(Component):
+    """The `residents` of `config`; those who are looked after by `chores`, unless it is for one pass (`once`)."""
+
+    def __init__(self, config: Config, tell: Callable[[Event], None], clock: Clock, chores: Chores, *, once: bool = False) -> None:
+        self.residents = Residents(config, users_of(config), tell, clock)
+        self._accounts = config.accounts
+        self._closing: set[asyncio.Future[None]] = set()
+        if not once:
+            chores.every(EVERY, self.residents.refresh)
+
+    async def start(self) -> None:
+        """Read who lives here."""
+        await self.residents.refresh()
+
+    @contextmanager
+    def reload(self, config: Config) -> Iterator[None]:
+        """Go by another configuration; users may be kept elsewhere."""
+        users = users_of(config) if config.accounts != self._accounts else None
+        yield
+        if users is not None:
+            closing = asyncio.ensure_future(self.residents.users.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            self.residents.users, self._accounts = users, config.accounts
+        self.residents.take(config)
+
+    async def stop(self, grace: float) -> None:  # noqa: ARG002 - nothing is under way
+        """Close where users are kept."""
+        await asyncio.gather(*self._closing, self.residents.users.close())

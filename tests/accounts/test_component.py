@@ -1,0 +1,47 @@
+"""The residents as a part of the daemon: known from the start, and by what the configuration says after a reload."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from mailer.accounts.component import ResidentsComponent
+from mailer.accounts.users.sqlite import SqliteUsers
+from mailer.config.file import config_of
+from mailer.io.component import Chores
+from tests.fakes.mail import FakeClock
+
+CONFIG = """
+[mailer]
+hostname = "mx.example.com"
+[[domain]]
+name = "example.com"
+aliases_file = "{home}/aliases"
+[accounts]
+{accounts}
+"""
+
+
+def test_aliases_are_read_at_the_start_and_users_where_a_reload_says(tmp_path: Path) -> None:
+    """The old users are closed, and none is needed where nobody asks."""
+    (tmp_path / "aliases").write_text("sales: ann@example.net\n")
+    (tmp_path / "users").touch(0o600)
+
+    async def scenario() -> None:
+        before, after = (
+            config_of("c.toml", CONFIG.format(home=tmp_path, accounts=accounts).encode(), str(tmp_path))
+            for accounts in ("", f'source = "file"\nusers_file = "{tmp_path}/users"')
+        )
+        component = ResidentsComponent(before, lambda _: None, FakeClock(), Chores(lambda _: None, lambda _: None))
+        residents = component.residents
+        assert (await residents.resolve("sales@example.com")).kind == "trouble"
+        await component.start()
+        assert (await residents.resolve("sales@example.com")).kind == "forward"
+        assert isinstance(residents.users, SqliteUsers)
+        with component.reload(after):
+            assert isinstance(residents.users, SqliteUsers)
+        assert not isinstance(residents.users, SqliteUsers)
+        assert (await residents.resolve("sales@example.com")).kind == "forward"
+        await component.stop(0.0)
+
+    asyncio.run(scenario())
