@@ -26,10 +26,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.domain import ascii_domain
-from mailer.mail.message import Message
+from mailer.mail.message import Message, header_end
 
-from .canonical import BLANKS, BODIES, FIELDS, TagError, read_tags, without_blanks
+from .canonical import BLANKS, BODIES, FIELDS, TagError, read_tags, simple_body, without_blanks
 from .key import ALGORITHMS, KeyProblem, name, public_key
+from .sign import body_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -149,19 +150,25 @@ class SignedMessage:
     """A message, taken apart once for all its signatures. `fields` has the name as written and the value of each, by lower-case name."""
 
     def __init__(self, content: bytes) -> None:
-        message = Message.split(content)
+        end = header_end(content)
         self.fields: dict[bytes, list[tuple[bytes, bytes]]] = {}
-        for known_as, raw in message.fields():
+        for known_as, raw in Message(content[:end], b"").fields():
             written, _, value = raw.partition(b":")
             self.fields.setdefault(known_as, []).append((written, value))
-        self._body = message.rest[2:]
+        self._content = content
+        self._start = end + 2 if content.startswith(b"\r\n", end) else end
         self._hashes: dict[str, bytes] = {}
 
     def body_hash(self, form: str) -> bytes:
         """SHA-256 of the body in one of the canonical forms."""
         if form not in self._hashes:
-            self._hashes[form] = sha256(BODIES[form](self._body)).digest()
+            self._hashes[form] = self._hashed(form)
         return self._hashes[form]
+
+    def _hashed(self, form: str) -> bytes:
+        if form == "relaxed":
+            return body_hash(self._content, self._start)
+        return sha256(simple_body(self._content[self._start :])).digest()
 
 
 def claims(content: bytes, at: float) -> Iterator[SignatureClaim]:

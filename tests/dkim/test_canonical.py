@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.dkim.canonical import relaxed_body, relaxed_field, simple_body, simple_field
+from mailer.dkim.canonical import RelaxedBody, relaxed_body, relaxed_field, simple_body, simple_field
 
 
 def test_the_example_of_the_standard() -> None:
@@ -50,6 +50,17 @@ def test_the_fast_way_is_the_plain_one(body: bytes) -> None:
     plain = re.sub(rb"[ \t]+(?=\r\n|\Z)", b"", re.sub(rb"[ \t]+", b" ", body))
     plain = re.sub(rb"(\r\n)+\Z", b"", plain)
     assert relaxed_body(body) == (plain + b"\r\n" if plain else b"")
+
+
+@given(st.lists(st.sampled_from([b" ", b"\t", b"\r\n", b"\r", b"\n", b"x", b" \r\n", b"\r\n\r\n"]), max_size=20))
+def test_a_body_in_blocks_is_the_same(blocks: list[bytes]) -> None:
+    """Wherever it is cut, but for the middle of a CRLF, and whatever stray CR and LF it has."""
+    made: list[bytes] = []
+    body = RelaxedBody(made.append)
+    for block in blocks:
+        body.feed(block)
+    body.end()
+    assert b"".join(made) == relaxed_body(b"".join(blocks))
 
 
 @pytest.mark.parametrize("unit", [b" ", b"\t", b"\r\n", b" \r\n", b"\r", b"\n", b"x ", b"\n\r\n"])

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 
 import pytest
 
 from mailer.auth.arc import seal
+from mailer.auth.records import DnsRecords
 from mailer.auth.results import MethodResult, payload, read
-from mailer.filtering.proof import Proof
+from mailer.filtering import proof as proof_module
+from mailer.filtering.proof import Proof, prove
+from mailer.mail.arrival import Arrival
+from mailer.net.dns import Resolver
 from tests.auth.answers import World
 from tests.dkim.keys import NOW, key
-from tests.filtering.letters import HOST, RECORDS, SETTINGS, STRANGERS, THEIRS, letter, proved, signed
+from tests.fakes.nameserver import Nameserver
+from tests.filtering.letters import HOST, RECORDS, SETTINGS, STRANGERS, THEIRS, At, letter, proved, signed
 
 
 def field(proof: Proof) -> dict[str, MethodResult]:
@@ -206,3 +212,42 @@ def test_a_large_message() -> None:
 def test_a_message_over_a_unix_socket() -> None:
     """There is no address that SPF could be about."""
     assert proved(LEGIT, "ann@legit.test", "").spf == "none"
+
+
+class Silent(World):
+    """A DNS that never says anything."""
+
+    async def records(self, name: str, type: str) -> DnsRecords:
+        """Nobody answers."""
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+def test_name_servers_that_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is asked ends together: what proves nothing then is put off if it names a domain of ours, and else is taken."""
+    monkeypatch.setattr(proof_module, "PATIENCE", 0.05)
+    content = signed(LEGIT, "legit.test")
+    proof = proved(content, "ann@legit.test", THEIRS, world=Silent({}))
+    assert (proof.verdict, proof.spf, proof.dkim, proof.dmarc) == ("accept", "temperror", "temperror", "temperror")
+    assert refusal(proved(letter("From: boss@ours.test"), "x@attack.test", world=Silent({}))) == "451 4.7.24"
+
+
+def test_real_name_servers() -> None:
+    """By a resolver and a name server over the loopback: once each question is asked, and what is remembered costs none."""
+    zone = "".join(
+        f"{name}. 60 IN {type} {' '.join(chr(34) + text[at : at + 200] + chr(34) for at in range(0, len(text), 200))}\n"
+        for (name, type), texts in RECORDS.items()
+        for text in texts
+    )
+    content, arrival = signed(LEGIT, "legit.test"), Arrival("mx", THEIRS, "host.test")
+    with Nameserver(zone) as server:
+        resolver = Resolver([server.address])
+
+        async def twice() -> list[Proof]:
+            return [await prove(content, arrival, "ann@legit.test", resolver, At(), SETTINGS) for _ in range(2)]
+
+        first, second = asyncio.run(twice())
+        asked = sorted(name for name, _, _ in server.asked)
+    assert (first.spf, first.dkim, first.dmarc) == ("pass", "pass", "pass")
+    assert first == second
+    assert asked == ["_dmarc.legit.test", "_dmarc.test", "legit.test", "s1._domainkey.legit.test"]
