@@ -41,6 +41,7 @@ class MxHouse:
         more: str = "",
         panel: Panel | None = None,
         records: Any = None,
+        people: Sequence[User] = (),
     ) -> None:
         (home / "aliases").write_text(ALIASES)
         text = f"""
@@ -69,7 +70,7 @@ catch_all = "bob@example.com"
         self.spool.prepare()
         self.told: list[Event] = []
         clock = SystemClock()
-        residents = Residents(self.config, MemoryUsers(PEOPLE), self.told.append, clock)
+        residents = Residents(self.config, MemoryUsers([*PEOPLE, *people]), self.told.append, clock)
         self.reports = MemoryReports()
         about_us = ReportDoorKind(self.config, self.reports, self.told.append, clock, lambda: None)
         self.reception = Reception(self.config, residents, about_us.counter, self.told.append, clock, panel, records)
