@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def domains_of(config: Config) -> list[str]:
     """The domains that mail is sent from, as far as the configuration tells; the name of this host if it tells nothing."""
     said = config.submission
-    written = [said.default_domain, *(key.domain for key in config.dkim), *said.masquerade]
+    written = [said.default_domain, *(key.domain for key in config.dkim), *said.masquerade, *(own.name for own in config.domains)]
     addresses = [
         said.from_address,
         config.postmaster,

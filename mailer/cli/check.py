@@ -25,14 +25,15 @@ STYLES = {"pass": "good", "warn": "wait", "fail": "bad"}
 
 def run(given: Given) -> int:
     """Check the domains, print what is found, and say by the exit code how bad it is."""
-    from mailer.check.examine import domains_of, examine
+    from mailer.check.examine import domains_of
     from mailer.check.finding import worst
     from mailer.config import load
+    from mailer.operate.inbound import checked
 
     config = load(given.text("--config"), given.text("--spool"))
     from_ips = [_address(text) for text in given.texts("--from-ip")]
     domains = [_domain(text) for text in given.operands] or domains_of(config)
-    findings = asyncio.run(examine(config, domains, from_ips, time.time()))
+    findings = asyncio.run(checked(config, domains, from_ips, time.time()))
     if given.flag("--json"):
         for finding in findings:
             show.json_line(finding.facts())
@@ -89,7 +90,10 @@ COMMAND = Subcommand(
         "Looks at this host and at each DOMAIN with the eyes of a receiver: MX, SPF, DKIM, DMARC, MTA-STS and TLSRPT of the domain; PTR, "
         "EHLO name and blocklists of the addresses that mail comes from, the way out by port 25, and the clock. Without DOMAIN it "
         "takes those of the configuration: submission.default_domain, from_address, authors and masquerade, postmaster, "
-        "bounce.address, and the keys of DKIM.\n\n"
+        "bounce.address, the keys of DKIM, and the domains whose mail comes here ([[domain]]).\n\n"
+        "Of those whose mail comes here also the inbound side: whether MX leads to this machine, whether port 25 answers there, with TLS "
+        "and a certificate for the name, whether mail for postmaster is taken, and whether any shape of address gets a stranger's mail "
+        "to somewhere else.\n\n"
         "Each line is pass, warn or fail, with what was seen; below stand what to do and the records to publish, as a zone file has them. "
         "What nobody could tell in time is a warning, and never a failure.\n\n"
         "The addresses are those of the sections [[source]], else of delivery.source4 and source6, else those that the route "

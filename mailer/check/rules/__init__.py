@@ -7,6 +7,7 @@
 `dmarc`    DMARC, by the tree walk
 `mta_sts`  MTA-STS and TLSRPT
 `host`     addresses that receivers see, port 25, the clock
+`inbound`  mail that comes to a domain of ours
 `address`  the name of an address, and the blocklists
 =========  =====================================================================
 """
