@@ -23,6 +23,7 @@ from mailer.suppression import sqlite as suppression
 from . import broker, doors, feedback, installed, journal, outward, place, records, relays, serving, setting
 from .filters import filters
 from .round import Checkup, Once, all_of
+from .smtp_doors import smtp_doors
 from .webhooks import webhooks
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def _looks(patient: Examined, now: float) -> list[Checkup]:
     looks += _of_world(patient, now)
     if not patient.foreign:
         looks.append(Checkup("door", partial(doors.doors, config, state)))
+        looks.append(Checkup("door", partial(smtp_doors, config, state)))
         looks.append(Checkup("certificate", partial(doors.certificates, config, now)))
     if not patient.fresh:
         looks.append(Checkup("sendmail", installed.sendmail))
