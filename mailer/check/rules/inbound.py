@@ -60,7 +60,7 @@ def mx_finding(domain: str, hosts: Sequence[str], ours: Sequence[str], hostname:
 
 
 def door_missing(domain: str) -> Finding:
-    """That nobody can bring mail for the domain."""
+    """No door of the kind mx: nobody can bring mail for the domain."""
     advice = 'a section [[listen]] with kind = "mx" and address = ["0.0.0.0:25", "[::]:25"]; mailer setup --receive writes one'
     return Finding("port 25 in", domain, FAIL, "the configuration has no door of the kind mx: nobody can bring its mail", advice)
 
