@@ -1,4 +1,4 @@
-"""Who lives here, as a part of the daemon: known before anything is delivered or taken in, read again when it changes.
+"""The residents as a part of the daemon: known before anything is delivered or taken in, and read again when they change.
 
 Doors ask for whom they may take mail, the queue who an address of ours is that our own people write to. Both ask the same `Residents`.
 """

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from mailer.mail.address import AddressError, ascii_address, parse, plain_local
+from mailer.mail.address import MAX_ADDRESS, AddressError, ascii_address, parse, plain_local
 from mailer.mail.address_key import key_of
 from mailer.mail.envelope import Recipient
 from mailer.rewriting.aliases import DISCARD, EVERYBODY, refusal
@@ -113,7 +113,7 @@ Resolving = Generator[Sequence[str], Sequence["User | None"], Residence]
 def expanding(address: str, registry: Registry, *, denied: bool = False) -> Resolving:
     """What becomes of mail for `address`. `denied`: the next hop says that it knows nobody of that name."""
     try:
-        first = parse(address)
+        first = parse(address, longest=MAX_ADDRESS)
     except AddressError:
         return Residence("unknown", reply=NOBODY)
     if first.local.lower() == "postmaster" and first.host == registry.host and first.host not in registry.domains and registry.domains:
@@ -128,7 +128,7 @@ def expanding(address: str, registry: Registry, *, denied: bool = False) -> Reso
 def _turned_back(address: str, turn: Callable[[str], str]) -> Residence:
     """The way back to a sender whose mail we have passed on, and to nobody else."""
     try:
-        return Residence("forward", [Recipient(parse(turn(address)).path, behalf=address)])
+        return Residence("forward", [Recipient(parse(turn(address), longest=MAX_ADDRESS).path, behalf=address)])
     except (NotTurnedBack, AddressError):
         return Residence("unknown", reply=NOBODY)
 

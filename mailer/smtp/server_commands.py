@@ -2,7 +2,8 @@
 
 Used by `Server`. Strict where two readers could differ (line ends, control characters, brackets,
 quoting), lenient where nobody can be misled (case, blanks after the colon and at the end). An address is
-one that `mailer.mail.address` accepts; a source route before it is dropped. Parameters are decoded
+one that `mailer.mail.address` accepts, with a local part of any length, as senders that were rewritten have
+it (RFC 5321 §4.5.3.1); a source route before it is dropped. Parameters are decoded
 here (xtext, RFC 3461 §4) and checked again afterwards, so that no encoded line end gets behind this file.
 
 Everything that is wrong with a line raises `CommandRefused`, which holds the reply to give.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 
-from mailer.mail.address import AddressError, parse
+from mailer.mail.address import MAX_ADDRESS, AddressError, parse
 from mailer.mail.dates import parse_rfc3339
 from mailer.mail.delivery_options import MAX_ENVID, MAX_ORCPT, MAX_SECONDS
 
@@ -84,7 +85,7 @@ def ascii_only(address: str) -> None:
 
 def _address(inner: str, keyword: str, host: str) -> str:
     try:
-        return str(parse(inner, host if inner.lower() == "postmaster" else ""))
+        return str(parse(inner, host if inner.lower() == "postmaster" else "", MAX_ADDRESS))
     except AddressError as error:
         enhanced = "5.1.7" if keyword == "FROM" else "5.1.3"  # RFC 3463 §3.2
         raise CommandRefused(553, enhanced, f"no valid address: {error.problem}") from None

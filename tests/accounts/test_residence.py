@@ -39,6 +39,9 @@ ALIASES = {
 }
 
 
+LONG = f"SRS0=good=AA=example.net={'c' * 80}"  # what many senders come to, RFC 5321 §4.5.3.1
+
+
 def back(address: str) -> str:
     """The sender behind an address that we have rewritten."""
     if "good" not in address:
@@ -108,6 +111,7 @@ def people(found: Residence) -> list[str]:
         ("who@behind.example", "mailbox", ["who@behind.example"]),
         ("a@aliases.example", "forward", ["carl@example.net for a@aliases.example"]),
         ("SRS0=good=AA=example.net=carl@example.com", "forward", ["carl@example.net for SRS0=good=AA=example.net=carl@example.com"]),
+        (f"{LONG}@example.com", "forward", [f"carl@example.net for {LONG}@example.com"]),
         ("postmaster@example.com", "mailbox", ["postmaster@example.com"]),
         ("Abuse@example.com", "mailbox", ["abuse@example.com"]),
         ("postmaster@mx.example.com", "mailbox", ["postmaster@example.com"]),

@@ -81,6 +81,8 @@ def test_commands_that_are_refused(line: bytes, code: int) -> None:
         (b"RCPT TO:<\xc3\xbc@d.example>", 553),
         (b"RCPT TO:<c@d.example> SIZE=1", 555),
         (b"RCPT TO:<Postmaster>", 250),
+        (b"RCPT TO:<" + b"c" * 240 + b"@d.example>", 250),
+        (b"RCPT TO:<" + b"c" * 250 + b"@d.example>", 553),
     ],
 )
 def test_recipients(line: bytes, code: int) -> None:
