@@ -48,7 +48,8 @@ class Recipient:  # noqa: PLW1641 - whoever takes in mail of others may change o
     """One address of the envelope; `type` is the header field that named it, ``to`` where none did.
 
     `outcome` is what submission knew already, as an outcome record has it (`mailer.mail.outcome`): the text is no address, or an alias
-    leads nowhere (``fail``), or to /dev/null (``delivered``). Nobody is asked to carry such a one, and its `address` is any text.
+    leads nowhere or in circles (``fail``), or to /dev/null (``delivered``). Nobody is asked to carry such a one, and its `address` is any
+    text.
 
     `behalf` is the address of ours that mail of strangers was for, and that passes it on to this one elsewhere; empty where none does. It
     is ``for`` in the file. The sender that it leaves with follows from that, when it leaves (`mailer.transport.return_path`).

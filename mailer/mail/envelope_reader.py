@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 RECIPIENT_TYPES: tuple[RecipientType, ...] = ("to", "cc", "bcc")
 SETTLED = ("fail", "delivered")
-SETTLED_BY = ("", "miswritten", "alias", "discarded")
+SETTLED_BY = ("", "miswritten", "alias", "discarded", "loop")
 """The verdicts that a recipient can have from its submission on, and their causes (`mailer.mail.outcome`)."""
 
 DEFAULTS = {"message_id": "", "subject": "", "request_id": "", "priority": "normal", "parent": ""}

@@ -31,7 +31,7 @@ from .looking import look
 from .reception import FULL
 from .reports import FAST
 from .session import SessionPolicy
-from .transaction import InboundTransaction
+from .transaction import IN_CIRCLES, InboundTransaction
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -197,6 +197,8 @@ class StrangerPolicy(SessionPolicy):
         inbound = transaction.inbound(content, arrival, ruling)
         if not inbound.recipients:
             return self._refused(question, NOBODY_LEFT, ruling.reason or "filter")
+        if all(one.outcome is not None and one.outcome["verdict"] == "fail" for one in inbound.recipients):
+            return self._refused(question, IN_CIRCLES, "loop")  # RFC 5321 §6.3
         try:
             prepared = await self._reception.put(inbound)
         except Problem as problem:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.filtering.api import Amendment
 from mailer.mail.address_key import key_of
 from mailer.mail.envelope import Recipient
+from mailer.mail.trace import reached
 from mailer.smtp.reply import Reply
 from mailer.submit.accept import Inbound
 
@@ -31,11 +32,23 @@ NO_REPORTS = Reply.own(550, "5.7.1", "that address leads to several people, and 
 TOO_MANY = Reply.own(452, "4.5.3", "the message would get too many recipients, bring it once more for those who are left")
 
 
+IN_CIRCLES = Reply.own(554, "5.4.6", "that address has passed it on before: the message goes in circles")
+CIRCLE = {"verdict": "fail", "code": IN_CIRCLES.code, "enhanced": IN_CIRCLES.enhanced, "text": IN_CIRCLES.text, "cause": "loop"}
+
+
 class RecipientRefusal(NamedTuple):
     """What is said to a client about a recipient who is not taken, and the word for the record."""
 
     reply: Reply
     reason: RefusalReason
+
+
+def _out_of_circles(people: Sequence[Recipient], content: bytes) -> Sequence[Recipient]:
+    """The recipients, of whom those do not get it to whom an address of ours would pass it on that has done so before: that is a loop."""
+    before = reached(content, {one.behalf for one in people if one.behalf})
+    if not before:
+        return people
+    return [Recipient(one.address, one.type, CIRCLE, one.behalf) if one.behalf in before else one for one in people]
 
 
 class InboundTransaction:
@@ -82,7 +95,7 @@ class InboundTransaction:
         return Inbound(
             arrival,
             self.sender if amendment.sender is None else amendment.sender,
-            self._amended(amendment),
+            _out_of_circles(self._amended(amendment), content),
             content,
             ruling.fields,
             named=self.named[0] if len(self.named) == 1 else "",
