@@ -121,6 +121,15 @@ def test_our_own_domain_from_outside() -> None:
     assert proved(content, "x@attack.test", settings=dataclasses.replace(SETTINGS, guard=False)).verdict == "accept"
 
 
+@pytest.mark.parametrize(("other", "verdict"), [("boss@ours.test", "refuse"), ("a@soft.test", "mark"), ("a@plain.test", "accept")])
+def test_two_authors(other: str, verdict: str) -> None:
+    """What becomes of it is for the strictest of the domains that are named to say: ours, or one that wants such mail marked."""
+    proof = proved(letter(f"From: x@plain.test, {other}"), "x@plain.test", THEIRS)
+    assert (proof.verdict, proof.dmarc, proof.domain) == (verdict, "fail", "")
+    if verdict == "refuse":
+        assert refusal(proof) == "550 5.7.1"
+
+
 @pytest.mark.parametrize("what", ["s1._domainkey.legit.test", "_dmarc.test"])
 def test_what_cannot_be_looked_up_puts_off(what: str) -> None:
     """Where p=reject would decide and a key or the record cannot be looked up: 451 4.7.24."""

@@ -93,12 +93,12 @@ def test_memory_has_an_end_in_characters(asker: Resolver, zone: Nameserver, monk
     """Long records of strangers push one another out, the oldest first."""
     monkeypatch.setattr(dns, "MOST_TEXT", 1000)
     zone.serve("".join(f'd{number}.test. 60 IN TXT "{"x" * 250}"\n' for number in range(5)))
-    for number in range(5):
-        assert run(asker.records(f"d{number}.test", "TXT")).records == ("x" * 250,)
-    run(asker.records("d4.test", "TXT"))
-    assert zone.count("d4.test") == 1
-    run(asker.records("d0.test", "TXT"))
-    assert zone.count("d0.test") == 2
+    for _ in range(2):
+        for number in range(5):
+            assert run(asker.records(f"d{number}.test", "TXT")).records == ("x" * 250,)
+    for number in range(1, 5):
+        run(asker.records(f"d{number}.test", "TXT"))
+    assert [zone.count(f"d{number}.test") for number in range(5)] == [2] * 5
 
 
 @pytest.mark.parametrize("name", ["", ".", "a..b", "x" * 64 + ".test", "\\097.test", "ä.test", "a\nb.test", ".".join(["abc"] * 70)])
