@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from mailer.mail.problem import Problem
 from mailer.smtp.scram import ScramKeys
 
-from .password import SALT, proves, record
+from .password import proves, unprovable
+from .users.dovecot import DovecotUsers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ class RecordLogins:
         self._waited = waited
         self._threads = ThreadPoolExecutor(THREADS, "password")
         self._under_way = 0
-        self._nobody = record(secrets.token_hex(), secrets.token_bytes(SALT))
+        self._nobody = unprovable(secrets.token_bytes)
         self._key = secrets.token_bytes()
         self._right: OrderedDict[bytes, float] = OrderedDict()
 
@@ -91,6 +92,11 @@ class RecordLogins:
     async def close(self) -> None:
         """Let the threads go; the users are somebody else's."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def logins_of(users: Users) -> Logins:
+    """Where the passwords of `users` are checked: where these are, or by the records that are kept of them."""
+    return users if isinstance(users, DovecotUsers) else RecordLogins(users)
 
 
 def digest_of(app_password: str) -> str:

@@ -50,6 +50,11 @@ def record(password: str, salt: bytes, cost: int = COST) -> str:
     return f"{{SCRYPT}}ln={cost},r=8,p=1${_text(salt)}${_text(digest)}"
 
 
+def unprovable(random: Callable[[int], bytes]) -> str:
+    """A record that no password proves, and that costs as much to find so; `random` gives octets of chance."""
+    return f"{{SCRYPT}}ln={COST},r=8,p=1${_text(random(SALT))}${_text(random(32))}"
+
+
 def key_pair(password: str, salt: bytes, iterations: int) -> KeyPair:
     """What is kept of it for SCRAM-SHA-256, RFC 5802 §3. Raises `Problem` as `record` does."""
     return _key_pair(_usable(password), salt, iterations)

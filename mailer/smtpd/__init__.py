@@ -11,7 +11,8 @@ decided what is taken. A 250 behind a message says that it is on disk, and is sa
 `transaction`  whom a message of a stranger is for
 `looking`      whether such a message can be taken at all
 `next_hop`     the relay of a domain of ours is asked whether it takes mail for somebody
-`login`        the desk where users log in
+`submission`   what is taken from users who log in
+`login`        the desk where they do
 `letter`       what one of them hands in
 `reception`    what these doors share, and the way from there into the spool
 `component`    all doors as a part of the daemon

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.filtering.component import FilterComponent
+from mailer.limits.store.sqlite import SqliteLimits
+from mailer.limits.users import UserLimits
 
 from .component import MailDoors
+from .login import LoginDesk
 from .mx import StrangerDoorKind
 from .reception import Reception
 from .reports import ReportDoorKind
+from .submission import SubmissionDoorKind, limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,5 +43,7 @@ def mail_doors(
     about_us = ReportDoorKind(config, reports, tell, clock, arrived)
     panel = filters.panel
     reception = Reception(config, residents, about_us.counter, tell, clock, panel, panel.resolver.records)
-    kinds = (about_us, StrangerDoorKind("mx", reception), StrangerDoorKind("lmtp", reception))
+    desk = LoginDesk(residents.users, UserLimits.of(*limits_of(config)), tell, clock.now)
+    submission = SubmissionDoorKind(desk, reception, SqliteLimits(config.spool))
+    kinds = (about_us, StrangerDoorKind("mx", reception), StrangerDoorKind("lmtp", reception), submission)
     return filters, MailDoors(config, kinds, tell, clock, chores)

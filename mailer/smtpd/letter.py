@@ -1,7 +1,7 @@
 """A letter that a user hands in: its envelope as SMTP says it, and how it becomes a submission like any other.
 
-Pure, but for what submission does with it. Aliases of our domains are followed when a recipient is named; all whom one leads to get what
-was asked for him, with the address that was written first (RFC 3461 §4.2).
+Pure, but for what submission does with it. What is asked for a recipient goes with him, with the address that was written first
+(RFC 3461 §4.2).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from mailer.mail.address_key import key_of
-from mailer.mail.envelope import Recipient
 from mailer.mail.message import Message
 from mailer.mail.problem import Problem
 from mailer.mail.trace import hops, submitted
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
     from mailer.config.sections import SubmissionSettings
     from mailer.mail.arrival import Arrival
+    from mailer.mail.envelope import Envelope
     from mailer.mail.principal import Principal
-    from mailer.submit import Prepared
 
 HIGH: Final = 3  # of RFC 6710 §4: from there on a message goes before others
 LOW: Final = -3  # and from there down behind them
@@ -38,21 +37,11 @@ class LoopProblem(Problem):
 
 @dataclass(slots=True)
 class UserLetter:
-    """A letter from the reverse-path `sender`, with the `parameters` of MAIL; those of RCPT are with each recipient who was `named`.
-
-    `reached` are those to whom an address of ours leads, by its key.
-    """
+    """A letter from the reverse-path `sender`, with the `parameters` of MAIL; those of RCPT are with each recipient who was `named`."""
 
     sender: str
     parameters: Mapping[str, str]
     named: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    reached: dict[str, Sequence[Recipient]] = field(default_factory=dict)
-
-    def add(self, address: str, parameters: Mapping[str, str], reached: Sequence[Recipient]) -> None:
-        """Have one more recipient; what was asked for him last holds."""
-        self.named[address] = parameters
-        if reached:
-            self.reached[key_of(address)] = reached
 
     @property
     def options(self) -> dict[str, Any]:
@@ -99,25 +88,15 @@ class Handing:
             priority=letter.priority,
         )
         prepared = prepare(asked, settings, self.arrival.at)
-        _address(prepared, letter)
+        _ask_for_each(prepared.envelope, letter)
         prepared.content = submitted(self.arrival, settings.hostname, prepared.envelope.id) + prepared.content
         return Ready(prepared, self.who)
 
 
-def _address(prepared: Prepared, letter: UserLetter) -> None:
-    """Let aliases of our domains become whom they lead to, and each recipient have what was asked for him."""
-    envelope = prepared.envelope
-    asked = {key_of(address): parameters for address, parameters in letter.named.items()}
-    people: dict[str, Recipient] = {}
-    wanted: dict[str, Mapping[str, str]] = {}
-    for one in envelope.recipients:
-        key = key_of(one.address)
-        said = _wanted(asked.get(key, {}))
-        for each in letter.reached.get(key, [one]):
-            reached = people.setdefault(key_of(each.address), Recipient(each.address, one.type, each.outcome))
-            if said:
-                wanted.setdefault(reached.address, said)
-    envelope.recipients = [*people.values()]
+def _ask_for_each(envelope: Envelope, letter: UserLetter) -> None:
+    """Let each recipient have what was asked for him."""
+    said = {key_of(address): _wanted(parameters) for address, parameters in letter.named.items()}
+    wanted = {one.address: found for one in envelope.recipients if (found := said.get(key_of(one.address)))}
     if wanted:
         envelope.options = {**(envelope.options or {}), "recipients": wanted}
 

@@ -11,7 +11,7 @@ import asyncio
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from mailer.accounts.logins import scram_keys
+from mailer.accounts.logins import logins_of, scram_keys
 from mailer.accounts.password import ITERATIONS
 from mailer.events import Alarm, LoggedIn, LoginFailed
 from mailer.mail.address_key import key_of
@@ -22,8 +22,7 @@ from mailer.smtp.server_auth import Known
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mailer.accounts.logins import Logins
-    from mailer.accounts.users.api import NearUsers, User, Users
+    from mailer.accounts.users.api import User, Users
     from mailer.events import Event
     from mailer.limits.users import UserLimits
     from mailer.mail.arrival import Arrival
@@ -40,27 +39,29 @@ WELCOME: Final = Reply.own(235, "2.7.0", "welcome")
 
 
 class LoginDesk:
-    """The desk for `users`, whose passwords are checked by `logins`, within `limits`. `now` gives seconds since the epoch."""
+    """The desk for `users`, within `limits`. `now` gives seconds since the epoch; `sleep` waits so many."""
 
     def __init__(
         self,
         users: Users,
-        logins: Logins,
         limits: UserLimits,
         tell: Callable[[Event], None],
         now: Callable[[], float],
-        near: NearUsers | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`near` are the same users, where they are at hand."""
         self.users = users
-        self.logins = logins
+        self.logins = logins_of(users)
         self.limits = limits
         self.now = now
         self._tell = tell
         self._sleep = sleep
-        self._near = near
         self._secret = secrets.token_bytes()
+
+    async def take(self, users: Users) -> None:
+        """Go by other users, if they are others."""
+        if users is not self.users:
+            before, self.users, self.logins = self.logins, users, logins_of(users)
+            await before.close()
 
     def is_closed(self, ip: str) -> bool:
         """Whether nobody at all can log in from `ip` now."""
@@ -108,9 +109,8 @@ class LoginDesk:
             return
 
     async def close(self) -> None:
-        """Let go of what is open."""
+        """Let go of what is open; the users are somebody else's."""
         await self.logins.close()
-        await self.users.close()
 
     def known(self, binding: bytes) -> Known:
         """What the mechanisms need in which no password travels, at a door with this `binding` to its certificate."""
@@ -118,7 +118,7 @@ class LoginDesk:
 
     def _keys(self, name: str) -> ScramKeys | None:
         try:
-            return scram_keys(self._near.find_now([name])[0], PURPOSE) if self._near else None
+            return scram_keys(self.users.find_now([name])[0], PURPOSE)
         except Problem:
             return None
 

@@ -1,4 +1,4 @@
-"""The reception: what all doors for the mail of strangers share, and the way from there into the spool."""
+"""The reception: what all doors for mail share, of strangers and of users, and the way from there into the spool."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from mailer.events import Alarm
 from mailer.net.records import answered
 from mailer.smtp.reply import Reply
 from mailer.spool.files import layout
-from mailer.submit.accept import accept, made
+from mailer.submit.accept import made
+from mailer.submit.together import put_alone
 from mailer.submit.tray import SMALL, Tray
 
 from .next_hop import NextHops
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from mailer.accounts.residents import Residents
     from mailer.auth.records import DnsRecords
     from mailer.config import Config
+    from mailer.config.sections import SubmissionSettings
     from mailer.events import Event
     from mailer.filtering.api import Panel
     from mailer.io.clock import Clock
     from mailer.mail.problem import Problem
     from mailer.submit import Prepared
     from mailer.submit.accept import Inbound
+    from mailer.submit.together import Ready
 
     from .reports import ReportCounter
 
@@ -96,12 +99,20 @@ class Reception:
         self.config = config
 
     async def put(self, inbound: Inbound) -> Prepared:
-        """Make the message durable; small ones share the waits for the disk. Raises `Problem`."""
-        if len(inbound.content) > SMALL:
-            return await asyncio.to_thread(accept, inbound, self.config.submitting)
+        """Make the message durable. Raises `Problem`."""
+        return await self.hand_in(partial(made, inbound), len(inbound.content))
+
+    async def hand_in(self, make: Callable[[SubmissionSettings], Ready], size: int) -> Prepared:
+        """Make a message of about `size` octets durable, which `make` makes in a thread; small ones share the waits for the disk.
+
+        Raises `Problem`, as `make` does.
+        """
+        if size > SMALL:
+            settings = self.config.submitting
+            return await asyncio.to_thread(lambda: put_alone(make(settings), settings))
         if self._tray is None:
             self._tray = Tray(lambda: self.config.submitting)
-        return await self._tray.hand_in(partial(made, inbound))
+        return await self._tray.hand_in(make)
 
     def lacks_room(self, size: int) -> bool:
         """Whether the disk has none for so many octets; that is an alarm."""

@@ -19,11 +19,9 @@ from mailer.mail.envelope import Envelope, shown_subject
 from mailer.mail.message import Message, header_end, normalise
 from mailer.mail.trace import received, without_forged
 from mailer.spool import new_id
-from mailer.spool.files import layout
-from mailer.spool.files.enqueue import announce, put
 
 from .steps import Prepared
-from .together import Ready
+from .together import Ready, put_alone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,12 +72,7 @@ def accept(inbound: Inbound, settings: SubmissionSettings) -> Prepared:
 
     Raises `Problem`: try-again for a full disk, cannot-create or io-error for other trouble with it, no-permission for missing rights.
     """
-    ready = made(inbound, settings)
-    one = ready.new
-    layout.check_space(settings.spool, settings.min_free_space, settings.min_free_inodes, len(one.content))
-    ready.prepared.taken(put(settings.spool, *one))
-    ready.prepared.heard = announce(settings.spool, one.id)
-    return ready.prepared
+    return put_alone(made(inbound, settings), settings)
 
 
 def made(inbound: Inbound, settings: SubmissionSettings) -> Ready:

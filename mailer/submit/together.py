@@ -13,6 +13,7 @@ from mailer.mail.problem import Problem
 from mailer.spool.api import New
 from mailer.spool.files import doorbell, layout
 from mailer.spool.files.batch import Sack
+from mailer.spool.files.enqueue import announce, put
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,3 +69,15 @@ def put_together(messages: Sequence[Ready], settings: SubmissionSettings, post: 
         one.prepared.heard = heard and one.prepared.queued
     end = found[-1] or Problem("it was not put", "try-again")
     return found + [end] * (len(messages) - len(found))
+
+
+def put_alone(ready: Ready, settings: SubmissionSettings) -> Prepared:
+    """Put one message by itself; it is durable when this returns.
+
+    Raises `Problem`: try-again for a full disk, cannot-create or io-error for other trouble with it, no-permission for missing rights.
+    """
+    one = ready.new
+    layout.check_space(settings.spool, settings.min_free_space, settings.min_free_inodes, len(one.content))
+    ready.prepared.taken(put(settings.spool, *one))
+    ready.prepared.heard = announce(settings.spool, one.id)
+    return ready.prepared

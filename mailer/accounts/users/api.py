@@ -4,7 +4,7 @@ A user is named by his address. Of his password there is a record by which it is
 it: neither opens anything for whoever reads them here. All passwords of one user share the salt and the number of iterations, so that a
 server which does not know yet which of them a client has can ask for it in one way, and compare what comes with each.
 
-`Users` is what the doors ask: who exists. `NearUsers` know it at once, and `UserBook` is where users can be changed, too.
+`Users` is what the doors ask: who exists. `UserBook` is where users can be changed, too.
 """
 
 from __future__ import annotations
@@ -81,18 +81,14 @@ class Users(Protocol):
     async def find(self, addresses: Sequence[str]) -> Sequence[User | None]:
         """The users with these addresses, None for one that there is not. Few are told without a wait for anybody."""
 
+    def find_now(self, addresses: Sequence[str]) -> Sequence[User | None]:
+        """As `find`, at once, in the thread of whoever asks, as far as it is known here."""
+
     async def close(self) -> None:
         """Let go of what is open."""
 
 
-class NearUsers(Users, Protocol):
-    """Users who are at hand, with all that is kept of them."""
-
-    def find_now(self, addresses: Sequence[str]) -> Sequence[User | None]:
-        """As `find`, at once, in the thread of whoever asks."""
-
-
-class UserBook(NearUsers, Protocol):
+class UserBook(Users, Protocol):
     """Where users are kept."""
 
     async def listing(self, *, after: str = "", limit: int = 1000) -> Sequence[User]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.config.secret import keeper_of
-from mailer.config.sections.accounts import FILE
+from mailer.config.sections.accounts import DOVECOT, FILE
 
+from .dovecot import DovecotUsers
 from .file import FileUsers
 from .sqlite import NAME, SqliteUsers
 
@@ -21,4 +22,6 @@ def users_of(config: Config) -> Users:
     section = config.accounts
     if section.source == FILE:
         return FileUsers(section.users_file, keeper_of(config.spool))
+    if section.source == DOVECOT:
+        return DovecotUsers(section.dovecot_auth, section.dovecot_users, config.submission.default_domain)
     return SqliteUsers(section.path or f"{config.spool}/{NAME}")

@@ -1,0 +1,297 @@
+"""The kind submission: users log in, and hand in mail to anywhere, as whom they are (RFC 6409).
+
+Nothing is taken before somebody has logged in, and nobody logs in without TLS. The envelope and the header say only who he is
+(`mailer.accounts.authorship`), and what he sends in a day is bounded (`mailer.limits.outgoing`). Then his mail goes the way of all mail of
+our own users: `mailer.submit` completes it, and 250 is said when it is durable, and for no other reason. A user who was switched off, or
+has another password, hears 421 at his next MAIL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from mailer.accounts.authorship import belongs
+from mailer.events import Alarm, TakenIn, TurnedAway
+from mailer.mail.address_key import key_of
+from mailer.mail.arrival import Arrival
+from mailer.mail.dates import rfc3339
+from mailer.mail.message import Message, normalise, without_preface
+from mailer.mail.principal import parse as principal
+from mailer.mail.problem import Forbidden, Problem
+from mailer.mail.text import one_line
+from mailer.mail.trace import protocol_word
+from mailer.net.aside import LARGE
+from mailer.smtp import server_events as ask
+from mailer.smtp.mechanism import server_end_point
+from mailer.smtp.reply import Reply
+from mailer.smtp.server import ServerSettings
+from mailer.submit.senders import authors
+
+from .kinds import DoorLimits
+from .letter import Handing, LoopProblem, UserLetter
+from .login import ENOUGH, NOT_NOW
+from .reception import FULL
+from .session import SessionPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from mailer.accounts.users.api import User
+    from mailer.config import Config
+    from mailer.config.sections.doors import Listen
+    from mailer.limits.store.api import LimitStore
+    from mailer.net.server import Peer
+    from mailer.net.stream import Stream
+
+    from .login import LoginDesk
+    from .reception import Reception
+
+MOST_AUTHORS: Final = 50  # that one message names; who has more is asked about none of them
+LONGEST_HOLD: Final = 30 * 86400  # seconds, RFC 4865 §4
+KEEP: Final = 10.0  # seconds between two times that limits are written down
+
+OVER = Reply.own(421, "4.7.0", "you have to log in again")
+FOREIGN = Reply.own(550, "5.7.1", "that is not an address of yours")
+TOO_MANY_MESSAGES = Reply.own(451, "4.7.1", "you have sent as many messages as you may in a day, come back tomorrow")
+TOO_MANY_STRANGERS = Reply.own(451, "4.7.1", "you have written to as many new recipients as you may in a day, come back tomorrow")
+LOOP = Reply.own(554, "5.4.6", "the message has come by too many hosts, and goes in circles")
+
+
+class SubmissionPolicy(SessionPolicy):
+    """The policy of one session, at a door of the kind submission."""
+
+    def __init__(self, desk: LoginDesk, reception: Reception, peer: Peer, stream: Stream) -> None:
+        self._desk = desk
+        self._reception = reception
+        self._peer = peer
+        self._stream = stream
+        self._hello = ""
+        self._user: User | None = None
+        self._letter = UserLetter("", {})
+
+    async def answer(self, question: ask.Question) -> Reply | None:
+        """See `SessionPolicy`."""
+        step = _STEPS.get(type(question))
+        return None if step is None else await step(self, question)
+
+    async def _greet(self, question: ask.Greeting) -> Reply | None:
+        return self._refused(question, ENOUGH, "login") if self._desk.is_closed(self._peer.host) else None
+
+    async def _meet(self, question: ask.Hello) -> Reply | None:
+        self._hello = question.name
+        await self._desk.look()
+        return None
+
+    async def _log_in(self, question: ask.Auth) -> Reply:
+        user, reply = await self._desk.admit(question, self._arrival())
+        if user is not None:
+            self._user = user
+            self._desk.greet(self._arrival(), question.mechanism)
+        return reply
+
+    async def _begin(self, question: ask.MailFrom) -> Reply | None:
+        assert self._user is not None  # the machine wants AUTH first
+        self._letter = UserLetter(question.sender, question.parameters)
+        try:
+            if not await self._desk.still(self._user):
+                return self._refused(question, OVER, "login")
+        except Problem:
+            return self._refused(question, NOT_NOW, "busy")
+        if question.sender and not await belongs(question.sender, self._user, self._reception.residents):
+            return self._refused(question, FOREIGN, "sender")
+        if not self._desk.limits.outgoing.may_send(self._user.key, self._desk.now()):
+            return self._over_limit(question, TOO_MANY_MESSAGES)
+        if self._reception.lacks_room(int(question.parameters.get("SIZE", 0))):
+            return self._refused(question, FULL, "disk")
+        return None
+
+    async def _add(self, question: ask.Rcpt) -> Reply | None:
+        assert self._user is not None
+        residence = await self._reception.residents.resolve(question.address)
+        if residence.kind in ("unknown", "trouble"):
+            return self._refused(
+                question, residence.reply or NOT_NOW, "unknown" if residence.kind == "unknown" else "busy", question.address
+            )
+        if not self._desk.limits.outgoing.writes_to(self._user.key, key_of(question.address), self._desk.now()):
+            return self._over_limit(question, TOO_MANY_STRANGERS, question.address)
+        self._letter.named[question.address] = question.parameters
+        return None
+
+    async def _take(self, question: ask.Body) -> Reply:
+        user = self._user
+        assert user is not None
+        if not self._desk.limits.outgoing.sends(user.key, self._desk.now()):
+            return self._over_limit(question, TOO_MANY_MESSAGES)
+        try:
+            return await self._handed_in(question, user)
+        except Forbidden:
+            return self._refused(question, FOREIGN, "sender")
+        except LoopProblem:
+            return self._refused(question, LOOP, "loop")
+        except Problem as problem:
+            if problem.kind in ("bad-message", "usage"):
+                return self._refused(question, Reply.own(554, "5.6.0", one_line(str(problem), 400)), "syntax")
+            return self._refused(question, self._reception.trouble(problem), "disk")
+
+    async def _handed_in(self, question: ask.Body, user: User) -> Reply:
+        """Hand in the message. Raises `Problem`."""
+        arrival, content, letter = self._arrival(), question.content, self._letter
+        senders = [user.address, *await self._own(await _named(letter.sender, content), user)]  # and submission looks at the end once more
+        handing = Handing(arrival, principal(f"smtp:{user.address}"), senders, self._reception.config.receiving.max_received)
+        prepared = await self._reception.hand_in(partial(handing.ready, letter, content), len(content))
+        id = prepared.envelope.id
+        self._reception.tell(TakenIn(self._desk.now(), arrival, id, letter.sender, [*letter.named], prepared.size))
+        return Reply.own(250, "2.0.0", f"taken as {id}")
+
+    async def _own(self, named: Sequence[str], user: User) -> Sequence[str]:
+        """Those whom a message says it is from, who all have to be this user. Raises `Forbidden`."""
+        residents = self._reception.residents
+        if len(named) > MOST_AUTHORS or not all([await belongs(name, user, residents) for name in named]):
+            raise Forbidden(f"{user.address} may not send as one of those; nothing was queued")
+        return named
+
+    def _arrival(self) -> Arrival:
+        tls, user = self._stream.tls_version, self._user
+        word = protocol_word(extended=True, tls=bool(tls), auth=user is not None, utf8="SMTPUTF8" in self._letter.parameters)
+        return Arrival("submission", self._peer.host, self._hello, word, tls, user=user.address if user else "", at=self._desk.now())
+
+    def _refused(self, question: ask.Question, reply: Reply, reason: str, recipient: str = "") -> Reply:
+        """Tell that somebody was turned away."""
+        said = f"{reply.code} {reply.enhanced} {reply.text}"
+        self._reception.tell(TurnedAway(self._desk.now(), self._arrival(), question.phase, said, reason, self._letter.sender, recipient))
+        return reply
+
+    def _over_limit(self, question: ask.Question, reply: Reply, recipient: str = "") -> Reply:
+        assert self._user is not None
+        who = self._user.address
+        remedy = f"if it is not he who sends: mailer user disable {who}; if it is: the limits of [accounts]"
+        self._reception.tell(Alarm(self._desk.now(), "sender", f"{who} is at the limit of a day and was told: {reply.text}", who, remedy))
+        return self._refused(question, reply, "limit", recipient)
+
+
+async def _named(sender: str, content: bytes) -> list[str]:
+    """Whom a message says it is from, as submission reads it."""
+
+    def read() -> list[str]:
+        head = Message.split(normalise(without_preface(content)))
+        return [*dict.fromkeys(authors(sender, head))]
+
+    return await asyncio.to_thread(read) if len(content) > LARGE else read()
+
+
+_STEPS: Mapping[type[ask.Question], Callable[[SubmissionPolicy, Any], Awaitable[Reply | None]]] = {
+    ask.Greeting: SubmissionPolicy._greet,
+    ask.Hello: SubmissionPolicy._meet,
+    ask.OldHello: SubmissionPolicy._meet,
+    ask.Auth: SubmissionPolicy._log_in,
+    ask.MailFrom: SubmissionPolicy._begin,
+    ask.Rcpt: SubmissionPolicy._add,
+    ask.Body: SubmissionPolicy._take,
+}
+
+
+class SubmissionDoorKind:
+    """The kind submission: doors where users hand in mail. What is counted is written down in `store`."""
+
+    name = "submission"
+    what = "mail of users"
+
+    def __init__(self, desk: LoginDesk, reception: Reception, store: LimitStore) -> None:
+        self._desk = desk
+        self._reception = reception
+        self._store = store
+        self._bindings: Mapping[str, bytes] = {}
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Read what was counted. What cannot be read is counted anew, with an alarm."""
+        self._look(self._reception.config)
+        await self._reception.residents.refresh()
+        try:
+            await self._desk.limits.load(self._store)
+        except Problem as problem:
+            self._trouble(problem)
+        self._keeping = asyncio.ensure_future(self._keep())
+
+    def take(self, config: Config) -> None:
+        """Go by another configuration."""
+        self._reception.take(config)
+        self._reception.finish(self._desk.take(self._reception.residents.users))
+        self._desk.limits.change(*limits_of(config))
+        self._look(config)
+
+    def _look(self, config: Config) -> None:
+        """See which certificates are shown."""
+        files = {section.certificate_file for section in config.listens if section.kind == self.name and section.certificate_file}
+        self._bindings = {file: _binding(file) for file in files}
+
+    async def stop(self) -> None:
+        """Write down what was counted."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+        await self._write()
+        await self._store.close()
+        await self._desk.close()
+        await self._reception.close()
+
+    def limits(self, config: Config) -> DoorLimits:
+        """Those of receiving."""
+        section = config.receiving
+        each, wide = section.connections_per_network, section.connections_per_neighbourhood
+        return DoorLimits(section.max_connections, callers=(each, wide, section.rate_per_network, section.rate_per_neighbourhood))
+
+    def settings(self, config: Config, section: Listen) -> ServerSettings:
+        """A server that wants TLS, then a user, and offers what submission can do."""
+        limits, clear = config.receiving, section.tls == "none"
+        latest = rfc3339(self._desk.now() + LONGEST_HOLD)
+        return ServerSettings(
+            config.hostname,
+            max_size=config.submission.max_message_size,
+            max_recipients=config.accounts.max_recipients,
+            max_messages=limits.messages_per_session,
+            limits=True,
+            starttls=section.tls == "starttls",
+            mechanisms=config.accounts.offered,
+            known=self._desk.known(self._bindings.get(section.certificate_file, b"")),
+            clear_auth=clear,
+            require=frozenset({"auth"} if clear else {"tls", "auth"}),
+            verbatim=True,
+            offer=("CHUNKING", "DSN", f"FUTURERELEASE {LONGEST_HOLD} {latest}", "DELIVERBY", "MT-PRIORITY", "REQUIRETLS"),
+        )
+
+    def policy(self, _: Listen, __: str, peer: Peer, stream: Stream) -> SubmissionPolicy:
+        """The policy of one session."""
+        return SubmissionPolicy(self._desk, self._reception, peer, stream)
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(KEEP)
+            await self._write()
+
+    async def _write(self) -> None:
+        try:
+            await self._desk.limits.keep(self._store, self._desk.now())
+        except Problem as problem:
+            self._trouble(problem)
+
+    def _trouble(self, problem: Problem) -> None:
+        self._reception.tell(Alarm(self._desk.now(), "status", f"limits of users are not written down: {problem}", "limits"))
+
+
+def limits_of(config: Config) -> tuple[int, int, int, int]:
+    """The numbers of `UserLimits` by a configuration."""
+    found = config.accounts
+    return found.failures_per_minute, found.failures_per_day, found.messages_per_day, found.new_recipients_per_day
+
+
+def _binding(certificate: str) -> bytes:
+    """What SCRAM binds to: the certificate that is shown, as its file has it now; nothing where it cannot be read."""
+    try:
+        with open(certificate, encoding="ascii", errors="replace") as file:
+            pem, end, _ = file.read(1 << 20).partition(ssl.PEM_FOOTER)
+        return server_end_point(ssl.PEM_cert_to_DER_cert(pem[pem.index(ssl.PEM_HEADER) :] + end))
+    except (OSError, ValueError):
+        return b""
