@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -241,6 +242,33 @@ def test_line_ends_are_put_right_or_refused(tmp_path: Path, line_ends: str) -> N
     if line_ends == "mend":
         [entry] = house.entries()
         assert house.content(entry).endswith(b"\r\n\r\na\r\nb c d\r\n.\r\nMAIL FROM:<x@example.org>\r\n")
+
+
+@pytest.mark.parametrize("size", [20, 100_000])
+def test_nothing_is_said_before_the_disk_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Neither 250, nor that it was taken, while the directory is not synced; and others are served meanwhile."""
+    go, plain = threading.Event(), durable.sync_directory
+
+    def slow(path: str) -> None:
+        go.wait()
+        plain(path)
+
+    async def play(house: MxHouse) -> None:
+        async with Client.of(house.port) as client, Client.of(house.port) as other:
+            monkeypatch.setattr(durable, "sync_directory", slow)
+            bringing = asyncio.ensure_future(brought(client, MAIL + b"x" * size, "ann@example.com"))
+            while not list(house.spool.ids("queued")):
+                await asyncio.sleep(0.01)
+            assert (await other("NOOP")).startswith("250")
+            assert not bringing.done()
+            assert house.heard(TakenIn) == []
+            go.set()
+            assert (await bringing)[-1].startswith("250")
+
+    try:
+        played(MxHouse(tmp_path), play)
+    finally:
+        go.set()
 
 
 @pytest.mark.parametrize("size", [20, 100_000])
