@@ -133,12 +133,25 @@ def _facts(story: Story, now: float) -> Iterator[Field]:
         yield from _arrival(came)
     yield "From", pages.sender(record.sender)
     yield "To", pages.recipients(record)
+    yield "Passed on", _passed_on(story)
     yield "Subject", record.subject
     yield "Message-ID", record.message_id
     yield "Request", record.request_id
     yield "Size", human_size(record.size)
     yield "Priority", record.priority if record.priority != "normal" else ""
     yield "Asked for", ", ".join(f"{name} {value}" for name, value in story.told.items())
+
+
+def _passed_on(story: Story) -> str:
+    """The addresses of ours that pass it on, and to whom; empty where none does."""
+    whom: dict[str, list[str]] = {}
+    for to, behalf in story.behalf.items():
+        whom.setdefault(behalf, []).append(story.record.recipients[to].address)
+    return "; ".join(f"by {behalf} to {_some(people)}" for behalf, people in [*whom.items()][:NAMED])
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def client(came: ReceivedRecord) -> str:
@@ -151,7 +164,7 @@ def _arrival(came: ReceivedRecord) -> Iterator[Field]:
     """What else is known of how it came: what the client called itself, who had logged in, for whom it was, and what was found."""
     yield "Hello", came.hello
     yield "User", came.user
-    yield "For", ", ".join(came.recipients[:NAMED]) + (f" and {len(came.recipients) - NAMED} more" if len(came.recipients) > NAMED else "")
+    yield "For", _some(came.recipients)
     found = came.verdict if came.verdict != "accept" else ""
     yield "Filters", ": ".join(filter(None, ({"mark": "marked", "hold": "held"}.get(found, found), came.reason)))
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mailer.mail.address import AddressError, parse
+from mailer.mail.address_key import key_of
 from mailer.operate.route import SHARED, Preview, plain, preview
 
 from . import OK, TRY_AGAIN, UNAVAILABLE, show
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from mailer.tlspolicy import Requirement
 
     from .options import Given
+
+NAMED = 20
+"""Recipients behind an alias that are named."""
 
 NOT = {"fail": "never", "defer": "not now"}
 """What stands before the reply of a way that leads nowhere."""
@@ -55,6 +59,7 @@ def _blocks(what: Preview) -> Iterator[show.Block]:
     if what.diverted:
         rows.append(("SANDBOX", show.Cell(what.diverted, "wait")))
     rows.append(("rule", _rule(what)))
+    rows += _residents(what)
     for way in what.resolution.ways:
         rows += _way(what, way)
     if what.resolution.key:
@@ -68,6 +73,25 @@ def _rule(what: Preview) -> str:
         return "none matches" if resolution.ways[0].via.kind == "mx" else "none; there is one relay, which takes all mail"
     word = "domain" if resolution.home else "match"
     return f'{word} = "{resolution.rule.match.form}" ({what.config.path}:{what.line})'
+
+
+def _residents(what: Preview) -> Iterator[tuple[str, show.Cell | str]]:
+    """Who lives there: nobody, a mailbox, or those whom an alias stands for."""
+    residence = what.residence
+    if residence is None:
+        return
+    if residence.reply is not None:
+        yield (
+            "NOBODY" if residence.kind == "unknown" else "not now",
+            show.Cell(str(residence.reply), "bad" if residence.reply.permanent else "wait"),
+        )
+    people = residence.recipients
+    if residence.kind != "mailbox" or key_of(people[0].address) != key_of(str(what.address)):
+        for one in people[:NAMED]:
+            sender = what.sender_for(one.behalf) if one.behalf else ""
+            yield "leads to", f"{one.address}{f', from {sender} where a stranger writes' if sender else ''}"
+        if len(people) > NAMED:
+            yield "leads to", f"{len(people) - NAMED} more"
 
 
 def _way(what: Preview, way: WayOut) -> Iterator[tuple[str, show.Cell | str]]:

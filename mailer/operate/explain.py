@@ -89,6 +89,7 @@ class Diagnosis(NamedTuple):
         judged = judged_recipient(recipient, reported) if recipient.status in UNDELIVERED else None
         return {
             **recipient.as_json(),
+            "for": self.story.behalf.get(to),
             **_class(judged),
             "means": _means(recipient.code, recipient.enhanced_code, recipient.cause, bad),
             "next_attempt_at": rfc3339(blocked.due) if blocked and blocked.due and waits else None,

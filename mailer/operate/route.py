@@ -13,6 +13,7 @@ from mailer.mail.address import domain_of, is_private
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from mailer.accounts.residence import Residence
     from mailer.config import Config
     from mailer.config.file import Mistake
     from mailer.config.kinds import Via
@@ -50,6 +51,22 @@ class Preview(NamedTuple):
     config: Config
     address: Address
     resolution: Resolution
+    residence: Residence | None = None
+    """Who lives there, where the domain is ours; None elsewhere, and where that cannot be looked up."""
+
+    def sender_for(self, behalf: str) -> str:
+        """What stands for a stranger whose mail `behalf`, an address of ours, passes on; empty where he leaves as he is."""
+        forwarding = self.config.forwarding
+        return f"SRS0=HASH=DAY=DOMAIN=NAME@{forwarding.domain or domain_of(behalf)}" if forwarding.srs else ""
+
+    def _resident(self) -> dict[str, object] | None:
+        if self.residence is None:
+            return None
+        people = [
+            {"address": one.address, "for": one.behalf or None, "sender": (self.sender_for(one.behalf) or None) if one.behalf else None}
+            for one in self.residence.recipients
+        ]
+        return {"kind": self.residence.kind, "recipients": people, "reply": str(self.residence.reply) if self.residence.reply else None}
 
     @property
     def diverted(self) -> str:
@@ -133,6 +150,7 @@ class Preview(NamedTuple):
             "domain": self.address.domain.lower(),
             "rule": {"match": resolution.rule.match.form, "via": [*map(str, resolution.rule.via)], "line": self.line},
             "ours": resolution.home,
+            "resident": self._resident(),
             "verdict": resolution.trouble.verdict if resolution.trouble else None,
             "ways": [self._way(way, terms) for way in resolution.ways],
             "destination": resolution.key or None,
@@ -198,7 +216,25 @@ async def preview(config: Config, addresses: Sequence[Address]) -> list[Preview]
     finder = finder_of(config)
     to = domain_of(config.sandbox.to) if config.sandbox.mode == "redirect" else ""
     found = await asyncio.gather(*(finder.resolve(to or address.domain.lower()) for address in addresses))
-    return [Preview(config, address, resolution) for address, resolution in zip(addresses, found, strict=True)]
+    living = await _residences(config, addresses)
+    return [Preview(config, *each) for each in zip(addresses, found, living, strict=True)]
+
+
+async def _residences(config: Config, addresses: Sequence[Address]) -> list[Residence | None]:
+    """Who lives at each address; None where the domain is not ours, or nobody can say."""
+    ours = {section.name for section in config.domains}
+    if not any(address.host in ours for address in addresses):
+        return [None] * len(addresses)
+    from mailer.accounts.residents import Residents
+    from mailer.accounts.users.configured import users_of
+    from mailer.io.clock import SystemClock
+
+    residents = Residents(config, users_of(config), lambda _: None, SystemClock())
+    try:
+        await residents.refresh()
+        return [await residents.resolve(str(address)) if address.host in ours else None for address in addresses]
+    finally:
+        await residents.users.close()
 
 
 def rewritten(config: Config, envelope: Envelope, content: bytes) -> Iterator[Change]:

@@ -215,7 +215,9 @@ RECEIVED = {
 
 EXPLAINED = {
     **MESSAGE,
-    "recipients": _list(_object({**RECIPIENT, **JUDGED, "means": SOME, "next_attempt_at": TIME.or_null, "blocked_by": _list(BLOCKER)})),
+    "recipients": _list(
+        _object({**RECIPIENT, "for": SOME, **JUDGED, "means": SOME, "next_attempt_at": TIME.or_null, "blocked_by": _list(BLOCKER)})
+    ),
     "submitter": _object({"uid": COUNT.or_null}),
     "arrival": _object(RECEIVED).or_null,
     "asked_for": ANY,
@@ -279,6 +281,11 @@ ROUTE = {
     "domain": TEXT,
     "rule": _object({"match": TEXT, "via": _list(TEXT), "line": COUNT.or_null}),
     "ours": FLAG,
+    "resident": _object(
+        {"kind": TEXT, "recipients": _list(_object({"address": TEXT, "for": SOME, "sender": SOME})), "reply": SOME}
+    ).or_null,
+        {"kind": TEXT, "recipients": _list(_object({"address": TEXT, "for": SOME, "sender": SOME})), "reply": SOME}
+    ).or_null,
     "verdict": SOME,
     "ways": _list(
         _object(

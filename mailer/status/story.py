@@ -235,6 +235,12 @@ class Story(NamedTuple):
         own = _OF_ARRIVAL if self.arrival is not None else ("uid", "principal")
         return {name: value for name, value in said.items() if name not in own}
 
+    @property
+    def behalf(self) -> dict[int, str]:
+        """By the number of a recipient, the address of ours that passes the message on to him, as far as its file is there to say."""
+        people = self.entry.envelope.recipients if self.entry else ()
+        return {to: person.behalf for to, person in enumerate(people) if person.behalf}
+
     def last(self, position: int) -> Attempted | None:
         """The last attempt at one recipient."""
         return next((each for each in reversed(self.attempts) if each.position == position), None)

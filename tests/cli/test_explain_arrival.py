@@ -62,6 +62,18 @@ def test_how_a_message_came_is_explained(office: Office, shell: Shell, told: boo
     assert "Asked for" not in out
 
 
+def test_who_passes_it_on_to_whom_is_explained(office: Office, shell: Shell) -> None:
+    """As long as its file is there."""
+    id = taken(office)
+    assert {each["address"]: each["for"] for each in explained(shell, id)["recipients"]} == {
+        "eve@elsewhere.example": "sales@example.com", "joe@elsewhere.example": "sales@example.com",
+    }  # fmt: skip
+    assert "by sales@example.com to eve@elsewhere.example, joe@elsewhere.example" in shell("explain", "--no-dns", id).out
+    other = office.held()
+    assert explained(shell, other)["recipients"][0]["for"] is None
+    assert "Passed on" not in shell("explain", "--no-dns", other).out
+
+
 def test_mail_of_our_own_came_by_no_door(office: Office, shell: Shell) -> None:
     id = office.held()
     assert explained(shell, id)["arrival"] is None

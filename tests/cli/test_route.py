@@ -120,6 +120,22 @@ def test_a_domain_of_ours(route: Program, server: Nameserver) -> None:
     assert bad["ways"][0]["mailbox"] == "it cannot be the name of a mailbox"
 
 
+def test_an_alias_of_ours(route: Program, server: Nameserver, tmp_path: Path) -> None:
+    """It shows whom it leads to, and from whom a stranger's mail leaves then; and that nobody is called so."""
+    (tmp_path / "aliases").write_text("sales: eve@elsewhere.example\n")
+    spool = f'[mailer]\nspool = "{tmp_path}"\n'
+    domain = f'[[domain]]\nname = "example.com"\nvia = "maildir:/srv/{{user}}"\naliases_file = "{tmp_path}/aliases"\n'
+    route.file.write_text(route.file.read_text().replace("[mailer]\n", spool) + domain)
+    out = route("sales@example.com")[1]
+    assert "leads to                 eve@elsewhere.example, from SRS0=HASH=DAY=DOMAIN=NAME@example.com where a stranger writes\n" in out
+    assert "NOBODY                   550 5.1.1 nobody of that name lives here\n" in route("bob@example.com")[1]
+    alias, nobody = (json.loads(line)["resident"] for line in route("--json", "sales@example.com", "bob@example.com")[1].splitlines())
+    sender = "SRS0=HASH=DAY=DOMAIN=NAME@example.com"
+    people = [{"address": "eve@elsewhere.example", "for": "sales@example.com", "sender": sender}]
+    assert alias == {"kind": "forward", "recipients": people, "reply": None}
+    assert nobody == {"kind": "unknown", "recipients": [], "reply": "550 5.1.1 nobody of that name lives here"}
+
+
 def test_only_the_dns_is_asked(route: Program, server: Nameserver) -> None:
     """A relay is looked up and nothing else happens."""
     route("you@a.example.net")
@@ -164,6 +180,7 @@ def test_json(route: Program) -> None:
         "domain": "example.com",
         "rule": {"match": "*", "via": ["mx"], "line": 14},
         "ours": False,
+        "resident": None,
         "verdict": None,
         "ways": [
             {
