@@ -192,9 +192,10 @@ def _seal_holds(number: int, link: _Link, records: Sequence[str], signed: bytes)
 def vouched(chain: ArcChain, author: str, trusted: Collection[str]) -> str:
     """The domain of the host that saw DMARC pass for `author`, the domain of From, if all who came after it are `trusted`; else empty.
 
-    Each of those who came after it has to say that the chain held when it got there.
+    Each of those who came after it has to say that the chain held when it got there. Where a key could not be looked up, it is the host
+    that would have been believed.
     """
-    if chain.word != "pass":
+    if chain.word != "pass" and not chain.trouble:
         return ""
     for hop in reversed(chain.hops):
         if hop.results is None or not any(is_part(hop.domain, each) for each in trusted):

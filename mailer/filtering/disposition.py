@@ -43,30 +43,37 @@ class ProofSettings:
     trusted: frozenset[str] = frozenset()
 
 
+class Voucher(NamedTuple):
+    """The trusted `domain` that saw an author proved, or empty; `unsure` where whether it did cannot be looked up now."""
+
+    domain: str = ""
+    unsure: bool = False
+
+
 class Disposition(NamedTuple):
-    """What becomes of it, what the client hears where it is not taken, and why."""
+    """What becomes of it, what the client hears where it is not taken, and why; and whether it is taken for the sake of a trusted host."""
 
     verdict: Verdict
     reply: Reply | None = None
     why: str = ""
+    vouched: bool = False
 
 
 TAKEN = Disposition("accept")
 
 
-def decide(author: Author, result: DmarcResult, wishes: Mapping[str, str], voucher: str, settings: ProofSettings) -> Disposition:
+def decide(author: Author, result: DmarcResult, wishes: Mapping[str, str], voucher: Voucher, settings: ProofSettings) -> Disposition:
     """What becomes of a message by `author`.
 
-    `result` is DMARC's. `wishes` has what each domain wants done that an author names who is no single one; `voucher` is the trusted domain
-    that saw him proved, or empty.
+    `result` is DMARC's. `wishes` has what each domain wants done that an author names who is no single one.
     """
     if result.by is not None:
         return TAKEN
     if not author.domain:
         return _no_author(author, wishes, settings)
-    if voucher:
-        return Disposition("accept", why=f"{voucher} saw that it was proved")
-    later = result.word == "temperror"
+    if voucher.domain and not voucher.unsure:
+        return Disposition("accept", why=f"{voucher.domain} saw that it was proved", vouched=True)
+    later = result.word == "temperror" or bool(voucher.domain)
     if settings.guard and author.domain in settings.own:
         return _put_off(author.domain) if later else _refused(f"mail of {author.domain} does not come from outside without proof")
     if settings.obey and result.policy == "reject" and result.word in ("fail", "temperror"):

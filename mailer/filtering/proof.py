@@ -24,10 +24,10 @@ from mailer.net.aside import LARGE, aside
 from mailer.net.records import Inquiry
 
 from .api import FilterStep
-from .disposition import decide
+from .disposition import Voucher, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mailer.auth.arc import ArcChain
     from mailer.auth.author import Author
@@ -94,7 +94,8 @@ async def prove(content: bytes, arrival: Arrival, sender: str, resolver: RecordL
     await asking.finish(judging)
     result = judging.found
     wishes = {} if author.domain else {domain: dmarc.binding(policy, domain) for domain, policy in policies.found.items()}
-    end = decide(author, result, wishes, arc.vouched(chain.found, author.domain, settings.trusted), settings)
+    voucher = Voucher(arc.vouched(chain.found, author.domain, settings.trusted), chain.found.trouble)
+    end = decide(author, result, wishes, voucher, settings)
     said = _Findings(arrival, sender, found, letter.claims, chain.found, result, end)
     return said.proof(settings.host, _proves_path(found, result, policies.found, sender))
 
@@ -205,18 +206,19 @@ class _Findings(NamedTuple):
         steps = [FilterStep(_step(one), one.word, one.reason, self._score(one)) for one in said]
         domain = self.result.domain if self.result.word == "pass" else ""
         best = next((word for word in BEST if word in words), "none")
-        verdict, reply, _ = self.end
+        verdict, reply, *_ = self.end
         held = [(claim.domain, claim.mark) for claim in self.claims if claim.result and claim.result.word == "pass"]
         return Proof(steps, verdict, reply, results.write(host, said), proven, domain, self.path.result, best, self.result.word, held)
 
     def _methods(self) -> Sequence[MethodResult]:
         signatures = [_signature(claim) for claim in self.claims] or [MethodResult("dkim", "none")]
         chain = [MethodResult("arc", self.chain.word, self.chain.why)] if self.chain.word != "none" else []
-        return (self._iprev(), self._path(), *signatures, *chain, self._dmarc())
+        return (*self._iprev(), self._path(), *signatures, *chain, self._dmarc())
 
-    def _iprev(self) -> MethodResult:
+    def _iprev(self) -> Iterator[MethodResult]:
         """RFC 8601 §2.7.3: recorded, and no reason for anything."""
-        return MethodResult("iprev", "pass" if self.arrival.name else "fail", "", (("policy.iprev", self.arrival.ip),))
+        if self.arrival.ip:
+            yield MethodResult("iprev", "pass" if self.arrival.name else "fail", "", (("policy.iprev", self.arrival.ip),))
 
     def _path(self) -> MethodResult:
         by_path = self.path.identity == "mailfrom"
@@ -224,12 +226,12 @@ class _Findings(NamedTuple):
         return MethodResult("spf", self.path.result, self.path.why, (about,))
 
     def _dmarc(self) -> MethodResult:
-        vouched = self.end.verdict == "accept" and self.end.why
-        why = f"{self.result.why}, but {vouched}" if vouched else self.result.why
+        why = f"{self.result.why}, but {self.end.why}" if self.end.vouched else self.result.why
         return MethodResult("dmarc", self.result.word, why, (("header.from", self.result.domain),))
 
     def _score(self, one: MethodResult) -> float:
-        return SCORES.get(one.word, 0.0) if one.method == "spf" and self.result.by is None else 0.0
+        proved = self.result.by is not None or self.end.vouched
+        return SCORES.get(one.word, 0.0) if one.method == "spf" and not proved else 0.0
 
 
 def _step(one: MethodResult) -> str:
