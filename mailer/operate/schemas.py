@@ -284,8 +284,6 @@ ROUTE = {
     "resident": _object(
         {"kind": TEXT, "recipients": _list(_object({"address": TEXT, "for": SOME, "sender": SOME})), "reply": SOME}
     ).or_null,
-        {"kind": TEXT, "recipients": _list(_object({"address": TEXT, "for": SOME, "sender": SOME})), "reply": SOME}
-    ).or_null,
     "verdict": SOME,
     "ways": _list(
         _object(
