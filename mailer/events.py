@@ -207,7 +207,8 @@ class TurnedAway(Event):
     """A door refused a client, a sender, a recipient or a message, with `reply` as it was said.
 
     `phase` is the step of the session, as `Outcome.phase`. `reason` is a word for what stood against it, one of
-    `mailer.mail.refusal_reason`. `recipient` is empty where it was not about one.
+    `mailer.mail.refusal_reason`. `recipient` is empty where it was not about one, and `why` says more for a person,
+    where more is known.
     """
 
     arrival: Arrival
@@ -216,6 +217,7 @@ class TurnedAway(Event):
     reason: str
     sender: str = ""
     recipient: str = ""
+    why: str = ""
 
 
 @dataclass(slots=True)

@@ -166,7 +166,7 @@ def _arrival(came: ReceivedRecord) -> Iterator[Field]:
     yield "User", came.user
     yield "For", _some(came.recipients)
     found = came.verdict if came.verdict != "accept" else ""
-    yield "Filters", ": ".join(filter(None, ({"mark": "marked", "hold": "held"}.get(found, found), came.reason)))
+    yield "Filters", ": ".join(filter(None, ({"mark": "marked", "hold": "held"}.get(found, found), came.why)))
 
 
 def _by(story: Story) -> str:

@@ -106,7 +106,8 @@ def _sender(record: ReceivedRecord) -> str:
 
 
 def _why(record: ReceivedRecord) -> str:
-    return ": ".join(filter(None, (record.reason, record.reply)))
+    said = ": ".join(filter(None, (record.reason, record.reply)))
+    return f"{said} ({record.why})" if said and record.why else said or record.why
 
 
 def _story(record: ReceivedRecord, now: float) -> Iterable[Line]:

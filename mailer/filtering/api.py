@@ -15,6 +15,10 @@ Verdict = Literal["accept", "mark", "hold", "refuse", "tempfail"]
 """What becomes of a message: it is taken; taken and marked as unwanted; taken and held for an operator; refused for good; for now."""
 
 
+AGAINST = frozenset({"mark", "hold", "refuse", "tempfail", "failed", "unchecked", "fail", "permerror", "temperror"})
+"""What a step may find that speaks against a message, besides a score."""
+
+
 class FilterStep(NamedTuple):
     """One step of judging: which (``spf``, ``dmarc``, ``blocklist zen.example``, ``rspamd``), what it found, and why, for a person.
 
@@ -25,6 +29,12 @@ class FilterStep(NamedTuple):
     result: str
     reason: str = ""
     score: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """The step on one line: ``spamd: mark 7.5, BAYES_99``."""
+        score = f" {self.score:g}" if self.score else ""
+        return f"{self.step}: {self.result}{score}{f', {self.reason}' if self.reason else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +56,9 @@ class Ruling:
     """What becomes of a message, and how that was found.
 
     `reply` is what the client hears where the verdict is refuse or tempfail, None otherwise. `fields` are lines of a header, each with its
-    CRLF, that belong on top of the message below Received: Authentication-Results, X-Spam-*. `reason` is a word for the log and for
-    ``mailer received``. `proven`: SPF or DMARC proved the reverse-path, so a report may go there. `amendment` is what filters want
-    changed, None where they want nothing.
+    CRLF, that belong on top of the message below Received: Authentication-Results, X-Spam-*. `reason` is one of the words of
+    `mailer.mail.refusal_reason`, empty where nothing is against the message. `proven`: SPF or DMARC proved the reverse-path, so a report
+    may go there. `amendment` is what filters want changed, None where they want nothing.
     """
 
     verdict: Verdict
@@ -59,6 +69,13 @@ class Ruling:
     reason: str = ""
     proven: bool = False
     amendment: Amendment | None = None
+
+    @property
+    def against(self) -> str:
+        """What speaks against the message, for a person: who said so, and why; empty where nothing does."""
+        if self.verdict == "accept" and self.score <= 0:
+            return ""
+        return "; ".join(each.words for each in self.steps if each.score > 0 or each.result in AGAINST)
 
 
 class Case(Protocol):

@@ -26,7 +26,7 @@ SPAM = "the message looks like spam"
 
 
 class Decision(NamedTuple):
-    """A verdict with what the client hears, and a word for the log."""
+    """A verdict with what the client hears, and one of the words of `mailer.mail.refusal_reason`, empty where nothing is against it."""
 
     verdict: Verdict
     reply: Reply | None = None
@@ -48,15 +48,15 @@ def step_of(finding: FilterFinding) -> FilterStep:
 def decide(findings: Sequence[FilterFinding], score: float, marks: FilteringSection, worst: Verdict = "accept") -> Decision:
     """What becomes of it by the `findings` of filters and the sum of all scores; `worst` is what proofs say."""
     if refusing := _first(findings, "refuse"):
-        return Decision("refuse", _refusal(refusing), "virus" if refusing.opinion.virus else refusing.name)
-    if absent := next((each for each in findings if each.failure and each.failure.waits), None):
-        return Decision("tempfail", ABSENT, f"{absent.name} fails")
+        return Decision("refuse", _refusal(refusing), "virus" if refusing.opinion.virus else "filter")
+    if any(each.failure and each.failure.waits for each in findings):
+        return Decision("tempfail", ABSENT, "filter-down")
     if putting_off := _first(findings, "tempfail"):
-        return Decision("tempfail", putting_off.opinion.reply or PUT_OFF, putting_off.name)
+        return Decision("tempfail", putting_off.opinion.reply or PUT_OFF, "filter")
     if score >= marks.refuse:
         return Decision("refuse", Reply.own(550, "5.7.1", f"{SPAM} ({score:.1f})"), "spam")
-    if holding := _first(findings, "hold"):
-        return Decision("hold", None, holding.name)
+    if _first(findings, "hold"):
+        return Decision("hold", None, "filter")
     if worst == "hold" or (marks.hold is not None and score >= marks.hold):
         return Decision("hold", None, "spam")
     if score >= marks.mark or worst == "mark" or _first(findings, "mark"):

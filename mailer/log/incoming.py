@@ -57,6 +57,7 @@ def _refused(event: TurnedAway) -> dict[str, object]:
         "from": cut(event.sender) or ("<>" if known else None),
         "to": cut(event.recipient) or None,
         "reply": cut(event.reply),
+        "why": cut(event.why) or None,
         "user": cut(event.arrival.user) or None,
         **_client(event.arrival),
     }

@@ -111,7 +111,8 @@ def _taken(said: Mapping[str, str]) -> str:
 def _refused(said: Mapping[str, str]) -> str:
     sender = f" from {said['from']}" if "from" in said else ""
     to = f" to {said['to']}" if "to" in said else ""
-    return f"{_client(said)}: {said.get('reason', '')}{sender}{to}: {said.get('reply', '')}"
+    why = f" ({said['why']})" if "why" in said else ""
+    return f"{_client(said)}: {said.get('reason', '')}{sender}{to}: {said.get('reply', '')}{why}"
 
 
 def _login(said: Mapping[str, str]) -> str:

@@ -208,7 +208,7 @@ RECEIVED = {
     "id": SOME,
     "size": COUNT.or_null,
     "verdict": MemberKind({"type": "string", "enum": ["accept", "mark", "hold", "refuse"]}),
-    **dict.fromkeys(("reason", "phase", "reply"), SOME),
+    **dict.fromkeys(("reason", "phase", "reply", "why"), SOME),
     "times": COUNT,
     "since": TIME,
 }

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from mailer.events import TakenIn, TurnedAway
@@ -105,12 +106,11 @@ class StrangerPolicy(SessionPolicy):
         named = self._naming.result() if self._naming is not None and self._naming.done() else ""
         return Arrival(self._section.kind, self._peer.host, self._hello, word, tls, named, at=self._reception.clock.now())
 
-    def _refused(self, question: ask.Question, reply: Reply, reason: str, recipient: str = "") -> Reply:
+    def _refused(self, question: ask.Question, reply: Reply, reason: str, recipient: str = "", why: str = "") -> Reply:
         """Tell that somebody was turned away."""
         said = f"{reply.code} {reply.enhanced} {reply.text}".replace("  ", " ")
-        self._reception.tell(
-            TurnedAway(self._reception.clock.now(), self._arrival(), question.phase, said, reason, self._transaction.sender, recipient)
-        )
+        now, sender = self._reception.clock.now(), self._transaction.sender
+        self._reception.tell(TurnedAway(now, self._arrival(), question.phase, said, reason, sender, recipient, why))
         return reply
 
     async def _greet(self, question: ask.Greeting) -> Reply | None:
@@ -181,6 +181,7 @@ class StrangerPolicy(SessionPolicy):
                 return self._refused(question, LARGE_REPORT, "size")
             place, tls = f"listen {self._place}", self._stream.tls_version
             return await self._reception.reports.keep(question, self._transaction.reports, place, self._peer, tls)
+        begun = monotonic()
         looking = partial(look, question.content, self._reception.config.receiving, normal=question.normal)
         looked = await aside(looking) if len(question.content) > LARGE else looking()
         if looked.refusal is not None:
@@ -189,14 +190,14 @@ class StrangerPolicy(SessionPolicy):
         if self._case is not None:
             ruling = await self._case.judge(arrival, self._transaction.sender, self._transaction.named, question.content)
             if ruling.reply is not None:
-                return self._refused(question, ruling.reply, ruling.reason)
-        return await self._kept(question, looked.content, arrival, ruling)
+                return self._refused(question, ruling.reply, ruling.reason, why=ruling.against)
+        return await self._kept(question, looked.content, arrival, ruling, begun)
 
-    async def _kept(self, question: ask.Body, content: bytes, arrival: Arrival, ruling: Ruling) -> Reply:
+    async def _kept(self, question: ask.Body, content: bytes, arrival: Arrival, ruling: Ruling, begun: float) -> Reply:
         transaction = self._transaction
         inbound = transaction.inbound(content, arrival, ruling)
         if not inbound.recipients:
-            return self._refused(question, NOBODY_LEFT, ruling.reason or "filter")
+            return self._refused(question, NOBODY_LEFT, ruling.reason or "filter", why=ruling.against)
         if all(one.outcome is not None and one.outcome["verdict"] == "fail" for one in inbound.recipients):
             return self._refused(question, IN_CIRCLES, "loop")  # RFC 5321 §6.3
         try:
@@ -205,7 +206,8 @@ class StrangerPolicy(SessionPolicy):
             return self._refused(question, self._reception.trouble(problem), "disk")
         id = prepared.envelope.id
         now, named = self._reception.clock.now(), [*transaction.named]
-        self._reception.tell(TakenIn(now, arrival, id, transaction.sender, named, prepared.size, ruling.verdict, ruling.reason))
+        taken = TakenIn(now, arrival, id, transaction.sender, named, prepared.size, ruling.verdict, ruling.against, monotonic() - begun)
+        self._reception.tell(taken)
         return Reply.own(250, "2.0.0", f"taken as {id}")
 
 

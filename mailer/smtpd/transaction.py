@@ -100,6 +100,7 @@ class InboundTransaction:
             ruling.fields,
             named=self.named[0] if len(self.named) == 1 else "",
             held=ruling.verdict == "hold",
+            why=ruling.against,
             proven=ruling.proven,
         )
 

@@ -30,11 +30,12 @@ def of(event: Incoming) -> ReceivedRecord:
     arrival = event.arrival
     if isinstance(event, TakenIn):
         people = [_short(each) for each in event.recipients]
-        return _record(event.at, arrival, event.sender, people, event.why, event.verdict)._replace(id=event.id, size=event.size)
+        made = _record(event.at, arrival, event.sender, people, "", event.verdict)
+        return made._replace(id=event.id, size=event.size, why=_short(event.why))
     if isinstance(event, TurnedAway):
         people = [_short(event.recipient)] if event.recipient else []
         made = _record(event.at, arrival, event.sender, people, event.reason, "refuse")
-        return made._replace(phase=event.phase, reply=_short(event.reply))
+        return made._replace(phase=event.phase, reply=_short(event.reply), why=_short(event.why))
     made = _record(event.at, arrival, "", (), LOGIN, "refuse")
     return made._replace(user=_short(event.user), phase="auth", reply=_short(event.reason))
 
@@ -47,8 +48,8 @@ def of_entry(entry: Entry) -> ReceivedRecord | None:
     door, ip, hello, name, tls, user = (str(envelope.submitter.get(word, "")) for word in ("via", "ip", "hello", "name", "tls", "user"))
     people = list(dict.fromkeys(recipient.behalf or recipient.address for recipient in envelope.recipients))
     verdict = "hold" if entry.state == "held" else "accept"
-    made = _record(entry.arrived, Arrival(door, ip, hello, "", tls, name, user), envelope.sender, people, envelope.against, verdict)
-    return made._replace(id=entry.id, size=entry.size)
+    made = _record(entry.arrived, Arrival(door, ip, hello, "", tls, name, user), envelope.sender, people, "", verdict)
+    return made._replace(id=entry.id, size=entry.size, why=_short(envelope.against))
 
 
 def _record(at: float, arrival: Arrival, sender: str, people: Sequence[str], reason: str, verdict: str) -> ReceivedRecord:

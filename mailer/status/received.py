@@ -28,8 +28,9 @@ class ReceivedRecord(NamedTuple):
     """A message that was taken, which has an `id`, or a refusal, which has none, and may stand for as many as `times` says.
 
     `at` is when it was, the last time of several, and `since` the first, in seconds since the epoch. Of `ip` to `user` see `Arrival`, whose
-    `name` is the client's by the DNS; `network` is the client's neighbourhood. `reason` is a word for a refusal, and for a message what
-    filters had against it. `verdict` is accept, mark or hold, and refuse. `crowd`: of so many that sender and recipients are not known.
+    `name` is the client's by the DNS; `network` is the client's neighbourhood. `reason` is a word for a refusal, and `why` says
+    more, of a message what speaks against it. `verdict` is accept, mark or hold, and refuse. `crowd`: of so many that sender and recipients
+    are not known.
     """
 
     at: float
@@ -51,6 +52,7 @@ class ReceivedRecord(NamedTuple):
     size: int = 0
     phase: str = ""
     reply: str = ""
+    why: str = ""
     crowd: bool = False
 
     @property
@@ -95,6 +97,7 @@ class ReceivedRecord(NamedTuple):
             "reason": self.reason or None,
             "phase": self.phase or None,
             "reply": self.reply or None,
+            "why": self.why or None,
             "times": self.times,
             "since": rfc3339(self.since),
         }
@@ -108,8 +111,8 @@ class ReceivedRecord(NamedTuple):
 class ReceivedFilter(NamedTuple):
     """What a record must be like; an empty member selects everything.
 
-    `sender`, which may be ``<>``, and `to` are patterns of `mailer.mail.pattern`, and `reason` is one of the reason or the verdict. `ip` is
-    an address or a network. `taken` is True for what was taken, False for what was refused. `since` is in seconds since the epoch.
+    `sender`, which may be ``<>``, and `to` are patterns of `mailer.mail.pattern`, and `reason` is one of the reason, the verdict or why.
+    `ip` is an address or a network. `taken` is True for what was taken, False for what was refused. `since` is in seconds since the epoch.
     """
 
     sender: str = ""
@@ -130,7 +133,7 @@ class ReceivedFilter(NamedTuple):
             return False
         if self.ip and not overlap(self.ip, record.network if record.crowd else record.ip):
             return False
-        if self.reason and not fits(self.reason, record.reason) and not fits(self.reason, record.verdict):
+        if self.reason and not any(fits(self.reason, text) for text in (record.reason, record.verdict, record.why)):
             return False
         return self._from(record) and self._to(record)
 

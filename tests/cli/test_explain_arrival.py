@@ -45,9 +45,9 @@ def test_how_a_message_came_is_explained(office: Office, shell: Shell, told: boo
     """The same, whether or not the status knows it: who brought it, for whom it was, and what was found against it."""
     id = taken(office, told=told)
     came = explained(shell, id)["arrival"]
-    assert {name: came[name] for name in ("door", "ip", "name", "hello", "tls", "from", "to", "verdict", "reason")} == {
+    assert {name: came[name] for name in ("door", "ip", "name", "hello", "tls", "from", "to", "verdict", "why")} == {
         "door": "mx", "ip": "192.0.2.7", "name": "mail.there.example", "hello": "there.example", "tls": "TLSv1.3",
-        "from": "ann@there.example", "to": ["sales@example.com"], "verdict": "hold", "reason": WHY,
+        "from": "ann@there.example", "to": ["sales@example.com"], "verdict": "hold", "why": WHY,
     }  # fmt: skip
     out = shell("explain", "--no-dns", id).out
     for text in (
@@ -114,4 +114,4 @@ def test_a_file_that_says_nonsense_of_its_arrival_is_shown_all_the_same(office: 
     """Any kind of value, from a file of which a bit has turned."""
     id = office.put(submitter={"via": "mx", "ip": 7, "hello": ["x"], "why": {"a": 1}})
     came = json.loads(shell("explain", "--json", "--no-dns", id).out)["arrival"]
-    assert (came["ip"], came["hello"], came["reason"]) == ("7", "['x']", None)
+    assert (came["ip"], came["hello"], came["why"]) == ("7", "['x']", None)

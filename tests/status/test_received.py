@@ -23,7 +23,9 @@ ID = "01KAHGWV7J5ZQ0C9XK3M2T8B4R"
 CLIENT = Arrival("mx", "192.0.2.7", "there.example", "ESMTPS", "TLSv1.3", "mail.there.example")
 USER = Arrival("submission", "2001:db8::7", "[10.0.0.1]", "ESMTPSA", "TLSv1.3", user="bob@example.com")
 TAKEN = TakenIn(NOW, CLIENT, ID, "ann@there.example", ["bob@example.com", '"e v"@example.com'], 1234, "mark", "spamd 7.5")
-REFUSED = TurnedAway(NOW + 1, CLIENT, "rcpt", "550 5.1.1 no such user", "unknown", "ann@there.example", "nobody@example.com")
+REFUSED = TurnedAway(
+    NOW + 1, CLIENT, "rcpt", "550 5.1.1 no such user", "unknown", "ann@there.example", "nobody@example.com", "it was asked"
+)
 FAILED = LoginFailed(NOW + 2, replace(USER, user=""), "eve@example.com", "PLAIN", "wrong password")
 
 
@@ -41,6 +43,7 @@ def test_what_was_taken_and_what_was_refused_is_one_list(either: Office) -> None
     either.write([TAKEN, REFUSED, FAILED])
     login, refusal, message = found(either)
     assert message == incoming.of(TAKEN)
+    assert (message.why, message.verdict) == ("spamd 7.5", "mark")
     assert refusal == incoming.of(REFUSED)
     assert (login.reason, login.user, login.phase, login.reply, login.taken) == (LOGIN, "eve@example.com", "auth", "wrong password", False)
     assert message.recipients == ["bob@example.com", '"e v"@example.com']
@@ -62,6 +65,7 @@ def test_what_was_taken_and_what_was_refused_is_one_list(either: Office) -> None
         "reason": "unknown",
         "phase": "rcpt",
         "reply": "550 5.1.1 no such user",
+        "why": "it was asked",
         "times": 1,
         "since": "2027-01-15T08:00:01Z",
     }
@@ -94,7 +98,7 @@ def test_what_was_taken_and_what_was_refused_is_one_list(either: Office) -> None
 )
 def test_a_filter_finds_what_it_means(either: Office, wanted: ReceivedFilter, who: str) -> None:
     either.write([TAKEN, REFUSED, FAILED])
-    letters = {"login": "L", "unknown": "R", "spamd 7.5": "T"}
+    letters = {"login": "L", "unknown": "R", "": "T"}
     assert "".join(letters[each.reason] for each in found(either, wanted)) == who
 
 
@@ -210,9 +214,9 @@ def test_what_cannot_be_written_now_is_written_later(office: Office, monkeypatch
             office.write([REFUSED])
         other.execute("ROLLBACK")
     run(office.recorder.maintain())
-    assert [each.reason for each in found(office)] == ["unknown", "spamd 7.5"]
+    assert [each.reason for each in found(office)] == ["unknown", ""]
     office.write([FAILED])
-    assert [each.reason for each in found(office)] == [LOGIN, "unknown", "spamd 7.5"]
+    assert [each.reason for each in found(office)] == [LOGIN, "unknown", ""]
 
 
 def test_a_row_that_no_version_wrote_is_left_out(office: Office) -> None:
