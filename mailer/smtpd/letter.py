@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from mailer.auth.results import strip
 from mailer.mail.address_key import key_of
-from mailer.mail.message import Message
+from mailer.mail.message import Message, header_end
 from mailer.mail.problem import Problem
-from mailer.mail.trace import hops, submitted
+from mailer.mail.trace import hops, submitted, without_forged
 from mailer.submit import Submission, prepare
 from mailer.submit.together import Ready
 
@@ -89,7 +90,10 @@ class Handing:
         )
         prepared = prepare(asked, settings, self.arrival.at)
         _ask_for_each(prepared.envelope, letter)
-        prepared.content = submitted(self.arrival, settings.hostname, prepared.envelope.id) + prepared.content
+        content, host = prepared.content, settings.hostname
+        end = header_end(content)
+        kept = strip(without_forged(content[:end]), host)  # what only we write, our own people do not write either
+        prepared.content = b"".join((submitted(self.arrival, host, prepared.envelope.id), kept, content[end:]))
         return Ready(prepared, self.who)
 
 

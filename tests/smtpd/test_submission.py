@@ -37,6 +37,23 @@ def test_what_is_answered_with_250_is_in_the_spool(tmp_path: Path) -> None:
     played(SubmissionHouse(tmp_path), play)
 
 
+def test_what_only_we_write_is_cut_out(tmp_path: Path) -> None:
+    """A user does not write our Authentication-Results either, nor what filters say; what other hosts found stays as it is."""
+
+    async def play(house: SubmissionHouse) -> None:
+        async with house.client() as client:
+            theirs = b"Authentication-Results: list.example;\r\n\tdkim=pass header.d=example.net\r\n"
+            forged = b"Authentication-Results: MX.example.com;\r\n dmarc=pass\r\nX-Spam-Flag: NO\r\n"
+            await brought(client, forged + theirs + forged + MAIL, "carl@example.net")
+        [entry] = house.entries()
+        content = house.spool.content(entry.id)
+        assert theirs in content
+        assert b"dmarc=pass" not in content
+        assert b"X-Spam" not in content
+
+    played(SubmissionHouse(tmp_path), play)
+
+
 def test_nobody_hands_in_anything_before_he_has_logged_in(tmp_path: Path) -> None:
     """Whatever he calls himself, and wherever it is to go."""
 
