@@ -9,10 +9,12 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mailer.events import Alarm, Mended
 from mailer.io.component import Component
 
 from .residents import EVERY, Residents
 from .users.configured import users_of
+from .users.file import FileUsers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,14 +30,25 @@ class ResidentsComponent(Component):
 
     def __init__(self, config: Config, tell: Callable[[Event], None], clock: Clock, chores: Chores, *, once: bool = False) -> None:
         self.residents = Residents(config, users_of(config), tell, clock)
+        self._tell = tell
+        self._clock = clock
         self._accounts = config.accounts
         self._closing: set[asyncio.Future[None]] = set()
         if not once:
-            chores.every(EVERY, self.residents.refresh)
+            chores.every(EVERY, self._look)
 
     async def start(self) -> None:
         """Read who lives here."""
+        await self._look()
+
+    async def _look(self) -> None:
+        """Read what has changed, and say what is wrong with it; users stay as they were."""
         await self.residents.refresh()
+        users = self.residents.users
+        if isinstance(users, FileUsers):
+            await asyncio.to_thread(users.refresh)
+            now = self._clock.now()
+            self._tell(Alarm(now, "aliases", users.trouble, "users") if users.trouble else Mended(now, "aliases", "users", "it was read"))
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:

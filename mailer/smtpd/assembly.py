@@ -43,7 +43,7 @@ def mail_doors(
     about_us = ReportDoorKind(config, reports, tell, clock, arrived)
     panel = filters.panel
     reception = Reception(config, residents, about_us.counter, tell, clock, panel, panel.resolver.records)
-    desk = LoginDesk(residents.users, UserLimits.of(*limits_of(config)), tell, clock.now)
+    desk = reception.desk = LoginDesk(residents.users, UserLimits.of(*limits_of(config)), tell, clock.now)
     submission = SubmissionDoorKind(desk, reception, SqliteLimits(config.spool))
     kinds = (about_us, StrangerDoorKind("mx", reception), StrangerDoorKind("lmtp", reception), submission)
     return filters, MailDoors(config, kinds, tell, clock, chores)

@@ -166,6 +166,8 @@ class StrangerPolicy(SessionPolicy):
     async def _note(self, question: ask.Violation) -> None:
         """Tell of what the machine refuses by itself, as far as somebody may ask about it later."""
         reply = question.reply
+        if question.during == "AUTH":
+            self._reception.guessed(self._arrival())
         if reason := "errors" if reply.code == 421 else WHY.get(reply.enhanced, ""):
             self._refused(question, reply, reason)
 

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.filtering.api import Panel
     from mailer.io.clock import Clock
+    from mailer.mail.arrival import Arrival
     from mailer.mail.problem import Problem
     from mailer.submit import Prepared
     from mailer.submit.accept import Inbound
     from mailer.submit.together import Ready
 
+    from .login import LoginDesk
     from .reports import ReportCounter
 
 FULL = Reply.own(452, "4.3.1", "there is no room for it now, come back later")
@@ -43,7 +45,7 @@ class Reception:
     """What all sessions of these doors share: who lives there (`residents`), who judges (`panel`), and the way into the spool.
 
     `reports` takes those about our mail, and `records` asks the DNS, as `mailer.net.records.answered` wants it. Without a panel nobody
-    judges, and without records no client has a name.
+    judges, and without records no client has a name. `desk` is where users log in, if somewhere they can.
     """
 
     def __init__(
@@ -62,10 +64,16 @@ class Reception:
         self.panel = panel
         self.tell = tell
         self.clock = clock
+        self.desk: LoginDesk | None = None
         self.next_hops = NextHops(config, tell, clock)
         self._records = records
         self._tray: Tray | None = None
         self._ending: set[asyncio.Future[None]] = set()
+
+    def guessed(self, arrival: Arrival) -> None:
+        """Note that somebody tried to log in where nobody can."""
+        if self.desk is not None:
+            self.desk.miss(arrival, "", "", "nobody can log in there")
 
     def naming(self, ip: str) -> asyncio.Future[str] | None:
         """Look for the name of the client at `ip` by the DNS; None where there is nothing to look for, or nobody to ask."""

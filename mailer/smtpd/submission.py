@@ -238,7 +238,7 @@ class SubmissionDoorKind:
         await self._reception.close()
 
     def limits(self, config: Config) -> DoorLimits:
-        """Those of receiving."""
+        """What networks and neighbourhoods may have, and all together."""
         section = config.receiving
         each, wide = section.connections_per_network, section.connections_per_neighbourhood
         return DoorLimits(section.max_connections, callers=(each, wide, section.rate_per_network, section.rate_per_neighbourhood))

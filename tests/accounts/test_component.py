@@ -6,8 +6,10 @@ import asyncio
 from pathlib import Path
 
 from mailer.accounts.component import ResidentsComponent
+from mailer.accounts.password import record
 from mailer.accounts.users.sqlite import SqliteUsers
 from mailer.config.file import config_of
+from mailer.events import Alarm, Event, Mended
 from mailer.io.component import Chores
 from tests.fakes.mail import FakeClock
 
@@ -45,3 +47,32 @@ def test_aliases_are_read_at_the_start_and_users_where_a_reload_says(tmp_path: P
         await component.stop(0.0)
 
     asyncio.run(scenario())
+
+
+def test_a_file_of_users_that_is_wrong_is_an_alarm_until_it_is_right(tmp_path: Path) -> None:
+    """Meanwhile those who were in it are users."""
+    told: list[Event] = []
+    file, ann = tmp_path / "users", f"ann@example.com:{record('correct horse', b'salt', cost=4)}\n"
+
+    def write(text: str) -> None:
+        (tmp_path / "new").write_text(text)
+        (tmp_path / "new").chmod(0o600)
+        (tmp_path / "new").rename(file)
+
+    async def scenario() -> None:
+        (tmp_path / "aliases").touch()
+        config = config_of(
+            "c.toml", CONFIG.format(home=tmp_path, accounts=f'source = "file"\nusers_file = "{file}"').encode(), str(tmp_path)
+        )
+        component = ResidentsComponent(config, told.append, FakeClock(), Chores(lambda _: None, lambda _: None))
+        for text in (ann, "nonsense\n" + ann, ann):
+            write(text)
+            await component.start()
+            [user] = await component.residents.users.find(["ann@example.com"])
+            assert user is not None
+        await component.stop(0.0)
+
+    asyncio.run(scenario())
+    about = [event for event in told if isinstance(event, Alarm | Mended) and event.key == "users"]
+    assert [type(event) for event in about] == [Mended, Alarm, Mended]
+    assert "line 1" in about[1].detail

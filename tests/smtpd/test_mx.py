@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from mailer.accounts.users.memory import MemoryUsers
 from mailer.auth.records import DnsRecords
-from mailer.events import Alarm, TakenIn, TurnedAway
+from mailer.events import Alarm, LoginFailed, TakenIn, TurnedAway
 from mailer.io import durable
+from mailer.limits.users import UserLimits
 from mailer.smtpd import mx
+from mailer.smtpd.login import LoginDesk
 from tests.smtpd.house import Client
 from tests.smtpd.mx_house import MxHouse
 
@@ -423,3 +426,19 @@ def test_who_waits_for_nothing_is_let_go_at_the_end(tmp_path: Path) -> None:
             await stopping
 
     played(MxHouse(tmp_path), play)
+
+
+def test_whoever_guesses_passwords_here_is_counted(tmp_path: Path) -> None:
+    """AUTH is not offered, and each guess is one that failed."""
+    house = MxHouse(tmp_path)
+
+    async def play(house: MxHouse) -> None:
+        async with Client.of(house.port) as client:
+            assert (await client("AUTH PLAIN AGEAYg==")).startswith("502")
+        [failed] = [event for event in house.told if isinstance(event, LoginFailed)]
+        assert (failed.arrival.door, failed.arrival.ip) == ("mx", "127.0.0.1")
+        assert limits.failures.wait("127.0.0.1", failed.at) > 0
+
+    limits = UserLimits.of(1, 1, 1, 1)
+    house.reception.desk = LoginDesk(MemoryUsers(), limits, house.told.append, house.reception.clock.now)
+    played(house, play)

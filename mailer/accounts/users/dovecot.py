@@ -53,7 +53,7 @@ class DovecotUsers:
         return [await self._found(address) for address in addresses]
 
     def find_now(self, addresses: Sequence[str]) -> Sequence[User | None]:
-        """Those who have logged in of late."""
+        """The users who have logged in of late."""
         return [self._seen.get(key_of(address)) for address in addresses]
 
     async def check(self, name: str, password: str, purpose: str) -> User | None:
