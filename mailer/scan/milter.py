@@ -226,7 +226,7 @@ def _reply(text: bytes) -> Reply:
     """``550 5.7.1 No``, or several lines of one code. A filter writes %% for %, smfi_setreply(3). Raises `ScanError`."""
     lines = text.replace(b"%%", b"%").split(b"\r\n")
     code = lines[0][:3]
-    if not (code.isdigit() and code[:1] in b"45" and len(lines) <= MOST_LINES):
+    if not (len(code) == 3 and code.isdigit() and code[:1] in b"45" and len(lines) <= MOST_LINES):
         raise ScanError(f"the milter has the reply {plain(text, 60)!r}")
     for line in lines[:-1]:
         if line[:4] != code + b"-":

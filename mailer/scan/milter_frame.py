@@ -113,7 +113,7 @@ def agreed(data: bytes) -> tuple[int, MilterActs, MilterSteps]:
     version, acts, steps = _OFFER.unpack_from(data)
     if not OLDEST <= version <= VERSION:
         raise ScanError(f"the milter speaks version {version}, which nobody does")
-    if acts & ~OFFERED_ACTS or steps & ~OFFERED_STEPS:
+    if acts & ~int(OFFERED_ACTS) or steps & ~int(OFFERED_STEPS):
         raise ScanError(f"the milter takes what was not offered: {acts:#x}, {steps:#x}")
     return version, MilterActs(acts), MilterSteps(steps)
 

@@ -59,11 +59,11 @@ class StoppedClock:
 class Scene:
     """A panel with these filters, and what it tells."""
 
-    def __init__(self, *filters: FilterSection, dns: ToldDns | None = None, **marks: Any) -> None:
+    def __init__(self, *filters: FilterSection, dns: ToldDns | None = None, store: MemoryGreylist | None = None, **marks: Any) -> None:
         self.told: list[Event] = []
         self.clock = StoppedClock()
         self.dns = dns or ToldDns()
-        self.greylist = MemoryGreylist()
+        self.greylist = store or MemoryGreylist()
         section = FilteringSection(**marks)
         config = Config(filtering=section, filters=filters).but(mailer=Config().mailer.but(hostname="mx.example.com"))
         self.panel = FilterPanel(config, self.dns, self.told.append, self.clock, self.greylist)  # type: ignore[arg-type]
