@@ -69,8 +69,6 @@ def _mail(given: Given) -> filtering.TrialMail:
         ip = str(ip_address(ip)) if ip else ""
     except ValueError:
         raise usage(f"--ip takes an address such as 192.0.2.1, not {ip!r}", given.command.name) from None
-    if given.operands:
-        raise usage("it takes the message on standard input, and no operands", given.command.name)
     recipients = [_address(given, "--to", text) for text in given.texts("--to")]
     if not recipients:
         raise usage("it needs --to ADDRESS, whom the message is for", given.command.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.auth import blocklist as rule
 from mailer.events import Alarm, Mended
@@ -23,16 +23,10 @@ if TYPE_CHECKING:
     from mailer.config.sections.filtering import FilterSection
     from mailer.events import Event
     from mailer.io.clock import Clock
+    from mailer.net.records import RecordLookup
 
 AGAIN = 4 * 3600.0  # seconds
 SOON = 60.0  # the same while the list is not believed, or nobody could say
-
-
-class RecordAsker(Protocol):
-    """An asker of the DNS, as `mailer.net.dns.Resolver` is."""
-
-    async def records(self, name: str, type: str) -> DnsRecords:
-        """The records, or why there are none; nothing raises."""
 
 
 class ListAnswer(NamedTuple):
@@ -45,7 +39,7 @@ class ListAnswer(NamedTuple):
 class AddressList:
     """One list, as `section` has it."""
 
-    def __init__(self, section: FilterSection, dns: RecordAsker, tell: Callable[[Event], None], clock: Clock) -> None:
+    def __init__(self, section: FilterSection, dns: RecordLookup, tell: Callable[[Event], None], clock: Clock) -> None:
         self.section = section
         self.trouble = "its test entries were not looked up yet"
         """Why it is not believed; empty while it is."""

@@ -8,16 +8,14 @@ off cannot be used, nobody is: it is a hurdle and no proof of anything.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from mailer.auth import spf
 from mailer.events import Alarm
 from mailer.mail.problem import Problem
-from mailer.net.records import answered
 from mailer.smtp.reply import Reply
 
 from .greylist.api import GreylistTerms, key_of
+from .proof import of_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,12 +24,11 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.io.clock import Clock
     from mailer.mail.arrival import Arrival
-    from mailer.net.dns import Resolver
+    from mailer.net.records import RecordLookup
 
     from .blocklist import ListAnswer
     from .greylist.api import Greylist
 
-PATIENCE = 5.0  # seconds for the DNS
 BAD = frozenset({"none", "fail", "softfail"})
 """Words of SPF for a client that nobody vouches for."""
 
@@ -40,7 +37,7 @@ class GreyDoor:
     """Puts off by `greylist`, for as long as `marks` say."""
 
     def __init__(
-        self, greylist: Greylist, marks: FilteringSection, resolver: Resolver, tell: Callable[[Event], None], clock: Clock
+        self, greylist: Greylist, marks: FilteringSection, resolver: RecordLookup, tell: Callable[[Event], None], clock: Clock
     ) -> None:
         self._greylist = greylist
         self._terms = GreylistTerms(marks.greylist_wait, marks.greylist_retry, marks.greylist_keep)
@@ -50,7 +47,7 @@ class GreyDoor:
 
     async def put_off(self, arrival: Arrival, sender: str, recipient: str, lists: Sequence[ListAnswer]) -> Reply | None:
         """What a client hears that has to come again; None for one that need not."""
-        word = await self._spf(arrival, sender)
+        word = (await of_path(arrival, sender, self._resolver)).result
         if not self._sign(arrival, word, lists):
             return None
         domain = sender.rpartition("@")[2] if word == "pass" else ""
@@ -63,7 +60,7 @@ class GreyDoor:
 
     async def sign(self, arrival: Arrival, sender: str, lists: Sequence[ListAnswer]) -> str:
         """What would have a client put off that nobody knows; empty where nothing would."""
-        return self._sign(arrival, await self._spf(arrival, sender), lists)
+        return self._sign(arrival, (await of_path(arrival, sender, self._resolver)).result, lists)
 
     def _sign(self, arrival: Arrival, word: str, lists: Sequence[ListAnswer]) -> str:
         if not arrival.ip or arrival.user:
@@ -80,11 +77,3 @@ class GreyDoor:
             await self._greylist.expire(self._clock.now(), self._terms)
         except Problem as problem:
             self._tell(Alarm(self._clock.now(), "filter", f"nobody is put off: {problem}", "greylist"))
-
-    async def _spf(self, arrival: Arrival, sender: str) -> str:
-        """The word of RFC 7208 §2.6; empty where it was not known in time."""
-        try:
-            async with asyncio.timeout(PATIENCE):
-                return (await answered(spf.evaluate(arrival.ip, sender, arrival.hello), self._resolver.records)).result
-        except TimeoutError:
-            return ""

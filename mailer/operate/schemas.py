@@ -59,6 +59,8 @@ ANY = MemberKind({"type": ["string", "number", "boolean", "array", "object", "nu
 SOME = TEXT.or_null
 CODE = MemberKind({"type": "integer", "minimum": 200, "maximum": 599}).or_null
 
+TRIED = {"verdict": TEXT, "reply": SOME, "score": NUMBER, "fields": TEXT}
+TRIED |= {"steps": _list(_object({"step": TEXT, "result": TEXT, "reason": TEXT, "score": NUMBER}))}
 REPLY = {"code": CODE, "enhanced_code": SOME, "reply": SOME, "host": SOME, "ours": FLAG, "cause": SOME, "besides": SOME}
 RECIPIENT = {"address": TEXT, "type": TEXT, "status": TEXT, **REPLY, "updated_at": TIME}
 MESSAGE = {
@@ -416,6 +418,8 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     ),
     "explain": (_object(EXPLAINED),),
     "received": (_object(RECEIVED, "a message that was taken, or refusals that say the same"),),
+    "filter test": (_object(TRIED),),
+    "filter list": (_object(dict.fromkeys(("name", "kind", "place", "well", "trouble", "otherwise"), SOME), "a filter"),),
     "bounces": (
         _object(UNDELIVERED, "a recipient who did not get it"),
         *_counted("reason", "domain", "code", "class"),

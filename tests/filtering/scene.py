@@ -116,10 +116,9 @@ def says(answer: bytes, until: bytes | None = None) -> Talk:
     """A filter that hears a message to its end (`until`: as far as this) and says `answer`."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if until is None:
-            await reader.read(-1)
-        else:
-            await reader.readuntil(until)
+        heard = b""
+        while (until is None or until not in heard) and (piece := await reader.read(65536)):
+            heard = heard[-len(until or b"") :] + piece
         writer.write(answer)
         await writer.drain()
 
@@ -127,9 +126,10 @@ def says(answer: bytes, until: bytes | None = None) -> Talk:
 
 
 async def silence(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    """A filter that hears everything and says nothing, until its caller is gone."""
+    """A filter that hears everything and says nothing."""
     while await reader.read(65536):
         pass
+    await asyncio.Event().wait()
 
 
 END_OF_STREAM = b"\r\n" + bytes(4)
