@@ -8,14 +8,16 @@ off cannot be used, nobody is: it is a hurdle and no proof of anything.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+from mailer.auth import spf
 from mailer.events import Alarm
 from mailer.mail.problem import Problem
+from mailer.net.records import answered
 from mailer.smtp.reply import Reply
 
 from .greylist.api import GreylistTerms, key_of
-from .proof import of_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from .blocklist import ListAnswer
     from .greylist.api import Greylist
 
+PATIENCE = 5.0  # seconds for the DNS
 BAD = frozenset({"none", "fail", "softfail"})
 """Words of SPF for a client that nobody vouches for."""
 
@@ -47,7 +50,7 @@ class GreyDoor:
 
     async def put_off(self, arrival: Arrival, sender: str, recipient: str, lists: Sequence[ListAnswer]) -> Reply | None:
         """What a client hears that has to come again; None for one that need not."""
-        word = (await of_path(arrival, sender, self._resolver)).result
+        word = await self._spf(arrival, sender)
         if not self._sign(arrival, word, lists):
             return None
         domain = sender.rpartition("@")[2] if word == "pass" else ""
@@ -60,7 +63,7 @@ class GreyDoor:
 
     async def sign(self, arrival: Arrival, sender: str, lists: Sequence[ListAnswer]) -> str:
         """What would have a client put off that nobody knows; empty where nothing would."""
-        return self._sign(arrival, (await of_path(arrival, sender, self._resolver)).result, lists)
+        return self._sign(arrival, await self._spf(arrival, sender), lists)
 
     def _sign(self, arrival: Arrival, word: str, lists: Sequence[ListAnswer]) -> str:
         if not arrival.ip or arrival.user:
@@ -77,3 +80,11 @@ class GreyDoor:
             await self._greylist.expire(self._clock.now(), self._terms)
         except Problem as problem:
             self._tell(Alarm(self._clock.now(), "filter", f"nobody is put off: {problem}", "greylist"))
+
+    async def _spf(self, arrival: Arrival, sender: str) -> str:
+        """The word of RFC 7208 §2.6; empty where it was not known in time."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return (await answered(spf.evaluate(arrival.ip, sender, arrival.hello), self._resolver.records)).result
+        except TimeoutError:
+            return ""

@@ -57,7 +57,7 @@ def test_a_refusal_at_a_step_is_the_reply_to_it(tmp_path: Path, step: str, told:
 @pytest.mark.parametrize("step", "TLNBE")
 def test_a_refusal_of_the_content_is_that_of_the_message(tmp_path: Path, step: str) -> None:
     ruling = judged(tmp_path, FakeMilter({step: frame("r")}))
-    assert (ruling.verdict, ruling.reason) == ("refuse", "milter")
+    assert (ruling.verdict, ruling.reason) == ("refuse", "filter")
     later = judged(tmp_path, FakeMilter({step: frame("t")}))
     assert (later.verdict, later.reply.code) == ("tempfail", 451)
 
