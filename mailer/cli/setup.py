@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mailer.config import values
 from mailer.config.providers import PRESETS
 
-from . import ask
+from . import ask, setup_receive
 from .oauth import WAY_OPTIONS
 from .options import Option, Subcommand
 from .setup_dialogue import Setup
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 def run(given: Given) -> int:
     """Ask, try, write, send a mail, and make what was wanted besides."""
     path = os.path.abspath(given.path("--config") or os.environ.get("MAILER_CONFIG") or values.new_file())
+    if given.flag("--receive"):
+        return setup_receive.run(given)
     setup = Setup(given, path)
     if setup.person:
         ask.say("This sets up how mail leaves this machine. Enter takes what stands in [brackets]; Ctrl-C ends it, and nothing is written.")
@@ -32,7 +34,7 @@ def run(given: Given) -> int:
     return setup.finish(setup.written())
 
 
-COMMAND = Subcommand(
+plain = Subcommand(
     "setup",
     run,
     summary="answer a few questions, and mail leaves this machine",
@@ -48,7 +50,8 @@ COMMAND = Subcommand(
         "Root sets up the whole machine: /etc/mailer/config.toml, and the spool /var/spool/mailer, which all users may hand mail in to. "
         "With --unit there are a user mailer and a service of systemd. Others set up their own mail, with a service of their own.\n\n"
         "Mail to all names of this machine, such as root, goes to the address, but for those that /etc/aliases has when root asks; and "
-        "programs that name no author write as it. No password is taken on the command line."
+        "programs that name no author write as it. No password is taken on the command line.\n\n"
+        "With --receive the mail of a domain comes to this machine: that is `mailer setup receive`, which has options of its own."
     ),
     options=(
         Option("--address", metavar="ADDRESS", help="your mail address"),
@@ -74,6 +77,7 @@ COMMAND = Subcommand(
         Option("--oauth-authorize", metavar="URL", help="of another provider: where a browser consents"),
         Option("--oauth-scope", metavar="SCOPE", help="of another provider: what to ask for"),
         *WAY_OPTIONS,
+        Option("--receive", help="set up how the mail of a domain comes here: as `mailer setup receive`"),
         Option("--no-probe", help="write the configuration without a look at the server"),
         Option("--no-test", help="send no mail to yourself"),
         Option("--unit", help="start the daemon now and at each boot, by systemd"),
@@ -94,3 +98,5 @@ COMMAND = Subcommand(
         "already · 75 interrupted, offline, or the mail was put off · 77 login refused, or no permission · 78 a bad secret"
     ),
 )  # fmt: skip
+
+COMMANDS = {"": plain, **setup_receive.COMMANDS}

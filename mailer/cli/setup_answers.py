@@ -218,7 +218,7 @@ class Interview:
             READERS["password_command"](said)
             return replace(plan, password_command=said)
         if not self.before and self.given.flag("--password-stdin"):
-            return replace(plan, password=_line())
+            return replace(plan, password=first_line())
         if not self.person:
             self.missing.append(f"{', '.join(PASSWORDS)}, --oauth or --no-login")
             return plan
@@ -304,7 +304,7 @@ def _some(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return some
 
 
-def _line() -> str:
+def first_line() -> str:
     """The password on standard input. Raises `Problem` (bad-config)."""
     data = sys.stdin.buffer.read(8192) if sys.stdin else b""
     line = data.removesuffix(b"\n").removesuffix(b"\r")

@@ -26,7 +26,7 @@ from .options import usage
 from .setup_answers import Interview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mailer.config.secret import Owner
     from mailer.operate.plan import SetupPlan
@@ -136,21 +136,7 @@ class Setup:
         """Whose the secrets and the spool are; root makes the user and the spool for a service of its own. Raises `Problem`."""
         if not (self.unit and plan.system):
             return keeper_of(plan.spool)
-        for line in make_user():
-            self.say(line)
-        owner = daemon_user()
-        assert owner
-        for path in (plan.spool, *([plan.state] if plan.tokens else [])):
-            for line in make_place(path, owner):
-                self.say(line)
-        found = owner_of(plan.spool)
-        if found.uid != owner.uid:
-            raise Problem(
-                f"the spool {plan.spool} belongs to {found.name}, and the daemon of the service runs as {USER}; once no daemon runs on it: "
-                f"chown -R {USER}: {plan.spool}",
-                "no-permission",
-            )
-        return owner
+        return service_owner(plan.spool, [plan.state] if plan.tokens else [], self.say)
 
     # What else there is to make
 
@@ -235,6 +221,25 @@ class Setup:
             return self.person and ask.yes("Try it again now?", default=False)
         complain(f"the mail {tried.status}: {tried.why}; `mailer explain {tried.id}` says what that means and what mends it", OK)
         return False
+
+
+def service_owner(spool: str, more: Sequence[str], say: Callable[[str], None]) -> Owner:
+    """The user of the machine's service, made where there is none, with `spool` and `more` places of his. Raises `Problem`."""
+    for line in make_user():
+        say(line)
+    owner = daemon_user()
+    assert owner
+    for path in (spool, *more):
+        for line in make_place(path, owner):
+            say(line)
+    found = owner_of(spool)
+    if found.uid != owner.uid:
+        raise Problem(
+            f"the spool {spool} belongs to {found.name}, and the daemon of the service runs as {USER}; once no daemon runs on it: "
+            f"chown -R {USER}: {spool}",
+            "no-permission",
+        )
+    return owner
 
 
 def _listed(paths: Sequence[Path]) -> tuple[str, str]:

@@ -32,6 +32,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `config` | a new configuration file; whether mail could be sent with one; the programs that others start to send mail |
 | `private` | a secret in a file of its own |
 | `guess`, `plan`, `setup` | who takes mail from an address; the answers of a setup; their files, tried and put in place |
+| `receiving` | the configuration of a machine that receives, and the records to publish |
 | `machine`, `own` | a daemon's user, service and sendmail on this machine; our own program, started |
 | `user_view`, `program_view` | the mail of one user, and of one program with a key, out of spool and status |
 | `schemas` | what each command prints for programs, as JSON Schema |

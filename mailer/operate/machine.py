@@ -148,6 +148,28 @@ class SystemService(NamedTuple):
         if not os.path.exists(self.path):
             self.text()
 
+    def permit(self, places: Sequence[str]) -> Iterator[str]:
+        """Let the service of the machine open ports below 1024, and write at `places`; says so. It holds from its next start on.
+
+        Raises `Problem`.
+        """
+        path = os.path.join(self.root, PLACES[0], f"{UNIT}.d", "receiving.conf")
+        lines = [f"ReadWritePaths=-{place}" for place in places]
+        text = "\n".join([PERMITTED, *lines, ""])
+        try:
+            if Path(path).read_text(encoding="utf-8") == text:
+                return
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise from_os("cannot read", path, error) from None
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            Path(path).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise from_os("cannot write", path, error) from None
+        yield f"wrote {path}: the service may open port 25{' and write ' + ', '.join(places) if places else ''}"
+
     def install(self) -> Iterator[str]:
         """Write the unit, if there is none, and start it, now and at each boot; says what was done. Raises `Problem`."""
         manager = ["systemctl", "--user"] if self.user else ["systemctl"]
@@ -166,6 +188,13 @@ class SystemService(NamedTuple):
         if self.user:
             yield "for it to run without you being logged in: loginctl enable-linger"
 
+
+PERMITTED = """\
+# Written by `mailer setup --receive`.
+[Service]
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+AmbientCapabilities=CAP_NET_BIND_SERVICE"""
+"""What a service needs that others call at port 25."""
 
 HIDDEN = ("/home/", "/root/", "/run/user/", "/tmp/")  # from a service as the unit has it: ProtectHome=, PrivateTmp=
 

@@ -100,6 +100,21 @@ def test_a_program_whose_interpreter_the_service_cannot_start(root: Path, monkey
         service(root, str(script)).check()
 
 
+def test_a_service_that_others_call_at_port_25(root: Path) -> None:
+    """It may open the port, and write where mailboxes are; said once, and in a file beside the unit."""
+    made = service(root)
+    (said,) = made.permit(["/srv/mail"])
+    path = root / "etc/systemd/system/mailer.service.d/receiving.conf"
+    assert said == f"wrote {path}: the service may open port 25 and write /srv/mail"
+    assert "AmbientCapabilities=CAP_NET_BIND_SERVICE\nReadWritePaths=-/srv/mail\n" in path.read_text()
+    assert [*made.permit(["/srv/mail"])] == []
+    assert len([*made.permit([])]) == 1
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(Problem, match="cannot read"):
+        [*made.permit([])]
+
+
 def test_systemd_refuses(root: Path, told: Path, tmp_path: Path) -> None:
     """Its own words are told, with what was asked of it."""
     (tmp_path / "programs/systemctl").write_text("#!/bin/sh\necho Failed to connect to bus >&2\nexit 1\n")
