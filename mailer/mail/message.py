@@ -59,16 +59,19 @@ def normalise(data: bytes) -> bytes:
     """
     if is_normal(data):
         return data
-    if b"\n" not in data:
-        data = data.replace(b"\r", b"\n")
-    data = data.replace(b"\r\n", b"\n")
-    if b"\r" in data:
-        data = data.replace(b"\r", b" ")
-    if b"\0" in data:
-        data = data.replace(b"\0", b" ")
-    if not data.endswith(b"\n"):
-        data += b"\n"
-    return data.replace(b"\n", b"\r\n")
+    by_cr = b"\n" not in data
+    made = b"".join([_normalised(block, by_cr=by_cr) for block in blocks(data)])
+    return made if made.endswith(b"\r\n") else made + b"\r\n"
+
+
+def _normalised(block: bytes, *, by_cr: bool) -> bytes:
+    """A piece of a message, which begins and ends with no half of a CRLF; the interpreter is held no longer than for one."""
+    block = block.replace(b"\r", b"\n") if by_cr else block.replace(b"\r\n", b"\n")
+    if b"\r" in block:
+        block = block.replace(b"\r", b" ")
+    if b"\0" in block:
+        block = block.replace(b"\0", b" ")
+    return block.replace(b"\n", b"\r\n")
 
 
 BOM = b"\xef\xbb\xbf"

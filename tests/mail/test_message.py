@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer.mail import message
 from mailer.mail.message import NEAR, PIECE, Message, is_mixed, is_normal, normalise
 
 SMUGGLING = [
@@ -52,6 +54,14 @@ def test_carriage_returns_alone_end_lines_where_nothing_else_does() -> None:
     """As Macs wrote it once; beside other line ends one is no end, and becomes a space."""
     assert normalise(b"To: a@example.net\r\rhello\ryou\r") == b"To: a@example.net\r\n\r\nhello\r\nyou\r\n"
     assert normalise(b"a\rb\n") == b"a b\r\n"
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"\0", b"x", b"abc"]), max_size=20).map(b"".join), st.integers(1, 7))
+def test_a_large_message_is_normalised_as_a_small_one(data: bytes, piece: int) -> None:
+    """Piece by piece it becomes the same as at once, wherever the pieces are cut."""
+    at_once = normalise(data)
+    with patch.object(message, "PIECE", piece):
+        assert normalise(data) == at_once
 
 
 def test_header_and_body_divide_at_the_empty_line() -> None:
