@@ -107,8 +107,10 @@ class StrangerPolicy(SessionPolicy):
         return Arrival(self._section.kind, self._peer.host, self._hello, word, tls, named, at=self._reception.clock.now())
 
     def _refused(self, question: ask.Question, reply: Reply, reason: str, recipient: str = "", why: str = "") -> Reply:
-        """Tell that somebody was turned away."""
+        """Tell that somebody was turned away; a message that was for one recipient is found by him."""
         said = f"{reply.code} {reply.enhanced} {reply.text}".replace("  ", " ")
+        if isinstance(question, ask.Body) and len(self._transaction.named) == 1:
+            recipient = self._transaction.named[0]
         now, sender = self._reception.clock.now(), self._transaction.sender
         self._reception.tell(TurnedAway(now, self._arrival(), question.phase, said, reason, sender, recipient, why))
         return reply
