@@ -7,6 +7,7 @@ in one of IPv6 counts as itself (RFC 4291 §2.5.5.2).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 
@@ -29,6 +30,7 @@ def overlap(one: str, other: str) -> bool:
     return first.version == second.version and first.overlaps(second)
 
 
+@lru_cache(4096)
 def _within(ip: str, of_4: int, of_6: int) -> str:
     try:
         address = ip_address(ip)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from mailer.accounts.residence import Residence
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .login import LoginDesk
     from .reports import ReportCounter
 
+FRESH = 1.0  # seconds: what is put looks at the disk again, and a message that it has no room for is refused then
 FULL = Reply.own(452, "4.3.1", "there is no room for it now, come back later")
 DISK = Reply.own(451, "4.3.0", "it could not be kept, come back later")
 
@@ -67,6 +69,7 @@ class Reception:
         self.desk: LoginDesk | None = None
         self.next_hops = NextHops(config, tell, clock)
         self._records = records
+        self._asked_for, self._roomy_until = 0, 0.0
         self._tray: Tray | None = None
         self._ending: set[asyncio.Future[None]] = set()
 
@@ -123,11 +126,15 @@ class Reception:
         return await self._tray.hand_in(make)
 
     def lacks_room(self, size: int) -> bool:
-        """Whether the disk has none for so many octets; that is an alarm."""
+        """Whether the disk has none for so many octets; that is an alarm. Where it had some, it is not asked again for a second."""
+        if size <= self._asked_for and monotonic() < self._roomy_until:
+            return False
         kept = self.config.submission
         lack = layout.shortage(self.config.spool, kept.min_free_space, kept.min_free_inodes, size)
         if lack:
             self.tell(Alarm(self.clock.now(), "disk", f"no mail is taken in: the disk of the spool has {lack}"))
+        else:
+            self._asked_for, self._roomy_until = size, monotonic() + FRESH
         return bool(lack)
 
     def trouble(self, problem: Problem) -> Reply:
