@@ -8,6 +8,7 @@ callers/   programs that call sendmail, and what this machine lacks for them   a
 proxies/   microsocks and tinyproxy, a proxy of each kind                     apt-get
 chasquid/  chasquid, and the client of LMTP that it comes with                apt-get
 postsrsd/  the rewriter of senders that stands beside many a Postfix           apt-get
+filters/   ClamAV, SpamAssassin and OpenDMARC, with the Perl that they need         apt-get, dpkg-deb
 sendmail/  sendmail of old, its macros, and all that it needs               apt-get, dpkg-deb
 fail2ban/  fail2ban, whose filters are tried on our log                       apt-get
 promtool/  Prometheus's tool that tests rules and reads metrics, alone         apt-get
@@ -49,6 +50,7 @@ PROXIES = PLACE / "proxies"
 CHASQUID = PLACE / "chasquid"
 SENDMAIL = PLACE / "sendmail"
 POSTSRSD = PLACE / "postsrsd"
+FILTERS = PLACE / "filters"
 RABBITMQ = PLACE / "rabbitmq"
 NODE = PLACE / "node"
 MAILAUTH = PLACE / "mailauth"
@@ -63,6 +65,10 @@ FETCHED = {
     "tinyproxy": PROXIES / "usr/bin/tinyproxy",
     "chasquid": CHASQUID / "usr/bin/chasquid",
     "sendmail 8": SENDMAIL / "usr/libexec/sendmail/sendmail",
+    "clamd": FILTERS / "usr/sbin/clamd",
+    "clamav-milter": FILTERS / "usr/sbin/clamav-milter",
+    "opendmarc": FILTERS / "usr/sbin/opendmarc",
+    "spamd": FILTERS / "usr/sbin/spamd",
     "postsrsd": POSTSRSD / "usr/sbin/postsrsd",
     "promtool": PROMTOOL / "usr/bin/promtool",
     "fail2ban": FAIL2BAN / "usr/lib/python3/dist-packages/fail2ban/client/fail2banregex.py",
@@ -100,6 +106,11 @@ RABBIT = (*(f"erlang-{name}" for name in ERLANG.split()), "libsctp1", "libwrap0"
 FLUFL = "flufl.bounce==6.0.0"  # its wheel has no samples
 PARSER = "libmail-deliverystatus-bounceparser-perl"
 NOT_NEEDED = ("./etc", "./var", "./usr/share", "./usr/lib/*/perl*", "./usr/lib/*/gconv", "./usr/libexec/dpkg")
+FILTERING = "clamav-daemon clamav-milter opendmarc spamassassin spamd"
+NOT_OF_FILTERS = (  # a database that one of them could have, the system around them, and what people read
+    "./var", "./lib/systemd", "./usr/lib/systemd", "./usr/lib/*/gconv", "./usr/lib/*/systemd", "./usr/libexec", "./usr/bin/maria*",
+    "./usr/bin/my*", "./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/info", "./usr/share/zoneinfo",
+)  # fmt: skip
 NODE_VERSION = 20  # the least that all from npm ask for
 MAILAUTH_RECIPE = HERE.parent / "dkim/node/package.json"
 
@@ -116,6 +127,7 @@ def main() -> int:
         (CHASQUID, "chasquid", _chasquid),
         (SENDMAIL, repr((SENDMAIL_PACKAGES, NOT_NEEDED)), _sendmail),
         (POSTSRSD, "postsrsd", _postsrsd),
+        (FILTERS, repr((FILTERING, NOT_OF_FILTERS)), _filters),
         (RABBITMQ, repr(RABBIT), _rabbitmq),
         (SAMPLES, repr((FLUFL, PARSER)), _samples),
         (NODE, HERE.joinpath("node/package.json").read_text(), _node),
@@ -160,7 +172,12 @@ def _sendmail(tree: Path) -> None:
             _unpack(archive, tree, ("./usr/share/doc",))
 
 
-def _bare(tree: Path, *lists: str) -> None:
+def _filters(tree: Path) -> None:
+    """What SpamAssassin goes by is below etc and usr/share, and so is its Perl."""
+    _bare(tree, FILTERING, not_needed=NOT_OF_FILTERS)
+
+
+def _bare(tree: Path, *lists: str, not_needed: Iterable[str] = NOT_NEEDED) -> None:
     """Apt is told of a machine on which nothing is installed, so it names all that a package stands on, libc and up."""
     with _sources(bare=True) as scratch:
         for packages in lists:
@@ -169,7 +186,7 @@ def _bare(tree: Path, *lists: str) -> None:
             tree.joinpath("usr", name).mkdir(parents=True)
             tree.joinpath(name).symlink_to(f"usr/{name}")
         for archive in sorted(Path(scratch, "archives").glob("*.deb")):
-            _unpack(archive, tree)
+            _unpack(archive, tree, not_needed)
     _defuse(tree)
 
 

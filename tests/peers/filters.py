@@ -1,0 +1,91 @@
+"""ClamAV, its milter, SpamAssassin and OpenDMARC, each as its makers hand it out; without the Internet, and with signatures of one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.fakes.processes import Program, free_port
+
+from .install import FILTERS
+from .root import Root
+
+EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+"""What every scanner calls a virus, and is none."""
+
+GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+"""The same for spam."""
+
+LIMIT = 5_000_000  # octets that clamd takes
+
+CLAMD = """\
+DatabaseDirectory /db
+LocalSocket /run/clamd.sock
+TCPSocket {port}
+TCPAddr 127.0.0.1
+TemporaryDirectory /tmp
+Foreground yes
+User root
+StreamMaxLength {limit}
+"""
+MILTER = """\
+MilterSocket inet:{port}@127.0.0.1
+Foreground yes
+User root
+ClamdSocket unix:/run/clamd.sock
+OnInfected Reject
+RejectMsg there is %v in it
+OnFail Defer
+AddHeader Replace
+"""
+OPENDMARC = """\
+Socket inet:{port}@127.0.0.1
+AuthservID {host}
+TrustedAuthservIDs {host}
+Background no
+PidFile /run/opendmarc.pid
+RejectFailures true
+Syslog false
+UserID root
+SPFIgnoreResults false
+SPFSelfValidate false
+"""
+
+
+class RealFilters:
+    """Programs in one tree, each started when it is first asked for; `host` is whose Authentication-Results OpenDMARC believes."""
+
+    def __init__(self, home: Path, host: str) -> None:
+        self.root = Root(home / "root", FILTERS)
+        self.ports = {name: free_port() for name in ("clamd", "clamav-milter", "spamd", "opendmarc")}
+        self._running: dict[str, Program] = {}
+        signature = EICAR.hex()
+        self.root.write("db/local.ndb", f"Eicar-Local:0:*:{signature}\n")
+        self.root.write("etc/clamd.conf", CLAMD.format(port=self.ports["clamd"], limit=LIMIT))
+        self.root.write("etc/milter.conf", MILTER.format(port=self.ports["clamav-milter"]))
+        self.root.write("etc/opendmarc.conf", OPENDMARC.format(port=self.ports["opendmarc"], host=host))
+
+    def start(self, name: str) -> str:
+        """Have it running; where it is, as the configuration writes it."""
+        if name == "clamav-milter":
+            self.start("clamd")
+        if name not in self._running:
+            words = {
+                "clamd": ("/usr/sbin/clamd", "-c", "/etc/clamd.conf"),
+                "clamav-milter": ("/usr/sbin/clamav-milter", "-c", "/etc/milter.conf"),
+                "opendmarc": ("/usr/sbin/opendmarc", "-f", "-c", "/etc/opendmarc.conf"),
+                "spamd": (
+                    *("/usr/sbin/spamd", "-L", "-x", "-u", "mail", "-m", "1", "--pidfile", "/run/spamd.pid"),
+                    *("--listen", f"127.0.0.1:{self.ports['spamd']}", "--allowed-ips=127.0.0.1"),
+                ),
+            }[name]
+            self._running[name] = self.root.start(*words, ports=[self.ports[name]])
+        return f"127.0.0.1:{self.ports[name]}"
+
+    def stop(self, name: str) -> None:
+        """End one of them."""
+        self._running.pop(name).stop()
+
+    def close(self) -> None:
+        """End all of them, and whatever they have started."""
+        for program in self._running.values():
+            self.root.stop(program)
