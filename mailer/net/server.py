@@ -162,6 +162,7 @@ def streams(
         finally:
             stream.abort()
             await stream.released()
+            stream.forget()
 
     return served
 

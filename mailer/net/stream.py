@@ -232,6 +232,15 @@ class Stream(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def forget(self) -> None:
+        """Let go of the error that ended it, and of who waited for it, when it is over.
+
+        An error holds the frames that it went through, and those hold the stream and whatever was read: megabytes, until somebody collects
+        what goes in circles.
+        """
+        self._gone = ConnectionAbortedError("the connection is over")
+        self._waiter = None
+
     def _check(self) -> None:
         if self._gone is not None:
             raise self._gone

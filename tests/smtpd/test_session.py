@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
+import tracemalloc
 
 import pytest
 
@@ -268,3 +270,34 @@ def test_a_handshake_that_has_no_turn() -> None:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     at_a_door(test, ServerSettings(starttls=True), context=context, common=Common(handshakes=Handshakes(1)))
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_what_came_of_a_message_goes_with_its_session(leaves: bool) -> None:
+    """Whether the client leaves or is late, what was held is free at once, and does not wait until somebody collects circles."""
+
+    async def test(door: Door) -> None:
+        client = await door.greeted()
+        await client.say(ENVELOPE + b"BDAT 1000000 LAST\r\n")
+        for _ in range(2):
+            await client.hear()
+        before = tracemalloc.get_traced_memory()[0]
+        await client.say(b"x" * 400_000)
+        while door.common.room.taken < 400_000:
+            await asyncio.sleep(0.1)
+        assert tracemalloc.get_traced_memory()[0] > before + 400_000
+        if leaves:
+            client.writer.transport.abort()
+        while not door.policy.sessions:
+            await asyncio.sleep(1)
+        await asyncio.sleep(10)
+        assert tracemalloc.get_traced_memory()[0] < before + 100_000
+
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        at_a_door(test, CHUNKING)
+    finally:
+        tracemalloc.stop()
+        gc.enable()
