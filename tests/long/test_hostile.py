@@ -81,7 +81,7 @@ def test_nobody_who_is_hostile_takes_more_and_more(world: World, tmp_path: Path)
     (before,) = watched.descriptors
     brought = asyncio.run(soak(port, watched))
     print(f"{brought} messages; KB {watched.thirds(watched.memory)}, descriptors {watched.thirds(watched.descriptors)}")
-    assert brought >= SECONDS
+    assert brought >= SECONDS / 2
     _, middle, last = watched.thirds(watched.memory)
     assert last < middle * 1.1 + 10_000, watched.memory
     assert max(watched.descriptors) < 4100
