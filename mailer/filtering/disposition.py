@@ -20,9 +20,11 @@ from mailer.smtp.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal
 
     from mailer.auth.author import Author
     from mailer.auth.dmarc import DmarcResult
+    from mailer.mail.refusal_reason import RefusalReason
 
     from .api import Verdict
 
@@ -51,11 +53,15 @@ class Voucher(NamedTuple):
 
 
 class Disposition(NamedTuple):
-    """What becomes of it, what the client hears where it is not taken, and why; and whether it is taken for the sake of a trusted host."""
+    """What becomes of it, what the client hears where it is not taken, and why.
+
+    `reason` is the word for a refusal, or for being put off. `vouched`: it is taken for the sake of a trusted host.
+    """
 
     verdict: Verdict
     reply: Reply | None = None
     why: str = ""
+    reason: RefusalReason | Literal[""] = ""
     vouched: bool = False
 
 
@@ -75,10 +81,11 @@ def decide(author: Author, result: DmarcResult, wishes: Mapping[str, str], vouch
         return Disposition("accept", why=f"{voucher.domain} saw that it was proved", vouched=True)
     later = result.word == "temperror" or bool(voucher.domain)
     if settings.guard and author.domain in settings.own:
-        return _put_off(author.domain) if later else _refused(f"mail of {author.domain} does not come from outside without proof")
+        text = f"mail of {author.domain} does not come from outside without proof"
+        return _put_off(author.domain) if later else _refused(text, "spoof")
     if settings.obey and result.policy == "reject" and result.word in ("fail", "temperror"):
         text = f"nothing proves that this is from {author.domain}, which wants such mail refused (DMARC)"
-        return _put_off(author.domain) if later else _refused(text)
+        return _put_off(author.domain) if later else _refused(text, "dmarc")
     if settings.obey and result.policy == "quarantine" and result.word == "fail":
         return Disposition("mark", why=f"{author.domain} wants it marked")
     return TAKEN
@@ -89,18 +96,19 @@ def _no_author(author: Author, wishes: Mapping[str, str], settings: ProofSetting
     strict = next((domain for domain, wish in wishes.items() if settings.obey and wish == "reject"), "")
     if own or strict or author.endless:
         about = f", and one of them is {own or strict}" if own or strict else ""
-        return Disposition("refuse", Reply.own(550, "5.7.1", f"{author.problem}{about}: nothing can prove who wrote it"), author.problem)
+        reply = Reply.own(550, "5.7.1", f"{author.problem}{about}: nothing can prove who wrote it")
+        return Disposition("refuse", reply, author.problem, "spoof" if own else "dmarc" if strict else "sender")
     if settings.obey and "quarantine" in wishes.values():
         return Disposition("mark", why=author.problem)
     return TAKEN
 
 
-def _refused(text: str) -> Disposition:
+def _refused(text: str, reason: RefusalReason) -> Disposition:
     """RFC 7372 §3.3"""
-    return Disposition("refuse", Reply.own(550, "5.7.26", text), text)
+    return Disposition("refuse", Reply.own(550, "5.7.26", text), text, reason)
 
 
 def _put_off(domain: str) -> Disposition:
     """RFC 7372 §3.2"""
     text = f"whether this is from {domain} cannot be looked up now"
-    return Disposition("tempfail", Reply.own(451, "4.7.24", text), text)
+    return Disposition("tempfail", Reply.own(451, "4.7.24", text), text, "dns")

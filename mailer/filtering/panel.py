@@ -249,8 +249,7 @@ def _ruled_out(proof: Proof, steps: Sequence[FilterStep], refuse: float) -> Ruli
     """What is clear before any filter is asked."""
     score = sum(step.score for step in steps)
     if proof.verdict in ("refuse", "tempfail"):
-        reason = "dmarc" if proof.verdict == "refuse" else "dns"
-        return Ruling(proof.verdict, proof.reply, proof.field, steps, score, reason, proof.proven)
+        return Ruling(proof.verdict, proof.reply, proof.field, steps, score, proof.reason, proof.proven)
     if score >= refuse:
         reply = Reply.own(550, "5.7.1", f"too much speaks against it ({score:.1f})")
         return Ruling("refuse", reply, proof.field, steps, score, "spam", proof.proven)

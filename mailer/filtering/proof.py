@@ -57,10 +57,10 @@ BEST = ("pass", "temperror", "fail", "policy", "neutral", "permerror")
 class Proof:
     """What was found, and what follows.
 
-    `verdict` is accept, mark, refuse or tempfail, and `reply` what the client hears for the last two. `field` is Authentication-Results
-    with its line end. `proven`: SPF or DMARC proved the reverse-path. `domain` is the author's, where DMARC passed, else empty. `spf`,
-    `dkim` and `dmarc` are words of RFC 8601; of several signatures it is the best. `signatures` are those that hold: the domain of each,
-    and what tells it from others.
+    `verdict` is accept, mark, refuse or tempfail, `reply` what the client hears for the last two, and `reason` the word for them. `field`
+    is Authentication-Results with its line end. `proven`: SPF or DMARC proved the reverse-path. `domain` is the author's, where DMARC
+    passed, else empty. `spf`, `dkim` and `dmarc` are words of RFC 8601; of several signatures it is the best. `signatures` are those that
+    hold: the domain of each, and what tells it from others.
     """
 
     steps: Sequence[FilterStep]
@@ -71,8 +71,9 @@ class Proof:
     domain: str
     spf: str
     dkim: str
-    dmarc: str = "none"
-    signatures: Sequence[tuple[str, str]] = ()
+    dmarc: str
+    signatures: Sequence[tuple[str, str]]
+    reason: str
 
 
 async def prove(content: bytes, arrival: Arrival, sender: str, resolver: RecordLookup, clock: Clock, settings: ProofSettings) -> Proof:
@@ -203,12 +204,19 @@ class _Findings(NamedTuple):
         """What is handed on."""
         said = [*self._methods()]
         words = {one.word for one in said if one.method == "dkim"}
-        steps = [FilterStep(_step(one), one.word, one.reason, self._score(one)) for one in said]
-        domain = self.result.domain if self.result.word == "pass" else ""
-        best = next((word for word in BEST if word in words), "none")
-        verdict, reply, *_ = self.end
-        held = [(claim.domain, claim.mark) for claim in self.claims if claim.result and claim.result.word == "pass"]
-        return Proof(steps, verdict, reply, results.write(host, said), proven, domain, self.path.result, best, self.result.word, held)
+        return Proof(
+            steps=[FilterStep(_step(one), one.word, one.reason, self._score(one)) for one in said],
+            verdict=self.end.verdict,
+            reply=self.end.reply,
+            field=results.write(host, said),
+            proven=proven,
+            domain=self.result.domain if self.result.word == "pass" else "",
+            spf=self.path.result,
+            dkim=next((word for word in BEST if word in words), "none"),
+            dmarc=self.result.word,
+            signatures=[(claim.domain, claim.mark) for claim in self.claims if claim.result and claim.result.word == "pass"],
+            reason=self.end.reason,
+        )
 
     def _methods(self) -> Sequence[MethodResult]:
         signatures = [_signature(claim) for claim in self.claims] or [MethodResult("dkim", "none")]

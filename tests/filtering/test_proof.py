@@ -70,6 +70,20 @@ def refusal(proof: Proof) -> str:
     return f"{proof.reply.code} {proof.reply.enhanced}"
 
 
+def test_a_refusal_has_a_word() -> None:
+    """What ``mailer received`` is asked by."""
+    many = ", ".join(f"a@d{number}.test" for number in range(20))
+    refused = {
+        "dmarc": [LEGIT, letter("From: a@plain.test, b@legit.test")],
+        "spoof": [letter("From: boss@ours.test"), letter("From: a@legit.test, b@ours.test")],
+        "sender": [letter(f"From: {many}")],
+        "": [letter("From: a@plain.test")],
+    }
+    for word, letters in refused.items():
+        assert [proved(each, "x@attack.test").reason for each in letters] == [word] * len(letters)
+    assert proved(LEGIT, "x@attack.test", world=World(RECORDS, ("_dmarc.test",))).reason == "dns"
+
+
 def test_a_domain_that_wants_it_refused() -> None:
     """p=reject and no proof: 550 5.7.26, with the domain in its text."""
     proof = proved(LEGIT, "x@attack.test")
