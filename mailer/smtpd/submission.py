@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from mailer.accounts.authorship import belongs
@@ -138,12 +139,14 @@ class SubmissionPolicy(SessionPolicy):
 
     async def _handed_in(self, question: ask.Body, user: User) -> Reply:
         """Hand in the message. Raises `Problem`."""
+        begun = monotonic()
         arrival, content, letter = self._arrival(), question.content, self._letter
         senders = [user.address, *await self._own(await _named(letter.sender, content), user)]  # and submission looks at the end once more
         handing = Handing(arrival, principal(f"smtp:{user.address}"), senders, self._reception.config.receiving.max_received)
         prepared = await self._reception.hand_in(partial(handing.ready, letter, content), len(content))
         id = prepared.envelope.id
-        self._reception.tell(TakenIn(self._desk.now(), arrival, id, letter.sender, [*letter.named], prepared.size))
+        named, seconds = [*letter.named], monotonic() - begun
+        self._reception.tell(TakenIn(self._desk.now(), arrival, id, letter.sender, named, prepared.size, seconds=seconds))
         return Reply.own(250, "2.0.0", f"taken as {id}")
 
     async def _own(self, named: Sequence[str], user: User) -> Sequence[str]:
