@@ -5,6 +5,13 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import TYPE_CHECKING
+
+from mailer.config.sections.doors import DoorPlace
+from mailer.mail.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FIRST = 3  # the descriptor that such sockets begin at
 
@@ -23,4 +30,22 @@ def inherited() -> list[socket.socket]:
             found.append(made)
         else:
             made.close()
+    return found
+
+
+def opened_for(places: Iterable[DoorPlace]) -> dict[DoorPlace, socket.socket]:
+    """The sockets that the service manager has opened, by those of `places`, of the configuration, that they are for.
+
+    A place in another spelling, or one that only the unit says, gets one in the order of both. Raises `Problem` (bad-config) for a socket
+    that no place is left for.
+    """
+    left, found = [*dict.fromkeys(places)], dict[DoorPlace, socket.socket]()
+    for each in inherited():
+        name = each.getsockname()
+        here = DoorPlace(path=name) if isinstance(name, str) else DoorPlace(name[0], name[1])
+        if not left:
+            raise Problem(f"a socket was opened at {here}, and no listen.address is left for it", "bad-config")
+        place = here if here in left else left[0]
+        left.remove(place)
+        found[place] = each
     return found

@@ -1,9 +1,9 @@
 """The doors by which mail comes in, as a part of the daemon: opened at the start, changed with the configuration, closed at the end.
 
 What is spoken at a door, and what of it is taken, says its kind (`mailer.smtpd.kinds`): reports, mx, submission or lmtp. All doors of one
-kind have one accept loop, so that those who crowd one kind leave room at the others. A door that cannot be opened is an alarm, and is
-tried again; mail goes out meanwhile. When the configuration is read again, doors that stand where they stood stay open, with the
-certificate that is in the file now; who is being served is served on.
+kind have one accept loop, so that those who crowd one kind leave room at the others. A socket that the service manager has opened is taken
+over. A door that cannot be opened is an alarm, and is tried again; mail goes out meanwhile. When the configuration is read again, doors
+that stand where they stood stay open, with the certificate that is in the file now; who is being served is served on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from mailer.events import Alarm, Mended
 from mailer.io.component import Component
 from mailer.limits.callers import Callers
+from mailer.net.activation import opened_for
 from mailer.net.server import AcceptLoop, streams, tcp_sockets, unix_socket
 from mailer.net.tls import serving
 
@@ -66,11 +67,13 @@ class MailDoors(Component):
         self._accepting: dict[str, AcceptLoop] = {}
         self._callers: dict[str, Callers] = {}
         self._common = Common(MessageRoom(config.receiving.max_memory), pace=_pace(config))
+        self._given: dict[DoorPlace, socket.socket] = {}  # sockets that the service manager has opened
         self._turn = asyncio.Lock()  # a reload and a chore do not open one door together
 
     async def start(self) -> None:
         """Open them. Raises `Problem` for a certificate that cannot be used, and what a kind cannot begin without."""
         self._contexts = _contexts(self._config)
+        self._given = opened_for(self._wanted)
         for kind in self._kinds.values():
             await kind.start()
         self._chores.every(AGAIN, self._open)
@@ -131,7 +134,8 @@ class MailDoors(Component):
         """Open one, or tell why it cannot be."""
         kind = self._kinds[section.kind]
         try:
-            sockets = await _sockets(place, int(section.mode, 8))
+            inherited = self._given.pop(place, None)
+            sockets = [inherited] if inherited else await _sockets(place, int(section.mode, 8))
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or error
             remedy = "who listens there shows: ss -ltnp; ports below 1024 need CAP_NET_BIND_SERVICE"

@@ -12,13 +12,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mailer.alarms.beside import AlarmsBeside
-from mailer.config.sections.doors import DoorPlace
 from mailer.events import Alarm, Mended, Requested
 from mailer.io.notify import notify
 from mailer.mail.problem import Problem
 from mailer.metrics.readers import Readers
 from mailer.neighbour import Given, Neighbour
-from mailer.net.activation import inherited
+from mailer.net.activation import opened_for
 from mailer.operate.api_keys import keys_of, place_of
 
 from .app import application
@@ -28,7 +27,6 @@ from .figures import page
 from .server import WebServer
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator, Sequence
 
     from mailer.config import Config
@@ -95,7 +93,8 @@ class WebProcess(Neighbour):
         self.server = server = WebServer(application(desk, self._answered), self.config, self._refused, self.bug)
         self.readers: Readers | None = None
         try:
-            (await server.listen(self.config, _given(self.config)))()
+            places = [place for section in self.config.web_doors for place in section.address]
+            (await server.listen(self.config, opened_for(places)))()
             await self._show()
             async with self.hearing():
                 self._listening(server.places)
@@ -156,19 +155,3 @@ class WebProcess(Neighbour):
     def _refused(self, client: str, refusal: WebRefusal) -> None:
         self.desk.requests.count("other", refusal.status)
         self.log.log.told(Requested(self.clock.now(), client, "", "", refusal.status, 0.0, reason=refusal.message))
-
-
-def _given(config: Config) -> dict[DoorPlace, socket.socket]:
-    """The sockets that the service manager has opened, by the places of the configuration that they are for. Raises `Problem`."""
-    places = [place for section in config.web_doors for place in section.address]
-    found: dict[DoorPlace, socket.socket] = {}
-    for each in inherited():
-        name = each.getsockname()
-        here = DoorPlace(path=name) if isinstance(name, str) else DoorPlace(name[0], name[1])
-        place = next((place for place in places if place == here and place not in found), None)
-        if place is None:  # another spelling, or a unit that says where: the doors get them in their order
-            place = next((place for place in places if place not in found), None)
-        if place is None:
-            raise Problem(f"a socket was opened at {here}, and no listen.address is left for it", "bad-config")
-        found[place] = each
-    return found

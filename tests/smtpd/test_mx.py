@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from mailer.auth.records import DnsRecords
 from mailer.events import Alarm, LoginFailed, TakenIn, TurnedAway
 from mailer.io import durable
 from mailer.limits.users import UserLimits
+from mailer.net import activation
 from mailer.smtpd import mx
 from mailer.smtpd.login import LoginDesk
 from tests.smtpd.house import Client
@@ -412,6 +415,22 @@ def test_a_session_outlives_a_configuration(tmp_path: Path) -> None:
                 pass
             assert (await client("RCPT TO:<ann@example.com>")).startswith("550 5.7.1")
             assert (await client("RCPT TO:<x@xn--bcher-kva.example>")).startswith("250")
+
+    played(MxHouse(tmp_path), play)
+
+
+def test_a_socket_that_the_service_manager_has_opened_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever port it has: so nobody needs rights for that, and who calls before we are there is served."""
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        port = made.getsockname()[1]
+        monkeypatch.setattr(activation, "FIRST", os.dup(made.fileno()))
+        monkeypatch.setenv("LISTEN_FDS", "1")
+        monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+
+    async def play(house: MxHouse) -> None:
+        assert house.port == port
+        async with Client.of(port) as client:
+            assert (await brought(client, MAIL, "ann@example.com"))[-1].startswith("250")
 
     played(MxHouse(tmp_path), play)
 
