@@ -310,7 +310,7 @@ def main() -> None:
     try:
         import aiosmtplib  # noqa: F401
     except ImportError:
-        print("aiosmtplib is not installed (pip install '.[bench]'): compared with smtplib alone")
+        print("aiosmtplib is not installed (pip install '.[dev]'): compared with smtplib alone")
         names.remove("aiosmtplib")
     libraries = [name for name in LIBRARIES if name in names]
     with SmtpSink() as sink:

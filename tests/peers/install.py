@@ -10,6 +10,7 @@ chasquid/  chasquid, and the client of LMTP that it comes with                ap
 postsrsd/  the rewriter of senders that stands beside many a Postfix           apt-get
 filters/   ClamAV, SpamAssassin and OpenDMARC, with the Perl that they need         apt-get, dpkg-deb
 sendmail/  sendmail of old, its macros, and all that it needs               apt-get, dpkg-deb
+clients/   swaks, msmtp and s-nail, which hand in mail                        apt-get
 fail2ban/  fail2ban, whose filters are tried on our log                       apt-get
 promtool/  Prometheus's tool that tests rules and reads metrics, alone         apt-get
 rabbitmq/  RabbitMQ and the Erlang that it runs on                             apt-get
@@ -51,6 +52,7 @@ CHASQUID = PLACE / "chasquid"
 SENDMAIL = PLACE / "sendmail"
 POSTSRSD = PLACE / "postsrsd"
 FILTERS = PLACE / "filters"
+CLIENTS = PLACE / "clients"
 RABBITMQ = PLACE / "rabbitmq"
 NODE = PLACE / "node"
 MAILAUTH = PLACE / "mailauth"
@@ -72,6 +74,10 @@ FETCHED = {
     "postsrsd": POSTSRSD / "usr/sbin/postsrsd",
     "promtool": PROMTOOL / "usr/bin/promtool",
     "fail2ban": FAIL2BAN / "usr/lib/python3/dist-packages/fail2ban/client/fail2banregex.py",
+    "swaks": CLIENTS / "usr/bin/swaks",
+    "msmtp": CLIENTS / "usr/bin/msmtp",
+    "s-nail client": CLIENTS / "usr/bin/s-nail",
+    "nodemailer": NODE / "node_modules/nodemailer/package.json",
     "rabbitmq": RABBITMQ / "usr/lib/rabbitmq/bin/rabbitmq-server",
     "haraka": NODE / "node_modules/Haraka/package.json",
     "smtp-server": NODE / "node_modules/smtp-server/package.json",
@@ -100,6 +106,7 @@ PACKAGES = (
 CALLING = "cron at bsd-mailx s-nail mutt git git-email php-cli logwatch libmime-lite-perl"
 CALLING_ALONE = "mdadm"  # it would bring udev, and with that half of systemd, of which it needs nothing
 PROXYING = ("microsocks", "tinyproxy-bin")  # they stand on libc alone
+HANDING_IN = "swaks libnet-ssleay-perl msmtp s-nail"
 SENDMAIL_PACKAGES = "sendmail-bin dash"
 ERLANG = "base asn1 crypto public-key mnesia runtime-tools ssl eldap ftp tftp inets snmp os-mon parsetools syntax-tools tools xmerl"
 RABBIT = (*(f"erlang-{name}" for name in ERLANG.split()), "libsctp1", "libwrap0", "socat", "rabbitmq-server")
@@ -124,6 +131,7 @@ def main() -> int:
         (PROMTOOL, "prometheus", _promtool),
         (PROXIES, repr(PROXYING), _proxies),
         (FAIL2BAN, "fail2ban", _fail2ban),
+        (CLIENTS, HANDING_IN, _clients),
         (CHASQUID, "chasquid", _chasquid),
         (SENDMAIL, repr((SENDMAIL_PACKAGES, NOT_NEEDED)), _sendmail),
         (POSTSRSD, "postsrsd", _postsrsd),
@@ -224,6 +232,15 @@ def _fail2ban(tree: Path) -> None:
         _apt(scratch, "download", "fail2ban", cwd=Path(scratch, "archives"))
         for archive in Path(scratch, "archives").glob("*.deb"):
             _unpack(archive, tree, ("./var", "./lib", "./usr/share", "./usr/bin"))
+
+
+def _clients(tree: Path) -> None:
+    """What this machine lacks of them: they are laid over it (`tests.peers.test_submission`)."""
+    with _sources() as scratch:
+        _download(scratch, "--reinstall", *HANDING_IN.split())
+        for archive in sorted(Path(scratch, "archives").glob("*.deb")):
+            _unpack(archive, tree, ("./etc", "./var", "./usr/share/doc", "./usr/share/man", "./usr/share/locale"))
+    _defuse(tree)
 
 
 def _chasquid(tree: Path) -> None:

@@ -32,7 +32,7 @@ from mailer.spool.files.store import SpoolDirectory
 
 from .house import Client
 
-SECRET, PHONE = "correct horse", "abcdefghjkmnpqrstuvw"
+SECRET, PHONE = "correct-horse", "abcdefghjkmnpqrstuvw"
 SALT = b"0123456789abcdef"
 ANN = User(
     "ann@example.com",
