@@ -78,6 +78,10 @@ class SubmissionPolicy(SessionPolicy):
         step = _STEPS.get(type(question))
         return None if step is None else await step(self, question)
 
+    def ended(self) -> None:
+        """See `SessionPolicy`."""
+        self._user = None
+
     async def _greet(self, question: ask.Greeting) -> Reply | None:
         return self._refused(question, ENOUGH, "login") if self._desk.is_closed(self._peer.host) else None
 
