@@ -253,7 +253,7 @@ class SubmissionDoorKind:
     def settings(self, config: Config, section: Listen) -> ServerSettings:
         """A server that wants TLS, then a user, and offers what submission can do."""
         limits, clear = config.receiving, section.tls == "none"
-        latest = rfc3339(self._desk.now() + LONGEST_HOLD)
+        latest = rfc3339(float(int(self._desk.now()) + LONGEST_HOLD))
         return ServerSettings(
             config.hostname,
             max_size=config.submission.max_message_size,
