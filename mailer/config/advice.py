@@ -46,6 +46,7 @@ def missing(config: Config) -> Iterator[Mistake]:
                 yield from _told(config, f"relay.{name}.{place}", Secret("file", (path,)))
     yield from _readable(config, "tls.ca_file", config.tls.ca_file)
     yield from _doors(config)
+    yield from _mailboxes(config)
     yield from _sources(config)
     if config.amqp.url_file:
         yield from _told(config, "amqp.url_file", Secret("file", (config.amqp.url_file,)))
@@ -74,6 +75,18 @@ def _doors(config: Config) -> Iterator[Mistake]:
     if config.web_doors and not all(map(find_spec, ("starlette", "uvicorn"))):
         text = f"a door of the kind web needs the extra web: {installing('web')}"
         yield Mistake(config.lines.get("listen.0.kind", 0), text)
+
+
+def _mailboxes(config: Config) -> Iterator[Mistake]:
+    """Places of mailboxes that are not there, or not ours to write: no daemon makes them, for a disk may not be mounted."""
+    for at, domain in enumerate(config.domains):
+        for place in [way.name[: way.name.index("{")].rpartition("/")[0] for way in domain.via if way.kind == "maildir"]:
+            if not os.access(place or "/", os.W_OK | os.X_OK):
+                text = f"via: no mailbox can be made in {place or '/'}; make it, for the user that the daemon runs as"
+                yield Mistake(config.lines.get(f"domain.{at}.via", 0), text)
+    if os.path.lexists(path := config.forwarding.secret_file):
+        read = partial(read_private, path, "the file of SRS secrets", 1)
+        yield from _told(config, "forwarding.secret_file", read)
 
 
 def _sources(config: Config) -> Iterator[Mistake]:
