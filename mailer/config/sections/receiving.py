@@ -43,7 +43,6 @@ class Receiving(Section, header="[receiving]"):
     idle_timeout = Setting(PERIOD, "How long a client may say nothing; a minute, while four fifths of the connections are taken.", "5m")
     message_timeout = Setting(PERIOD, "How long a message may take to come; after a minute it has to come at 500 octets a second.", "30m")
     session_timeout = Setting(PERIOD, "How long a session may last before its next message is refused.", "1h")
-    stop_timeout = Setting(PERIOD, "How long messages that are under way have to end when the daemon stops.", "30s")
     max_unknown = Setting(
         COUNT, "After how many recipients whom nobody knows a session ends. Beyond the first half of them each answer takes 5 seconds.", 20
     )
