@@ -14,7 +14,7 @@ from . import show
 from .show import BLANK, Cell, Column, Fields, Line, Table, clock, exact, moment, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mailer.dsn.reported import Reported
     from mailer.operate.overview import Overview
@@ -220,6 +220,8 @@ def overview(found: Overview, now: float) -> Iterator[Block]:
     rows: list[tuple[str, Piece]] = [("Spool", what.spool), ("Daemon", _daemon(what, elsewhere))]
     if found.subscribers:
         rows.append(("Journal", _journal(found.subscribers)))
+    if found.incoming:
+        rows.append(("Doors", _incoming(found.incoming)))
     yield Fields(rows)
     yield BLANK
     words = (*PENDING, SCHEDULED, *DONE)
@@ -236,6 +238,14 @@ def overview(found: Overview, now: float) -> Iterator[Block]:
         yield BLANK
         yield Line([Cell("Last failures", "strong")])
         yield undelivered(what.failures, now)
+
+
+def _incoming(counts: Mapping[str, int]) -> str:
+    """What came by the doors within a day, on one line."""
+    taken = sum(counts.get(word, 0) for word in ("accept", "mark", "hold"))
+    also = [f"{counts[word]:,} {name}" for word, name in (("mark", "marked"), ("hold", "held")) if counts.get(word)]
+    more = f" ({', '.join(also)})" if also else ""
+    return f"{taken:,} taken{more}, {counts.get('refuse', 0):,} refused within a day: mailer received"
 
 
 def _trouble(found: Overview, now: float) -> Iterator[Block]:

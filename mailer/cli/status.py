@@ -52,13 +52,14 @@ class StatusQuery:
 
     def overview(self, view: MailView) -> Overview:
         """The summary, with the spools that may have been meant: those with a daemon, where none runs on this one and none was named."""
-        from mailer.operate.overview import Overview
+        from mailer.operate.overview import LATELY, Overview
 
         what = view.summary()
         others = () if what.daemon.running or self.named else elsewhere(what.spool)
         alarms = view.alarms()
         why, lack = self._waits(view, what, alarms), lack_of(self.given, view)
-        return Overview(what, others, self.sandbox, alarms, why, lack, self._subscribers(what.spool))
+        incoming = view.incoming(time.time() - LATELY)
+        return Overview(what, others, self.sandbox, alarms, why, lack, self._subscribers(what.spool), incoming)
 
     def _subscribers(self, spool: str) -> Sequence[JournalSubscriber]:
         from mailer.operate.subscribers import is_written, subscribers

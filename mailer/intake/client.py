@@ -26,7 +26,7 @@ from mailer.status.record import RecipientRecord, Record
 from mailer.status.story import Attempted, DialogLine, HeardReport, Story
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mailer.mail.alarm import OpenAlarm
     from mailer.spool.api import Act, How, Reserve
@@ -125,6 +125,10 @@ class RemoteView:
     def alarms(self) -> Sequence[OpenAlarm]:
         """None: what is wrong with this machine's mail is told to those who may read all of it."""
         return ()
+
+    def incoming(self, _since: float) -> Mapping[str, int]:
+        """None: what comes to this machine is told to those who may read all of it."""
+        return {}
 
     def summary(self, _failures: int = 5) -> Summary:
         """The user's mail at a glance."""

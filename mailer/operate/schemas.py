@@ -259,6 +259,7 @@ SUMMARY = {
     "leaves_at": TIME.or_null,
     "handed_in": COUNT,
     "corrupt": COUNT,
+    "incoming": _object(dict.fromkeys(("accept", "mark", "hold", "refuse"), COUNT)).or_null,
     "failures": _list(_object(UNDELIVERED)),
     "alarms": _list(ALARM),
     "waits": _list(

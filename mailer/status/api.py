@@ -432,6 +432,9 @@ class StatusReader(Protocol):
     def received(self, wanted: ReceivedFilter) -> Iterator[ReceivedRecord]:
         """What came by the doors and is meant, newest first."""
 
+    def incoming(self, since: float) -> Mapping[str, int]:
+        """How much came by the doors since then, by verdict; refusals by when they came last."""
+
     def arrival(self, id: str) -> ReceivedRecord | None:
         """How message `id` came by a door; None where it did not, or that is not known any more."""
 
@@ -522,6 +525,9 @@ class MailView(Protocol):
 
     def received(self, wanted: ReceivedFilter) -> Iterator[ReceivedRecord]:
         """What came by the doors and is meant, taken and refused, newest first; refused as `dmarc_sums` is."""
+
+    def incoming(self, since: float) -> Mapping[str, int]:
+        """How much came by the doors since then, by verdict; nothing where only the user's own mail is seen."""
 
     def summary(self, failures: int = 5) -> Summary:
         """The spool at a glance, with the last `failures`."""

@@ -31,7 +31,7 @@ from mailer.spool import first_id
 
 from . import incoming
 from .api import PAGE, DmarcSum, Page, PutOff, SumReport, TlsSum, Undelivered, Waiting
-from .received import EACH
+from .received import EACH, ReceivedFilter
 from .record import of_entry
 from .story import DIALOGS_EACH, DIALOGS_OF_MESSAGE, DialogLine, of_outcome
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from mailer.spool.api import Entry
 
     from .api import Counted, Filter, Place
-    from .received import FoldKey, ReceivedFilter, ReceivedRecord
+    from .received import FoldKey, ReceivedRecord
     from .record import RecipientRecord, Record
     from .standing import Standing
     from .story import Attempted, HeardReport
@@ -387,6 +387,13 @@ class MemoryReader:
         """What came by the doors and is meant, newest first."""
         found = sorted((*self._kept.arrivals.values(), *self._kept.refusals.values()), key=lambda each: -each.at)
         return filter(wanted.means, found)
+
+    def incoming(self, since: float) -> dict[str, int]:
+        """How much came by the doors since then, by verdict."""
+        found: Counter[str] = Counter()
+        for each in self.received(ReceivedFilter(since=since)):
+            found[each.verdict] += each.times
+        return dict(found)
 
     def arrival(self, id: str) -> ReceivedRecord | None:
         """How message `id` came by a door."""

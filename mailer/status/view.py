@@ -351,6 +351,10 @@ class View:
         """What came by the doors and is meant, taken and refused, newest first."""
         return self.reader.received(wanted)
 
+    def incoming(self, since: float) -> Mapping[str, int]:
+        """How much came by the doors since then, by verdict: accept, mark, hold, refuse."""
+        return self.reader.incoming(since)
+
     def backlog(self, cursor: str = "", limit: int = PAGE) -> Page[Waiting]:
         """Each recipient who waits for his mail, by message; not those whose mail is held."""
         known, places = self._unsent, self.places

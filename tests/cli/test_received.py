@@ -100,11 +100,20 @@ def test_what_is_known_of_a_crowd_alone_is_said_to_who_asks_for_somebody(office:
     assert shell("received").err == ""
 
 
+def test_the_summary_has_a_line_of_it(visited: Office, shell: Shell) -> None:
+    """Where anything came at all."""
+    assert "Doors   1 taken (1 marked), 3 refused within a day: mailer received" in shell("status").out
+    (summary,) = right("status", shell("status", "--json").out)
+    assert summary["incoming"] == {"accept": 0, "mark": 1, "hold": 0, "refuse": 3}
+
+
 def test_nothing_at_all_is_said(office: Office, shell: Shell) -> None:
     """In words that say what was looked for."""
     assert shell("received").out == "Nothing came, as far as is remembered ([status] received_retention).\n"
     assert shell("received", "--refused").out.startswith("Nothing was refused, ")
     assert shell("received", "--json").out == ""
+    assert "Doors" not in shell("status").out
+    assert shell("status", "--json").objects[0]["incoming"] is None
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,16 @@ def test_a_filter_finds_what_it_means(either: Office, wanted: ReceivedFilter, wh
     assert "".join(letters[each.reason] for each in found(either, wanted)) == who
 
 
+def test_what_came_lately_is_counted(either: Office) -> None:
+    """By verdict, refusals as often as they were said; what was before then is not."""
+    held = replace(TAKEN, id=ID[:-1] + "S", verdict="hold")
+    either.write([TAKEN, held, REFUSED, replace(REFUSED, at=NOW + 5), FAILED])
+    with either.view() as view:
+        assert view.incoming(NOW) == {"mark": 1, "hold": 1, "refuse": 3}
+        assert view.incoming(NOW + 3) == {"refuse": 2}
+        assert view.incoming(NOW + 60) == {}
+
+
 def test_the_null_sender_is_found_and_who_never_named_one_is_not(either: Office) -> None:
     """``<>`` is a sender; a client that was sent away at the greeting had none."""
     null = replace(REFUSED, sender="")

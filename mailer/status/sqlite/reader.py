@@ -270,6 +270,12 @@ class Reader:
             found.append(self._good(received.REFUSALS, since, received.refusal))
         return filter(wanted.means, merge(*found, key=lambda each: each.at, reverse=True))
 
+    def incoming(self, since: float) -> dict[str, int]:
+        """How much came by the doors since then, by verdict; refusals by when they came last."""
+        from . import received
+
+        return {str(verdict): int(str(count)) for verdict, count in self._rows(received.COUNTS, {"since": round(since * 1e6)})}
+
     def arrival(self, id: str) -> ReceivedRecord | None:
         """How message `id` came by a door; None where it did not, or that is not known any more."""
         from . import received
