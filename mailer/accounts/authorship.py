@@ -9,8 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.mail.address_key import key_of
+from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .residents import Residents
     from .users.api import User
 
@@ -24,7 +27,18 @@ async def belongs(address: str, user: User, residents: Residents) -> bool:
     residence = await residents.resolve(address)
     if residence.kind == "elsewhere":
         return untagged(address) == user.key
-    return any(untagged(one.address) == user.key for one in residence.recipients if one.outcome is None)
+    reached = [one.address for one in residence.recipients if one.outcome is None]
+    if any(key_of(one) == user.key for one in reached):
+        return True
+    return await _is_tagged([one for one in reached if untagged(one) == user.key], residents)
+
+
+async def _is_tagged(addresses: Sequence[str], residents: Residents) -> bool:
+    """Whether one of them is nobody's own, but has a tag."""
+    try:
+        return None in await residents.users.find(addresses)
+    except Problem:
+        return False
 
 
 def untagged(address: str) -> str:

@@ -1,0 +1,114 @@
+"""A file of SQLite that several use: made whole, never begun anew, and nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from mailer.io.database import Database, DatabaseTerms
+from mailer.mail.problem import Problem
+
+FIRST = "BEGIN; CREATE TABLE things (name TEXT); PRAGMA user_version = 1; COMMIT;"
+SECOND = "BEGIN; ALTER TABLE things ADD COLUMN more TEXT; PRAGMA user_version = 2; COMMIT;"
+TERMS = DatabaseTerms("the list of things", (FIRST,), frozenset({"things"}), "put back a copy")
+COUNT = "SELECT count(*) FROM things"
+
+
+def add(db: sqlite3.Connection) -> None:
+    db.execute("INSERT INTO things (name) VALUES ('one')")
+
+
+def count(db: sqlite3.Connection | None) -> int:
+    return -1 if db is None else int(db.execute(COUNT).fetchone()[0])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Database:
+    return Database(str(tmp_path / "things"), TERMS)
+
+
+def test_no_file_is_an_empty_one_until_something_is_changed(file: Database) -> None:
+    """Then it is there, for its owner alone, and another who reads it sees the change."""
+    assert file.read(count) == -1
+    assert not os.path.exists(file.path)
+    file.change(add)
+    assert os.stat(file.path).st_mode & 0o777 == 0o600
+    other = Database(file.path, TERMS)
+    assert (file.read(count), other.read(count)) == (1, 1)
+    other.change(add)
+    assert asyncio.run(file.soon(count)) == asyncio.run(file.aside(count)) == 2
+    file.close()
+    other.close()
+
+
+def test_a_change_that_fails_changes_nothing(file: Database) -> None:
+    """Nor does it keep the next one from its turn."""
+    file.change(add)
+
+    def fail(db: sqlite3.Connection) -> None:
+        add(db)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        file.change(fail)
+    file.change(add)
+    assert file.read(count) == 2
+    file.close()
+
+
+def test_a_file_of_an_older_version_is_brought_up(file: Database) -> None:
+    """And one of a later version is left alone."""
+    file.change(add)
+    file.close()
+    later = Database(file.path, TERMS._replace(steps=(FIRST, SECOND)))
+    later.change(lambda db: db.execute("UPDATE things SET more = 'x'"))
+    later.close()
+    with pytest.raises(Problem, match="has version 2, and this mailer knows versions up to 1"):
+        file.read(count)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"", "was cut off"), (b"no database at all" * 100, "is damaged"), (None, "another program")],
+    ids=["empty", "text", "other"],
+)
+def test_what_is_no_file_of_ours_is_never_begun_anew(file: Database, content: bytes | None, why: str) -> None:
+    """It stays as it is, and whoever needs it is told."""
+    if content is None:
+        with sqlite3.connect(file.path) as db:
+            db.execute("CREATE TABLE others (name TEXT)")
+        db.close()
+    else:
+        Path(file.path).write_bytes(content)
+    os.chmod(file.path, 0o600)
+    before = Path(file.path).read_bytes()
+    for ask in (lambda: file.read(count), lambda: file.change(add)):
+        with pytest.raises(Problem, match=why) as caught:
+            ask()
+        assert "put back a copy" in str(caught.value)
+    assert Path(file.path).read_bytes() == before
+    file.close()
+
+
+def test_a_file_that_was_there_and_is_gone_is_trouble(file: Database) -> None:
+    """Not an empty one."""
+    file.change(add)
+    assert file.read(count) == 1
+    os.unlink(file.path)
+    for ask in (lambda: file.read(count), lambda: file.change(add)):
+        with pytest.raises(Problem, match="was there, and is gone"):
+            ask()
+    file.close()
+
+
+def test_a_file_that_others_may_write_is_refused(file: Database) -> None:
+    """Whoever can write it could let himself in."""
+    file.change(add)
+    file.close()
+    os.chmod(file.path, 0o666)
+    with pytest.raises(Problem, match="may be written by others"):
+        file.read(count)

@@ -1,0 +1,96 @@
+"""What an operator does with users, as it is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from mailer.accounts.logins import RecordLogins
+from mailer.accounts.users.api import User
+from mailer.accounts.users.memory import MemoryUsers
+from mailer.mail.problem import Problem
+from mailer.operate import users as operate
+from mailer.operate.users import UserTerms
+
+NOW = 1_800_000_000.0
+ANN = "ann@example.com"
+
+
+def done(test: Callable[[MemoryUsers], Awaitable[None]]) -> None:
+    asyncio.run(test(MemoryUsers()))
+
+
+async def opens(users: MemoryUsers, password: str, purpose: str = "submission") -> bool:
+    logins = RecordLogins(users)
+    try:
+        return await logins.check(ANN, password, purpose) is not None
+    finally:
+        await logins.close()
+
+
+def test_a_password_is_made_up_or_chosen() -> None:
+    """Another one takes its place; those of programs stay, and are for what they are for."""
+
+    async def test(users: MemoryUsers) -> None:
+        made = await operate.add(users, ANN, UserTerms(), NOW)
+        assert await opens(users, made.password)
+        phone = await operate.add_app_password(users, ANN, "phone", ["submission"], NOW)
+        chosen = await operate.change_password(users, ANN, password="correct horse")
+        assert chosen.password == ""
+        assert [await opens(users, password) for password in (made.password, "correct horse", phone.password)] == [False, True, True]
+        assert not await opens(users, phone.password, "imap")
+        await operate.remove_app_password(users, ANN, "phone")
+        assert not await opens(users, phone.password)
+
+    done(test)
+
+
+def test_keys_share_what_a_client_is_asked_for() -> None:
+    """All passwords of a user have one salt, so that SCRAM knows each of them; without SCRAM there are no keys of his own."""
+
+    async def test(users: MemoryUsers) -> None:
+        await operate.add(users, ANN, UserTerms(), NOW)
+        await operate.add_app_password(users, ANN, "phone", [], NOW)
+        [before] = await users.find([ANN])
+        await operate.change_password(users, ANN)
+        [after] = await users.find([ANN])
+        assert before is not None
+        assert after is not None
+        assert (after.salt, after.iterations, after.app_passwords) == (before.salt, before.iterations, before.app_passwords)
+        assert after.keys not in (None, before.keys)
+        await operate.change_password(users, ANN, scram=False)
+        [without] = await users.find([ANN])
+        assert without is not None
+        assert without.keys is None
+
+    done(test)
+
+
+def test_an_app_password_takes_the_place_of_the_one_of_its_name() -> None:
+    """And there are not too many."""
+
+    async def test(users: MemoryUsers) -> None:
+        await users.put([User(ANN)])
+        first = await operate.add_app_password(users, ANN, "phone", [], NOW)
+        second = await operate.add_app_password(users, ANN, "phone", [], NOW)
+        assert [await opens(users, each.password) for each in (first, second)] == [False, True]
+        [ann] = await users.find([ANN])
+        assert ann is not None
+        await users.put([ann._replace(app_passwords=ann.app_passwords * operate.MOST_APPS)])
+        with pytest.raises(Problem, match="remove one first"):
+            await operate.add_app_password(users, ANN, "other", [], NOW)
+
+    done(test)
+
+
+def test_everybody_is_listed_page_by_page() -> None:
+    """However many there are."""
+
+    async def test(users: MemoryUsers) -> None:
+        await users.put([User(f"u{number:04}@example.com") for number in range(1200)])
+        found = [user.address async for user in operate.everybody(users)]
+        assert found == [f"u{number:04}@example.com" for number in range(1200)]
+
+    done(test)
