@@ -32,7 +32,6 @@ from mailer.spool.files import daemons
 from mailer.spool.files.layout import STATES
 from mailer.spool.files.spool import FileSpool
 
-from . import incoming
 from .api import EVERYTHING, PAGE, PEOPLE, DaemonState, Filter, Page, Summary, Undelivered, Waiting
 from .record import Record, of_entry
 from .story import Story, classes_of, of_outcome
@@ -462,11 +461,17 @@ def _told(record: Record, entry: Entry | None, kept: StatusReader, reports: Sequ
     known = kept.attempts(record.id, most)
     attempts = _attempts(entry, known)[-most if most >= 0 else None :]
     who = entry.envelope.principal if entry else kept.submitter(record.id)
-    arrival = kept.arrival(record.id) or (incoming.of_entry(entry) if entry else None)
+    arrival = kept.arrival(record.id) or (_arrival(entry) if entry else None)
     missing = list(_missing(kept, entry, len(attempts) > len(known), told=arrival is not None))
     if len(attempts) == most:
         missing.append(f"what was before the last {most} attempts is not shown; the owner of the spool can see all")
     return Story(record, entry, who, attempts, kept.dialogs(record.id), reports, missing, kept.heard(record.id, MOST_HEARD), arrival)
+
+
+def _arrival(entry: Entry) -> ReceivedRecord | None:
+    from .incoming import of_entry  # it knows events, which take as long to load as all that ``status`` needs
+
+    return of_entry(entry)
 
 
 def _attempts(entry: Entry | None, known: Sequence[Attempted]) -> list[Attempted]:

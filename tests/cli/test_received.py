@@ -25,9 +25,10 @@ FAILED = LoginFailed(0.0, GUEST, "ann@example.com", "PLAIN", "wrong password")
 
 @pytest.fixture
 def visited(office: Office) -> Office:
-    """A message that was taken two hours ago, a recipient who was refused twice, and a wrong password."""
+    """A message that was taken two hours ago, a recipient who was refused twice within a moment of one hour, and a wrong password."""
     now = time.time()
-    office.write([replace(TAKEN, at=now - 7200), replace(REFUSED, at=now - 70), replace(REFUSED, at=now - 60), replace(FAILED, at=now - 5)])
+    refused = [replace(REFUSED, at=now - 60), replace(REFUSED, at=now - 60 + 1e-5)]
+    office.write([replace(TAKEN, at=now - 7200), *refused, replace(FAILED, at=now - 5)])
     return office
 
 
@@ -92,7 +93,7 @@ def test_a_person_sees_a_story_of_each(visited: Office, shell: Shell) -> None:
 def test_what_is_known_of_a_crowd_alone_is_said_to_who_asks_for_somebody(office: Office, shell: Shell) -> None:
     """So nobody takes a list for whole that is not."""
     now = time.time()
-    office.write([replace(REFUSED, at=now - 50 + nth / 1000, recipient=f"r{nth}@example.com") for nth in range(EACH + 7)])
+    office.write([replace(REFUSED, at=now - 50 + nth / 1e6, recipient=f"r{nth}@example.com") for nth in range(EACH + 7)])
     said = shell("received", "--to", "r55@example.com")
     assert said.out.startswith("Nothing came that is like that")
     assert "7 refusals besides are known by network alone" in said.err
