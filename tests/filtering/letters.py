@@ -35,9 +35,12 @@ SETTINGS = ProofSettings(HOST, frozenset({"ours.test"}))
 class At:
     """A clock that stands."""
 
+    def __init__(self, now: float = NOW) -> None:
+        self._now = now
+
     def now(self) -> float:
         """Seconds since the epoch."""
-        return NOW
+        return self._now
 
 
 def letter(*header: str, body: str = "hello\r\n") -> bytes:
@@ -59,7 +62,8 @@ def proved(
     name: str = "",
     world: World | None = None,
     settings: ProofSettings = SETTINGS,
+    now: float = NOW,
 ) -> Proof:
     """What is found of `content` that comes so."""
     arrival = Arrival("mx", ip, hello, name=name)
-    return asyncio.run(prove(content, arrival, sender, world or World(RECORDS), At(), settings))
+    return asyncio.run(prove(content, arrival, sender, world or World(RECORDS), At(now), settings))
