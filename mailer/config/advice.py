@@ -78,10 +78,13 @@ def _doors(config: Config) -> Iterator[Mistake]:
 
 
 def _mailboxes(config: Config) -> Iterator[Mistake]:
-    """Places of mailboxes that are not there, or not ours to write: no daemon makes them, for a disk may not be mounted."""
+    """Places of mailboxes that are not ours to write, nor to make, as a daemon does when it starts."""
     for at, domain in enumerate(config.domains):
         for place in [way.name[: way.name.index("{")].rpartition("/")[0] for way in domain.via if way.kind == "maildir"]:
-            if not os.access(place or "/", os.W_OK | os.X_OK):
+            there = place
+            while there and not os.path.lexists(there):
+                there = there.rpartition("/")[0]
+            if not (os.path.isdir(there or "/") and os.access(there or "/", os.W_OK | os.X_OK)):
                 text = f"via: no mailbox can be made in {place or '/'}; make it, for the user that the daemon runs as"
                 yield Mistake(config.lines.get(f"domain.{at}.via", 0), text)
     if os.path.lexists(path := config.forwarding.secret_file):

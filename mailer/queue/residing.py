@@ -21,6 +21,7 @@ from mailer.spool.api import New
 from mailer.transport import verdict
 
 from .tasks import Progress
+from .unsubscribing import OPTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,15 +115,16 @@ def led_on(entry: Entry, to: int, residence: Residence, content: bytes) -> New:
         subject=old.subject,
         priority=old.priority,
         submitter=old.submitter,
-        options=_options(old, alias.address),
+        options=_options(old, alias.address, len(people)),
         parent=entry.id,
     )
     return New(envelope.id, envelope.to_line(), content)
 
 
-def _options(old: Envelope, address: str) -> dict[str, object]:
-    """What was asked for the alias is asked for all of them; its time has come."""
-    options = {name: value for name, value in old.options.items() if name not in ("at", "recipients")}
+def _options(old: Envelope, address: str, people: int) -> dict[str, object]:
+    """What was asked for the alias is asked for all of them; its time has come, and a link to unsubscribe is for one."""
+    left = ("at", "recipients") if people == 1 else ("at", "recipients", OPTION)
+    options = {name: value for name, value in old.options.items() if name not in left}
     each = old.options.get("recipients")
     asked = each.get(address) if isinstance(each, dict) else None
     return {**options, **asked} if isinstance(asked, dict) else options
