@@ -136,19 +136,24 @@ class _Entrance(NamedTuple):
 
 
 def streams(
-    serve: OnStream, context: ssl.SSLContext | None = None, seconds: float = 30.0, handshakes: Handshakes | None = None
+    serve: OnStream,
+    context: ssl.SSLContext | Callable[[], ssl.SSLContext | None] | None = None,
+    seconds: float = 30.0,
+    handshakes: Handshakes | None = None,
 ) -> OnSocket:
     """A server on streams as one on sockets: it makes the stream and ends it, as the module says under "The end".
 
-    With `context` TLS comes first, and its handshake may take so many `seconds`, or, with `handshakes`, has its turn among them.
+    With `context`, or the one that it returns for the next caller, TLS comes first, and its handshake may take so many `seconds`, or, with
+    `handshakes`, has its turn among them.
     """
 
     async def accepted(caller: socket.socket) -> Stream:
-        if context is None or handshakes is None:
-            return await Stream.accepted(caller, context, seconds)
+        shown = context() if callable(context) else context
+        if shown is None or handshakes is None:
+            return await Stream.accepted(caller, shown, seconds)
         try:
             async with handshakes.turn() as allowed:
-                return await Stream.accepted(caller, context, allowed)
+                return await Stream.accepted(caller, shown, allowed)
         except TimeoutError:
             caller.close()
             raise

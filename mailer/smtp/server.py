@@ -181,6 +181,8 @@ class Server:
                 self._in, self._at = self._in[-1:], 0
             return False
         line, self._at = self._in[self._at : end + 1], end + 1
+        if self._at == len(self._in):  # what was read is not kept while a client says nothing: asyncio gives each piece a page of its own
+            self._in, self._at = b"", 0
         too_long, self._skipping = self._skipping or len(line) > limit, False
         self._verb = ""
         try:

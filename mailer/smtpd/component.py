@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.io.clock import Clock
     from mailer.io.component import Chores
-    from mailer.net.server import OnSocket, OnStream, Peer
+    from mailer.net.server import OnSocket, Peer
     from mailer.net.stream import Stream
 
     from .kinds import DoorKind
@@ -160,19 +160,14 @@ class MailDoors(Component):
         return self._accepting[kind.name]
 
     def _served(self, kind: DoorKind, place: DoorPlace, door: _Door) -> OnSocket:
-        async def served(caller: socket.socket, peer: Peer) -> None:
-            implicit = door.context if door.section.tls == "implicit" else None
-            await streams(self._server(kind, place, door), implicit, handshakes=self._common.handshakes)(caller, peer)
+        """What serves at a door: made once, since thousands of connections may stand there."""
 
-        return served
-
-    def _server(self, kind: DoorKind, place: DoorPlace, door: _Door) -> OnStream:
         async def serve(stream: Stream, peer: Peer) -> None:
             settings = kind.settings(self._config, door.section)
             policy = kind.policy(door.section, str(place), peer, stream)
             await converse(stream, settings, policy, self._accepting[kind.name], door.context, self._common, peer.share)
 
-        return serve
+        return streams(serve, lambda: door.context if door.section.tls == "implicit" else None, handshakes=self._common.handshakes)
 
     @property
     def ports(self) -> Mapping[str, int]:

@@ -35,7 +35,7 @@ from mailer.smtp.server_state import ServerSettings
 from mailer.smtpd.session import Common, SessionPolicy, converse
 
 NAME = "mx.example.com"
-PLAIN, TLS = 12, 100  # KB that a connection may have, RFC or not: thousands of them are to have room
+PLAIN, TLS = 12, 100  # KB that a connection may have: ten thousand in the clear have room where one large message has
 WAYS = {"plain": PLAIN, "starttls": TLS, "implicit": TLS}
 LOOPS = ("asyncio", "uvloop")
 WARM = 20  # connections before the first measurement: what is made once is no connection's

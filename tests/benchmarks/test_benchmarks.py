@@ -104,6 +104,13 @@ def test_how_fast_mail_is_signed_can_be_measured() -> None:
     assert sum("mailer / dkimpy" in line for line in lines) == 2, lines
 
 
+def test_what_an_idle_connection_holds_can_be_measured() -> None:
+    """idle.py connects in the clear, and with TLS made in both ways, and says what each may hold."""
+    lines = figures("idle.py", "-n20", "--tls=5", "--loop=asyncio")
+    for way in ("plain", "starttls", "implicit"):
+        assert any(line.startswith(f"FIGURE an idle connection, {way}, asyncio: ") for line in lines), lines
+
+
 def test_what_a_proof_costs_can_be_measured() -> None:
     """proving.py judges with and without a signature, and compares with dkimpy, which verifies the signature alone."""
     lines = figures("proving.py", "--seconds=0.02", "--rounds=1")
