@@ -73,6 +73,10 @@ SELECT email_id FROM submitters WHERE uid = ? AND NOT EXISTS (SELECT 1 FROM emai
 """
 BEGINNING = "SELECT id FROM emails WHERE id >= :start AND id < :end ORDER BY id"
 COUNTS = "SELECT status, count(*) FROM emails GROUP BY status"
+INCOMING = """
+SELECT verdict, count(*) FROM arrivals WHERE time >= :since GROUP BY verdict
+UNION ALL SELECT 'refuse', sum(times) FROM refusals WHERE last_time >= :since GROUP BY 1
+"""
 SCHEDULED = """
 SELECT id FROM emails WHERE status = 'deferred' AND retry_count = 0 AND error_message IS NULL AND next_attempt_time IS NOT NULL
 """
@@ -272,9 +276,7 @@ class Reader:
 
     def incoming(self, since: float) -> dict[str, int]:
         """How much came by the doors since then, by verdict; refusals by when they came last."""
-        from . import received
-
-        return {str(verdict): int(str(count)) for verdict, count in self._rows(received.COUNTS, {"since": round(since * 1e6)})}
+        return {str(verdict): int(str(count)) for verdict, count in self._rows(INCOMING, {"since": round(since * 1e6)})}
 
     def arrival(self, id: str) -> ReceivedRecord | None:
         """How message `id` came by a door; None where it did not, or that is not known any more."""

@@ -57,12 +57,6 @@ SELECT network, reason, from_address, recipient_address, user, crowd, first_time
 """
 
 
-COUNTS = """
-SELECT verdict, count(*) FROM arrivals WHERE time >= :since GROUP BY verdict
-UNION ALL SELECT 'refuse', sum(times) FROM refusals WHERE last_time >= :since GROUP BY 1
-"""
-
-
 def put(db: sqlite3.Connection, event: Incoming) -> None:
     """Write down what came. Raises `sqlite3.Error`."""
     record = of(event)
