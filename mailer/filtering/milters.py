@@ -38,6 +38,10 @@ class MilterRow:
         self._seats = [_Seat(each, host) for each in filters]
         self._seconds = seconds
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._seats)
+
     async def begin(self, arrival: Arrival, sender: str, id: str) -> Reply | None:
         """A message begins; what the client hears where one of them, or its absence, is against that."""
         until = self._until()

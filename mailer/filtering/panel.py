@@ -34,7 +34,7 @@ from .marks import written
 from .milter import MilterSession
 from .milters import MilterRow
 from .program import ProgramScanner
-from .proof import prove
+from .proof import Proof, prove
 from .replays import ReplayWatch
 from .scanners import SCANNERS, Scanner
 from .verdict import decide, step_of
@@ -54,9 +54,12 @@ if TYPE_CHECKING:
     from .attended import FilterFinding
     from .blocklist import ListAnswer
     from .greylist.api import Greylist
-    from .proof import Proof
 
 EARLY = "early talker"
+TRUSTED = "lmtp"
+"""The kind of door by which a mail server of ours hands on what it has taken: its address says nothing of who brought it there."""
+
+UNPROVED = Proof((), "accept", None, b"", False, "", "none", "none", "none", (), "")
 
 
 class FilterPanel:
@@ -159,21 +162,19 @@ class FilterCase:
 
     async def recipient(self, arrival: Arrival, sender: str, recipient: str) -> Reply | None:
         """Lists whose sum is enough refuse all but the postmaster, who can be asked why; then milters, then the greylist."""
-        lists = await self._asking
+        lists = await self.answers(arrival)
         if sum(each.step.score for each in lists) >= self._marks.refuse and not recipient.lower().startswith("postmaster@"):
             listed = "; ".join(each.listed for each in lists if each.listed)
             return Reply.own(554, "5.7.1", listed)
-        if self._panel.grey is not None and (reply := await self._panel.grey.put_off(arrival, sender, recipient, lists)):
+        grey = None if arrival.door == TRUSTED else self._panel.grey
+        if grey is not None and (reply := await grey.put_off(arrival, sender, recipient, lists)):
             return reply
         return await self._milters.recipient(recipient)
 
     async def judge(self, arrival: Arrival, sender: str, recipients: Sequence[str], content: bytes) -> Ruling:
         """Judge by what the message proves, then by all filters at the same time."""
         until = asyncio.get_running_loop().time() + self._marks.deadline
-        proof, lists = await asyncio.gather(
-            prove(content, arrival, sender, self._panel.resolver, self._panel.clock, self._panel.proving), self._asking
-        )
-        self._panel.watch(proof, arrival.ip)
+        proof, lists = await self._proof(content, arrival, sender), await self.answers(arrival)
         steps = [each.step for each in lists]
         if self._early:
             steps.append(FilterStep(EARLY, "noted", "it talked before its turn", self._marks.early_score))
@@ -181,13 +182,24 @@ class FilterCase:
         early = _ruled_out(proof, steps, self._marks.refuse)
         if early is not None:
             return early
+        if not self._scanners and not self._milters:
+            return self._ruling(proof, steps, [], None)
         letter = await self._letter(arrival, sender, recipients, content, proof)
         findings, mail = await self._asked(letter, until)
         return self._ruling(proof, steps, findings, mail)
 
-    async def answers(self) -> Sequence[ListAnswer]:
-        """What the lists say of the client."""
-        return await self._asking
+    async def answers(self, arrival: Arrival) -> Sequence[ListAnswer]:
+        """What the lists say of the client; nothing of a server of ours."""
+        return () if arrival.door == TRUSTED else await self._asking
+
+    async def _proof(self, content: bytes, arrival: Arrival, sender: str) -> Proof:
+        """What the message proves; what comes from a server of ours was judged there, by the client that it came from."""
+        if arrival.door == TRUSTED:
+            return UNPROVED
+        panel = self._panel
+        proof = await prove(content, arrival, sender, panel.resolver, panel.clock, panel.proving)
+        panel.watch(proof, arrival.ip)
+        return proof
 
     async def ended(self) -> None:
         """Milters are told that it is over."""

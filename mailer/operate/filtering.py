@@ -119,20 +119,20 @@ async def _arrival(panel: FilterPanel, mail: TrialMail) -> Arrival:
 async def _gone_through(config: Config, panel: FilterPanel, case: FilterCase, arrival: Arrival, mail: TrialMail) -> Trial:
     steps = [_client(arrival)]
     if reply := await case.sender(arrival, mail.sender):
-        return _refused("sender", reply, [*steps, *await _listed(case)])
+        return _refused("sender", reply, [*steps, *await _listed(case, arrival)])
     for recipient in mail.recipients:
         if reply := await case.recipient(arrival, mail.sender, recipient):
-            return _refused(f"recipient {recipient}", reply, [*steps, *await _listed(case)])
+            return _refused(f"recipient {recipient}", reply, [*steps, *await _listed(case, arrival)])
     steps += await _greylisted(config, panel, case, arrival, mail)
     if why := useless_header(mail.content):
         text = f"550 5.6.0 the header {why}"
-        return Trial("refuse", text, [*steps, *await _listed(case), FilterStep("header", "refuse", f"the header {why}")])
+        return Trial("refuse", text, [*steps, *await _listed(case, arrival), FilterStep("header", "refuse", f"the header {why}")])
     ruling = await case.judge(arrival, mail.sender, mail.recipients, mail.content)
     return _ruled(ruling, steps)
 
 
-async def _listed(case: FilterCase) -> list[FilterStep]:
-    return [each.step for each in await case.answers()]
+async def _listed(case: FilterCase, arrival: Arrival) -> list[FilterStep]:
+    return [each.step for each in await case.answers(arrival)]
 
 
 def _client(arrival: Arrival) -> FilterStep:
@@ -147,7 +147,7 @@ async def _greylisted(config: Config, panel: FilterPanel, case: FilterCase, arri
     if not config.filtering.greylist:
         return []
     door = GreyDoor(MemoryGreylist(), config.filtering, panel.resolver, lambda _: None, panel.clock)
-    sign = await door.sign(arrival, mail.sender, await case.answers())
+    sign = await door.sign(arrival, mail.sender, await case.answers(arrival))
     return [FilterStep("greylist", "once" if sign else "pass", sign or "it has no bad sign")]
 
 

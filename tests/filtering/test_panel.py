@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,23 @@ def test_filters_do_not_see_what_strangers_forged(tmp_path: Path) -> None:
     assert b"X-Spam-Flag" not in text
     assert b"\r\n\r\nReceived: from mx.sender.example (mx.sender.example [192.0.2.1])" in text
     assert b"spf=pass" in text
+
+
+def test_what_a_server_of_ours_hands_on_is_not_judged_by_its_address(tmp_path: Path) -> None:
+    """It was judged where it came in; filters of content look at it all the same."""
+
+    async def main() -> None:
+        dns = ToldDns({**LISTED, ("_dmarc.sender.example", "TXT"): ("v=DMARC1; p=reject",)})
+        handed_on = replace(ARRIVAL, door="lmtp", ip="192.0.2.1", name="")
+        async with filter_at(tmp_path / "spamd", spamd_with(6.0)) as address:
+            scene = Scene(section("spamd", address), section("blocklist", "bl.example", score=20.0), dns=dns, greylist=True)
+            ruling = await scene.judged(arrival=handed_on)
+            other = await scene.judged()
+        assert (ruling.verdict, [step.step for step in ruling.steps]) == ("mark", ["spamd"])
+        assert b"Authentication-Results" not in ruling.fields
+        assert isinstance(other, Reply)
+
+    asyncio.run(main())
 
 
 def test_a_hold_by_score_is_a_setting() -> None:
