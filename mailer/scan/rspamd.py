@@ -117,10 +117,10 @@ def read(body: bytes, weight: float = 1.0) -> Opinion:
         raise ScanError(f"rspamd says what is no JSON: {plain(body, 60)!r}") from None
     if not isinstance(found, dict) or not isinstance(found.get("action"), str):
         raise ScanError("rspamd names no action")
-    if found.get("is_skipped") is True:
-        return Opinion(unscanned="rspamd skips it, as it is told to")
     score, action = _score(found.get("score", 0.0)), found["action"]
     act = ACTS.get(action, "pass")
+    if found.get("is_skipped") is True and act == "pass":  # it also skips the rest where one rule has decided
+        return Opinion(unscanned="rspamd skips it, as it is told to")
     reason = f"{plain(action, 40)}, {score:g} of {_score(found.get('required_score', 0.0)):g}"
     return Opinion(act, score * weight, reason, _reply(act, found), _tests(found.get("symbols")))
 

@@ -8,6 +8,7 @@ callers/   programs that call sendmail, and what this machine lacks for them   a
 proxies/   microsocks and tinyproxy, a proxy of each kind                     apt-get
 chasquid/  chasquid, and the client of LMTP that it comes with                apt-get
 postsrsd/  the rewriter of senders that stands beside many a Postfix           apt-get
+rspamd/    Rspamd, when a test of `tests/long` asks for it (`rspamd`)             apt-get, dpkg-deb
 filters/   ClamAV, SpamAssassin and OpenDMARC, with the Perl that they need         apt-get, dpkg-deb
 sendmail/  sendmail of old, its macros, and all that it needs               apt-get, dpkg-deb
 clients/   swaks, msmtp and s-nail, which hand in mail                        apt-get
@@ -53,6 +54,7 @@ SENDMAIL = PLACE / "sendmail"
 POSTSRSD = PLACE / "postsrsd"
 FILTERS = PLACE / "filters"
 CLIENTS = PLACE / "clients"
+RSPAMD = PLACE / "rspamd"
 RABBITMQ = PLACE / "rabbitmq"
 NODE = PLACE / "node"
 MAILAUTH = PLACE / "mailauth"
@@ -178,6 +180,11 @@ def _sendmail(tree: Path) -> None:
         _apt(scratch, "download", "sendmail-cf", cwd=Path(scratch, "archives"))
         for archive in Path(scratch, "archives").glob("*.deb"):
             _unpack(archive, tree, ("./usr/share/doc",))
+
+
+def rspamd() -> None:
+    """Fetch Rspamd, whose start alone takes a minute. Raises `OSError` and `CalledProcessError` where it cannot be had."""
+    _make(RSPAMD, repr(NOT_OF_FILTERS), lambda tree: _bare(tree, "rspamd", not_needed=NOT_OF_FILTERS))
 
 
 def _filters(tree: Path) -> None:

@@ -71,6 +71,8 @@ def test_its_own_words_are_said_and_are_clean() -> None:
 
 def test_what_it_skips_is_not_looked_at() -> None:
     assert read(body(is_skipped=True)).unscanned
+    decided = read(body("reject", is_skipped=True))
+    assert (decided.act, decided.unscanned) == ("refuse", "")
 
 
 @pytest.mark.parametrize(
