@@ -228,6 +228,8 @@ class _Expansion:
             return
         self._seen.add(key)
         for target in targets or [""]:
+            if len(self._found) + len(behind) > self._registry.most:  # that is refused, and costs no more than what is not
+                return
             if problem := refusal(target):
                 self._problems.append(f"{where}: the alias {key} {problem}")
             elif target == DISCARD:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from mailer.net.handshakes import Handshakes
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 BEGIN = 60.0  # seconds that each message has
 LEAST = 500.0  # octets a second of one that takes longer
 ANSWERS = 60.0  # seconds that a client may take to read what we said
+TURN = 0.005  # seconds after which others have theirs, however many commands have come at once
 
 _TIMEOUT = Reply.own(421, "4.4.2", "nothing was said for too long")
 _SLOW = Reply.own(421, "4.4.2", "the message comes too slowly")
@@ -168,7 +170,7 @@ class _Session:
 
     async def _answer(self) -> bool:
         """Answer whatever can be answered now; whether the session goes on."""
-        machine = self._machine
+        machine, since = self._machine, monotonic()
         while (question := machine.next()) is not None:
             reply = await self._policy.answer(question)
             if (over := self._hasty(question)) is not None:
@@ -180,6 +182,9 @@ class _Session:
                 machine.answer(reply)
             if machine.state not in _MESSAGE and not machine.pending:
                 self._over()
+            if monotonic() - since > TURN:
+                await asyncio.sleep(0)
+                since = monotonic()
         return machine.state is not ServerState.CLOSED
 
     def _hasty(self, question: ask.Question) -> Reply | None:

@@ -70,13 +70,14 @@ class InboundTransaction:
             return RecipientRefusal(ONE_REPORT, "recipients")
         if not (found := self._reached(residence)):
             return RecipientRefusal(NO_REPORTS, "recipients")
-        if len(self._people | found) > self._most:
+        if len(self._people) + sum(key not in self._people for key in found) > self._most:
             return RecipientRefusal(TOO_MANY, "recipients")
         return None
 
     def add(self, address: str, residence: Residence) -> None:
         """Take `address`, against whom there is nothing."""
-        self._people = {**self._reached(residence), **self._people}
+        for key, one in self._reached(residence).items():
+            self._people.setdefault(key, one)
         self.named.append(address)
 
     def add_report(self, address: str) -> RecipientRefusal | None:

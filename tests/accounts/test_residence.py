@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -179,6 +179,25 @@ def test_what_is_wrong_is_for_the_operator() -> None:
     assert "gone@example.com leads to nobody@example.com" in resolved("gone@example.com").problems[0]
     assert "leads to a command" in resolved("mine@example.com").problems[0]
     assert "leads on and on" in resolved("round@example.com").problems[0]
+
+
+def test_an_alias_that_leads_to_too_many_is_not_read_to_its_end() -> None:
+    """What is refused costs a stranger's question no more than what is taken."""
+    followed: list[int] = []
+
+    def crowd() -> Iterator[str]:
+        for nth in range(10_000):
+            followed.append(nth)
+            yield f"r{nth}@example.net"
+
+    class Crowd(list[str]):
+        def __iter__(self) -> Iterator[str]:
+            return crowd()
+
+    aliases = {"all": Alias(Crowd(["more"]), "x")}
+    registry = REGISTRY._replace(domains={"example.com": OwnDomain(domain("example.com"), aliases)})
+    assert resolved("all@example.com", registry).reply == CROWD
+    assert len(followed) < 100
 
 
 @given(st.text(max_size=100), st.sampled_from(["@example.com", "@behind.example", "@example.net", "@xn--bcher-kva.example", ""]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ class Content(SessionPolicy):
     def __init__(self) -> None:
         self.answers: dict[str, Reply] = {}
         self.seconds: dict[str, float] = {}
+        self.dear: dict[str, float] = {}  # seconds of the processor for an answer, by phase
         self.bodies: list[ask.Body] = []
         self.haste: list[str] = []
         self.verdict: Reply | None = None  # about haste
@@ -34,6 +36,8 @@ class Content(SessionPolicy):
     async def answer(self, question: ask.Question) -> Reply | None:
         if isinstance(question, ask.Body):
             self.bodies.append(question)
+        if dear := self.dear.get(question.phase):
+            time.sleep(dear)
         if seconds := self.seconds.get(question.phase, 0.0):
             await asyncio.sleep(seconds)
         return self.answers.get(question.phase)

@@ -134,7 +134,7 @@ def test_one_transaction_is_one_message(tmp_path: Path) -> None:
             said = await brought(client, MAIL, "ann@example.com", "nobody@example.com", "out@example.com", "x@example.net")
             assert [each[:9] for each in said[1:5]] == ["250 2.1.5", "550 5.1.1", "250 2.1.5", "550 5.7.1"]
         [entry] = house.entries()
-        assert [one.address for one in entry.envelope.recipients] == ["carl@example.net", "ann@example.com"]
+        assert [one.address for one in entry.envelope.recipients] == ["ann@example.com", "carl@example.net"]
         assert [(away.phase, away.reason, away.recipient) for away in house.heard(TurnedAway)] == [
             ("rcpt", "unknown", "nobody@example.com"),
             ("rcpt", "relay", "x@example.net"),

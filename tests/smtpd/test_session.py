@@ -13,7 +13,7 @@ from mailer.net.handshakes import Handshakes
 from mailer.smtp.reply import Reply
 from mailer.smtp.server_state import ServerSettings
 from mailer.smtpd.room import MessageRoom
-from mailer.smtpd.session import Common
+from mailer.smtpd.session import TURN, Common
 from tests.smtpd.talking import ENVELOPE, Door, at_a_door, now
 
 CHUNKING = ServerSettings(offer=("CHUNKING",), verbatim=True)
@@ -228,6 +228,34 @@ def test_who_goes_on_behind_ehlo_is_noted_once() -> None:
         for _ in range(5):
             await client.hear()
         assert door.policy.haste == ["EHLO"]
+
+    at_a_door(test)
+
+
+def test_many_commands_at_once_let_others_have_their_turn() -> None:
+    """However many have come in one segment, and however dear each of them is to answer."""
+
+    async def test(door: Door) -> None:
+        client = await door.greeted()
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        door.policy.dear["rcpt"] = 2 * TURN
+        await client("MAIL FROM:<a@b.example>")
+        await client.say(b"RCPT TO:<c@d.example>\r\n" * 10)
+        task = asyncio.ensure_future(other())
+        for _ in range(2):
+            await asyncio.sleep(0)
+        before = turns
+        for _ in range(10):
+            assert (await client.hear()).startswith("250")
+        task.cancel()
+        assert turns - before >= 10
 
     at_a_door(test)
 
