@@ -3,6 +3,9 @@
 Used by the panel of filters and by ``mailer filter test``. The rules are those of `mailer.auth` and `mailer.dkim`, and what follows is for
 `disposition` to say. All that is asked is asked at once, and ends within `PATIENCE`; what takes long of a large message is done in a
 thread.
+
+By LMTP a server of ours brings a message, which has judged and taken it: what its own address would prove or disprove is not asked, and
+nothing of it is refused for want of proof.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mailer.auth import arc, dmarc, results, spf
 from mailer.auth.author import author_of
-from mailer.auth.dmarc import Identifier
+from mailer.auth.dmarc import DmarcResult, Identifier
 from mailer.auth.records import DnsQuestion, DnsRecords
 from mailer.auth.results import MethodResult
 from mailer.dkim.verify import SignedMessage, claims_of
@@ -24,14 +27,14 @@ from mailer.net.aside import LARGE, aside
 from mailer.net.records import Inquiry
 
 from .api import FilterStep
-from .disposition import Voucher, decide
+from .disposition import TAKEN, Voucher, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mailer.auth.arc import ArcChain
     from mailer.auth.author import Author
-    from mailer.auth.dmarc import DmarcPolicy, DmarcResult
+    from mailer.auth.dmarc import DmarcPolicy
     from mailer.auth.records import Rule
     from mailer.auth.spf import Evaluation
     from mailer.dkim.verify import SignatureClaim
@@ -84,7 +87,7 @@ async def prove(content: bytes, arrival: Arrival, sender: str, resolver: RecordL
     asking, now = _Asking(resolver), clock.now()
     letter = await _beside(content, partial(_taken_apart, content, now))
     author = letter.author
-    path = asking.begin(spf.evaluate(arrival.ip, sender, arrival.hello))
+    path = asking.begin(spf.evaluate("" if arrival.relayed else arrival.ip, sender, arrival.hello))
     chain = asking.begin(arc.verify(letter.message, now))
     policies = asking.begin(dmarc.walks([author.domain] if author.domain else author.named))
     keys = asking.begin(_keys(letter))
@@ -94,9 +97,11 @@ async def prove(content: bytes, arrival: Arrival, sender: str, resolver: RecordL
     judging = asking.begin(_judged(letter, found, policies.found))
     await asking.finish(judging)
     result = judging.found
+    if arrival.relayed and result.by is None:
+        result = DmarcResult("none", author.domain, why="it came by a server of ours, which has seen more")
     wishes = {} if author.domain else {domain: dmarc.binding(policy, domain) for domain, policy in policies.found.items()}
     voucher = Voucher(arc.vouched(chain.found, author.domain, settings.trusted), chain.found.trouble)
-    end = decide(author, result, wishes, voucher, settings)
+    end = TAKEN if arrival.relayed else decide(author, result, wishes, voucher, settings)
     said = _Findings(arrival, sender, found, letter.claims, chain.found, result, end)
     return said.proof(settings.host, _proves_path(found, result, policies.found, sender))
 
@@ -174,7 +179,7 @@ def _judged(letter: _Letter, found: Evaluation, policies: Mapping[str, DmarcPoli
     """What DMARC says of the author; where there is no single one, it fails."""
     domain = letter.author.domain
     if not domain:
-        return dmarc.DmarcResult("fail", "", why=letter.author.problem)
+        return DmarcResult("fail", "", why=letter.author.problem)
     signed = [Identifier(compared(claim.domain), "dkim", claim.result.word) for claim in letter.claims if claim.result]
     known = [one for one in (Identifier(found.domain, "spf", found.result), *signed) if one.word in ("pass", "temperror")]
     return (yield from dmarc.judge(domain, policies[domain], known))
@@ -225,7 +230,7 @@ class _Findings(NamedTuple):
 
     def _iprev(self) -> Iterator[MethodResult]:
         """RFC 8601 §2.7.3: recorded, and no reason for anything."""
-        if self.arrival.ip:
+        if self.arrival.ip and not self.arrival.relayed:
             yield MethodResult("iprev", "pass" if self.arrival.name else "fail", "", (("policy.iprev", self.arrival.ip),))
 
     def _path(self) -> MethodResult:

@@ -28,6 +28,11 @@ class Arrival:
     user: str = ""
     at: float = 0.0
 
+    @property
+    def relayed(self) -> bool:
+        """Whether a mail server of ours brought it, which has let it in: its own address says nothing of who sent it."""
+        return self.door == "lmtp"
+
     def as_submitter(self) -> dict[str, object]:
         """The members of an envelope's ``submitter`` that say how it came."""
         said = {"via": self.door, "ip": self.ip, "hello": self.hello, "name": self.name, "tls": self.tls, "user": self.user}

@@ -69,7 +69,8 @@ class StrangerPolicy(SessionPolicy):
         self._place = place
         self._peer = peer
         self._stream = stream
-        self._case: Case | None = reception.panel.case(peer.host) if reception.panel is not None else None
+        ip = peer.host if section.kind == "mx" else ""  # a server of ours is on no list
+        self._case: Case | None = reception.panel.case(ip) if reception.panel is not None else None
         self._hello = ""
         self._extended = False
         self._unknown = 0
@@ -83,8 +84,8 @@ class StrangerPolicy(SessionPolicy):
         return None if step is None else await step(self, question)
 
     def hasty(self, during: str) -> Reply | None:
-        """See `SessionPolicy`. A proxy has its own manners."""
-        if self._peer.by:
+        """See `SessionPolicy`. A proxy has its own manners, and so has a server of ours."""
+        if self._peer.by or self._section.kind == "lmtp":
             return None
         if self._case is not None:
             self._case.talked_early()

@@ -26,9 +26,9 @@ LEGIT = b"From: Ann <ann@legit.test>\r\nTo: ann@example.com\r\nSubject: x\r\n\r\
 FORGED = b"Authentication-Results: mx.example.com; dmarc=pass header.from=legit.test\r\n"
 
 
-def house(home: Path, *trouble: str) -> MxHouse:
+def house(home: Path, *trouble: str, door: str = "mx") -> MxHouse:
     """A door that asks this DNS, where nobody answers for the names in `trouble`."""
-    made = MxHouse(home)
+    made = MxHouse(home, door=door)
     panel = FilterPanel(made.config, World(WORLD, trouble), made.told.append, SystemClock(), MemoryGreylist())  # type: ignore[arg-type]
     made.reception.panel = panel
     return made
@@ -79,3 +79,15 @@ def test_what_cannot_be_looked_up_comes_again(tmp_path: Path) -> None:
         assert house.entries() == []
 
     played(house(tmp_path, "s1._domainkey.legit.test"), play)
+
+
+def test_what_a_server_of_ours_brings_by_lmtp_is_from_inside(tmp_path: Path) -> None:
+    """Mail of our own people comes by it, too; and nothing is refused because the server itself is not its sender."""
+
+    async def play(house: MxHouse) -> None:
+        async with Client.of(house.port, hello="LHLO front") as client:
+            for author in (b"ann@example.com", b"ann@legit.test"):
+                *_, said = await brought(client, LEGIT.replace(b"ann@legit.test", author), "bob@example.com", sender=author.decode())
+                assert said.startswith("250")
+
+    played(house(tmp_path, door="lmtp"), play)
