@@ -96,6 +96,11 @@ class ReceivingPlan:
         """Single settings that are to have another value."""
         if config.hostname != self.hostname:
             yield ("mailer", "hostname"), self.hostname
+        if not (config.submission.default_domain or config.submission.from_address):
+            yield (
+                ("submission", "default_domain"),
+                self.domain,
+            )  # reports would come to this host, where nobody reads
         if self.spool and written.get("mailer", {}).get("spool") != self.spool:
             yield ("mailer", "spool"), self.spool
         if not config.receiving.postmaster:

@@ -25,7 +25,7 @@ class AccountSection(Section, header="[accounts]", member="accounts"):
         DATABASE,
     )
     path = Setting(
-        OPTIONAL_PATH, "The file of the database.", "", shown="accounts.sqlite3 in the spool", example="/var/lib/mailer/accounts.sqlite3"
+        OPTIONAL_PATH, "The file of the database.", "", shown="accounts.sqlite3 in the spool", example="/srv/mailer/accounts.sqlite3"
     )
     users_file = Setting(
         SECRET_PATH,
