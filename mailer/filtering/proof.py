@@ -210,7 +210,7 @@ class _Findings(NamedTuple):
         said = [*self._methods()]
         words = {one.word for one in said if one.method == "dkim"}
         return Proof(
-            steps=[FilterStep(_step(one), one.word, one.reason, self._score(one)) for one in said],
+            steps=[FilterStep(_step(one), one.word, one.reason or self._evidence(one), self._score(one)) for one in said],
             verdict=self.end.verdict,
             reply=self.end.reply,
             field=results.write(host, said),
@@ -241,6 +241,13 @@ class _Findings(NamedTuple):
     def _dmarc(self) -> MethodResult:
         why = f"{self.result.why}, but {self.end.why}" if self.end.vouched else self.result.why
         return MethodResult("dmarc", self.result.word, why, (("header.from", self.result.domain),))
+
+    def _evidence(self, one: MethodResult) -> str:
+        """What it is about, for a person, where nothing is wrong with it."""
+        if one.method == "spf":
+            return f"{self.path.term} of {self.path.domain}" if self.path.term else self.path.domain
+        by = self.result.by
+        return f"{by.method.upper()} of {by.domain}" if one.method == "dmarc" and by else ""
 
     def _score(self, one: MethodResult) -> float:
         proved = self.result.by is not None or self.end.vouched

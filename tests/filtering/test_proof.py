@@ -49,7 +49,10 @@ def test_mail_that_proves_everything() -> None:
     )
     assert (proof.verdict, proof.reply, proof.proven, proof.domain) == ("accept", None, True, "legit.test")
     assert (proof.spf, proof.dkim, proof.dmarc) == ("pass", "pass", "pass")
-    assert [step.step for step in proof.steps] == ["iprev", "spf", "dkim legit.test", "dmarc"]
+    assert [(step.step, step.result, step.reason) for step in proof.steps] == [
+        ("iprev", "pass", ""), ("spf", "pass", "ip4:192.0.2.1 of legit.test"), ("dkim legit.test", "pass", ""),
+        ("dmarc", "pass", "SPF of legit.test"),
+    ]  # fmt: skip
 
 
 def test_nothing_is_proved_and_nobody_minds() -> None:
