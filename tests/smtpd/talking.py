@@ -81,16 +81,18 @@ def at_a_door(
     *,
     common: Common | None = None,
     context: ssl.SSLContext | None = None,
+    implicit: bool = False,
     **options: Any,
 ) -> None:
-    """Run `test` with a door of these `settings`, and `options` of its accept loop."""
+    """Run `test` with a door of these `settings`, and `options` of its accept loop; with `implicit` TLS comes first."""
     policy, settings, common = Content(), settings or ServerSettings(), common or Common()
 
     async def run() -> None:
         async def serve(stream: Stream, peer: Peer) -> None:
             await converse(stream, settings, policy, door.loop.accepting, context, common, peer.share)
 
-        async with asyncio.timeout(1e6), looping(streams(serve), **options) as loop:
+        serving = streams(serve, context if implicit else None, handshakes=common.handshakes)
+        async with asyncio.timeout(1e6), looping(serving, **options) as loop:
             door = Door(loop, common, policy)
             await test(door)
         assert common.room.taken == 0
