@@ -24,7 +24,6 @@ from mailer.mail.principal import parse as principal
 from mailer.mail.problem import Forbidden, Problem
 from mailer.mail.text import one_line
 from mailer.mail.trace import protocol_word
-from mailer.net.aside import LARGE
 from mailer.smtp import server_events as ask
 from mailer.smtp.mechanism import server_end_point
 from mailer.smtp.reply import Reply
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from .reception import Reception
 
 MOST_AUTHORS: Final = 50  # that one message names; who has more is asked about none of them
+BRIEF: Final = 8192  # octets of a message in which the loop itself looks for authors: a list of addresses takes some microseconds for each
 LONGEST_HOLD: Final = 30 * 86400  # seconds, RFC 4865 §4
 KEEP: Final = 10.0  # seconds between two times that limits are written down
 
@@ -186,7 +186,7 @@ async def _named(sender: str, content: bytes) -> list[str]:
         head = Message.split(normalise(without_preface(content)))
         return [*dict.fromkeys(authors(sender, head))]
 
-    return await asyncio.to_thread(read) if len(content) > LARGE else read()
+    return await asyncio.to_thread(read) if len(content) > BRIEF else read()
 
 
 _STEPS: Mapping[type[ask.Question], Callable[[SubmissionPolicy, Any], Awaitable[Reply | None]]] = {

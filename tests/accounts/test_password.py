@@ -6,6 +6,8 @@ import hashlib
 import hmac
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailer.accounts.password import is_record, key_pair, proves, record, scram_of
 from mailer.mail.problem import Problem
@@ -129,3 +131,13 @@ def test_a_record_of_scram_has_the_keys_in_it() -> None:
     keys, salt, iterations = found
     assert key_pair(SECRET, salt, iterations) == keys
     assert scram_of(SHA512) is None
+
+
+@given(
+    st.one_of(st.text(), st.sampled_from([*OF_DOVECOT, *ARGON2]).flatmap(lambda kept: st.integers(0, len(kept)).map(lambda at: kept[:at])))
+)
+def test_whatever_stands_in_a_file_is_a_record_or_is_none(text: str) -> None:
+    """Whoever reads it has one answer to expect, and one kind of error."""
+    if not is_record(text):
+        with pytest.raises(Problem):
+            proves(text, SECRET)
