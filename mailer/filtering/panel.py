@@ -226,7 +226,7 @@ class FilterCase:
         decision = decide(findings, score, self._marks, proof.verdict)
         fields = mail.fields if mail else proof.field
         fields += b"".join(finding.opinion.fields for finding in findings)
-        if self._panel.config.filters and decision.reply is None:
+        if decision.reply is None and (self._panel.config.filters or decision.verdict != "accept"):
             spoke = [step.step.replace(" ", "_") for step in steps[: len(steps) - len(findings)] if step.score]
             fields += written(findings, spoke, score, self._marks.mark, decision.verdict)
         return Ruling(decision.verdict, decision.reply, fields, steps, score, decision.reason, proof.proven, _amendment(mail))

@@ -10,6 +10,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mailer.accounts.residents import Residents
+from mailer.accounts.users.configured import users_of
 from mailer.auth.iprev import confirmed_name
 from mailer.filtering.api import FilterStep
 from mailer.filtering.component import resolver_of
@@ -19,15 +21,17 @@ from mailer.filtering.panel import FilterPanel
 from mailer.io.clock import SystemClock
 from mailer.mail.arrival import Arrival
 from mailer.mail.header_check import useless_header
+from mailer.mail.message import Message, normalise
+from mailer.mail.trace import hops
 from mailer.net.records import answered
+from mailer.smtp.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from mailer.config import Config
-    from mailer.filtering.api import Ruling, Verdict
+    from mailer.filtering.api import Verdict
     from mailer.filtering.panel import FilterCase
-    from mailer.smtp.reply import Reply
 
 PATIENCE = 5.0  # seconds for the name of the client
 
@@ -74,12 +78,12 @@ class FilterState(NamedTuple):
 
 
 async def tried(config: Config, mail: TrialMail) -> Trial:
-    """What would become of `mail` by `config`."""
+    """What would become of `mail` by `config`. Raises `Problem` where it cannot be known who lives here."""
     async with _panel(config) as panel:
         arrival = await _arrival(panel, mail)
         case = panel.case(mail.ip)
         try:
-            return await _gone_through(config, panel, case, arrival, mail)
+            return await _Going(config, panel, case, arrival, mail).trial()
         finally:
             await case.ended()
 
@@ -116,23 +120,85 @@ async def _arrival(panel: FilterPanel, mail: TrialMail) -> Arrival:
     return Arrival("mx", mail.ip, mail.hello, "ESMTPS" if mail.tls else "ESMTP", mail.tls, name, "", panel.clock.now())
 
 
-async def _gone_through(config: Config, panel: FilterPanel, case: FilterCase, arrival: Arrival, mail: TrialMail) -> Trial:
-    steps = [_client(arrival)]
-    if reply := await case.sender(arrival, mail.sender):
-        return _refused("sender", reply, [*steps, *await _listed(case, arrival)])
-    for recipient in mail.recipients:
-        if reply := await case.recipient(arrival, mail.sender, recipient):
-            return _refused(f"recipient {recipient}", reply, [*steps, *await _listed(case, arrival)])
-    steps += await _greylisted(config, panel, case, arrival, mail)
-    if why := useless_header(mail.content):
-        text = f"550 5.6.0 the header {why}"
-        return Trial("refuse", text, [*steps, *await _listed(case, arrival), FilterStep("header", "refuse", f"the header {why}")])
-    ruling = await case.judge(arrival, mail.sender, mail.recipients, mail.content)
-    return _ruled(ruling, steps)
+class _Refused(Exception):
+    """It goes no further: what the client would hear."""
+
+    def __init__(self, step: str, reply: Reply) -> None:
+        super().__init__(step)
+        self.step = step
+        self.reply = reply
 
 
-async def _listed(case: FilterCase, arrival: Arrival) -> list[FilterStep]:
-    return [each.step for each in await case.answers(arrival)]
+class _Going:
+    """A message on its way through all steps, as far as it gets."""
+
+    def __init__(self, config: Config, panel: FilterPanel, case: FilterCase, arrival: Arrival, mail: TrialMail) -> None:
+        self._config = config
+        self._panel = panel
+        self._case = case
+        self._arrival = arrival
+        self._mail = mail
+        self._steps = [_client(arrival)]
+
+    async def trial(self) -> Trial:
+        """What becomes of it."""
+        try:
+            await self._announced()
+            self._look()
+        except _Refused as refused:
+            return await self._refused(refused)
+        ruling = await self._case.judge(self._arrival, self._mail.sender, self._mail.recipients, self._mail.content)
+        reply = str(ruling.reply) if ruling.reply else ""
+        return Trial(ruling.verdict, reply, [*self._steps, *ruling.steps], ruling.score, ruling.fields.decode("utf-8", "replace"))
+
+    async def _announced(self) -> None:
+        """Sender and recipients, each as a door asks about them."""
+        _refuse("sender", await self._case.sender(self._arrival, self._mail.sender))
+        self._steps += await self._living()
+        for recipient in self._mail.recipients:
+            _refuse(f"recipient {recipient}", await self._case.recipient(self._arrival, self._mail.sender, recipient))
+        self._steps += await self._greylisted()
+
+    async def _living(self) -> list[FilterStep]:
+        """Who the recipients are; where the configuration has no domain of ours, that is not asked."""
+        if not self._config.domains:
+            return []
+        residents = Residents(self._config, users_of(self._config), lambda _: None, SystemClock())
+        try:
+            await residents.refresh()
+            found = [(each, await residents.resolve(each)) for each in self._mail.recipients]
+        finally:
+            await residents.users.close()
+        for recipient, residence in found:
+            _refuse(f"recipient {recipient}", residence.reply)
+        return [FilterStep(f"recipient {recipient}", residence.kind) for recipient, residence in found]
+
+    async def _greylisted(self) -> list[FilterStep]:
+        """Whether it would be put off once; that decides nothing here, for then it comes again."""
+        if not self._config.filtering.greylist:
+            return []
+        door = GreyDoor(MemoryGreylist(), self._config.filtering, self._panel.resolver, lambda _: None, self._panel.clock)
+        sign = await door.sign(self._arrival, self._mail.sender, await self._case.answers(self._arrival))
+        return [FilterStep("greylist", "once" if sign else "pass", sign or "it has no bad sign")]
+
+    def _look(self) -> None:
+        """The header, as a door looks at it."""
+        limits = self._config.receiving
+        if why := useless_header(self._mail.content, limits.max_header_size):
+            _refuse("header", Reply.own(550, "5.6.0", f"the header {why}"))
+        if (found := hops(Message.head(normalise(self._mail.content)))) > limits.max_received:
+            _refuse("header", Reply.own(554, "5.4.6", f"it has come by {found} hosts, and goes in circles"))
+
+    async def _refused(self, refused: _Refused) -> Trial:
+        verdict: Verdict = "refuse" if refused.reply.permanent else "tempfail"
+        lists = [each.step for each in await self._case.answers(self._arrival)]
+        steps = [*self._steps, *lists, FilterStep(refused.step, verdict, refused.reply.text)]
+        return Trial(verdict, str(refused.reply), steps, sum(each.score for each in steps))
+
+
+def _refuse(step: str, reply: Reply | None) -> None:
+    if reply is not None:
+        raise _Refused(step, reply)
 
 
 def _client(arrival: Arrival) -> FilterStep:
@@ -140,22 +206,3 @@ def _client(arrival: Arrival) -> FilterStep:
         return FilterStep("client", "noted", "it calls by a unix socket")
     named = f"it is {arrival.name}" if arrival.name else "its address has no name that leads back to it"
     return FilterStep("client", "noted", f"{named}, and says {arrival.hello or 'nothing'}")
-
-
-async def _greylisted(config: Config, panel: FilterPanel, case: FilterCase, arrival: Arrival, mail: TrialMail) -> list[FilterStep]:
-    """Whether it would be put off once; that decides nothing here, for then it comes again."""
-    if not config.filtering.greylist:
-        return []
-    door = GreyDoor(MemoryGreylist(), config.filtering, panel.resolver, lambda _: None, panel.clock)
-    sign = await door.sign(arrival, mail.sender, await case.answers(arrival))
-    return [FilterStep("greylist", "once" if sign else "pass", sign or "it has no bad sign")]
-
-
-def _refused(step: str, reply: Reply, steps: Sequence[FilterStep]) -> Trial:
-    verdict: Verdict = "refuse" if reply.permanent else "tempfail"
-    return Trial(verdict, str(reply), [*steps, FilterStep(step, verdict, reply.text)], sum(each.score for each in steps))
-
-
-def _ruled(ruling: Ruling, steps: Sequence[FilterStep]) -> Trial:
-    reply = str(ruling.reply) if ruling.reply else ""
-    return Trial(ruling.verdict, reply, [*steps, *ruling.steps], ruling.score, ruling.fields.decode("utf-8", "replace"))

@@ -28,6 +28,7 @@ data = sys.stdin.buffer.read()
 print("No." if b"cats" in data else "X-Looked: yes")
 raise SystemExit(20 if b"cats" in data else 75 if b"dogs" in data else 0)
 """
+CIRCLE = "it has come by 51 hosts, and goes in circles"
 Try = Callable[..., Said]
 
 
@@ -84,6 +85,12 @@ def test_the_exit_code_says_what_would_become_of_it(trying: Try) -> None:
         (MAIL, "192.0.2.9", 0, "mark: it would be taken, and marked as spam"),
         (MAIL.replace(b"Hello", b"cats"), "192.0.2.1", 69, "refuse: it would be refused: 554 5.7.1 No."),
         (MAIL.replace(b"Hello", b"dogs"), "192.0.2.1", 75, "tempfail: it would be put off: 451 4.7.1 X-Looked: yes"),
+        (
+            b"Received: x\r\n" * 51 + MAIL,
+            "192.0.2.1",
+            69,
+            "refuse: it would be refused: 554 5.4.6 it has come by 51 hosts, and goes in circles",
+        ),
         (b" no field\r\n" + MAIL, "192.0.2.1", 69, "refuse: it would be refused: 550 5.6.0 the header begins with a blank"),
     ):
         said = trying(content=content, ip=ip)
@@ -97,6 +104,18 @@ def test_who_would_be_put_off_once_is_told_and_not_noted(trying: Try, office: Of
         [step] = [each for each in found["steps"] if each["step"] == "greylist"]
         assert (step["result"], step["reason"]) == ("once", "SPF says fail")
     assert not Path(office.spool.root, "greylist.sqlite3").exists()
+
+
+def test_who_does_not_live_here_is_refused_where_it_is_known_who_does(trying: Try, tmp_path: Path) -> None:
+    """Nobody relays for a stranger either; where no domain is ours, that is not asked."""
+    with (tmp_path / "config.toml").open("a") as config:
+        config.write(f'[[domain]]\nname = "example.com"\nvia = "maildir:{tmp_path}/mail/{{user}}"\naliases_file = "{tmp_path}/aliases"\n')
+    (tmp_path / "aliases").write_text("bob: ann@example.net\n")
+    (found,) = right("filter test", trying("--json").out)
+    assert found["verdict"] == "accept"
+    assert ("recipient bob@example.com", "forward") in [(each["step"], each["result"]) for each in found["steps"]]
+    assert trying("--to", "eve@example.com").lines[0].startswith("refuse: it would be refused: 550 5.1.1")
+    assert trying("--to", "eve@elsewhere.example").lines[0].startswith("refuse: it would be refused: 550 5.7.1")
 
 
 @pytest.mark.parametrize(

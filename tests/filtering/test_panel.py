@@ -29,6 +29,18 @@ def test_without_filters_a_message_is_taken_with_what_it_proves() -> None:
     asyncio.run(main())
 
 
+def test_a_mark_is_seen_without_any_filter() -> None:
+    """The author's domain wants mail marked that proves nothing."""
+
+    async def main() -> None:
+        dns = ToldDns({("_dmarc.sender.example", "TXT"): ("v=DMARC1; p=quarantine",)})
+        ruling = await Scene(dns=dns).judged()
+        assert ruling.verdict == "mark"
+        assert b"X-Spam-Flag: YES\r\n" in ruling.fields
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(("score", "verdict"), [(4.9, "accept"), (5.0, "mark"), (14.9, "mark"), (15.0, "refuse")])
 def test_a_score_is_held_against_two_marks(tmp_path: Path, score: float, verdict: str) -> None:
     async def main() -> None:
