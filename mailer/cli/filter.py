@@ -115,8 +115,8 @@ COMMANDS = {
         test,
         summary="what would become of a message that comes from there; takes nothing",
         about="Reads a message from standard input and goes with it the way that a door of the kind mx goes: who calls, whom it is for, "
-        "what lists say of the address, what the message proves (SPF, DKIM, DMARC, ARC), and what each filter thinks. Each step is shown with "
-        "its result, its score and its reason, and with -v the fields that would be on top. Filters are asked in earnest; nothing is "
+        "what lists say of the address, what the message proves (SPF, DKIM, DMARC, ARC), and what each filter thinks. Each step is shown "
+        "with its result, its score and its reason, and with -v the fields that would be on top. Filters are asked in earnest; nothing is "
         "taken, and nobody is put off for it.",
         options=(
             Option("--ip", metavar="ADDRESS", help="the address that it comes from; without it, a unix socket"),
