@@ -71,6 +71,27 @@ def put_once(base: str, root: str, name: str, parts: Sequence[bytes], *, folder:
     return True
 
 
+def size_of(root: str) -> int:
+    """How many octets the messages of a Maildir have, those in its folders too; none where there is none, or it cannot be read."""
+    octets = 0
+    for place in [root, *(each.path for each in _entries(root) if each.name.startswith(".") and each.is_dir(follow_symlinks=False))]:
+        for name in ("new", "cur"):
+            for each in _entries(f"{place}/{name}"):
+                try:
+                    octets += each.stat(follow_symlinks=False).st_size
+                except OSError:  # a reader has moved it meanwhile
+                    continue
+    return octets
+
+
+def _entries(path: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(path) as found:
+            return [*found]
+    except OSError:
+        return []
+
+
 def _put(place: str, name: str, parts: Sequence[bytes]) -> None:
     hidden = f"{place}/tmp/{name}"
     durable.forget(hidden)  # of an attempt that was cut off

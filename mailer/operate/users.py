@@ -74,7 +74,10 @@ async def add(users: UserBook, address: str, terms: UserTerms, now: float, *, pa
     """Make a user with `password`, or one that is made up. With `scram`, he can log in without it travelling. Raises `Problem` (usage)."""
     for pattern in terms.sends_as:
         _check_sender(pattern)
-    user = User(_address(address), quota=terms.quota, sends_as=tuple(terms.sends_as), created=now)
+    name = _address(address)
+    if "+" in name.rpartition("@")[0].lstrip("+"):
+        raise Problem(f"{name} is {_untagged(name)} with a tag: mail for it goes to that user, and it can be no user of its own", "usage")
+    user = User(name, quota=terms.quota, sends_as=tuple(terms.sends_as), created=now)
     given = password or _random()
     await users.put([_with_password(user, given, scram=scram)], new=True)
     return UserPassword(user.address, "" if password else given)
@@ -197,6 +200,12 @@ def _address(text: str) -> str:
         return str(parse(text.strip()))
     except AddressError as error:
         raise Problem(f"{error}; a user is named by his address, as ann@example.com", "usage") from None
+
+
+def _untagged(address: str) -> str:
+    """The address without the tag behind a ``+``. RFC 5233"""
+    local, _, domain = address.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
 
 
 def _check_sender(pattern: str) -> None:

@@ -10,6 +10,7 @@ decided what is taken. A 250 behind a message says that it is on disk, and is sa
 `mx`           the same for the kinds mx and lmtp
 `transaction`  whom a message of a stranger is for
 `looking`      whether such a message can be taken at all
+`quota`        whether there is room in a mailbox of this machine
 `next_hop`     the relay of a domain of ours is asked whether it takes mail for somebody
 `submission`   what is taken from users who log in
 `login`        the desk where they do

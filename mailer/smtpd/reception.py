@@ -7,9 +7,10 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from mailer.accounts.residence import Residence
+from mailer.accounts.residence import NOT_NOW, Residence
 from mailer.auth.iprev import confirmed_name
 from mailer.events import Alarm
+from mailer.mail.problem import Problem
 from mailer.net.records import answered
 from mailer.smtp.reply import Reply
 from mailer.spool.files import layout
@@ -18,6 +19,7 @@ from mailer.submit.together import put_alone
 from mailer.submit.tray import SMALL, Tray
 
 from .next_hop import NextHops
+from .quota import MailboxQuotas
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from mailer.filtering.api import Panel
     from mailer.io.clock import Clock
     from mailer.mail.arrival import Arrival
-    from mailer.mail.problem import Problem
     from mailer.submit import Prepared
     from mailer.submit.accept import Inbound
     from mailer.submit.together import Ready
@@ -68,6 +69,7 @@ class Reception:
         self.clock = clock
         self.desk: LoginDesk | None = None
         self.next_hops = NextHops(config, tell, clock)
+        self.quotas = MailboxQuotas(config)
         self._records = records
         self._asked_for, self._roomy_until = 0, 0.0
         self._tray: Tray | None = None
@@ -85,7 +87,19 @@ class Reception:
         return asyncio.ensure_future(answered(confirmed_name(ip), self._records))
 
     async def resolve(self, address: str) -> Residence:
-        """What becomes of mail for `address`, confirmed by the next hop where it has the last word."""
+        """What becomes of mail for `address`, confirmed by the next hop where it has the last word; a full mailbox takes none for now."""
+        residence = await self._confirmed(address)
+        if residence.reply is None and (full := await self._full(residence)) is not None:
+            return Residence("trouble", reply=full)
+        return residence
+
+    async def _full(self, residence: Residence) -> Reply | None:
+        try:
+            return await self.quotas.refuses(self.residents.users, residence.recipients)
+        except Problem:
+            return NOT_NOW
+
+    async def _confirmed(self, address: str) -> Residence:
         residence = await self.residents.resolve(address)
         if residence.reply is not None or not residence.asks:
             return residence
@@ -107,6 +121,7 @@ class Reception:
     def take(self, config: Config) -> None:
         """Go by another configuration."""
         self.next_hops.take(config)
+        self.quotas.take(config)
         self.config = config
 
     async def put(self, inbound: Inbound) -> Prepared:

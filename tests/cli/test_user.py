@@ -72,6 +72,7 @@ def test_mistakes_are_one_line(home: Home) -> None:
     home.refused(home.mailer("user", "add"), 64, "one ADDRESS")
     home.refused(home.mailer("user", "add", "ann"), 64, "ann@example.com")
     home.refused(home.mailer("user", "add", ANN, "--quota", "much"), 64, "--quota")
+    home.refused(home.mailer("user", "add", "ann+x@example.com"), 64, "is ann@example.com with a tag")
     home.refused(home.mailer("user", "add", ANN, "--send-as", "nobody at all"), 64, "--send-as")
     home.refused(home.mailer("user", "disable", ANN), 67, "no user ann@example.com")
     assert home.mailer("user", "add", ANN).returncode == 0
