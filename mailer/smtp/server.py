@@ -180,9 +180,7 @@ class Server:
                 self._skipping = True
                 self._in, self._at = self._in[-1:], 0
             return False
-        line, self._at = self._in[self._at : end + 1], end + 1
-        if self._at == len(self._in):  # what was read is not kept while a client says nothing: asyncio gives each piece a page of its own
-            self._in, self._at = b"", 0
+        line = self._taken(end + 1 - self._at)
         too_long, self._skipping = self._skipping or len(line) > limit, False
         self._verb = ""
         try:
@@ -190,6 +188,14 @@ class Server:
         except CommandRefused as refused:
             self._mistake(refused.reply)
         return True
+
+    def _taken(self, octets: int) -> bytes:
+        """The next `octets` of what has arrived, or all of it. None of it is kept for a client that says nothing more."""
+        data = self._in[self._at : self._at + octets]
+        self._at += len(data)
+        if self._at == len(self._in):
+            self._in, self._at = b"", 0
+        return data
 
     def _obey(self, line: bytes, too_long: bool) -> ask.Question | None:
         exchange, self._exchange = self._exchange, None
@@ -236,8 +242,7 @@ class Server:
 
     def _read_chunk(self) -> bool:
         """Take what has arrived of the chunk; whether it is complete. Where there is no transaction, it was refused."""
-        data = self._in[self._at : self._at + self._left]
-        self._at += len(data)
+        data = self._taken(self._left)
         self._left -= len(data)
         arriving = self._arriving
         if arriving is not None:
