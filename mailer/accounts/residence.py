@@ -83,22 +83,25 @@ class Registry(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """An address that is to be followed, and the keys of the aliases that led there. `plain`: it is no alias any more."""
+    """An address that is to be followed, and the keys of the aliases that led there. `plain`: it is no alias any more.
+
+    `key` is how it is compared, and `untagged` the same without its tag, empty if it has none (RFC 5233).
+    """
 
     address: Address
+    home: str
+    key: str
+    untagged: str
     path: tuple[str, ...] = ()
     plain: bool = False
 
-    @property
-    def key(self) -> str:
-        return key_of(f"{self.address.local}@{self.address.host}")
-
-    @property
-    def untagged(self) -> str:
-        """The address without its tag, as it is compared; empty if it has none. RFC 5233"""
-        local, _, domain = self.key.rpartition("@")
-        name, plus, _ = local.partition("+")
-        return f"{name}@{domain}" if plus and name and not local.startswith('"') else ""
+    @classmethod
+    def of(cls, address: Address, path: tuple[str, ...] = (), *, plain: bool = False) -> _Step:
+        """The step to `address`."""
+        home = address.host
+        key = key_of(f"{address.local}@{home}")
+        name, plus, _ = key.rpartition("@")[0].partition("+")
+        return cls(address, home, key, f"{name}@{home}" if plus and name and key[0] != '"' else "", path, plain)
 
     @property
     def in_circles(self) -> bool:
@@ -122,7 +125,7 @@ def expanding(address: str, registry: Registry, *, denied: bool = False) -> Reso
         return _turned_back(address, registry.turned_back)
     if first.host not in registry.domains:
         return Residence("elsewhere", reply=RELAYING)
-    return (yield from _Expansion(registry, denied).run(_Step(first)))
+    return (yield from _Expansion(registry, denied).run(_Step.of(first)))
 
 
 def _turned_back(address: str, turn: Callable[[str], str]) -> Residence:
@@ -152,7 +155,7 @@ class _Expansion:
                 return Residence("unknown", reply=CIRCLE, problems=[f"the alias {circle[0]} leads on and on: {' → '.join(circle)}"])
             behind: list[_Step] = []
             asked = [step for step in steps if not self._follows(step, behind)]
-            if any(self._registry.domains[step.address.host].aliases is None for step in asked):
+            if any(self._registry.domains[step.home].aliases is None for step in asked):
                 return Residence("trouble", reply=NOT_NOW)
             wanted = [*dict.fromkeys(name for step in asked for name in (step.key, step.untagged) if name)]
             users = dict(zip(wanted, (yield wanted), strict=True)) if wanted else {}
@@ -173,7 +176,7 @@ class _Expansion:
 
     def _follows(self, step: _Step, behind: list[_Step]) -> bool:
         """Whether nobody has to be asked about it: it leads elsewhere, or to others, who are added to `behind`."""
-        home = self._registry.domains.get(step.address.host)
+        home = self._registry.domains.get(step.home)
         if home is None:
             path = ascii_address(str(step.address))
             self._found.setdefault(key_of(path), Recipient(path, behalf=step.path[-1]))
@@ -186,7 +189,7 @@ class _Expansion:
 
     def _settle(self, step: _Step, users: Mapping[str, User | None], behind: list[_Step]) -> None:
         """Say who it is, of whom it is known now which of his names are users."""
-        home = self._registry.domains[step.address.host]
+        home = self._registry.domains[step.home]
         assert home.aliases is not None
         asks = home.section.verify
         if user := users[step.key]:
@@ -197,7 +200,7 @@ class _Expansion:
             local, _, domain = user.address.rpartition("@")
             self._reach(f"{local}+{step.address.local.partition('+')[2]}@{domain}", asks=asks)
         elif home.section.users == "any" and not (self._denied and not step.path) and _leads_nowhere_else(step.address):
-            self._reach(f"{step.address.local}@{step.address.host}", asks=True)
+            self._reach(f"{step.address.local}@{step.home}", asks=True)
         else:
             self._otherwise(step, home, behind)
 
@@ -242,9 +245,9 @@ class _Expansion:
                 }
                 self._found.setdefault(DISCARD, Recipient(str(step.address), outcome=outcome))
             else:
-                to = parse(target.removeprefix("\\"), step.address.host)
-                itself = key_of(f"{to.local}@{to.host}") == key
-                behind.append(_Step(to, (*step.path, key), plain=itself or target.startswith("\\")))
+                to = parse(target.removeprefix("\\"), step.home)
+                found = _Step.of(to, (*step.path, key))
+                behind.append(found._replace(plain=found.key == key or target.startswith("\\")))
 
 
 def _alias(aliases: Mapping[str, Alias], key: str) -> Alias | None:

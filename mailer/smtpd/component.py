@@ -147,7 +147,11 @@ class MailDoors(Component):
                 each.close()
             return
         door = self._doors[place] = _Door(section, self._contexts[place], sockets)
-        self._loop_of(kind).listen(*sockets, serve=self._served(kind, place, door), proxies=lambda peer: _is_proxy(door.section, peer))
+        self._loop_of(kind).listen(
+            *sockets,
+            serve=self._served(kind, place, door),
+            proxies=lambda peer: bool(door.section.proxies) and _is_proxy(door.section, peer),
+        )
         self._mended(section, place, "it is open")
 
     def _loop_of(self, kind: DoorKind) -> AcceptLoop:

@@ -235,6 +235,7 @@ class StrangerDoorKind:
     def __init__(self, name: str, reception: Reception) -> None:
         self.name = name
         self._reception = reception
+        self._settings: dict[str, ServerSettings] = {}  # by the TLS of the door
 
     async def start(self) -> None:
         """Read who lives here."""
@@ -242,6 +243,7 @@ class StrangerDoorKind:
 
     def take(self, config: Config) -> None:
         """Go by another configuration."""
+        self._settings.clear()
         self._reception.take(config)
 
     async def stop(self) -> None:
@@ -255,7 +257,12 @@ class StrangerDoorKind:
         return DoorLimits(section.max_connections, callers=(each, wide, section.rate_per_network, section.rate_per_neighbourhood))
 
     def settings(self, config: Config, section: Listen) -> ServerSettings:
-        """A server that takes messages as they came, whole or in chunks."""
+        """A server that takes messages as they came, whole or in chunks; the same one for all sessions of a configuration."""
+        if section.tls not in self._settings:
+            self._settings[section.tls] = self._made(config, section)
+        return self._settings[section.tls]
+
+    def _made(self, config: Config, section: Listen) -> ServerSettings:
         limits = config.receiving
         return ServerSettings(
             config.hostname,
