@@ -20,6 +20,7 @@ from mailer.dkim.canonical import TagError, read_tags, relaxed_field, without_bl
 from mailer.dkim.key import ALGORITHMS, KeyProblem, name, public_key
 from mailer.dkim.sign import body_hash, folded, selected
 from mailer.dkim.verify import SignedMessage, claim_of, unsigned
+from mailer.mail.domain import ascii_domain
 from mailer.mail.message import header_end
 
 from .dmarc import is_part
@@ -144,8 +145,12 @@ def _link(number: int, results: Field, signature: Field, seal: Field) -> _Link:
         raise _Broken(f"seal {number} is none: {error}") from None
     if not all(tags.get(tag) for tag in ("a", "b", "cv", "d", "s")) or "h" in tags or tags["a"].lower() not in ALGORITHMS.values():
         raise _Broken(f"seal {number} lacks a tag, has one too many, or an algorithm that is not to be believed")
+    try:
+        ascii_domain(f"{tags['s']}.{tags['d']}")
+    except ValueError:
+        raise _Broken(f"d= or s= of seal {number} is no name") from None
     if tags["cv"].lower() != ("none" if number == 1 else "pass"):
-        raise _Broken(f"seal {number} says that the chain before it is {tags['cv'][:20]}")
+        raise _Broken(f"seal {number} says that the chain before it is {'broken' if tags['cv'].lower() == 'fail' else 'another one'}")
     return _Link(results, signature, seal, tags)
 
 

@@ -22,6 +22,7 @@ from mailer.mail.domain import compared
 
 from . import spf_macro
 from .records import DnsQuestion
+from .results import shown
 from .spf_record import SpfError, is_spf, read
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class _Decided(Exception):
     def __init__(self, word: str, why: str) -> None:
         super().__init__(why)
         self.word = word
-        self.why = why
+        self.why = shown(why)  # names and terms are a stranger's
 
 
 def evaluate(ip: str, sender: str, hello: str) -> Rule[Evaluation]:

@@ -19,7 +19,7 @@ from mailer.auth import arc, dmarc, results, spf
 from mailer.auth.author import author_of
 from mailer.auth.dmarc import DmarcResult, Identifier
 from mailer.auth.records import DnsQuestion, DnsRecords
-from mailer.auth.results import MethodResult
+from mailer.auth.results import MethodResult, shown
 from mailer.dkim.verify import SignedMessage, claims_of
 from mailer.mail.domain import compared
 from mailer.mail.message import Message, is_normal, normalise
@@ -210,7 +210,7 @@ class _Findings(NamedTuple):
         said = [*self._methods()]
         words = {one.word for one in said if one.method == "dkim"}
         return Proof(
-            steps=[FilterStep(_step(one), one.word, one.reason or self._evidence(one), self._score(one)) for one in said],
+            steps=[FilterStep(_step(one), one.word, shown(one.reason or self._evidence(one)), self._score(one)) for one in said],
             verdict=self.end.verdict,
             reply=self.end.reply,
             field=results.write(host, said),
@@ -256,7 +256,7 @@ class _Findings(NamedTuple):
 
 def _step(one: MethodResult) -> str:
     about = dict(one.properties).get("header.d", "") if one.method == "dkim" else ""
-    return f"{one.method} {about}".rstrip()
+    return shown(f"{one.method} {about}".rstrip())
 
 
 def _signature(claim: SignatureClaim) -> MethodResult:

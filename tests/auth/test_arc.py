@@ -71,6 +71,7 @@ def test_our_seals_hold() -> None:
         (b"ARC-Seal: i=1; a=rsa-sha256", b"ARC-Seal: i=1; a=rsa-sha1", "algorithm"),
         (b"ARC-Seal: i=1;", b"ARC-Seal: i=1; h=from;", "one too many"),
         (b"ARC-Seal: i=1;", b"ARC-Seal: i=1; i=1;", "is none"),
+        (b"cv=none; d=list.test", b"cv=none; d=list.test\x1b[1m", "is no name"),
         (b"cv=none; d=list.test", b"cv=none; d=nobody.test", "seal 2 does not hold"),
         (b"cv=none; d=list.test", b"cv=none; d=mx.test", "seal 2 does not hold"),
     ],
@@ -125,7 +126,7 @@ def test_a_broken_chain_is_sealed_as_broken_and_no_further() -> None:
     content = sealed(MESSAGE, "list.test", PASSED).replace(b"hello", b"hallo")
     broken = sealed(content, "mx.test", MethodResult("arc", "fail"))
     assert b"cv=fail" in broken
-    assert "chain before it is fail" in chain(broken).why
+    assert "the chain before it is broken" in chain(broken).why
     assert seal(broken, said("third.test", MethodResult("arc", "fail")), RSA, "third.test", "arc", NOW) == b""
 
 

@@ -71,6 +71,7 @@ def test_an_address_of_ipv4_in_ipv6_is_one_of_ipv4() -> None:
         ({"example_com": "v=spf1 ip5:1.2.3.4"}, "the record of example.com: ip5:1.2.3.4 is no mechanism"),
         ({"example_com": "v=spf1 ip4:1.2.3"}, "ip4:1.2.3 is malformed"),
         ({"example_com": "v=spf1 ä"}, "not ASCII"),
+        ({"example_com": "v=spf1 \x1b[31mred"}, "?[31mred is malformed"),
         ({"example_com": "v=spf1 " + "ip4:192.0.2.7 " * 1000}, "more than 10000 characters"),
     ],
 )

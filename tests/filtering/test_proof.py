@@ -299,7 +299,8 @@ def test_real_name_servers() -> None:
 
 PIECES = [
     b"From: ann@legit.test\r\n", b"From: ", b"<a@b.test>", b",", b"\r\n", b"\n", b"\0", b" ", b":", b"=", b";", b"\xff", b"\xc3\xa4", b"x",
-    b"DKIM-Signature: v=1; a=rsa-sha256; d=legit.test; s=s1;", b"h=from; bh=AAAA; b=AAAA", b"c=relaxed/simple;", b"l=1;", b"i=99999;",
+    b"DKIM-Signature: v=1; a=rsa-sha256; d=legit.test; s=s1;", b"h=from; bh=AAAA; b=AAAA", b"c=relaxed/simple;", b"l=1;",
+    b"i=99999;", b"d=\x1b[1m;", b"i=\x1b@legit.test;",
     b"ARC-Seal: i=1; a=rsa-sha256; cv=none; d=list.test; s=arc; b=AAAA\r\n", b"ARC-Seal: i=2",
     b"ARC-Message-Signature: i=1; a=rsa-sha256; d=list.test; s=arc; h=from; bh=AAAA; b=AAAA\r\n",
     b"ARC-Authentication-Results: i=1; list.test; dmarc=pass\r\n",
@@ -312,3 +313,4 @@ def test_no_message_is_too_strange_to_be_judged(content: bytes, sender: str) -> 
     proof = proved(content + b"\r\n", sender, hello="\x00) (")
     assert proof.verdict in ("accept", "refuse")
     assert field(proof)["dmarc"].word in ("pass", "none", "fail")
+    assert all(step.step.isprintable() and step.reason.isprintable() for step in proof.steps)
