@@ -17,7 +17,8 @@ from .users.configured import users_of
 from .users.file import FileUsers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
+    from typing import Any
 
     from mailer.config import Config
     from mailer.events import Event
@@ -33,7 +34,7 @@ class ResidentsComponent(Component):
         self._tell = tell
         self._clock = clock
         self._accounts = config.accounts
-        self._closing: set[asyncio.Future[None]] = set()
+        self._begun: set[asyncio.Future[None]] = set()
         if not once:
             chores.every(EVERY, self._look)
 
@@ -52,16 +53,21 @@ class ResidentsComponent(Component):
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
-        """Go by another configuration; users may be kept elsewhere."""
+        """Go by another configuration; users may be kept elsewhere, and files be others, which are read at once."""
         users = users_of(config) if config.accounts != self._accounts else None
         yield
         if users is not None:
-            closing = asyncio.ensure_future(self.residents.users.close())
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+            self._begin(self.residents.users.close())
             self.residents.users, self._accounts = users, config.accounts
         self.residents.take(config)
+        self._begin(self._look())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what nobody waits for, but the end."""
+        task = asyncio.ensure_future(work)
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
 
     async def stop(self, grace: float) -> None:  # noqa: ARG002 - nothing is under way
         """Close where users are kept."""
-        await asyncio.gather(*self._closing, self.residents.users.close())
+        await asyncio.gather(*self._begun, self.residents.users.close())

@@ -98,7 +98,7 @@ class Residents:
             if path in self._files and signature is not None and signature == self._signatures.get(path):
                 continue
             try:
-                files[path] = {key_of(name): alias for name, alias in read(path)}
+                files[path] = {key_of(name): alias for name, alias in read(path, strict=True)}
                 self._signatures[path] = signature
             except Problem as problem:
                 files[path] = problem

@@ -54,8 +54,11 @@ class Aliases:
         return found
 
 
-def read(path: str) -> Iterator[tuple[str, Alias]]:
-    """The aliases of a file, each with its name in lower case. A line that is none says nothing. Raises `Problem` (bad-config)."""
+def read(path: str, *, strict: bool = False) -> Iterator[tuple[str, Alias]]:
+    """The aliases of a file, each with its name in lower case. Raises `Problem` (bad-config).
+
+    A line that is none says nothing, or, where reading is `strict`, is such a problem: it may be what a name was lost with.
+    """
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST_FILE + 1)
@@ -67,6 +70,8 @@ def read(path: str) -> Iterator[tuple[str, Alias]]:
         name, *targets = _divided(text)
         if name and targets:
             yield name.lower(), Alias(targets, f"{path}:{line}")
+        elif strict:
+            raise Problem(f"{path}:{line}: this is no alias; write name: address, address", "bad-config")
 
 
 def refusal(target: str) -> str:

@@ -49,6 +49,27 @@ def test_aliases_are_read_at_the_start_and_users_where_a_reload_says(tmp_path: P
     asyncio.run(scenario())
 
 
+def test_a_file_that_a_reload_names_is_read_at_once(tmp_path: Path) -> None:
+    """Nobody waits for the next look at files that have changed."""
+    (tmp_path / "aliases").touch()
+    (tmp_path / "others").write_text("sales: ann@example.net\n")
+
+    async def scenario() -> None:
+        text = CONFIG.format(home=tmp_path, accounts="")
+        before, after = (config_of("c.toml", each.encode(), str(tmp_path)) for each in (text, text.replace("/aliases", "/others")))
+        told: asyncio.Queue[Event] = asyncio.Queue()
+        component = ResidentsComponent(before, told.put_nowait, FakeClock(), Chores(lambda _: None, lambda _: None))
+        await component.start()
+        with component.reload(after):
+            pass
+        while getattr(await told.get(), "key", "") != f"{tmp_path}/others":
+            pass
+        assert (await component.residents.resolve("sales@example.com")).kind == "forward"
+        await component.stop(0.0)
+
+    asyncio.run(scenario())
+
+
 def test_a_file_of_users_that_is_wrong_is_an_alarm_until_it_is_right(tmp_path: Path) -> None:
     """Meanwhile those who were in it are users."""
     told: list[Event] = []

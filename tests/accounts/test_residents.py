@@ -55,6 +55,24 @@ def test_a_file_counts_as_it_is_now(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_file_with_a_line_that_is_no_alias_is_not_gone_by(tmp_path: Path) -> None:
+    """It may have been broken off, or written over, and a name that is not read is one whose mail is refused for good."""
+    told: list[Event] = []
+    path = tmp_path / "aliases"
+    path.write_text("sales: ann\n")
+
+    async def scenario() -> None:
+        found = residents(tmp_path, told)
+        await found.refresh()
+        path.write_text("info: ann\nsales an")
+        await found.refresh()
+        assert isinstance(told[-1], Alarm)
+        assert "aliases:2: this is no alias" in told[-1].detail
+        assert (await found.resolve("sales@example.com")).kind == "mailbox"
+
+    asyncio.run(scenario())
+
+
 def test_users_who_cannot_be_looked_up_are_not_nobody(tmp_path: Path) -> None:
     """Their mail waits where it is."""
     told: list[Event] = []

@@ -139,3 +139,14 @@ def test_the_place_of_mailboxes_has_to_be_there(tmp_path: Path) -> None:
     secret.write_text("0123456789abcdef\n")
     secret.chmod(0o644)
     assert list(missing(config)) == [Mistake(9, f"others can read the file of SRS secrets {secret}; run: chmod 600 {secret}")]
+
+
+def test_aliases_of_a_domain_have_to_be_read_whole(tmp_path: Path) -> None:
+    """A file that is not there, and a line of it that is no alias."""
+    path = tmp_path / "aliases"
+    config = read(f'{RELAY}[[domain]]\nname = "example.com"\naliases_file = "{path}"\n')
+    assert list(missing(config)) == [Mistake(7, f"cannot read the aliases in {path}: No such file or directory")]
+    path.write_text("sales: ann\ninfo\n")
+    assert list(missing(config)) == [Mistake(7, f"{path}:2: this is no alias; write name: address, address")]
+    path.write_text("sales: ann\n")
+    assert not list(missing(config))
