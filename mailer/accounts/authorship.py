@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 
 async def belongs(address: str, user: User, residents: Residents) -> bool:
-    """Whether `address` is one of `user`; False where that cannot be known now."""
+    """Whether `address` is one of `user`. Raises `Problem` (unavailable) where that cannot be known now."""
     if not address or "*" in address:  # which is a pattern elsewhere
         return False
     if user.is_named(address):
         return True
     residence = await residents.resolve(address)
+    if residence.kind == "trouble":
+        raise Problem(f"whose address {address} is cannot be looked up now", "unavailable")
     if residence.kind == "elsewhere":
         return untagged(address) == user.key
     reached = [one.address for one in residence.recipients if one.outcome is None]
@@ -34,11 +36,11 @@ async def belongs(address: str, user: User, residents: Residents) -> bool:
 
 
 async def _is_tagged(addresses: Sequence[str], residents: Residents) -> bool:
-    """Whether one of them is nobody's own, but has a tag."""
+    """Whether one of them is nobody's own, but has a tag. Raises `Problem` (unavailable)."""
     try:
         return None in await residents.users.find(addresses)
-    except Problem:
-        return False
+    except Problem as problem:
+        raise Problem(str(problem), "unavailable") from None
 
 
 def untagged(address: str) -> str:

@@ -13,7 +13,7 @@ from .login import LoginDesk
 from .mx import StrangerDoorKind
 from .reception import Reception
 from .reports import ReportDoorKind
-from .submission import SubmissionDoorKind, limits_of
+from .submission import KEEP, SubmissionDoorKind, limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,5 +45,6 @@ def mail_doors(
     reception = Reception(config, residents, about_us.counter, tell, clock, panel, panel.resolver.records)
     desk = reception.desk = LoginDesk(residents.users, UserLimits.of(*limits_of(config)), tell, clock.now)
     submission = SubmissionDoorKind(desk, reception, SqliteLimits(config.spool))
+    chores.every(KEEP, submission.keep)
     kinds = (about_us, StrangerDoorKind("mx", reception), StrangerDoorKind("lmtp", reception), submission)
     return filters, MailDoors(config, kinds, tell, clock, chores)

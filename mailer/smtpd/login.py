@@ -114,7 +114,9 @@ class LoginDesk:
 
     def known(self, binding: bytes) -> Known:
         """What the mechanisms need in which no password travels, at a door with this `binding` to its certificate."""
-        return Known(nonce=_nonce, binding=binding, keys=self._keys, secret=self._secret, iterations=ITERATIONS)
+        other = self.users.stand_in()
+        iterations = (other and other.iterations) or ITERATIONS
+        return Known(nonce=_nonce, binding=binding, keys=self._keys, secret=self._secret, iterations=iterations)
 
     def _keys(self, name: str) -> ScramKeys | None:
         try:

@@ -32,7 +32,7 @@ from mailer.submit.senders import authors
 
 from .kinds import DoorLimits
 from .letter import Handing, LoopProblem, UserLetter
-from .login import ENOUGH, NOT_NOW
+from .login import ENOUGH
 from .reception import FULL
 from .session import SessionPolicy
 
@@ -55,6 +55,7 @@ LONGEST_HOLD: Final = 30 * 86400  # seconds, RFC 4865 §4
 KEEP: Final = 10.0  # seconds between two times that limits are written down
 
 OVER = Reply.own(421, "4.7.0", "you have to log in again")
+LATER = Reply.own(451, "4.3.0", "that cannot be looked up for now, come back later")
 FOREIGN = Reply.own(550, "5.7.1", "that is not an address of yours")
 TOO_MANY_MESSAGES = Reply.own(451, "4.7.1", "you have sent as many messages as you may in a day, come back tomorrow")
 TOO_MANY_STRANGERS = Reply.own(451, "4.7.1", "you have written to as many new recipients as you may in a day, come back tomorrow")
@@ -103,10 +104,10 @@ class SubmissionPolicy(SessionPolicy):
         try:
             if not await self._desk.still(self._user):
                 return self._refused(question, OVER, "login")
+            if question.sender and not await belongs(question.sender, self._user, self._reception.residents):
+                return self._refused(question, FOREIGN, "sender")
         except Problem:
-            return self._refused(question, NOT_NOW, "busy")
-        if question.sender and not await belongs(question.sender, self._user, self._reception.residents):
-            return self._refused(question, FOREIGN, "sender")
+            return self._refused(question, LATER, "busy")
         if not self._desk.limits.outgoing.may_send(self._user.key, self._desk.now()):
             return self._over_limit(question, TOO_MANY_MESSAGES)
         if self._reception.lacks_room(int(question.parameters.get("SIZE", 0))):
@@ -117,9 +118,8 @@ class SubmissionPolicy(SessionPolicy):
         assert self._user is not None
         residence = await self._reception.residents.resolve(question.address)
         if residence.kind in ("unknown", "trouble"):
-            return self._refused(
-                question, residence.reply or NOT_NOW, "unknown" if residence.kind == "unknown" else "busy", question.address
-            )
+            reason = "unknown" if residence.kind == "unknown" else "busy"
+            return self._refused(question, residence.reply or LATER, reason, question.address)
         if not self._desk.limits.outgoing.writes_to(self._user.key, key_of(question.address), self._desk.now()):
             return self._over_limit(question, TOO_MANY_STRANGERS, question.address)
         self._letter.named[question.address] = question.parameters
@@ -137,8 +137,11 @@ class SubmissionPolicy(SessionPolicy):
         except LoopProblem:
             return self._refused(question, LOOP, "loop")
         except Problem as problem:
+            if problem.kind == "unavailable":
+                return self._refused(question, LATER, "busy")
             if problem.kind in ("bad-message", "usage"):
-                return self._refused(question, Reply.own(554, "5.6.0", one_line(str(problem), 400)), "syntax")
+                text = one_line(str(problem), 400).encode("ascii", "replace").decode()  # RFC 5321 §4.2.1
+                return self._refused(question, Reply.own(554, "5.6.0", text), "syntax")
             return self._refused(question, self._reception.trouble(problem), "disk")
 
     async def _handed_in(self, question: ask.Body, user: User) -> Reply:
@@ -211,7 +214,6 @@ class SubmissionDoorKind:
         self._reception = reception
         self._store = store
         self._bindings: Mapping[str, bytes] = {}
-        self._keeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Read what was counted. What cannot be read is counted anew, with an alarm."""
@@ -221,7 +223,6 @@ class SubmissionDoorKind:
             await self._desk.limits.load(self._store)
         except Problem as problem:
             self._trouble(problem)
-        self._keeping = asyncio.ensure_future(self._keep())
 
     def take(self, config: Config) -> None:
         """Go by another configuration."""
@@ -237,9 +238,7 @@ class SubmissionDoorKind:
 
     async def stop(self) -> None:
         """Write down what was counted."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-        await self._write()
+        await self.keep()
         await self._store.close()
         await self._desk.close()
         await self._reception.close()
@@ -273,12 +272,8 @@ class SubmissionDoorKind:
         """The policy of one session."""
         return SubmissionPolicy(self._desk, self._reception, peer, stream)
 
-    async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(KEEP)
-            await self._write()
-
-    async def _write(self) -> None:
+    async def keep(self) -> None:
+        """Write down what was counted; to be called every `KEEP` seconds."""
         try:
             await self._desk.limits.keep(self._store, self._desk.now())
         except Problem as problem:

@@ -133,3 +133,22 @@ def test_a_thousand_at_once_are_told_to_come_again(monkeypatch: pytest.MonkeyPat
 
     asyncio.run(scenario())
     assert at_work[1] <= THREADS
+
+
+def test_where_records_are_cheap_nobody_is_as_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the right password of the one who stands in opens nothing."""
+    checked: list[str] = []
+    right = module.proves
+
+    def proves(kept: str, password: str) -> bool:
+        checked.append(kept)
+        return right(kept, password)
+
+    class Others(MemoryUsers):
+        def stand_in(self) -> User | None:
+            return ANN
+
+    monkeypatch.setattr(module, "proves", proves)
+    users = Others([ANN, User("off@example.com", KEPT, disabled=True)])
+    assert check(*[(name, SECRET) for name in ("nobody@example.com", "off@example.com", "nobody@example.com")], users=users) == [None] * 3
+    assert checked == [KEPT] * 3

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from mailer.accounts.users.api import User
+from mailer.accounts.users.memory import MemoryUsers
 from mailer.events import Alarm, TakenIn, TurnedAway
+from mailer.mail.problem import Problem
 from mailer.smtpd.submission import MOST_AUTHORS
 from tests.smtpd.house import Client
 from tests.smtpd.submission_house import ANN, MAIL, SubmissionHouse, brought, played
@@ -308,3 +312,35 @@ def test_a_full_disk_puts_mail_off(tmp_path: Path) -> None:
             assert (await client("MAIL FROM:<ann@example.com> SIZE=1000")).startswith("452 4.3.1")
 
     played(SubmissionHouse(tmp_path, more='[submission]\nmin_free_space = "1000000GB"'), play)
+
+
+def test_what_cannot_be_known_now_is_not_refused_for_good(tmp_path: Path) -> None:
+    """Whether a user is still one, whose an address is, and who a recipient is."""
+
+    class Locked(MemoryUsers):
+        locked = 0
+
+        async def find(self, addresses: Sequence[str]) -> Sequence[User | None]:
+            self.locked -= 1
+            if self.locked == 0:
+                raise Problem("it is locked", "try-again")
+            return await super().find(addresses)
+
+    async def play(house: SubmissionHouse) -> None:
+        users = Locked([ANN])
+        house.desk.users = house.reception.residents.users = users
+        async with house.client() as client:
+            for step, asked in enumerate(("ann@example.com", "ann+x@example.com"), 1):
+                users.locked = step
+                assert (await client(f"MAIL FROM:<{asked}>")).startswith("451 4.3.0")
+            assert (await client("MAIL FROM:<ann@example.com>")).startswith("250")
+            users.locked = 1
+            assert (await client("RCPT TO:<ann@example.com>")).startswith("451 4.3.0")
+            await client("RCPT TO:<carl@example.net>")
+            await client("DATA")
+            users.locked = 1
+            await client.say(b"From: ann+x@example.com\r\n\r\nx\r\n.\r\n")
+            assert (await client.hear()).startswith("451 4.3.0")
+            assert (await brought(client, MAIL, "carl@example.net"))[-1].startswith("250")
+
+    played(SubmissionHouse(tmp_path), play)

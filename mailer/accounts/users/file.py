@@ -58,6 +58,10 @@ class FileUsers:
             raise Problem(self.trouble, "try-again")
         return [self._users.get(key_of(address)) for address in addresses]
 
+    def stand_in(self) -> User | None:
+        """The first user of the file, who has what others have: the schemes of a file are those of whoever writes it."""
+        return next(iter((self._users or {}).values()), None)
+
     def refresh(self) -> None:
         """Read the file, if it is another than the one that was read; `trouble` says what is wrong with it."""
         with self._turn:

@@ -94,3 +94,11 @@ def test_a_file_that_cannot_be_read_leaves_the_users_as_they_were(file: Users) -
     file.write(f"bob@example.com:{ANN}\n")
     assert file.find("ann@example.com", "bob@example.com") == [None, User("bob@example.com", ANN)]
     assert file.users.trouble == ""
+
+
+def test_whoever_is_not_there_is_as_those_who_are(file: Users) -> None:
+    """The first user stands in for him: a check costs what one of others does."""
+    assert file.users.stand_in() is None
+    file.write(f"bob@example.com:{SCRAM}\n")
+    [bob] = file.find("bob@example.com")
+    assert file.users.stand_in() == bob
