@@ -41,7 +41,8 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from mailer.net.server import AcceptLoop, Peer, tcp_sockets
+from mailer.net.listening import tcp_sockets
+from mailer.net.server import AcceptLoop, Peer
 from mailer.sink import Moods, Received, Sink, SinkThread
 from mailer.sink.server import LoopThread
 

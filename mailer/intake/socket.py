@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mailer.mail.principal import unix
 from mailer.mail.problem import Problem
-from mailer.net.server import AcceptLoop, unix_socket
+from mailer.net.listening import unix_socket
+from mailer.net.server import AcceptLoop
 from mailer.spool.files.handover import MORE, NAME
 
 from .handlers import LEAVES, PUT, refusal

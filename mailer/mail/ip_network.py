@@ -8,7 +8,7 @@ in one of IPv6 counts as itself (RFC 4291 §2.5.5.2).
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 
 def network(ip: str) -> str:
@@ -38,5 +38,6 @@ def _within(ip: str, of_4: int, of_6: int) -> str:
         return ip
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    length = of_6 if isinstance(address, IPv6Address) else of_4
-    return str(address) if length == address.max_prefixlen else str(ip_network(f"{address}/{length}", strict=False))
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address), of_6), strict=False))  # as a number, without the interface of a link-local one
+    return str(address) if of_4 == 32 else str(IPv4Network((int(address), of_4), strict=False))

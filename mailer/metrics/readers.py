@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from mailer.mail.problem import Problem
-from mailer.net.server import AcceptLoop, Peer, streams, tcp_sockets
+from mailer.net.listening import tcp_sockets
+from mailer.net.server import AcceptLoop, Peer, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable

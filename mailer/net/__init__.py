@@ -19,6 +19,7 @@ Everything here waits for other hosts. What is said over a stream is decided by 
 `https`             one request to a host of others, screened and without redirects
 `broker`            a message broker, and a connection to it
 `server`            the accept loop on which every server stands
+`listening`         sockets that listen, of TCP and on a path
 `handshakes`        how many handshakes of TLS are made at a time
 `activation`        sockets that the service manager has opened
 ==================  ==================================================================================

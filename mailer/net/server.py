@@ -46,8 +46,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
-import os
 import socket
 import ssl
 import struct
@@ -55,6 +53,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from mailer.mail.ip_network import network
 from mailer.smtp.proxy import NoProxyHeader, Proxied, header
 
 from .stream import Stream
@@ -63,7 +62,6 @@ if TYPE_CHECKING:
     from .handshakes import Handshakes
 
 BURST = 128  # callers that are taken at a time
-BACKLOG = 1024  # who waits in the kernel to be accepted
 PAUSE = 1.0  # seconds without accepting when the process has no descriptor left
 LINGER = 3.0  # seconds for the last words
 PROXY_SECONDS = 5.0  # until a proxy has said who calls
@@ -88,12 +86,7 @@ class Peer(NamedTuple):
         """The caller as one that has a share of the places: ``192.0.2.1``, ``2001:db8::/64``, ``unix:1000``."""
         if self.uid >= 0:
             return f"unix:{self.uid}"
-        if ":" not in self.host:
-            return self.host
-        address = ipaddress.IPv6Address(self.host)
-        if address.ipv4_mapped:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.IPv6Network((int(address), 64), strict=False))  # a host has a whole network of them
+        return network(self.host) if ":" in self.host else self.host  # with IPv6 a host has a whole network of them
 
 
 OnSocket = Callable[[socket.socket, Peer], Awaitable[None]]
@@ -420,50 +413,3 @@ def _peer(caller: socket.socket, address: Any) -> Peer:
         known = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         return Peer(uid=_CREDENTIALS.unpack(known)[1])
     return Peer(address[0], address[1])
-
-
-# -- what is listened on
-
-
-async def tcp_sockets(host: str, port: int) -> list[socket.socket]:
-    """Sockets that listen on every address of `host`; port 0 is a free one. Raises `OSError`, and `UnicodeError` for what is no name."""
-    try:  # an address is not looked up
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST)
-    except OSError:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    made: list[socket.socket] = []
-    try:
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            made.append(each := socket.socket(family, kind, protocol))
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            each.bind(address)
-            each.listen(BACKLOG)
-    except OSError:
-        for each in made:
-            each.close()
-        raise
-    return made
-
-
-def unix_socket(directory: str, name: str, mode: int, backlog: int = BACKLOG) -> socket.socket:
-    """A unix socket that listens as `name` in `directory`, with these permissions; what had the name is replaced. Raises `OSError`.
-
-    The directory's path may be longer than a socket's, which has 108 bytes (unix(7)).
-    """
-    path = f"{directory}/{name}"
-    if os.path.lexists(path):
-        os.unlink(path)
-    place = os.open(directory, os.O_PATH | os.O_CLOEXEC)
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        made.bind(f"/proc/self/fd/{place}/{name}")
-        os.chmod(path, mode)
-        made.listen(backlog)
-    except OSError as error:
-        made.close()
-        raise OSError(error.errno, error.strerror, path) from None
-    finally:
-        os.close(place)
-    return made

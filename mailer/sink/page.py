@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from mailer.net.server import tcp_sockets
+from mailer.net.listening import tcp_sockets
 
 from .box import Box
 from .web import Web

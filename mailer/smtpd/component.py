@@ -18,7 +18,8 @@ from mailer.events import Alarm, Mended
 from mailer.io.component import Component
 from mailer.limits.callers import Callers
 from mailer.net.activation import opened_for
-from mailer.net.server import AcceptLoop, streams, tcp_sockets, unix_socket
+from mailer.net.listening import tcp_sockets, unix_socket
+from mailer.net.server import AcceptLoop, streams
 from mailer.net.tls import serving
 
 from .room import MessageRoom

@@ -19,7 +19,8 @@ from uvicorn.server import ServerState
 
 from mailer.mail.problem import Problem
 from mailer.net import tls
-from mailer.net.server import AcceptLoop, Peer, tcp_sockets, unix_socket
+from mailer.net.listening import tcp_sockets, unix_socket
+from mailer.net.server import AcceptLoop, Peer
 
 from .conversation import Conversation, WebLimits, WebTimeouts, answer
 from .framing import FramingLimits, WebRefusal

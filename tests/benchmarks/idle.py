@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import trustme
 
 from mailer.io.loop import slim
-from mailer.net.server import AcceptLoop, Peer, streams, tcp_sockets
+from mailer.net.listening import tcp_sockets
+from mailer.net.server import AcceptLoop, Peer, streams
 from mailer.net.stream import Stream
 from mailer.net.tls import serving
 from mailer.smtp.server_events import Question

@@ -15,6 +15,7 @@ from mailer.mail.ip_network import neighbourhood, network, overlap
         ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.0/24"),
         ("::1", "::/64", "::/48"),
         ("0.0.0.1", "0.0.0.1", "0.0.0.0/24"),
+        ("fe80::1%eth0", "fe80::/64", "fe80::/48"),
         ("", "", ""),
         ("no address", "no address", "no address"),
     ],

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from mailer.net.server import AcceptLoop, OnSocket, Peer, streams, tcp_sockets
+from mailer.net.listening import tcp_sockets
+from mailer.net.server import AcceptLoop, OnSocket, Peer, streams
 from mailer.net.stream import Stream
 from tests.fakes import waiting
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from mailer.net.server import PAUSE, Peer, streams, tcp_sockets, unix_socket
+from mailer.net.listening import unix_socket
+from mailer.net.server import PAUSE, Peer, streams
 from mailer.net.stream import Stream
 from tests.fakes import waiting
 from tests.net.accepting import HOST, Loop, heard, looping, wait_for_the_end, with_loop
@@ -333,34 +334,3 @@ def test_last_words_have_their_time_and_no_more() -> None:
         assert len(await heard(reader)) < 50_000_000
 
     with_loop(test, serve)
-
-
-# -- what is listened on
-
-
-def test_all_addresses_of_a_name_are_listened_on() -> None:
-    """Of this machine's own name as of an address; what cannot be is an `OSError`, and nothing is left open."""
-
-    async def run() -> None:
-        made = await tcp_sockets("localhost", 0)
-        assert {each.getsockname()[0] for each in made} <= {"127.0.0.1", "::1"}
-        port = made[0].getsockname()[1]
-        with pytest.raises(OSError, match="in use"):
-            await tcp_sockets(made[0].getsockname()[0], port)
-        with pytest.raises(OSError, match="assign"):
-            await tcp_sockets("192.0.2.1", 0)
-        for each in made:
-            each.close()
-
-    asyncio.run(run())
-
-
-def test_a_unix_socket_replaces_what_had_its_name(tmp_path: Path) -> None:
-    """In a directory with a path of any length; where there is no directory, the error names the path."""
-    place = tmp_path / ("x" * 200)
-    place.mkdir()
-    (place / "door").write_bytes(b"left over")
-    with unix_socket(str(place), "door", 0o640):
-        assert (place / "door").stat().st_mode & 0o777 == 0o640
-    with pytest.raises(OSError, match="nowhere"):
-        unix_socket(str(tmp_path / "nowhere"), "door", 0o600)

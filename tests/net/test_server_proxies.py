@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mailer.limits.callers import Callers
-from mailer.net.server import Peer, streams, tcp_sockets
+from mailer.net.listening import tcp_sockets
+from mailer.net.server import Peer, streams
 from mailer.net.stream import Stream
 from tests.fakes import waiting
 from tests.net.accepting import HOST, Loop, Streams, heard, looping
