@@ -39,7 +39,7 @@ def run(given: Given) -> int:
                 show.json_line(each.as_json())
         else:
             records = [*found]
-            if not given.flag("--quiet"):
+            if not given.flag("--quiet") and (records or not view.notes):
                 show.show([_table(records, time.time()) if records else Line([_nothing(wanted)])])
         crowd, notes = received.unnamed(view, wanted), view.notes
     show.note(*notes)

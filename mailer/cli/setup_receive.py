@@ -56,7 +56,6 @@ class ReceiveSetup:
         self.given = given
         self.path = path
         self.person = ask.person()
-        self.missing: list[str] = []
         self._unit = False
         self.before = receiving.read(path)
         argv, _ = own_program()
@@ -86,20 +85,27 @@ class ReceiveSetup:
 
     def _plan(self) -> ReceivingPlan:
         """All answers. Raises `Problem` (usage) with those that are missing."""
+        if not self.person:
+            self._check_all_said()
         config = self._config()
         known = [domain for domain in domains_of(config) if domain != config.hostname]
         domain = self._answer("--domain", "The domain whose mail shall come here", ascii_domain, known[0] if known else None)
         own = config.hostname if "." in config.hostname else f"mail.{domain}"
-        hostname = self._answer("--hostname", "What others call this machine: the name in MX and in its certificate", _hostname, own)
+        hostname = self._answer("--hostname", "What others call this machine, in MX and in its certificate", _hostname, own, alone=own)
         maildir, lmtp = self._where()
         certificate = self._certificate(hostname)
         user = self._answer("--user", "The first user, who gets the mail for postmaster too", _user_of(domain), f"postmaster@{domain}")
-        if self.missing:
-            raise usage(f"nobody can be asked here, and these are not said: {', '.join(self.missing)}", "setup receive")
         spool = self.given.path("--spool") or (values.SYSTEM_SPOOL if os.geteuid() == 0 and not self.before else "")
         plan = ReceivingPlan(self.path, domain, hostname, user, maildir, lmtp, certificate, spool=spool)
         plan.document(self.before)  # what is wrong with it is wrong before anything is made
         return plan
+
+    def _check_all_said(self) -> None:
+        missing = [name for name in ("--domain", "--user") if not self.given.flag(name)]
+        if not (self.given.flag("--maildir") or self.given.flag("--lmtp")):
+            missing.append("--maildir or --lmtp")
+        if missing:
+            raise usage(f"nobody can be asked here, and these are not said: {', '.join(missing)}", "setup receive")
 
     def _config(self) -> Config:
         return config_of(self.path, self.before.encode(), self.given.path("--spool") or "/nonexistent")
@@ -109,9 +115,6 @@ class ReceiveSetup:
         for name in ("--maildir", "--lmtp"):
             if self.given.flag(name):
                 return (self._maildir(""), "") if name == "--maildir" else ("", self._lmtp(""))
-        if not self.person:
-            self.missing.append("--maildir or --lmtp")
-            return "", ""
         ask.say("Where are the mailboxes?")
         options = [
             (MAILDIR, "directories of this machine, which an IMAP server reads"),
@@ -137,21 +140,15 @@ class ReceiveSetup:
         key = found.key if certificate == found.certificate else ""
         return CertificateFiles(certificate, self._answer("--key", "Its key; nothing: it is in the same file", _file, key, alone=key))
 
-    def _answer(self, name: str, question: str, read: Callable[[str], str], default: str | None, *, alone: str | None = None) -> str:
-        """What was given, or is asked; where nobody can be, `alone` holds, and without that it is missing."""
-        if (said := self.given.text(name)) is not None:
-            try:
-                return read(said)
-            except ValueError as error:
-                raise usage(f"{name}: {error}", "setup receive") from None
-        if self.person:
+    def _answer(self, name: str, question: str, read: Callable[[str], str], default: str | None, *, alone: str = "") -> str:
+        """What was given, or is asked; where nobody can be, `alone` holds."""
+        said = self.given.text(name)
+        if said is None and self.person:
             return ask.text(question, read, default)
-        if alone is not None:
-            return read(alone)
-        if name != "--hostname" or default is None:
-            self.missing.append(name)
-            return default or "missing.invalid"
-        return read(default)
+        try:
+            return read(alone if said is None else said)
+        except ValueError as error:
+            raise usage(f"{name}: {error}", "setup receive") from None
 
     def _wanted(self, name: str, question: str, *, offered: bool) -> bool:
         if self.given.flag(name):

@@ -108,6 +108,14 @@ def test_the_summary_has_a_line_of_it(visited: Office, shell: Shell) -> None:
     assert summary["incoming"] == {"accept": 0, "mark": 1, "hold": 0, "refuse": 3}
 
 
+def test_a_database_that_cannot_be_read_is_no_nothing(office: Office, shell: Shell) -> None:
+    """Why is said, and no more."""
+    office.close()
+    office.path.write_bytes(b"no database")
+    said = shell("received")
+    assert (said.out, "the status database cannot be read" in said.err) == ("", True)
+
+
 def test_nothing_at_all_is_said(office: Office, shell: Shell) -> None:
     """In words that say what was looked for."""
     assert shell("received").out == "Nothing came, as far as is remembered ([status] received_retention).\n"

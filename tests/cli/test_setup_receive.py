@@ -117,17 +117,22 @@ def test_what_is_not_said_is_one_error(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("option", "answer", "said"),
     [
-        (["--domain", "no domain"], "--domain: "),
-        (["--domain", "example.com", "--lmtp", "dovecot"], "--lmtp: "),
-        (["--domain", "example.com", "--maildir", "/srv/mail"], "--maildir: "),
-        (["--domain", "example.com", "--lmtp", "/run/x", "--certificate", "/nowhere"], "--certificate: there is no file"),
-        (["--domain", "example.com", "--lmtp", "/run/x", "--hostname", "mx.example.com", "--user", "a@b.example"], "--user: "),
+        ("--domain", "no domain", "--domain: "),
+        ("--lmtp", "dovecot", "--lmtp: "),
+        ("--maildir", "/srv/mail", "--maildir: "),
+        ("--hostname", "short", "--hostname: short is no full name"),
+        ("--certificate", "/nowhere", "--certificate: there is no file"),
+        ("--user", "a@b.example", "--user: "),
     ],
 )
-def test_an_answer_that_makes_no_sense_is_refused(machine: Machine, words: list[str], said: str) -> None:
-    code, _, err = machine.setup(*words)
+def test_an_answer_that_makes_no_sense_is_refused(machine: Machine, option: str, answer: str, said: str) -> None:
+    """Before anything is made; what is wrong is said with the name of the option."""
+    good = {"--domain": "example.com", "--lmtp": "/run/x", "--hostname": "mx.example.com", "--user": "ann"}
+    if option == "--maildir":
+        del good["--lmtp"]
+    code, _, err = machine.setup(*(word for pair in {**good, option: answer}.items() for word in pair))
     assert (code, err.count("\n"), said in err) == (64, 1, True), err
     assert not machine.file.parent.exists()
 
