@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,10 +12,11 @@ import pytest
 
 from mailer.limits.callers import Callers
 from mailer.net.listening import tcp_sockets
-from mailer.net.server import Peer, streams
+from mailer.net.server import AcceptLoop, Peer, streams
 from mailer.net.stream import Stream
 from tests.fakes import waiting
 from tests.net.accepting import HOST, Loop, Streams, heard, looping
+from tests.net.conftest import NAME, Certificates
 
 LINE = b"PROXY TCP4 192.0.2.7 198.51.100.2 54321 25\r\n"
 BLOCK = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + bytes((192, 0, 2, 7, 198, 51, 100, 2)) + b"\xd4\x31\x00\x19"
@@ -152,3 +155,27 @@ def test_a_network_has_its_share_of_the_connections() -> None:
             await asyncio.sleep(1)
 
     behind_proxies(test, listed="", refusal=b"421 too many\r\n", callers=Callers(each=1, rate=(0, 1.0), wide_rate=(0, 1.0)))
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_tls_begins_behind_the_header(certificates: Certificates, loop: str) -> None:
+    """A proxy that does not open TLS says who calls, and then the client's handshake follows, with both event loops."""
+
+    async def run() -> None:
+        context = ssl.create_default_context(cafile=certificates.ca_file)
+        accepting = AcceptLoop(streams(tell_who_calls, certificates.good))
+        accepting.listen(*await tcp_sockets(HOST, 0), proxies=lambda _: True)
+        for header in (LINE, BLOCK):
+            caller = socket.create_connection((HOST, accepting.port))
+            caller.sendall(header)
+            caller.setblocking(False)
+            async with asyncio.timeout(30):
+                reader, writer = await asyncio.open_connection(sock=caller, ssl=context, server_hostname=NAME)
+                assert (await reader.readline()).startswith(b"192.0.2.7 54321 127.0.0.1")
+            writer.transport.abort()
+        await accepting.close()
+
+    if loop == "uvloop":
+        pytest.importorskip("uvloop").run(run())
+    else:
+        asyncio.run(run())
