@@ -56,6 +56,7 @@ def missing(config: Config) -> Iterator[Mistake]:
         yield from _told(config, f"webhook.{at}.secret_file", read)
     yield from _writable(config, "log.file", config.log.file)
     yield from _aliases(config)
+    yield from _domain_aliases(config)
     if problem := mute(config):
         yield Mistake(config.lines.get("alarm.command", 0), problem)
     for at, key in enumerate(config.dkim):
@@ -197,6 +198,22 @@ def _aliases(config: Config) -> Iterator[Mistake]:
             if problem not in told:
                 told.add(problem)
                 yield Mistake(at, problem)
+
+
+def _domain_aliases(config: Config) -> Iterator[Mistake]:
+    """Files of aliases that strangers' mail would go by, and targets in them that it cannot go to."""
+    from mailer.rewriting.aliases import read, refusal
+
+    for at, domain in enumerate(config.domains):
+        line = config.lines.get(f"domain.{at}.aliases_file", 0)
+        try:
+            found = [*read(domain.aliases_file)] if domain.aliases_file else []
+        except Problem as failure:
+            yield Mistake(line, str(failure))
+            continue
+        for name, alias in found:
+            for problem in filter(None, map(refusal, alias.targets)):
+                yield Mistake(line, f"{alias.where}: the alias {name} {problem}")
 
 
 def _writable(config: Config, key: str, path: str) -> Iterator[Mistake]:

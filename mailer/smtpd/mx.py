@@ -171,7 +171,8 @@ class StrangerPolicy(SessionPolicy):
         reply = question.reply
         if question.during == "AUTH":
             self._reception.guessed(self._arrival())
-        if reason := "errors" if reply.code == 421 else WHY.get(reply.enhanced, ""):
+        over = "limit" if question.during == "MAIL" else "errors"  # so many messages are enough for one session
+        if reason := over if reply.code == 421 else WHY.get(reply.enhanced, ""):
             self._refused(question, reply, reason)
 
     async def _take(self, question: ask.Body) -> Reply:

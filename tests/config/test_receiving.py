@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from mailer.config.advice import missing
 from mailer.config.file import config_of, examine
 from mailer.config.kinds import Via
 
@@ -79,3 +82,15 @@ def test_what_cannot_be(text: str, line: int, words: str) -> None:
     assert len(found) == 1
     assert words in found[0][1]
     assert found[0][0] == line
+
+
+def test_a_check_looks_at_the_aliases_of_a_domain(tmp_path: Path) -> None:
+    """A file that is not there, and a target that mail cannot go to."""
+    text = f'[[domain]]\nname = "example.com"\naliases_file = "{tmp_path}/aliases"\n'
+    config = config_of("", text.encode(), str(tmp_path / "spool"))
+    [mistake] = missing(config)
+    assert mistake.line == 3
+    assert "cannot read the aliases" in mistake.text
+    (tmp_path / "aliases").write_text("sales: ann, |/bin/sh\n")
+    [mistake] = missing(config)
+    assert "aliases:1: the alias sales leads to a command" in mistake.text

@@ -158,7 +158,7 @@ def test_who_tries_names_is_slowed_down_and_goes(tmp_path: Path, monkeypatch: py
                 assert (await client(f"RCPT TO:<x{nth}+tag@example.com>")).startswith("550 5.1.1")
             assert (await client("RCPT TO:<y@example.com>")).startswith("421 4.7.0")
             assert await client.hear() == ""
-        assert waits == [mx.DAWDLE] * 3
+        assert [each for each in waits if each] == [mx.DAWDLE] * 3  # a stream gives others their turn by sleeping for nothing
 
     played(MxHouse(tmp_path, receiving="max_unknown = 6"), play)
 
@@ -431,18 +431,6 @@ def test_a_socket_that_the_service_manager_has_opened_is_taken_over(tmp_path: Pa
         assert house.port == port
         async with Client.of(port) as client:
             assert (await brought(client, MAIL, "ann@example.com"))[-1].startswith("250")
-
-    played(MxHouse(tmp_path), play)
-
-
-def test_who_waits_for_nothing_is_let_go_at_the_end(tmp_path: Path) -> None:
-    """A session between two messages hears 421 at once."""
-
-    async def play(house: MxHouse) -> None:
-        async with Client.of(house.port) as client:
-            stopping = asyncio.ensure_future(house.doors.stop(30.0))
-            assert (await client.hear()).startswith("421 4.3.2")
-            await stopping
 
     played(MxHouse(tmp_path), play)
 
