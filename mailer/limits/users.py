@@ -11,26 +11,35 @@ from typing import TYPE_CHECKING, Final
 from .failures import LoginFailures
 from .familiar import FamiliarNetworks
 from .outgoing import OutgoingMail
+from .table import LimitRow
 
 if TYPE_CHECKING:
     from .store.api import LimitStore
 
 DAY: Final = 86400.0
+SECRET: Final = "secret"
 
 
 class UserLimits:
-    """The limits of users, with what they are now."""
+    """The limits of users, with what they are now.
 
-    def __init__(self, failures: LoginFailures, familiar: FamiliarNetworks, outgoing: OutgoingMail) -> None:
+    `secret` is what salts are made from for users who are not there. It is written down as well: a salt that was another one after each
+    start would tell that its user is made up.
+    """
+
+    def __init__(self, failures: LoginFailures, familiar: FamiliarNetworks, outgoing: OutgoingMail, secret: bytes) -> None:
+        """`secret` is of chance, for the first start of all."""
+        self.secret = secret
+        self._known = False  # whether the secret is written down
         self.failures = failures
         self.familiar = familiar
         self.outgoing = outgoing
         self._tables = (failures.table, familiar.table, outgoing.days, outgoing.recipients)
 
     @classmethod
-    def of(cls, per_minute: int, per_day: int, messages: int, new_recipients: int) -> UserLimits:
+    def of(cls, per_minute: int, per_day: int, messages: int, new_recipients: int, *, secret: bytes = b"") -> UserLimits:
         """Limits with these numbers, and nothing counted."""
-        return cls(LoginFailures(per_minute, per_day), FamiliarNetworks(), OutgoingMail(messages, new_recipients))
+        return cls(LoginFailures(per_minute, per_day), FamiliarNetworks(), OutgoingMail(messages, new_recipients), secret)
 
     def change(self, per_minute: int, per_day: int, messages: int, new_recipients: int) -> None:
         """Let other numbers hold from now on."""
@@ -40,6 +49,9 @@ class UserLimits:
     async def load(self, store: LimitStore) -> None:
         """Have what was written down. Raises `Problem`."""
         rows = await store.load()
+        for row in rows:
+            if row.table == SECRET:
+                self.secret, self._known = bytes.fromhex(row.key), True
         self.familiar.restore(rows)
         for table in self._tables:
             if table is not self.familiar.table:
@@ -51,10 +63,13 @@ class UserLimits:
         self.failures.table.expire(now - DAY)
         self.outgoing.days.expire(now - DAY)
         rows = [row for table in self._tables for row in table.changes()]
+        if self.secret and not self._known:
+            rows.append(LimitRow(SECRET, self.secret.hex(), (now,)))
         if not rows:
             return
         try:
             await store.keep(rows)
+            self._known = True
         except BaseException:
             for table in self._tables:
                 table.unkept(rows)

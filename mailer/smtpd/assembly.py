@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from mailer.filtering.component import FilterComponent
@@ -43,7 +44,7 @@ def mail_doors(
     about_us = ReportDoorKind(config, reports, tell, clock, arrived)
     panel = filters.panel
     reception = Reception(config, residents, about_us.counter, tell, clock, panel, panel.resolver.records)
-    desk = reception.desk = LoginDesk(residents.users, UserLimits.of(*limits_of(config)), tell, clock.now)
+    desk = reception.desk = LoginDesk(residents.users, UserLimits.of(*limits_of(config), secret=secrets.token_bytes()), tell, clock.now)
     submission = SubmissionDoorKind(desk, reception, SqliteLimits(config.spool))
     chores.every(KEEP, submission.keep)
     kinds = (about_us, StrangerDoorKind("mx", reception), StrangerDoorKind("lmtp", reception), submission)

@@ -55,7 +55,6 @@ class LoginDesk:
         self.now = now
         self._tell = tell
         self._sleep = sleep
-        self._secret = secrets.token_bytes()
 
     async def take(self, users: Users) -> None:
         """Go by other users, if they are others."""
@@ -116,7 +115,7 @@ class LoginDesk:
         """What the mechanisms need in which no password travels, at a door with this `binding` to its certificate."""
         other = self.users.stand_in()
         iterations = (other and other.iterations) or ITERATIONS
-        return Known(nonce=_nonce, binding=binding, keys=self._keys, secret=self._secret, iterations=iterations)
+        return Known(nonce=_nonce, binding=binding, keys=self._keys, secret=self.limits.secret, iterations=iterations)
 
     def _keys(self, name: str) -> ScramKeys | None:
         try:

@@ -20,7 +20,7 @@ def test_another_process_knows_what_this_one_did() -> None:
     """Whatever was counted, and nothing more."""
 
     async def scenario() -> None:
-        store, before, after = MemoryLimits(), UserLimits.of(*NUMBERS), UserLimits.of(*NUMBERS)
+        store, before, after = MemoryLimits(), UserLimits.of(*NUMBERS, secret=b"first"), UserLimits.of(*NUMBERS, secret=b"second")
         for _ in range(2):
             before.failures.failed("192.0.2.1", NOW)
             before.outgoing.sends("ann@example.com", NOW)
@@ -28,6 +28,7 @@ def test_another_process_knows_what_this_one_did() -> None:
         before.outgoing.writes_to("ann@example.com", "a@example.org", NOW)
         await before.keep(store, NOW)
         await after.load(store)
+        assert after.secret == b"first"
         assert after.failures.wait("192.0.2.1", NOW) == 60.0
         assert not after.outgoing.may_send("ann@example.com", NOW)
         assert after.familiar.knows("ann@example.com", "192.0.2.9", NOW)

@@ -30,6 +30,7 @@ async def opens(users: MemoryUsers, password: str, purpose: str = "submission") 
         await logins.close()
 
 
+@pytest.mark.slow  # each check of a password takes a tenth of a second
 def test_a_password_is_made_up_or_chosen() -> None:
     """Another one takes its place; those of programs stay, and are for what they are for."""
 

@@ -84,7 +84,10 @@ catch_all = "ann@example.com"
         residents = Residents(self.config, self.users, self.told.append, clock)
         reports = ReportDoorKind(self.config, MemoryReports(), self.told.append, clock, lambda: None)
         self.reception = Reception(self.config, residents, reports.counter, self.told.append, clock)
-        self.desk = LoginDesk(self.users, UserLimits.of(*limits_of(self.config)), self.told.append, clock.now, self._sleep)
+        limits = UserLimits.of(*limits_of(self.config), secret=b"a secret")
+        self.desk = LoginDesk(self.users, limits, self.told.append, clock.now, self._sleep)
+            self.users, UserLimits.of(*limits_of(self.config), secret=b"a secret"), self.told.append, clock.now, self._sleep
+        )
         kind = SubmissionDoorKind(self.desk, self.reception, self.store)
         self.doors = MailDoors(self.config, [kind], self.told.append, clock, Chores(self._bug, self._bug))
 

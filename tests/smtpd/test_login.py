@@ -218,3 +218,23 @@ def test_only_what_is_configured_is_offered(tmp_path: Path) -> None:
             assert (await client(plain("ann@example.com", SECRET))).startswith("504")
 
     played(SubmissionHouse(tmp_path, accounts='mechanisms = ["LOGIN", "SCRAM-SHA-256"]'), play)
+
+
+def test_somebody_who_is_not_there_is_asked_like_anybody_else(tmp_path: Path) -> None:
+    """With SCRAM: for the same salt each time, as often as they who are there are, and then he is refused in the same words."""
+
+    async def play(house: SubmissionHouse) -> None:
+        asked: dict[str, set[str]] = {}
+        for name in ("ann@example.com", "nobody@example.com", "off@example.com") * 2:
+            async with Client.of(house.port) as client:
+                said = await client(f"AUTH SCRAM-SHA-256 {base64.b64encode(f'n,,n={name},r=x'.encode()).decode()}")
+                nonce, salt, iterations = base64.b64decode(said[4:]).decode().split(",")
+                asked.setdefault(name, set()).add(f"{len(salt)} {salt} {iterations}")
+                final = f"c=biws,{nonce},p={base64.b64encode(bytes(32)).decode()}"
+                assert await client(base64.b64encode(final.encode()).decode()) == "535 5.7.8 authentication failed"
+        assert [len(each) for each in asked.values()] == [1, 1, 1]
+        assert len({each.split()[0] for found in asked.values() for each in found}) == 1
+
+    house = SubmissionHouse(tmp_path)
+    asyncio.run(house.users.put([ANN._replace(address="off@example.com", disabled=True)]))
+    played(house, play)

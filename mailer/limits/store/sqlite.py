@@ -21,7 +21,7 @@ FIRST: Final = """
 BEGIN IMMEDIATE;
 
 CREATE TABLE remembered (
-    name    TEXT NOT NULL,   -- failure, familiar, day, recipient
+    name    TEXT NOT NULL,   -- failure, familiar, day, recipient, secret
     key     TEXT NOT NULL,
     at      REAL NOT NULL,   -- seconds since the epoch
     numbers TEXT NOT NULL,   -- a JSON array, of which the first is that time
