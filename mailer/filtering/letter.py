@@ -30,9 +30,9 @@ class FilterLetter:
     fields: bytes = b""
 
     @property
-    def whole(self) -> bytes:
-        """The message as it would be in the spool: a scorer learns from Received who has brought it."""
-        return received(self.arrival, self.host, self.id) + self.fields + self.content
+    def parts(self) -> tuple[bytes, bytes]:
+        """The message as it would be in the spool, in two parts: a scorer learns from Received, in the first, who has brought it."""
+        return received(self.arrival, self.host, self.id) + self.fields, self.content
 
     def __len__(self) -> int:
         return len(self.content)

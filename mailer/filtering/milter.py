@@ -92,11 +92,11 @@ class MilterSession:
                 return answer
         return CONTINUE
 
-    async def _body(self, body: bytes) -> MilterAnswer:
+    async def _body(self, body: memoryview) -> MilterAnswer:
         if not self._machine.told("B"):
             return CONTINUE
         for start in range(0, len(body), PIECE):
-            if (answer := await self._ask("B", body[start : start + PIECE])).act != "continue":
+            if (answer := await self._ask("B", bytes(body[start : start + PIECE]))).act != "continue":
                 return answer
         return CONTINUE
 

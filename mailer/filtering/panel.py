@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from mailer.auth import results
 from mailer.events import Alarm
-from mailer.mail.message import Message, is_normal, normalise
+from mailer.mail.message import header_end, is_normal, normalise
 from mailer.mail.trace import without_forged
 from mailer.net.aside import LARGE, aside
 from mailer.scan.opinion import ScanError
@@ -253,8 +253,10 @@ def scanner_of(section: FilterSection) -> Scanner:
 
 def _cleaned(content: bytes, host: str) -> bytes:
     """The message as the spool would have it, without the fields that only we write."""
-    message = Message.split(content if is_normal(content) else normalise(content))
-    return results.strip(without_forged(message.header), host) + message.rest
+    content = content if is_normal(content) else normalise(content)
+    header = content[: header_end(content)]
+    cleaned = results.strip(without_forged(header), host)
+    return content if cleaned == header else cleaned + content[len(header) :]  # a large one is copied for a reason only
 
 
 def _ruled_out(proof: Proof, steps: Sequence[FilterStep], refuse: float) -> Ruling | None:

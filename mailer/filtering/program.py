@@ -17,6 +17,7 @@ from mailer.scan.opinion import ScanError
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
+    from collections.abc import Iterable
 
     from mailer.config.sections.filtering import FilterSection
     from mailer.scan.opinion import Opinion
@@ -40,7 +41,7 @@ class ProgramScanner:
         told = program.environment(letter.arrival, letter.sender, letter.recipients)
         process = await self._start({name: os.environ[name] for name in KEPT if name in os.environ} | told)
         try:
-            _, output = await asyncio.gather(_give(process, letter.whole), _take(process))
+            _, output = await asyncio.gather(_give(process, letter.parts), _take(process))
             return program.read(await child.done(process), output)
         finally:
             await child.end(process)
@@ -62,13 +63,14 @@ class ProgramScanner:
             raise ScanError(f"{self._command[0]} cannot be started: {error}") from None
 
 
-async def _give(process: Process, content: bytes) -> None:
+async def _give(process: Process, parts: Iterable[bytes]) -> None:
     """It may end before it has read all."""
     assert process.stdin is not None
     with suppress(ConnectionError):
-        for start in range(0, len(content), PIECE):
-            process.stdin.write(content[start : start + PIECE])
-            await process.stdin.drain()
+        for part in parts:
+            for start in range(0, len(part), PIECE):
+                process.stdin.write(part[start : start + PIECE])
+                await process.stdin.drain()
     process.stdin.close()
 
 

@@ -71,9 +71,9 @@ class SpamdScanner:
 
     async def ask(self, letter: FilterLetter) -> Opinion:
         """What it scores, and for what."""
-        content = letter.whole
+        parts = letter.parts
         with await FilterLine.open(self._place) as line:
-            if await line.offer((spamd.request(content), content)):
+            if await line.offer((spamd.request(sum(map(len, parts))), *parts)):
                 line.done()
             return spamd.read(await self._answer(line), weight=self._weight)
 
@@ -104,8 +104,10 @@ class RspamdScanner:
     async def ask(self, letter: FilterLetter) -> Opinion:
         """What it scores, and what it would do."""
         host = "localhost" if self._place.path else str(self._place)
-        request = rspamd.request(letter.whole, letter.arrival, letter.sender, letter.recipients, host, letter.id)
-        body = (await self._answer(request)).body
+        parts = letter.parts
+        length = sum(map(len, parts))
+        request = rspamd.request(length, letter.arrival, letter.sender, letter.recipients, host, letter.id)
+        body = (await self._answer(request, *parts)).body
         if len(body) > rspamd.SLOW:
             return await aside(partial(rspamd.read, body, self._weight))
         return rspamd.read(body, self._weight)
@@ -115,10 +117,10 @@ class RspamdScanner:
         ear = await self._answer(b"GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         return f"it answers {ear.body.strip()[:20].decode('ascii', 'replace')}"
 
-    async def _answer(self, request: bytes) -> rspamd.RspamdEar:
+    async def _answer(self, *request: bytes) -> rspamd.RspamdEar:
         ear = rspamd.RspamdEar()
         with await FilterLine.open(self._place) as line:
-            await line.offer((request,))
+            await line.offer(request)
             while not ear.whole:
                 ear.hear(await line.hear())
                 await asyncio.sleep(0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.address import AddressError, parse
-from mailer.mail.message import Message
+from mailer.mail.message import Message, header_end
 
 from .opinion import ScanError, plain
 
@@ -59,7 +59,7 @@ class MilterMail:
     """
 
     lines: list[HeaderLine]
-    rest: bytes
+    rest: bytes | memoryview
     sender: str | None = None
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
@@ -69,9 +69,10 @@ class MilterMail:
     @classmethod
     def of(cls, ours: bytes, content: bytes) -> MilterMail:
         """The message with normalised `content`, and `ours` on top."""
-        message = Message.split(content)
+        at = header_end(content)
         own = [HeaderLine(octets, ours=True) for _, octets in Message(ours, b"").fields()]
-        return cls(own + [HeaderLine(octets, ours=False) for _, octets in message.fields()], message.rest)
+        theirs = [HeaderLine(octets, ours=False) for _, octets in Message(content[:at], b"").fields()]
+        return cls(own + theirs, memoryview(content)[at:])  # the body may be large, and is not copied
 
     def shown(self, *, leading: bool) -> Iterator[tuple[bytes, bytes]]:
         """The name and the value of each field, with LF where it is folded; `leading` with the blank behind the colon."""
@@ -81,9 +82,9 @@ class MilterMail:
             yield name.rstrip(b" \t"), value if leading else value.removeprefix(b" ")
 
     @property
-    def body(self) -> bytes:
+    def body(self) -> memoryview:
         """What stands behind the empty line."""
-        return self.rest.removeprefix(b"\r\n")
+        return memoryview(self.rest)[2 if self.rest[:2] == b"\r\n" else 0 :]
 
     @property
     def fields(self) -> bytes:
@@ -93,7 +94,7 @@ class MilterMail:
     @property
     def content(self) -> bytes:
         """The message without the fields of ours."""
-        return b"".join(line.octets for line in self.lines if not line.ours) + self.rest
+        return b"".join((*(line.octets for line in self.lines if not line.ours), self.rest))
 
     def changed(self, wishes: Sequence[MilterWish]) -> MilterMail:
         """What comes of it. Raises `ScanError` for a wish that cannot be: then nothing of all that is done."""

@@ -42,13 +42,13 @@ ACTS: dict[str, Act] = {
 """What its actions mean here; ``no action``, and what is not here, is none."""
 
 
-def request(content: bytes, arrival: Arrival, sender: str, recipients: Sequence[str], host: str, id: str = "") -> bytes:
-    """The whole request about `content`; `host` is what it is called by, `id` what both logs have for it. RFC 9112 §3"""
+def request(length: int, arrival: Arrival, sender: str, recipients: Sequence[str], host: str, id: str = "") -> bytes:
+    """What is sent ahead of a message of so many octets; `host` is what it is called by, `id` what both logs have for it. RFC 9112 §3"""
     known = {
         "Host": host,
         "User-Agent": "mailer",
         "Connection": "close",
-        "Content-Length": str(len(content)),
+        "Content-Length": str(length),
         "IP": arrival.ip,
         "Helo": arrival.hello,
         "Hostname": arrival.name,
@@ -59,7 +59,7 @@ def request(content: bytes, arrival: Arrival, sender: str, recipients: Sequence[
     }
     lines = [f"{name}: {text}" for name, value in known.items() if (text := _field(value))]
     lines += [f"Rcpt: {text}" for each in recipients[:RECIPIENTS] if (text := _field(each))]
-    return "\r\n".join(["POST /checkv2 HTTP/1.1", *lines, "", ""]).encode() + content
+    return "\r\n".join(["POST /checkv2 HTTP/1.1", *lines, "", ""]).encode()
 
 
 def _field(value: str) -> str:

@@ -23,11 +23,11 @@ LARGEST = 1_000_000.0  # a score
 PING = b"PING SPAMC/1.5\r\n\r\n"
 
 
-def request(content: bytes, verb: Verb = "SYMBOLS", user: str = "") -> bytes:
-    """What is sent ahead of `content`, behind which our side of the connection is closed."""
+def request(length: int, verb: Verb = "SYMBOLS", user: str = "") -> bytes:
+    """What is sent ahead of a message of so many octets, behind which our side of the connection is closed."""
     name = "".join(char for char in user if char.isascii() and char.isprintable())
     asked = f"User: {name}\r\n" if name else ""
-    return f"{verb} SPAMC/1.5\r\nContent-length: {len(content)}\r\n{asked}\r\n".encode()
+    return f"{verb} SPAMC/1.5\r\nContent-length: {length}\r\n{asked}\r\n".encode()
 
 
 def is_pong(data: bytes) -> bool:

@@ -35,15 +35,14 @@ def heard(data: bytes, step: int = 0) -> bytes:
 def test_a_request_tells_who_brings_it_and_nothing_can_be_added_to_it() -> None:
     """EHLO, addresses and the user are strangers' words."""
     bent = Arrival("mx", "192.0.2.1", "x\r\nIP: 127.0.0.1", "ESMTP", "", "", 'a"b\r\n\r\n', 0.0)
-    head, _, rest = request(b"mail", bent, "a\r\nUser: root@b.example", ["c@d.example", "e@f.example\r\n"], "localhost").partition(
-        b"\r\n\r\n"
-    )
+    head, _, rest = request(4, bent, "a\r\nUser: root@b.example", ["c@d.example", "e@f.example\r\n"], "localhost").partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     assert lines[0] == b"POST /checkv2 HTTP/1.1"
     assert [line for line in lines if line.startswith((b"IP:", b"User:"))] == [b"IP: 192.0.2.1", b'User: a"b']
     assert b"Helo: xIP: 127.0.0.1" in lines
     assert lines[-2:] == [b"Rcpt: c@d.example", b"Rcpt: e@f.example"]
-    assert rest == b"mail"
+    assert rest == b""
+    assert b"Content-Length: 4" in lines
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ HEAD = b"SPAMD/1.1 0 EX_OK\r\n"
 
 
 def test_a_request_says_how_long_the_message_is() -> None:
-    assert request(b"12345") == b"SYMBOLS SPAMC/1.5\r\nContent-length: 5\r\n\r\n"
-    assert b"\r\nUser: annSYMBOLS\r\n" in request(b"", "CHECK", "ann\r\nSYMBOLS")
+    assert request(5) == b"SYMBOLS SPAMC/1.5\r\nContent-length: 5\r\n\r\n"
+    assert b"\r\nUser: annSYMBOLS\r\n" in request(0, "CHECK", "ann\r\nSYMBOLS")
 
 
 def test_an_answer_has_a_score_and_the_names_of_what_was_found() -> None:
