@@ -157,6 +157,23 @@ def test_a_milter_that_may_be_missing_is_left_out_for_the_message_and_called_for
     assert milter.calls == 2
 
 
+def test_a_session_that_is_lost_at_the_end_of_a_message_is_begun_anew_with_the_next(tmp_path: Path) -> None:
+    milter = FakeMilter({"E": None})
+
+    async def main() -> None:
+        async with filter_at(tmp_path / "milter", milter) as address:
+            case = Scene(section("milter", address)).panel.case(ARRIVAL.ip)
+            for verdict in ("tempfail", "accept"):
+                assert await case.sender(ARRIVAL, "ann@sender.example") is None
+                assert await case.recipient(ARRIVAL, "ann@sender.example", "bob@example.com") is None
+                assert (await case.judge(ARRIVAL, "ann@sender.example", ["bob@example.com"], MAIL)).verdict == verdict
+                milter.answers.clear()
+            await case.ended()
+
+    asyncio.run(main())
+    assert (milter.calls, milter.letters) == (2, "OCHMRTLNBE" * 2 + "Q")
+
+
 def test_messages_of_a_session_are_told_by_one_connection(tmp_path: Path) -> None:
     """One that was not judged to its end is called off; a recipient who is refused is refused alone; EHLO again is HELO again."""
     milter = FakeMilter()

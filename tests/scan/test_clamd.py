@@ -47,6 +47,8 @@ def test_a_limit_of_clamd_means_that_it_has_not_looked() -> None:
     [
         b"",
         b"stream: OK",
+        b"stream: OKAY\0",
+        b"stream: OK FOUN\0",
         b"stream: ok\0",
         b"OK\0",
         b"UNKNOWN COMMAND\0",
