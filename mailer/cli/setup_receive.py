@@ -22,7 +22,9 @@ from mailer.mail.domain import ascii_domain
 from mailer.mail.problem import Problem
 from mailer.operate import dkim, receiving, users
 from mailer.operate.machine import SystemService, daemon_user, make_place
+from mailer.operate.own import OwnProgram
 from mailer.operate.receiving import CertificateFiles, ReceivingPlan
+from mailer.operate.setup import reread
 
 from . import OK, ask, complain, show
 from .options import Option, Subcommand, usage
@@ -58,7 +60,8 @@ class ReceiveSetup:
         self.person = ask.person()
         self._unit = False
         self.before = receiving.read(path)
-        argv, _ = own_program()
+        argv, environment = own_program()
+        self.program = OwnProgram(argv, path, environment)
         self.service = SystemService(started_as() or argv, path, user=os.geteuid() != 0)
 
     def run(self) -> int:
@@ -78,7 +81,7 @@ class ReceiveSetup:
         if self._unit:
             self._each(self.service.permit([_place(plan.maildir)] if plan.maildir else []) if not self.service.user else ())
             self._each(self.service.install())
-        self._last_words(plan, config)
+        self._last_words(plan, config, runs=self._unit or self._reread())
         return OK
 
     # The answers
@@ -208,6 +211,14 @@ class ReceiveSetup:
         if made.password:
             show.say(f"  his password, which is shown once: {made.password}")
 
+    def _reread(self) -> bool:
+        """Whether a daemon runs, which knows the new configuration then if it can."""
+        try:
+            return reread(self.program)
+        except Problem as problem:
+            complain(str(problem), OK)
+            return True
+
     def _mailboxes(self, plan: ReceivingPlan, owner: Owner) -> Iterable[str]:
         if not plan.maildir:
             return ()
@@ -224,7 +235,7 @@ class ReceiveSetup:
         for line in lines:
             self._say(line)
 
-    def _last_words(self, plan: ReceivingPlan, config: Config) -> None:
+    def _last_words(self, plan: ReceivingPlan, config: Config, *, runs: bool) -> None:
         """The records to publish, and what is left to do."""
         if self.given.flag("--quiet"):
             return
@@ -237,16 +248,17 @@ class ReceiveSetup:
         self._say("Then:")
         if not any(record.type in ("A", "AAAA") for record in records):
             self._say(f"  - publish the public address of this machine, which is not known here, as the A record of {plan.hostname}")
-        for line in self._left(plan):
+        for line in self._left(plan, runs=runs):
             self._say(f"  - {line}")
 
-    def _left(self, plan: ReceivingPlan) -> Iterable[str]:
+    def _left(self, plan: ReceivingPlan, *, runs: bool) -> Iterable[str]:
+        """What setup cannot do itself."""
         if not plan.certificate.certificate:
             yield f"get a certificate for {plan.hostname}: without one mail comes in the clear, and no user can log in to send"
         elif plan.certificate.certificate.startswith(receiving.LETS_ENCRYPT):
             yield f"let the daemon's user read {plan.certificate.key}: a deploy hook that copies it, and runs mailer reload"
         yield f"let whoever runs the network name this machine's address {plan.hostname} (PTR)"
-        if not self._unit:
+        if not runs:
             yield "start the daemon: mailer run; port 25 takes root, or CAP_NET_BIND_SERVICE"
         yield f"see whether the world agrees: mailer check {plan.domain}; and this machine: mailer doctor"
         yield f"more users: mailer user add NAME@{plan.domain}; what comes and what is refused: mailer received"
