@@ -228,6 +228,10 @@ class LoggedIn(Event):
     mechanism: str
 
 
+NO_ADDRESS = "(no address)"
+"""What is shown in place of a name that is no address."""
+
+
 @dataclass(slots=True)
 class LoginFailed(Event):
     """Somebody did not get in as `user`, which is what he called himself, and may be any text; `reason` is for the log, not for him."""
@@ -236,6 +240,12 @@ class LoginFailed(Event):
     user: str
     mechanism: str
     reason: str
+
+    @property
+    def shown(self) -> str:
+        """What may be written down of `user`: an address. What is none may be a password that was typed in the wrong place."""
+        _, at, domain = self.user.rpartition("@")
+        return self.user if at and "." in domain else NO_ADDRESS if self.user else ""
 
 
 @dataclass(slots=True)

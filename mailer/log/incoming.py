@@ -68,7 +68,7 @@ def _logged_in(event: LoggedIn) -> dict[str, object]:
 
 
 def _failed(event: LoginFailed) -> dict[str, object]:
-    said = {"user": cut(event.user) or None, "mechanism": cut(event.mechanism), "reason": cut(event.reason)}
+    said = {"user": cut(event.shown) or None, "mechanism": cut(event.mechanism), "reason": cut(event.reason)}
     return {**_begin("login-failed", event.arrival), **said, **_client(event.arrival)}
 
 

@@ -37,7 +37,7 @@ def of(event: Incoming) -> ReceivedRecord:
         made = _record(event.at, arrival, event.sender, people, event.reason, "refuse")
         return made._replace(phase=event.phase, reply=_short(event.reply), why=_short(event.why))
     made = _record(event.at, arrival, "", (), LOGIN, "refuse")
-    return made._replace(user=_short(event.user), phase="auth", reply=_short(event.reason))
+    return made._replace(user=_short(event.shown), phase="auth", reply=_short(event.reason))
 
 
 def of_entry(entry: Entry) -> ReceivedRecord | None:

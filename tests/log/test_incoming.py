@@ -73,6 +73,13 @@ def test_who_logs_in_is_a_line_and_who_does_not_is_a_warning() -> None:
     assert (outside["user"], outside["reason"]) == ("bob@example.com", "wrong password")
 
 
+@pytest.mark.parametrize("name", ["correct horse", "p@ssw0rd", "@", "x@", "\x00"])
+def test_a_password_that_was_typed_as_a_name_is_not_written_down(name: str) -> None:
+    """Whoever is a user here is called by an address."""
+    line = as_json(LoginFailed(NOW, LOGIN, name, "LOGIN", "wrong name or password"))[0]
+    assert line["user"] == "(no address)"
+
+
 @pytest.mark.parametrize(
     ("event", "said"),
     [
