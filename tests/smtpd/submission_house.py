@@ -86,8 +86,6 @@ catch_all = "ann@example.com"
         self.reception = Reception(self.config, residents, reports.counter, self.told.append, clock)
         limits = UserLimits.of(*limits_of(self.config), secret=b"a secret")
         self.desk = LoginDesk(self.users, limits, self.told.append, clock.now, self._sleep)
-            self.users, UserLimits.of(*limits_of(self.config), secret=b"a secret"), self.told.append, clock.now, self._sleep
-        )
         kind = SubmissionDoorKind(self.desk, self.reception, self.store)
         self.doors = MailDoors(self.config, [kind], self.told.append, clock, Chores(self._bug, self._bug))
 
