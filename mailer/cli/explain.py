@@ -200,9 +200,16 @@ def _grouped(attempts: Sequence[Attempted]) -> list[list[Attempted]]:
     return list(groups.values())
 
 
+def _place(attempt: Attempted) -> str:
+    """Where that was; mail reaches a mailbox of this machine without a host."""
+    if attempt.host:
+        return f"  at {attempt.host}" + (f" [{attempt.ip}] port {attempt.port}" if attempt.ip else "")
+    return f"  at [{attempt.ip}] port {attempt.port}" if attempt.ip else "" if attempt.verdict == "delivered" else "  not tried"
+
+
 def _attempt(story: Story, number: int, attempts: list[Attempted], now: float, whole: bool) -> Iterator[Block]:
     first = attempts[0]
-    place = f"  at {first.host} [{first.ip}] port {first.port}" if first.ip else f"  at {first.host}" if first.host else "  not tried"
+    place = _place(first)
     if again := first.verdict == "expire" and not first.counts and first.host != "":  # the words are those of the last session there
         place = "  not tried again"
     yield Line([Cell(f"  #{number}  ", "quiet"), _when(first.at, now), Cell(place, "strong" if first.host and not again else "quiet")])

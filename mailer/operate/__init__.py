@@ -25,6 +25,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `srs` | the senders with which mail is passed on, and the secrets that sign them |
 | `oauth` | a refresh token for a relay, by a device code or a redirect |
 | `probe`, `trust` | how far a session with a server comes; its certificate written down |
+| `residents` | who lives here |
 | `inbound` | domains of ours as those see them who send mail to them |
 | `doctor` | all that mail needs on this machine, looked at side by side |
 | `daemon` | the daemon of a spool reads its configuration again, or ends, and what came of it |

@@ -10,8 +10,6 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mailer.accounts.residents import Residents
-from mailer.accounts.users.configured import users_of
 from mailer.auth.iprev import confirmed_name
 from mailer.filtering.api import FilterStep
 from mailer.filtering.component import resolver_of
@@ -25,6 +23,8 @@ from mailer.mail.message import Message, normalise
 from mailer.mail.trace import hops
 from mailer.net.records import answered
 from mailer.smtp.reply import Reply
+
+from .residents import residents_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -163,12 +163,8 @@ class _Going:
         """Who the recipients are; where the configuration has no domain of ours, that is not asked."""
         if not self._config.domains:
             return []
-        residents = Residents(self._config, users_of(self._config), lambda _: None, SystemClock())
-        try:
-            await residents.refresh()
+        async with residents_of(self._config) as residents:
             found = [(each, await residents.resolve(each)) for each in self._mail.recipients]
-        finally:
-            await residents.users.close()
         for recipient, residence in found:
             _refuse(f"recipient {recipient}", residence.reply)
         return [FilterStep(f"recipient {recipient}", residence.kind) for recipient, residence in found]

@@ -10,23 +10,23 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mailer.accounts.residents import Residents
-from mailer.accounts.users.configured import users_of
 from mailer.check.examine import examine, sources
 from mailer.check.lookups import Lookups
 from mailer.check.rules import inbound as rule
 from mailer.check.rules import mx
 from mailer.client.probe import probe
-from mailer.io.clock import SystemClock
 from mailer.mail.domain import ascii_domain
 from mailer.mail.problem import Problem
 from mailer.net.query import Asker
 from mailer.tlspolicy import Requirement
 from mailer.transport.route import Endpoint, Timeouts
 
+from .residents import residents_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mailer.accounts.residents import Residents
     from mailer.check.finding import Finding
     from mailer.config import Config
 
@@ -82,17 +82,12 @@ async def _seen(config: Config, host: str, addresses: Sequence[str], port: int) 
 async def _inside(config: Config, domain: str) -> list[Finding]:
     """What our own rules say of addresses in the domain, and of those that lead through it."""
     try:
-        users = users_of(config)
+        async with residents_of(config) as residents:
+            postmaster = await residents.resolve(f"postmaster@{domain}")
+            shapes = [shape.format(domain=domain, other=rule.ELSEWHERE) for shape in rule.SHAPES]
+            leaks = [shape for shape in shapes if await _leaks(residents, shape)]
     except Problem:
         return [rule.postmaster_finding(domain, "trouble")]
-    residents = Residents(config, users, lambda _: None, SystemClock())
-    try:
-        await residents.refresh()
-        postmaster = await residents.resolve(f"postmaster@{domain}")
-        shapes = [shape.format(domain=domain, other=rule.ELSEWHERE) for shape in rule.SHAPES]
-        leaks = [shape for shape in shapes if await _leaks(residents, shape)]
-    finally:
-        await users.close()
     return [rule.postmaster_finding(domain, postmaster.kind), rule.relay_finding(domain, leaks, len(shapes))]
 
 

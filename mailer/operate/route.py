@@ -225,16 +225,10 @@ async def _residences(config: Config, addresses: Sequence[Address]) -> list[Resi
     ours = {section.name for section in config.domains}
     if not any(address.host in ours for address in addresses):
         return [None] * len(addresses)
-    from mailer.accounts.residents import Residents
-    from mailer.accounts.users.configured import users_of
-    from mailer.io.clock import SystemClock
+    from .residents import residents_of
 
-    residents = Residents(config, users_of(config), lambda _: None, SystemClock())
-    try:
-        await residents.refresh()
+    async with residents_of(config) as residents:
         return [await residents.resolve(str(address)) if address.host in ours else None for address in addresses]
-    finally:
-        await residents.users.close()
 
 
 def rewritten(config: Config, envelope: Envelope, content: bytes) -> Iterator[Change]:
