@@ -231,7 +231,8 @@ def _claims(value: bytes, known: str) -> bool:
     before = _before_semicolon(text)
     if before is None:
         return known.encode() in value.lower()
-    return any(compared(word) == known for word in _APART.split(before) if word)
+    unquoted = _PAIR.sub(r"\1", before)
+    return any(compared(word) == known for word in _APART.split(f"{before} {unquoted}") if word)
 
 
 def _before_semicolon(text: str) -> str | None:
