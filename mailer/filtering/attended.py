@@ -58,6 +58,10 @@ class AttendedFilter:
         """What it is called."""
         return self.section.name
 
+    @property
+    def _place(self) -> str:
+        return f"{self.name} at {self.section.address}" if self.section.address else self.name
+
     def too_large(self, octets: int) -> str:
         """Why a message of so many octets is not given to it; empty if it is."""
         most = self.section.max_size
@@ -103,10 +107,10 @@ class AttendedFilter:
         news = self.health.failed(monotonic(), why)
         if news == "fails":
             becomes = "is put off" if self._waits() else "is taken, and marked as not looked at by it"
-            self._alarm(f"the filter {self.name} fails, and mail {becomes}: {why}", self.name)
+            self._alarm(f"the filter {self._place} fails, and mail {becomes}: {why}", self.name)
         elif news == "passed over" and self.section.on_failure == "tempfail":
             text = (
-                f"the filter {self.name} has failed for longer than its patience: mail is taken, and marked as not looked at by it: {why}"
+                f"the filter {self._place} has failed for longer than its patience: mail is taken, and marked as not looked at by it: {why}"
             )
             self._alarm(text, f"{self.name} {UNCHECKED}")
         return FilterFailure(why, waits=self._waits())

@@ -20,7 +20,8 @@ MOST_TESTS = 50
 
 def written(findings: Sequence[FilterFinding], listed: Sequence[str], score: float, mark: float, verdict: Verdict) -> bytes:
     """The fields, each with its line end, for a message that is taken. `listed` are names of what else has spoken against it."""
-    unchecked = [f"{each.name} ({each.failure or each.opinion.unscanned})" for each in findings if each.failure or each.opinion.unscanned]
+    why = {each.name: "it does not answer" if each.failure else each.opinion.unscanned for each in findings}
+    unchecked = [f"{name} ({text})" for name, text in why.items() if text]
     tests = [*listed, *(test for each in findings for test in each.opinion.tests)][:MOST_TESTS]
     is_spam = verdict in ("mark", "hold")
     fields = [("X-Spam-Flag", "YES")] if is_spam else []
