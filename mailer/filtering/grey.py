@@ -2,7 +2,7 @@
 
 A list has it, it has no name, or the sender's domain does not say that it sends for it.
 
-Whoever has none of these is not put off, nor is a user of ours, nor a server of ours, nor whoever calls by a unix socket. Where the list
+Whoever has none of these is not put off, nor is a user of ours, nor whoever calls by a unix socket. Where the list
 of those who were put off cannot be used, nobody is: it is a hurdle and no proof of anything.
 """
 
@@ -66,7 +66,7 @@ class GreyDoor:
         return self._sign(arrival, await self._spf(arrival, sender), lists)
 
     def _sign(self, arrival: Arrival, word: str, lists: Sequence[ListAnswer]) -> str:
-        if not arrival.ip or arrival.user or arrival.relayed:
+        if not arrival.ip or arrival.user:
             return ""
         if any(each.step.score > 0 for each in lists):
             return "a list has it"

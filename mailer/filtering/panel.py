@@ -56,8 +56,6 @@ if TYPE_CHECKING:
     from .greylist.api import Greylist
 
 EARLY = "early talker"
-TRUSTED = "lmtp"
-"""The kind of door by which a mail server of ours hands on what it has taken: its address says nothing of who brought it there."""
 
 UNPROVED = Proof((), "accept", None, b"", False, "", "none", "none", "none", (), "")
 
@@ -166,7 +164,7 @@ class FilterCase:
         if sum(each.step.score for each in lists) >= self._marks.refuse and not recipient.lower().startswith("postmaster@"):
             listed = "; ".join(each.listed for each in lists if each.listed)
             return Reply.own(554, "5.7.1", listed)
-        grey = None if arrival.door == TRUSTED else self._panel.grey
+        grey = None if arrival.relayed else self._panel.grey
         if grey is not None and (reply := await grey.put_off(arrival, sender, recipient, lists)):
             return reply
         return await self._milters.recipient(recipient)
@@ -190,11 +188,11 @@ class FilterCase:
 
     async def answers(self, arrival: Arrival) -> Sequence[ListAnswer]:
         """What the lists say of the client; nothing of a server of ours."""
-        return () if arrival.door == TRUSTED else await self._asking
+        return () if arrival.relayed else await self._asking
 
     async def _proof(self, content: bytes, arrival: Arrival, sender: str) -> Proof:
         """What the message proves; what comes from a server of ours was judged there, by the client that it came from."""
-        if arrival.door == TRUSTED:
+        if arrival.relayed:
             return UNPROVED
         panel = self._panel
         proof = await prove(content, arrival, sender, panel.resolver, panel.clock, panel.proving)

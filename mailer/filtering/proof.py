@@ -3,9 +3,6 @@
 Used by the panel of filters and by ``mailer filter test``. The rules are those of `mailer.auth` and `mailer.dkim`, and what follows is for
 `disposition` to say. All that is asked is asked at once, and ends within `PATIENCE`; what takes long of a large message is done in a
 thread.
-
-By LMTP a server of ours brings a message, which has judged and taken it: what its own address would prove or disprove is not asked, and
-nothing of it is refused for want of proof.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ from mailer.net.aside import LARGE, aside
 from mailer.net.records import Inquiry
 
 from .api import FilterStep
-from .disposition import TAKEN, Voucher, decide
+from .disposition import Voucher, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -87,7 +84,7 @@ async def prove(content: bytes, arrival: Arrival, sender: str, resolver: RecordL
     asking, now = _Asking(resolver), clock.now()
     letter = await _beside(content, partial(_taken_apart, content, now))
     author = letter.author
-    path = asking.begin(spf.evaluate("" if arrival.relayed else arrival.ip, sender, arrival.hello))
+    path = asking.begin(spf.evaluate(arrival.ip, sender, arrival.hello))
     chain = asking.begin(arc.verify(letter.message, now))
     policies = asking.begin(dmarc.walks([author.domain] if author.domain else author.named))
     keys = asking.begin(_keys(letter))
@@ -97,11 +94,9 @@ async def prove(content: bytes, arrival: Arrival, sender: str, resolver: RecordL
     judging = asking.begin(_judged(letter, found, policies.found))
     await asking.finish(judging)
     result = judging.found
-    if arrival.relayed and result.by is None:
-        result = DmarcResult("none", author.domain, why="it came by a server of ours, which has seen more")
     wishes = {} if author.domain else {domain: dmarc.binding(policy, domain) for domain, policy in policies.found.items()}
     voucher = Voucher(arc.vouched(chain.found, author.domain, settings.trusted), chain.found.trouble)
-    end = TAKEN if arrival.relayed else decide(author, result, wishes, voucher, settings)
+    end = decide(author, result, wishes, voucher, settings)
     said = _Findings(arrival, sender, found, letter.claims, chain.found, result, end)
     return said.proof(settings.host, _proves_path(found, result, policies.found, sender))
 
@@ -230,7 +225,7 @@ class _Findings(NamedTuple):
 
     def _iprev(self) -> Iterator[MethodResult]:
         """RFC 8601 §2.7.3: recorded, and no reason for anything."""
-        if self.arrival.ip and not self.arrival.relayed:
+        if self.arrival.ip:
             yield MethodResult("iprev", "pass" if self.arrival.name else "fail", "", (("policy.iprev", self.arrival.ip),))
 
     def _path(self) -> MethodResult:
