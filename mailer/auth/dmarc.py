@@ -59,14 +59,11 @@ def walk(domain: str) -> Rule[DmarcPolicy]:
 
 def walks(domains: Sequence[str]) -> Rule[dict[str, DmarcPolicy]]:
     """The record that holds for each of `domains`; all are asked for at once."""
-    names = [name for domain in domains for name in _asked(domain)]
+    paths = {domain: [] if domain.startswith("[") else path(domain) for domain in domains}
+    names = [name for each in paths.values() for name in each]
     given = yield [DnsQuestion(f"_dmarc.{name}", "TXT") for name in names]
     answers = dict(zip(names, given, strict=True))
-    return {domain: found(domain, [(name, answers[name]) for name in _asked(domain)]) for domain in domains}
-
-
-def _asked(domain: str) -> list[str]:
-    return [] if domain.startswith("[") else path(domain)
+    return {domain: found(domain, [(name, answers[name]) for name in each]) for domain, each in paths.items()}
 
 
 def found(domain: str, answers: Sequence[tuple[str, DnsRecords]]) -> DmarcPolicy:

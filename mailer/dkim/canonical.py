@@ -31,8 +31,9 @@ def relaxed_field(name: bytes, value: bytes) -> bytes:
 
 def relaxed_value(value: bytes) -> bytes:
     """The value of a field unfolded, each run of blanks as one space, none at the ends. RFC 6376 §3.4.2"""
+    value = value.removesuffix(b"\r\n")
     if b"\r\n" in value:
-        value = FOLD.sub(b"", value.removesuffix(b"\r\n"))
+        value = FOLD.sub(b"", value)
     if b"\t" in value or b"  " in value:
         value = _BLANKS.sub(b" ", value)
     return value.strip(b" ")

@@ -6,6 +6,7 @@ Used by ``mailer check``, by the doors that judge mail of strangers, and by whoe
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from mailer.auth.records import DnsRecords
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LONGEST = 254  # characters of a name, with a dot at its end
 MOST = 250  # records of an answer that are kept; it has room for 4,000, and no domain needs that
 
 
@@ -108,6 +110,11 @@ def _nothing(_name: str, _type: str) -> None:
 
 def askable(name: str) -> str:
     """`name` as it is looked up; empty for what cannot stand in the DNS, or would be read as something else there. RFC 1035 §2.3.4"""
+    return _looked_up(name) if len(name) <= LONGEST else ""
+
+
+@lru_cache(4096)  # the same few names are asked for with each message
+def _looked_up(name: str) -> str:
     name = name.lower().removesuffix(".")
-    fits = 0 < len(name) <= 253 and name.isascii() and name.isprintable() and "\\" not in name  # that begins an escape, RFC 1035 §5.1
+    fits = len(name) < LONGEST and name.isascii() and name.isprintable() and "\\" not in name  # that begins an escape, RFC 1035 §5.1
     return name if fits and all(0 < len(label) < 64 for label in name.split(".")) else ""
