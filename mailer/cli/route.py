@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mailer.mail.address import AddressError, parse
-from mailer.mail.address_key import key_of
 from mailer.operate.route import SHARED, Preview, plain, preview
 
 from . import OK, TRY_AGAIN, UNAVAILABLE, show
@@ -60,10 +59,11 @@ def _blocks(what: Preview) -> Iterator[show.Block]:
         rows.append(("SANDBOX", show.Cell(what.diverted, "wait")))
     rows.append(("rule", _rule(what)))
     rows += _residents(what)
-    for way in what.resolution.ways:
-        rows += _way(what, way)
-    if what.resolution.key:
-        rows += _limits(what)
+    if what.stays:
+        for way in what.resolution.ways:
+            rows += _way(what, way)
+        if what.resolution.key:
+            rows += _limits(what)
     yield show.Fields(rows)
 
 
@@ -86,7 +86,7 @@ def _residents(what: Preview) -> Iterator[tuple[str, show.Cell | str]]:
             show.Cell(str(residence.reply), "bad" if residence.reply.permanent else "wait"),
         )
     people = residence.recipients
-    if residence.kind != "mailbox" or key_of(people[0].address) != key_of(str(what.address)):
+    if not what.stays:
         for one in people[:NAMED]:
             sender = what.sender_for(one.behalf) if one.behalf else ""
             yield "leads to", f"{one.address}{f', from {sender} where a stranger writes' if sender else ''}"

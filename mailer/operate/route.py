@@ -9,6 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.mail.address import domain_of, is_private
+from mailer.mail.address_key import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,6 +54,14 @@ class Preview(NamedTuple):
     resolution: Resolution
     residence: Residence | None = None
     """Who lives there, where the domain is ours; None elsewhere, and where that cannot be looked up."""
+
+    @property
+    def stays(self) -> bool:
+        """Whether mail goes the way below, and not to those whom an alias of ours stands for, or to nobody."""
+        residence = self.residence
+        if residence is None or (residence.kind == "trouble" and not residence.recipients):
+            return True
+        return [key_of(one.address) for one in residence.recipients] == [key_of(str(self.address))]
 
     def sender_for(self, behalf: str) -> str:
         """What stands for a stranger whose mail `behalf`, an address of ours, passes on; empty where he leaves as he is."""

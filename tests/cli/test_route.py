@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mailer.accounts.password import record
 from mailer.cli import main
 from tests.fakes.nameserver import Nameserver
 
@@ -103,9 +104,12 @@ def test_the_sender_that_it_leaves_with(route: Program) -> None:
     assert "\nsender " not in route("you@example.com")[1]
 
 
-def test_a_domain_of_ours(route: Program, server: Nameserver) -> None:
+def test_a_domain_of_ours(route: Program, server: Nameserver, tmp_path: Path) -> None:
     """It shows the section with its line and the mailbox, before every route, and asks nobody; no token is in a sender who has arrived."""
-    text = route.file.read_text() + '[bounce]\naddress = "bounces@example.org"\n'
+    users = tmp_path / "users"
+    users.write_text(f"you@example.com:{record('correct horse', b'salt', cost=4)}\n")
+    users.chmod(0o600)
+    text = route.file.read_text() + f'[bounce]\naddress = "bounces@example.org"\n[accounts]\nsource = "file"\nusers_file = "{users}"\n'
     route.file.write_text(f'{text}[[domain]]\nname = "example.com"\nvia = "maildir:/srv/{{domain}}/{{user}}"\n')
     line = len(text.splitlines()) + 2
     code, out, err = route("You+x@example.com")
@@ -127,8 +131,9 @@ def test_an_alias_of_ours(route: Program, server: Nameserver, tmp_path: Path) ->
     domain = f'[[domain]]\nname = "example.com"\nvia = "maildir:/srv/{{user}}"\naliases_file = "{tmp_path}/aliases"\n'
     route.file.write_text(route.file.read_text().replace("[mailer]\n", spool) + domain)
     out = route("sales@example.com")[1]
-    assert "leads to                 eve@elsewhere.example, from SRS0=HASH=DAY=DOMAIN=NAME@example.com where a stranger writes\n" in out
-    assert "NOBODY                   550 5.1.1 nobody of that name lives here\n" in route("bob@example.com")[1]
+    assert "mailbox " not in out
+    assert "leads to  eve@elsewhere.example, from SRS0=HASH=DAY=DOMAIN=NAME@example.com where a stranger writes\n" in out
+    assert "NOBODY   550 5.1.1 nobody of that name lives here\n" in route("bob@example.com")[1]
     alias, nobody = (json.loads(line)["resident"] for line in route("--json", "sales@example.com", "bob@example.com")[1].splitlines())
     sender = "SRS0=HASH=DAY=DOMAIN=NAME@example.com"
     people = [{"address": "eve@elsewhere.example", "for": "sales@example.com", "sender": sender}]
