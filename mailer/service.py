@@ -61,7 +61,7 @@ from mailer.suppression.sqlite import SqliteSuppression
 from mailer.tracing.component import Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mailer.config import Config
     from mailer.config.sections import SubmissionSettings
@@ -83,6 +83,7 @@ class Service:
     ) -> None:
         self.given = given
         self.once = once
+        self.sessions: Callable[[], Mapping[str, int]] = dict
         self.hangups = hangups
         self.config = load(*given)
         self.clock = SystemClock()
@@ -198,6 +199,8 @@ class Service:
         reports = FileReports(directory.root, Reserve(config.submission.min_free_space, config.submission.min_free_inodes))
         self.hearing = hearing = self._hearing(reports, suppression, recorder)
         receiving = self._receive(reports, hearing)
+        for exporter in served:
+            exporter.sessions = self.sessions
         return (
             log,
             journaling,
@@ -231,9 +234,12 @@ class Service:
         self.sources = sources = ReportSources(config, reports, tell, clock, arrived, random.random, once=self.once)
         if self.once:
             return (sources,)
+        filters, doors = mail_doors(config, self.living.residents, reports, tell, clock, self.chores, arrived)
+        self.sessions = doors.sessions
         return (
             sources,
-            *mail_doors(config, self.living.residents, reports, tell, clock, self.chores, arrived),
+            filters,
+            doors,
             ReportSweep(config, reports, clock, self.chores, self.sweep.believed),
         )
 

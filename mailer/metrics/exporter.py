@@ -62,6 +62,8 @@ class Exporter(Component):
         self._alarms = alarms
         self.journal: Callable[[], JournalState | None] = lambda: None
         """How it stands with the journal; None where nobody subscribes."""
+        self.sessions: Callable[[], Mapping[str, int]] = dict
+        """How many clients there are at the doors for mail, by the kind of the door."""
         self._version = version
         self._webhooks = webhooks
         self._listen: HostPort | None = None
@@ -152,6 +154,7 @@ class Exporter(Component):
         figures.traces = self._traces
         figures.alarms = self._alarms
         figures.journal = self.journal
+        figures.sessions = self.sessions
         figures.version = self._version
         figures.webhooks = self._webhooks
         return application(figures)

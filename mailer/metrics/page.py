@@ -63,12 +63,15 @@ class Figures(Collector):
         self.alarms: Callable[[], Sequence[OpenAlarm]] = list
         self.webhooks: Callable[[], Sequence[EndpointView]] = list
         self.journal: Callable[[], JournalState | None] = lambda: None
+        self.sessions: Callable[[], Mapping[str, int]] = dict
 
     def collect(self) -> Iterator[Metric]:
         """The figures, one family after the other; those of hosts are `families`."""
         now = self.clock()
         yield from self._counters()
         yield from incoming_families(self.counts.incoming)
+        about = "Clients that are connected to a door for mail, now."
+        yield _labelled(GaugeMetricFamily, "mailer_door_sessions", about, "door", self.sessions().items())
         yield from self._queue(now)
         yield from self._disk()
         yield from self._endpoints()

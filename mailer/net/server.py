@@ -228,6 +228,11 @@ class AcceptLoop:
         return port
 
     @property
+    def occupied(self) -> int:
+        """How many places are taken."""
+        return len(self._places)
+
+    @property
     def crowded(self) -> bool:
         """Whether so many places are taken that clients should be brisk."""
         return 0 < self.most * CROWD < len(self._places)

@@ -17,13 +17,13 @@ from .reports import ReportDoorKind
 from .submission import KEEP, SubmissionDoorKind, limits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from mailer.accounts.residents import Residents
     from mailer.config import Config
     from mailer.events import Event
     from mailer.io.clock import Clock
-    from mailer.io.component import Chores, Component
+    from mailer.io.component import Chores
     from mailer.reports.api import Reports
 
 
@@ -35,7 +35,7 @@ def mail_doors(
     clock: Clock,
     chores: Chores,
     arrived: Callable[[], object],
-) -> Sequence[Component]:
+) -> tuple[FilterComponent, MailDoors]:
     """All doors by which mail comes in, with what stands behind them, in the order in which they start.
 
     `residents` live here. `reports` is where those about our mail are taken, and `arrived` is called when there are new ones.

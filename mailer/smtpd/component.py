@@ -107,6 +107,10 @@ class MailDoors(Component):
         for kind in self._kinds.values():
             await kind.stop()
 
+    def sessions(self) -> dict[str, int]:
+        """How many clients there are now, by the kind of the door."""
+        return {name: self._accepting[name].occupied if name in self._accepting else 0 for name in self._kinds}
+
     @property
     def _wanted(self) -> dict[DoorPlace, Listen]:
         return {place: section for section in self._config.mail_doors if section.kind in self._kinds for place in section.address}

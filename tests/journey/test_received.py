@@ -129,6 +129,9 @@ def test_who_logs_in_and_who_guesses_is_told(town: Town) -> None:
 def test_all_of_it_is_counted(town: Town) -> None:
     """By door, verdict and reason."""
     now = figures(town.figures)
+    assert {name: now[f"mailer_door_sessions/{name}"] for name in ("mx", "submission", "lmtp", "reports")} == {
+        "mx": 0, "submission": 0, "lmtp": 0, "reports": 0,
+    }  # fmt: skip
     names = ("logins_total/success", "logins_total/failure", "refusals_total/mx/relay", "refusals_total/mx/unknown")
     assert {name: now[f"mailer_{name}"] for name in names} == dict.fromkeys(names, 1)
     for door in ("mx", "submission"):
