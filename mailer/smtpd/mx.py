@@ -201,7 +201,7 @@ class StrangerPolicy(SessionPolicy):
 
     async def _kept(self, question: ask.Body, content: bytes, arrival: Arrival, ruling: Ruling, begun: float) -> Reply:
         transaction = self._transaction
-        inbound = transaction.inbound(content, arrival, ruling)
+        inbound = transaction.inbound(content, arrival, ruling, self._reception.quotas.domains)
         if not inbound.recipients:
             return self._refused(question, NOBODY_LEFT, ruling.reason or "filter", why=ruling.against)
         if all(one.outcome is not None and one.outcome["verdict"] == "fail" for one in inbound.recipients):

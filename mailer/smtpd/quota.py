@@ -20,7 +20,7 @@ from mailer.smtp.reply import Reply
 from mailer.transport.maildir import NoMailboxName, mailbox_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from mailer.accounts.users.api import User, Users
     from mailer.config import Config
@@ -53,6 +53,11 @@ class MailboxQuotas:
         """Go by another configuration."""
         ways = {section.name: section.via[0] for section in config.domains if section.via}
         self._templates = {name: way.name for name, way in ways.items() if way.kind == "maildir"}
+
+    @property
+    def domains(self) -> Collection[str]:
+        """The domains whose mailboxes are Maildirs of this machine."""
+        return self._templates.keys()
 
     async def refuses(self, users: Users, people: Sequence[Recipient]) -> Reply | None:
         """The reply to whoever brings mail for `people`, if one of their mailboxes is full. Raises `Problem`."""

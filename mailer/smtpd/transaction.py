@@ -15,7 +15,7 @@ from mailer.smtp.reply import Reply
 from mailer.submit.accept import Inbound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from mailer.accounts.residence import Residence
     from mailer.filtering.api import Ruling
@@ -32,7 +32,7 @@ NO_REPORTS = Reply.own(550, "5.7.1", "that address leads to several people, and 
 TOO_MANY = Reply.own(452, "4.5.3", "the message would get too many recipients, bring it once more for those who are left")
 
 
-IN_CIRCLES = Reply.own(554, "5.4.6", "that address has passed it on before: the message goes in circles")
+IN_CIRCLES = Reply.own(554, "5.4.6", "it has been at that address before: the message goes in circles")
 CIRCLE = {"verdict": "fail", "code": IN_CIRCLES.code, "enhanced": IN_CIRCLES.enhanced, "text": IN_CIRCLES.text, "cause": "loop"}
 
 
@@ -43,12 +43,19 @@ class RecipientRefusal(NamedTuple):
     reason: RefusalReason
 
 
-def _out_of_circles(people: Sequence[Recipient], content: bytes) -> Sequence[Recipient]:
-    """The recipients, of whom those do not get it to whom an address of ours would pass it on that has done so before: that is a loop."""
-    before = reached(content, {one.behalf for one in people if one.behalf})
+def _out_of_circles(people: Sequence[Recipient], content: bytes, here: Collection[str]) -> Sequence[Recipient]:
+    """The recipients, of whom those do not get it whom it has reached before.
+
+    That is a loop where an address of ours would pass it on once more, and in a Maildir of a domain that is `here`.
+    """
+    ours = [one.behalf or (one.address if one.domain in here else "") for one in people]
+    before = reached(content, {address for address in ours if address})
     if not before:
         return people
-    return [Recipient(one.address, one.type, CIRCLE, one.behalf) if one.behalf in before else one for one in people]
+    return [
+        Recipient(one.address, one.type, CIRCLE, one.behalf) if address in before else one
+        for one, address in zip(people, ours, strict=True)
+    ]  # fmt: skip
 
 
 class InboundTransaction:
@@ -88,15 +95,18 @@ class InboundTransaction:
         self.reports.append(address)
         return None
 
-    def inbound(self, content: bytes, arrival: Arrival, ruling: Ruling) -> Inbound:
-        """The message as it is to be taken, by what was ruled about it; `content` has the line ends of the spool."""
+    def inbound(self, content: bytes, arrival: Arrival, ruling: Ruling, here: Collection[str] = ()) -> Inbound:
+        """The message as it is to be taken, by what was ruled about it; `content` has the line ends of the spool.
+
+        Mailboxes of the domains that are `here` are Maildirs of this machine.
+        """
         amendment = ruling.amendment or Amendment()
         if amendment.content is not None:
             content = amendment.content
         return Inbound(
             arrival,
             self.sender if amendment.sender is None else amendment.sender,
-            _out_of_circles(self._amended(amendment), content),
+            _out_of_circles(self._amended(amendment), content, here),
             content,
             ruling.fields,
             named=self.named[0] if len(self.named) == 1 else "",

@@ -89,3 +89,21 @@ def test_what_an_address_has_passed_on_before_goes_in_circles(tmp_path: Path) ->
         assert [one.outcome for one in second] == [None]
 
     played(MxHouse(tmp_path), play)
+
+
+def test_what_has_been_in_a_mailbox_before_is_refused_before_it_is_taken(tmp_path: Path) -> None:
+    """Nobody could be told later, where the sender is unproven; and who has not had it gets it."""
+    looped = b"Delivered-To: Ann@example.com\r\n" + MAIL
+
+    async def play(house: MxHouse) -> None:
+        async with Client.of(house.port) as client:
+            assert (await brought(client, looped, "ann@example.com"))[-1].startswith("554 5.4.6")
+            assert not house.entries()
+            assert (await brought(client, looped, "ann@example.com", "bob@example.com"))[-1].startswith("250")
+        [entry] = house.entries()
+        assert {one.address: one.outcome and one.outcome["enhanced"] for one in entry.envelope.recipients} == {
+            "ann@example.com": "5.4.6",
+            "bob@example.com": None,
+        }
+
+    played(MxHouse(tmp_path), play)
