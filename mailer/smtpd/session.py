@@ -231,7 +231,7 @@ class _Session:
     # -- what it says
 
     def _expect_command(self) -> None:
-        """Let the time for a command begin: it ends with the session's, which is not cut short by it."""
+        """Let the time for a command begin, which ends with that of the session at the latest."""
         pace = self._common.pace
         seconds, left = pace.brisk if self._loop.crowded else pace.command, self._end - self._time()
         self.late = _TIMEOUT if seconds < left else _LONG
