@@ -121,7 +121,7 @@ COMMAND = Subcommand(
     summary="what is wrong on this machine, with evidence and remedy",
     about=(
         "Looks at all that mail needs here, and says of each thing pass, warn or fail, with what was seen and what to do: the "
-        "configuration and its files; the spool, its modes and room; the status database, the suppression list, the "
+        "configuration and its files; the spool, its modes and room; the status database, the suppression list, users, the "
         "journal, notes of request ids; the daemon, its doorbell and limits, whether it has the configuration and the program that are "
         "there; what waits and is paused; name servers; port 25, PTR, EHLO name, clock; DKIM keys and records; relays with login and "
         "certificate; mailboxes of reports with login, the key of return tokens, reports that wait; the message broker; the sandbox; "

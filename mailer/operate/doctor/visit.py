@@ -24,6 +24,7 @@ from . import broker, doors, feedback, installed, journal, outward, place, recor
 from .filters import filters
 from .round import Checkup, Once, all_of
 from .smtp_doors import smtp_doors
+from .users import users
 from .webhooks import webhooks
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ def _of_spool(config: Config, state: serving.Running, now: float) -> list[Checku
         Checkup("clock", partial(place.clock, spool, now)),
         Checkup("status", partial(records.database, spool, running=state.running)),
         Checkup("suppression", partial(records.suppressed, spool)),
+        Checkup("users", partial(users, config)),
         Checkup("request ids", partial(records.requests, spool, flaws)),
         Checkup("journal", partial(journal.journal, config)),
         Checkup("doorbell", partial(serving.hearing, spool, state, config, flaws)),
