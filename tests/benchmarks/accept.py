@@ -7,7 +7,8 @@ A process has a door of kind mx and a spool behind it, and nothing that delivers
 brings mail by so many sessions at a time, once with a connection for each message and once with connections that go on. What decides is
 the processor's time of the receiver for a message, processes that have ended included; a rate says more of the machine. With ``--proof``
 each message is signed, and is judged by SPF, DKIM, ARC and DMARC before it is taken, all answers of the DNS but the first being remembered;
-Postfix judges nothing. With ``--idle`` so many clients that say nothing stand by at our door, and it is measured with and without them.
+Postfix judges nothing. With ``--idle`` so many clients that say nothing stand by at our door, and it is measured with and without them. At
+the end: how long an answer to RCPT takes, and what a client waits at most for one while another brings a message of 25 MB.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ def main() -> None:
             compare(receivers, given, size)
         if given.idle:
             beside_idle(receivers["mailer"], given)
+        answers(receivers["mailer"].port, given.rounds)
 
 
 def arguments() -> argparse.Namespace:
@@ -149,6 +151,47 @@ def brought(receiver: Receiver, given: argparse.Namespace, size: int, options: t
         wait_until("all are taken", lambda: receiver.taken() >= goal)
         time.sleep(0.1)  # what ends its sessions has ended
         return Run(wall / given.count, (receiver.cpu() - cpu) / given.count)
+
+
+def answers(port: int, rounds: int) -> None:
+    """How long clients wait for answers: to RCPT, and while a large message comes."""
+    with session(port) as ask:
+        times: list[float] = []
+        for _ in range(rounds):
+            ask(f"MAIL FROM:<{SENDER}>")
+            times += [ask(f"RCPT TO:<{PERSON}>") for _ in range(1000)]
+            ask("RSET")
+    times.sort()
+    figure("RCPT, 95th percentile", [1000 * times[len(times) * 95 // 100]], "ms", 3, bound="must be at most 2")
+    longest = []
+    for _ in range(rounds):
+        words = [which("smtp-source"), "-m", "1", "-l", "25000000", "-f", SENDER, "-t", PERSON, f"127.0.0.1:{port}"]
+        with session(port) as ask, subprocess.Popen(words) as bringing:
+            waits: list[float] = []
+            while bringing.poll() is None:
+                if not len(waits) % 1000:
+                    ask("RSET")
+                    ask(f"MAIL FROM:<{SENDER}>")
+                waits.append(ask(f"RCPT TO:<{PERSON}>"))
+            longest.append(1000 * max(waits))
+    figure("the longest wait for an answer beside a message of 25 MB", longest, "ms", bound="must be at most 50")
+
+
+@contextlib.contextmanager
+def session(port: int) -> Iterator[Callable[[str], float]]:
+    """A client that has said EHLO: what it says next, and the seconds until it is answered."""
+    with socket.create_connection(("127.0.0.1", port)) as client, client.makefile("rb") as replies:
+
+        def ask(line: str) -> float:
+            began = time.perf_counter()
+            client.sendall(f"{line}\r\n".encode())
+            while replies.readline()[3:4] == b"-":
+                pass
+            return time.perf_counter() - began
+
+        replies.readline()
+        ask("EHLO me")
+        yield ask
 
 
 # -- ours

@@ -53,10 +53,11 @@ def test_what_a_submission_costs_can_be_measured() -> None:
         assert any(what in line for line in lines), lines
 
 
+@pytest.mark.peer("smtp-source")
 def test_what_it_costs_to_take_mail_in_can_be_measured() -> None:
     """accept.py brings messages to our door, judged and beside idle clients."""
     lines = figures("accept.py", "-n=20", "--sizes=1024", "--rounds=1", "--sessions=4", "--idle=10", "--proof", "--without-postfix")
-    for what in ("a connection each", "connections that go on", "beside 10 idle", "without / beside 10 idle"):
+    for what in ("a connection each", "connections that go on", "beside 10 idle", "without / beside 10 idle", "RCPT", "25 MB"):
         assert any(what in line for line in lines), lines
 
 
