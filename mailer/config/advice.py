@@ -79,7 +79,7 @@ def _doors(config: Config) -> Iterator[Mistake]:
 
 
 def _mailboxes(config: Config) -> Iterator[Mistake]:
-    """Places of mailboxes that are not ours to write, nor to make, as a daemon does when it starts; and aliases that would not be read."""
+    """Places of mailboxes that are not ours to write, nor to make, as a daemon does when it starts."""
     for at, domain in enumerate(config.domains):
         for place in [way.name[: way.name.index("{")].rpartition("/")[0] for way in domain.via if way.kind == "maildir"]:
             there = place
@@ -88,18 +88,9 @@ def _mailboxes(config: Config) -> Iterator[Mistake]:
             if not (os.path.isdir(there or "/") and os.access(there or "/", os.W_OK | os.X_OK)):
                 text = f"via: no mailbox can be made in {place or '/'}; make it, for the user that the daemon runs as"
                 yield Mistake(config.lines.get(f"domain.{at}.via", 0), text)
-        if path := domain.aliases_file:
-            yield from _told(config, f"domain.{at}.aliases_file", partial(_read_aliases, path))
     if os.path.lexists(path := config.forwarding.secret_file):
         read = partial(read_private, path, "the file of SRS secrets", 1)
         yield from _told(config, "forwarding.secret_file", read)
-
-
-def _read_aliases(path: str) -> None:
-    from mailer.rewriting.aliases import read
-
-    for _ in read(path, strict=True):
-        pass
 
 
 def _sources(config: Config) -> Iterator[Mistake]:
@@ -207,7 +198,7 @@ def _domain_aliases(config: Config) -> Iterator[Mistake]:
     for at, domain in enumerate(config.domains):
         line = config.lines.get(f"domain.{at}.aliases_file", 0)
         try:
-            found = [*read(domain.aliases_file)] if domain.aliases_file else []
+            found = [*read(domain.aliases_file, strict=True)] if domain.aliases_file else []
         except Problem as failure:
             yield Mistake(line, str(failure))
             continue
