@@ -96,8 +96,8 @@ class RecordLogins:
             self._right.popitem(last=False)
 
     async def close(self) -> None:
-        """Let the threads go; the users are somebody else's."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Let the threads go when those who wait have their answer; the users are somebody else's."""
+        self._threads.shutdown(wait=False)
 
 
 def logins_of(users: Users) -> Logins:

@@ -76,7 +76,7 @@ class LoginDesk:
             user = await self._found(question)
         except Problem as problem:
             if problem.kind != "try-again":
-                self._tell(Alarm(now, "login", f"nobody can log in: {problem}", "users"))
+                self._tell(Alarm(now, "aliases", f"nobody can log in: {problem}", "users"))
             self._tell(LoginFailed(now, arrival, name, question.mechanism, str(problem)))
             return None, NOT_NOW
         if user is None:

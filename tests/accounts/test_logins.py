@@ -152,3 +152,24 @@ def test_where_records_are_cheap_nobody_is_as_cheap(monkeypatch: pytest.MonkeyPa
     users = Others([ANN, User("off@example.com", KEPT, disabled=True)])
     assert check(*[(name, SECRET) for name in ("nobody@example.com", "off@example.com", "nobody@example.com")], users=users) == [None] * 3
     assert checked == [KEPT] * 3
+
+
+def test_who_waits_is_answered_where_others_take_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configuration that is read again drops nobody."""
+    go = Event()
+
+    def proves(_: str, __: str) -> bool:
+        go.wait(60)
+        return True
+
+    monkeypatch.setattr(module, "proves", proves)
+
+    async def scenario() -> None:
+        logins = RecordLogins(MemoryUsers([ANN]))
+        asked = [asyncio.ensure_future(logins.check("ann@example.com", f"{number}", "submission")) for number in range(5)]
+        await asyncio.sleep(0)
+        await logins.close()
+        go.set()
+        assert await asyncio.gather(*asked) == [ANN] * 5
+
+    asyncio.run(scenario())

@@ -50,7 +50,8 @@ class AccountSection(Section, header="[accounts]", member="accounts"):
     mechanisms = Setting(
         several(choice(*MECHANISMS, name="mechanism"), least=1),
         "How users may prove who they are, the first being offered first: SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN, LOGIN. All of them are "
-        "offered over TLS only. SCRAM is for users of the database, and for those of the file whose hash is of that scheme.",
+        "offered over TLS, and without it at doors of this machine alone. SCRAM is for users of the database, and for those of the file "
+        "whose hash is of that scheme.",
         [*MECHANISMS],
     )
     messages_per_day = Setting(COUNT, "The most messages that one user may send in a day.", 1000)
