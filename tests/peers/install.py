@@ -6,6 +6,7 @@
 debian/    Exim, OpenSMTPD, Dovecot and all that they need, side by side       apt-get, dpkg-deb
 callers/   programs that call sendmail, and what this machine lacks for them   apt-get, dpkg-deb
 proxies/   microsocks and tinyproxy, a proxy of each kind                     apt-get
+haproxy/   HAProxy, which says who calls, and the libraries that it brings    apt-get
 chasquid/  chasquid, and the client of LMTP that it comes with                apt-get
 postsrsd/  the rewriter of senders that stands beside many a Postfix           apt-get
 rspamd/    Rspamd, when a test of `tests/long` asks for it (`rspamd`)             apt-get, dpkg-deb
@@ -49,6 +50,7 @@ CALLERS = PLACE / "callers"
 PROMTOOL = PLACE / "promtool"
 FAIL2BAN = PLACE / "fail2ban"
 PROXIES = PLACE / "proxies"
+HAPROXY = PLACE / "haproxy"
 CHASQUID = PLACE / "chasquid"
 SENDMAIL = PLACE / "sendmail"
 POSTSRSD = PLACE / "postsrsd"
@@ -67,6 +69,7 @@ FETCHED = {
     "dovecot": DEBIAN / "usr/lib/dovecot/imap-login",
     "microsocks": PROXIES / "usr/bin/microsocks",
     "tinyproxy": PROXIES / "usr/bin/tinyproxy",
+    "haproxy": HAPROXY / "usr/sbin/haproxy",
     "chasquid": CHASQUID / "usr/bin/chasquid",
     "sendmail 8": SENDMAIL / "usr/libexec/sendmail/sendmail",
     "clamd": FILTERS / "usr/sbin/clamd",
@@ -108,6 +111,7 @@ PACKAGES = (
 CALLING = "cron at bsd-mailx s-nail mutt git git-email php-cli logwatch libmime-lite-perl"
 CALLING_ALONE = "mdadm"  # it would bring udev, and with that half of systemd, of which it needs nothing
 PROXYING = ("microsocks", "tinyproxy-bin")  # they stand on libc alone
+BALANCING = ("haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1")
 HANDING_IN = "swaks libnet-ssleay-perl msmtp s-nail"
 SENDMAIL_PACKAGES = "sendmail-bin dash"
 ERLANG = "base asn1 crypto public-key mnesia runtime-tools ssl eldap ftp tftp inets snmp os-mon parsetools syntax-tools tools xmerl"
@@ -132,6 +136,7 @@ def main() -> int:
         (CALLERS, repr((CALLING, CALLING_ALONE)), _callers),
         (PROMTOOL, "prometheus", _promtool),
         (PROXIES, repr(PROXYING), _proxies),
+        (HAPROXY, repr(BALANCING), _haproxy),
         (FAIL2BAN, "fail2ban", _fail2ban),
         (CLIENTS, HANDING_IN, _clients),
         (CHASQUID, "chasquid", _chasquid),
@@ -231,6 +236,13 @@ def _proxies(tree: Path) -> None:
         _apt(scratch, "download", *PROXYING, cwd=Path(scratch, "archives"))
         for archive in Path(scratch, "archives").glob("*.deb"):
             _unpack(archive, tree)
+
+
+def _haproxy(tree: Path) -> None:
+    with _sources() as scratch:
+        _apt(scratch, "download", *BALANCING, cwd=Path(scratch, "archives"))
+        for archive in Path(scratch, "archives").glob("*.deb"):
+            _unpack(archive, tree, ("./etc", "./var", "./lib", "./usr/share"))
 
 
 def _fail2ban(tree: Path) -> None:
