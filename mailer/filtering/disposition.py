@@ -13,7 +13,7 @@ The cases, the first that fits:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.smtp.reply import Reply
@@ -43,6 +43,10 @@ class ProofSettings:
     obey: bool = True
     guard: bool = True
     trusted: frozenset[str] = frozenset()
+
+    def at(self, door: str) -> ProofSettings:
+        """What holds at a door of this kind: what another host of ours brings (LMTP), it has judged, and it sends for anybody."""
+        return self if door == "mx" else replace(self, obey=False, guard=False)
 
 
 class Voucher(NamedTuple):
@@ -94,7 +98,7 @@ def decide(author: Author, result: DmarcResult, wishes: Mapping[str, str], vouch
 def _no_author(author: Author, wishes: Mapping[str, str], settings: ProofSettings) -> Disposition:
     own = next((domain for domain in author.named if settings.guard and domain in settings.own), "")
     strict = next((domain for domain, wish in wishes.items() if settings.obey and wish == "reject"), "")
-    if own or strict or author.endless:
+    if own or strict or (settings.obey and author.endless):
         about = f", and one of them is {own or strict}" if own or strict else ""
         reply = Reply.own(550, "5.7.1", f"{author.problem}{about}: nothing can prove who wrote it")
         return Disposition("refuse", reply, author.problem, "spoof" if own else "dmarc" if strict else "sender")

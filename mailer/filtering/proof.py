@@ -79,12 +79,13 @@ class Proof:
 async def prove(content: bytes, arrival: Arrival, sender: str, resolver: RecordLookup, clock: Clock, settings: ProofSettings) -> Proof:
     """What `content`, which came so and from `sender`, proves: octets as the client sent them, with whatever line ends they have.
 
-    Nothing of the DNS raises.
+    What another host of ours brings (LMTP) came to it from a network that is not known here: then SPF is not asked, and a failure of
+    DMARC would mean nothing. Nothing of the DNS raises.
     """
-    asking, now = _Asking(resolver), clock.now()
+    asking, now, settings = _Asking(resolver), clock.now(), settings.at(arrival.door)
     letter = await _beside(content, partial(_taken_apart, content, now))
     author = letter.author
-    path = asking.begin(spf.evaluate(arrival.ip, sender, arrival.hello))
+    path = asking.begin(spf.evaluate(arrival.ip if arrival.door == "mx" else "", sender, arrival.hello))
     chain = asking.begin(arc.verify(letter.message, now))
     policies = asking.begin(dmarc.walks([author.domain] if author.domain else author.named))
     keys = asking.begin(_keys(letter))
@@ -221,7 +222,9 @@ class _Findings(NamedTuple):
     def _methods(self) -> Sequence[MethodResult]:
         signatures = [_signature(claim) for claim in self.claims] or [MethodResult("dkim", "none")]
         chain = [MethodResult("arc", self.chain.word, self.chain.why)] if self.chain.word != "none" else []
-        return (*self._iprev(), self._path(), *signatures, *chain, self._dmarc())
+        if self.arrival.door == "mx":
+            return (*self._iprev(), self._path(), *signatures, *chain, self._dmarc())
+        return (*signatures, *chain, *([self._dmarc()] if self.result.word == "pass" else ()))
 
     def _iprev(self) -> Iterator[MethodResult]:
         """RFC 8601 §2.7.3: recorded, and no reason for anything."""

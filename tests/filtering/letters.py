@@ -63,7 +63,8 @@ def proved(
     world: World | None = None,
     settings: ProofSettings = SETTINGS,
     now: float = NOW,
+    door: str = "mx",
 ) -> Proof:
     """What is found of `content` that comes so."""
-    arrival = Arrival("mx", ip, hello, name=name)
+    arrival = Arrival(door, ip, hello, name=name)
     return asyncio.run(prove(content, arrival, sender, world or World(RECORDS), At(now), settings))

@@ -247,6 +247,15 @@ def test_a_message_over_a_unix_socket() -> None:
     assert (proof.spf, "iprev" in field(proof)) == ("none", False)
 
 
+@pytest.mark.parametrize("content", [LEGIT, letter("From: boss@ours.test"), letter("From: a@legit.test, b@ours.test")])
+def test_what_another_host_of_ours_brings(content: bytes) -> None:
+    """By LMTP: it has judged the message, and from which network that came to it is not known here. A signature proves what it proves."""
+    proof = proved(content, "boss@ours.test", STRANGERS, door="lmtp")
+    assert (proof.verdict, proof.spf, proof.proven, [*field(proof)]) == ("accept", "none", False, ["dkim"])
+    signature = proved(signed(LEGIT, "legit.test"), "ann@legit.test", STRANGERS, door="lmtp")
+    assert (signature.dmarc, signature.proven, [*field(signature)]) == ("pass", True, ["dkim", "dmarc"])
+
+
 class Silent(World):
     """A DNS that never says anything."""
 
