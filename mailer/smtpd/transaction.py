@@ -73,7 +73,7 @@ class InboundTransaction:
         """What stands against one more recipient, of whom `residence` says who that is."""
         if residence.reply is not None:
             return RecipientRefusal(residence.reply, "full" if residence.reply.enhanced == MAILBOX_FULL else REASONS[residence.kind])
-        if not self.sender and self.named:
+        if self.named and (self.reports or not self.sender):
             return RecipientRefusal(ONE_REPORT, "recipients")
         if not (found := self._reached(residence)):
             return RecipientRefusal(NO_REPORTS, "recipients")

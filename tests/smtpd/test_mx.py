@@ -315,7 +315,8 @@ def test_reports_about_our_mail_are_taken_here_too(tmp_path: Path) -> None:
         async with Client.of(house.port) as client:
             said = await brought(client, MAIL, "bounces+token@example.com", "ann@example.com", sender="")
             assert [each[:3] for each in said] == ["250", "250", "452", "354", "250"]
-            assert (await brought(client, MAIL + b"more\r\n", "Bounces@example.com"))[-1].startswith("250 2.0.0 taken as")
+            said = await brought(client, MAIL + b"more\r\n", "Bounces@example.com", "ann@example.com")
+            assert [each[:3] for each in said] == ["250", "250", "452", "354", "250"]
         [one, other] = await house.reports.load(await house.reports.waiting(10))
         assert {one.facts.recipient, other.facts.recipient} == {"bounces+token@example.com", "Bounces@example.com"}
         assert house.entries() == []
