@@ -227,9 +227,13 @@ class SubmissionDoorKind:
     def take(self, config: Config) -> None:
         """Go by another configuration."""
         self._reception.take(config)
-        self._reception.finish(self._desk.take(self._reception.residents.users))
+        self._reception.finish(self._follow())
         self._desk.limits.change(*limits_of(config))
         self._look(config)
+
+    async def _follow(self) -> None:
+        """Let users log in where they are kept now: by the next turn of the loop all parts of the daemon go by the other configuration."""
+        await self._desk.take(self._reception.residents.users)
 
     def _look(self, config: Config) -> None:
         """See which certificates are shown."""

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from mailer.accounts import logins
+from mailer.accounts.users.memory import MemoryUsers
 from mailer.events import LoggedIn, LoginFailed, TurnedAway
 from mailer.smtp.mechanism import Channel, server_end_point
 from mailer.smtp.scram import Scram, ScramPlus
@@ -238,3 +239,20 @@ def test_somebody_who_is_not_there_is_asked_like_anybody_else(tmp_path: Path) ->
     house = SubmissionHouse(tmp_path)
     asyncio.run(house.users.put([ANN._replace(address="off@example.com", disabled=True)]))
     played(house, play)
+
+
+def test_users_may_be_kept_elsewhere_from_now_on(tmp_path: Path) -> None:
+    """A session goes on, and who logs in next is looked up there; the parts of a daemon follow a configuration one after the other."""
+
+    async def play(house: SubmissionHouse) -> None:
+        async with house.client() as client:
+            with house.doors.reload(house.config):
+                pass
+            house.reception.residents.users = MemoryUsers([ANN._replace(address="eve@example.com"), ANN])
+            assert (await brought(client, MAIL, "carl@example.net"))[-1].startswith("250")
+        async with house.client("eve@example.com"):
+            pass
+        async with Client.of(house.port) as client:
+            assert (await client(plain("bob@example.com", "battery staple"))).startswith("535")
+
+    played(SubmissionHouse(tmp_path), play)
