@@ -192,3 +192,10 @@ def test_how_fast_reports_are_taken_can_be_measured() -> None:
     lines = figures("report_sources.py", "-n=20", "--rounds=1")
     for what in ("IMAP, moved", "POP3, deleted", "the disk, one by one"):
         assert any(line.startswith(f"FIGURE {what}") for line in lines), lines
+
+
+def test_how_well_filters_judge_can_be_measured() -> None:
+    """efficacy.py has letters judged that carry a label; nothing that somebody wants is marked by a list and by what is proved alone."""
+    lines = figures("efficacy.py", "--without-spamd")
+    assert lines[0].startswith("FIGURE false positives: 0.0 % (0 of 144")
+    assert "false negatives" in lines[1]
