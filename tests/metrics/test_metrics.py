@@ -242,6 +242,7 @@ def test_the_manual_explains_what_is_served(world: World, port: int) -> None:
     hook = f'[[webhook]]\nname = "shop"\nurl = "https://app.example.com/"\nsecret_file = "{world.home}/secret"\n'
     world.configure(1, more=section(port) + hook)
     world.daemon()
+    wait_until("the journal was looked at", lambda: "mailer_journal_events" in read(port))
     served = set(re.findall(r"# TYPE (\w+) ", read(port)))
     ours = {name for name in served if name.startswith(("mailer_", "smtp_"))}
     root = Path(MAILER[1]).parents[1]
