@@ -275,7 +275,7 @@ def test_name_servers_that_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_real_name_servers() -> None:
-    """By a resolver and a name server over the loopback: once each question is asked, and what is remembered costs none."""
+    """By a resolver and a name server over the loopback; what is remembered is not asked again."""
     zone = "".join(
         f"{name}. 60 IN {type} {' '.join(chr(34) + text[at : at + 200] + chr(34) for at in range(0, len(text), 200))}\n"
         for (name, type), texts in RECORDS.items()
@@ -286,13 +286,14 @@ def test_real_name_servers() -> None:
         resolver = Resolver([server.address])
 
         async def twice() -> list[Proof]:
-            return [await prove(content, arrival, "ann@legit.test", resolver, At(), SETTINGS) for _ in range(2)]
+            first = await prove(content, arrival, "ann@legit.test", resolver, At(), SETTINGS)
+            assert {name for name, _, _ in server.asked} == {"_dmarc.legit.test", "_dmarc.test", "legit.test", "s1._domainkey.legit.test"}
+            server.misbehave("*", "servfail")
+            return [first, await prove(content, arrival, "ann@legit.test", resolver, At(), SETTINGS)]
 
         first, second = asyncio.run(twice())
-        asked = sorted(name for name, _, _ in server.asked)
     assert (first.spf, first.dkim, first.dmarc) == ("pass", "pass", "pass")
     assert first == second
-    assert asked == ["_dmarc.legit.test", "_dmarc.test", "legit.test", "s1._domainkey.legit.test"]
 
 
 PIECES = [
