@@ -5,7 +5,7 @@ On a disk, of which `mailer-spool(5)` is the contract, a message is one file, na
 
     queued/     due now
     deferred/   due at the file's mtime
-    held/       taken out of delivery by an operator
+    held/       taken out of delivery by an operator, or left to one by filters of incoming mail
     failed/     given up; kept for inspection until retention
     corrupt/    unreadable; kept, never deleted by the program
 

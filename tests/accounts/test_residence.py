@@ -165,6 +165,25 @@ def test_what_the_next_hop_denies_is_for_who_catches_all() -> None:
     assert [*resolved("bob@example.com").asks] == []
 
 
+def test_the_next_hop_is_asked_about_users_where_the_domain_says_so() -> None:
+    """It knows whose mailbox is full; also of those whom an alias leads to, but not of who is elsewhere."""
+    verified = domain("example.com", via=RELAY, users="accounts", verify=True)
+    registry = REGISTRY._replace(domains={"example.com": REGISTRY.domains["example.com"]._replace(section=verified)})
+    assert [*resolved("ann@example.com", registry).asks] == ["ann@example.com"]
+    assert [*resolved("bob+x@example.com", registry).asks] == ["Bob+x@example.com"]
+    assert [*resolved("out@example.com", registry).asks] == []
+
+
+def test_a_sender_whom_we_have_rewritten_is_known_at_the_domain_for_that() -> None:
+    """Nobody else is."""
+    registry = REGISTRY._replace(forwarding="srs.example.com")
+    assert people(resolved("SRS0=good=AA=x@srs.example.com", registry)) == ["carl@example.net for SRS0=good=AA=x@srs.example.com"]
+    assert resolved("SRS0=bad=AA=x@srs.example.com", registry).reply == NOBODY
+    assert resolved("ann@srs.example.com", registry).reply == RELAYING
+    assert resolved("SRS0=good=AA=x@other.example", registry).reply == RELAYING
+    assert resolved("SRS0=good=AA=x@example.com", registry._replace(turned_back=None)).reply == NOBODY
+
+
 def test_postmaster_is_who_the_operator_says() -> None:
     """At each domain where nobody is called so, and for abuse, too."""
     registry = REGISTRY._replace(postmaster="bob@example.com")
