@@ -78,10 +78,11 @@ class AttendedFilter:
             return FilterFinding(self.name, failure=failure)
 
     @asynccontextmanager
-    async def attended(self, until: float, seconds: float | None = None) -> AsyncIterator[None]:
+    async def attended(self, until: float, seconds: float | None = None, *, whole: bool = True) -> AsyncIterator[None]:
         """A turn with the filter, for `seconds` if they are given, and in any case until the event loop's clock shows `until`.
 
-        Raises `FilterFailure` for whatever the filter does wrong meanwhile, and where no turn comes in time.
+        Where that is not the `whole` that the filter is asked about a message, an answer ends no outage. Raises `FilterFailure` for
+        whatever the filter does wrong meanwhile, and where no turn comes in time.
         """
         try:
             async with asyncio.timeout_at(until):
@@ -98,7 +99,8 @@ class AttendedFilter:
             raise self._failed(str(getattr(error, "strerror", None) or error)) from None
         finally:
             self._turns.release()
-        self._answered()
+        if whole:
+            self.answered()
 
     def _waits(self) -> bool:
         return self.section.on_failure == "tempfail" and self.health.waits(monotonic())
@@ -115,7 +117,8 @@ class AttendedFilter:
             self._alarm(text, f"{self.name} {UNCHECKED}")
         return FilterFailure(why, waits=self._waits())
 
-    def _answered(self) -> None:
+    def answered(self) -> None:
+        """Note that the filter has said what it thinks."""
         if self.health.answered():
             for key in (self.name, f"{self.name} {UNCHECKED}"):
                 self._tell(Mended(self._clock.now(), "filter", key, "it answers"))

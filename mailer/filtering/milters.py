@@ -48,13 +48,14 @@ class MilterRow:
         for seat in self._seats:
             seat.failure = None
             try:
-                async with seat.attended.attended(until):
+                async with seat.attended.attended(until, whole=False):
                     answer = await seat.session.begin(arrival, sender, id)
             except FilterFailure as failure:
                 if reply := self._failed(seat, failure):
                     return reply
                 continue
             if answer.reply:
+                seat.attended.answered()
                 return answer.reply
         return None
 
@@ -63,13 +64,14 @@ class MilterRow:
         until = self._until()
         for seat in self._present():
             try:
-                async with seat.attended.attended(until):
+                async with seat.attended.attended(until, whole=False):
                     answer = await seat.session.recipient(recipient)
             except FilterFailure as failure:
                 if reply := self._failed(seat, failure):
                     return reply
                 continue
             if answer.reply:
+                seat.attended.answered()
                 return answer.reply
         return None
 

@@ -174,6 +174,18 @@ def test_a_session_that_is_lost_at_the_end_of_a_message_is_begun_anew_with_the_n
     assert (milter.calls, milter.letters) == (2, "OCHMRTLNBE" * 2 + "Q")
 
 
+def test_a_milter_that_answers_half_the_questions_is_in_trouble_all_the_same(tmp_path: Path) -> None:
+    """It is there at MAIL, and gone at the end of each message: that is one outage, whose patience runs out."""
+
+    async def main() -> None:
+        async with filter_at(tmp_path / "milter", FakeMilter({"E": None})) as address:
+            scene = Scene(section("milter", address, patience=1e-9))
+            assert [(await scene.judged()).verdict for _ in range(3)][1:] == ["accept", "accept"]
+        assert scene.alarms == [("Alarm", "milter"), ("Alarm", "milter unchecked")]
+
+    asyncio.run(main())
+
+
 def test_messages_of_a_session_are_told_by_one_connection(tmp_path: Path) -> None:
     """One that was not judged to its end is called off; a recipient who is refused is refused alone; EHLO again is HELO again."""
     milter = FakeMilter()
