@@ -69,7 +69,6 @@ def test_the_password_alone_is_on_standard_output(home: Home) -> None:
 def test_mistakes_are_one_line(home: Home) -> None:
     """With the exit code of their kind."""
     home.configure("")
-    home.refused(home.mailer("user", "add"), 64, "one ADDRESS")
     home.refused(home.mailer("user", "add", "ann"), 64, "ann@example.com")
     home.refused(home.mailer("user", "add", ANN, "--quota", "much"), 64, "--quota")
     home.refused(home.mailer("user", "add", "ann+x@example.com"), 64, "is ann@example.com with a tag")
@@ -77,10 +76,7 @@ def test_mistakes_are_one_line(home: Home) -> None:
     home.refused(home.mailer("user", "disable", ANN), 67, "no user ann@example.com")
     assert home.mailer("user", "add", ANN).returncode == 0
     home.refused(home.mailer("user", "add", "ANN@Example.com"), 64, "there is a user ANN@Example.com already")
-    home.refused(home.mailer("user", "app-password", ANN), 64, "NAME")
     home.refused(home.mailer("user", "app-password", ANN, "phone", "--for", "everything"), 64, "submission or imap")
-    home.refused(home.mailer("user", "app-password", ANN, "phone", "--remove"), 67, "no app password")
-    home.refused(home.mailer("user", "quota", ANN), 64, "SIZE")
 
 
 def test_users_of_others_are_changed_by_others(home: Home) -> None:

@@ -52,10 +52,10 @@ def test_a_neighbourhood_has_three_times_as_many(near: str, far: str) -> None:
 def test_a_million_addresses_of_one_customer_are_one_row() -> None:
     """And those of a neighbourhood are a few: what has had enough is counted no more."""
     failures = LoginFailures()
-    for number in range(5000):
+    for number in range(500):
         fail(failures, f"2001:db8:1:2::{number:x}", 1)
     assert len(failures.table) == 2
-    for number in range(5000):
+    for number in range(500):
         fail(failures, f"2001:db8:9:{number:x}::1", 1)
     assert len(failures.table) == 2 + 31
 

@@ -95,3 +95,17 @@ def test_everybody_is_listed_page_by_page() -> None:
         assert found == [f"u{number:04}@example.com" for number in range(1200)]
 
     done(test)
+
+
+def test_what_is_not_there_is_not_taken_away() -> None:
+    """With the names of what there is."""
+
+    async def test(users: MemoryUsers) -> None:
+        await users.put([User(ANN)])
+        with pytest.raises(Problem, match="no app password 'phone'; there is: none"):
+            await operate.remove_app_password(users, ANN, "phone")
+        with pytest.raises(Problem, match=r"no user bob@example\.com") as caught:
+            await operate.remove(users, "bob@example.com")
+        assert caught.value.kind == "no-such"
+
+    done(test)
