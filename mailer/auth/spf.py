@@ -84,7 +84,7 @@ def evaluate(ip: str, sender: str, hello: str) -> Rule[Evaluation]:
 
 def _can_be_a_domain(text: str) -> bool:
     """RFC 7208 §4.3: several labels, none of them too long; no address literal."""
-    labels = text.split(".")
+    labels = text.split(".") if text[:1] != "[" else ()
     return len(labels) > 1 and len(text) <= 253 and text.isascii() and all(0 < len(label) < 64 for label in labels)
 
 

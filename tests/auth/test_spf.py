@@ -41,7 +41,9 @@ def test_a_report_is_judged_by_what_its_host_is_called() -> None:
     there = world(mx_example_net="v=spf1 ip4:192.0.2.7 -all")
     assert evaluated(there, "", hello="MX.Example.NET.")[:2] == ("pass", "ip4:192.0.2.7")
     assert evaluated(there, "").identity == "helo"
-    assert evaluated(there, "", hello="[192.0.2.7]").result == "none"
+    literal = world()
+    assert evaluated(literal, "", hello="[192.0.2.7]").result == "none"
+    assert literal.asked == []
 
 
 def test_a_caller_without_an_address_proves_nothing() -> None:
