@@ -6,10 +6,15 @@ comes is a part of it: from a host that its domain names or from anywhere, with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
+from email.message import EmailMessage
+from email.policy import SMTP
 from itertools import product
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+ONE_BY_ONE = Path(__file__).parent / "letters.toml"
 WRITTEN = 1_796_119_200.0  # 2026-12-01 10:00 UTC
 DATE = "Tue, 1 Dec 2026 10:00:00 +0000"
 
@@ -82,7 +87,7 @@ UNWANTED = {
         "Make $5000 a week from home": "Work from home! Earn extra cash, be your own boss, no experience needed! This is not spam.\n"
         "To be removed click here.",
         "Double your Bitcoin TODAY": "Send 0.1 BTC and get 0.2 BTC back within one hour. Act now! Guaranteed profit!\n"
-        "wallet: 1BoatSLRHtKNngkdXEeobR76b53LETtpyT",
+        "The wallet is in my next letter.",
     },
 }
 
@@ -93,6 +98,32 @@ def letters() -> Iterator[LabelledLetter]:
         for kind, texts in kinds.items():
             for (subject, text), person, (at, way) in product(texts.items(), PEOPLE, enumerate(ways)):
                 yield LabelledLetter(spam, kind, _sender(person, way), *way, _written(kind, subject, text, person, way, at))
+    for each in tomllib.loads(ONE_BY_ONE.read_text())["letter"]:
+        yield LabelledLetter(each["spam"], each["about"], each["reverse_path"], each["known"], each["known"], False, _composed(each))
+
+
+def of_others(place: Path) -> Iterator[LabelledLetter]:
+    """The messages of somebody else's collection, each a file below ``ham`` or ``spam``; how they came is not known."""
+    for label in ("ham", "spam"):
+        for path in sorted((place / label).rglob("*")):
+            if path.is_file():
+                content = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+                yield LabelledLetter(label == "spam", f"{label}/{path.name}", "", True, True, False, content)
+
+
+def _composed(letter: Mapping[str, Any]) -> bytes:
+    made = EmailMessage(policy=SMTP)
+    head = {"From": letter["author"], "To": letter.get("to", "Bob <bob@example.com>"), "Subject": letter["subject"], "Date": DATE}
+    named = {"Message-ID": f"<{sum(map(ord, letter['about']))}@{letter['author'].rpartition('@')[2].rstrip('>')}>"}
+    for name, value in {**head, **named, **letter.get("fields", {})}.items():
+        made[name] = value
+    if "text" in letter:
+        made.set_content(letter["text"])
+        if "html" in letter:
+            made.add_alternative(letter["html"], subtype="html")
+    else:
+        made.set_content(letter["html"], subtype="html", cte="base64")
+    return made.as_bytes()
 
 
 def _sender(person: str, way: _Way) -> str:

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """How well filters tell what somebody wants from what nobody wants, on letters that carry a label (`tests/benchmarks/corpus.py`).
 
-    python tests/benchmarks/efficacy.py [--without-spamd] [--mark 5] [--refuse 15] [--verbose]
+    python tests/benchmarks/efficacy.py [--without-spamd] [--mark 5] [--refuse 15] [--verbose] [--corpus DIR]
 
 Each letter goes through the panel as a door asks it: a list of addresses, what the sender proves, and SpamAssassin with the rules that it
 comes with, without the network and without having learned anything. Printed are the letters that were wanted and are marked or refused
-(false positives), and those that nobody wants and that are taken unmarked (false negatives), with the kinds that they are of.
+(false positives), and those that nobody wants and that are taken unmarked (false negatives), with the kinds that they are of. With a corpus
+of your own, messages are files in DIR/ham and DIR/spam.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import asyncio
 import contextlib
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from mailer.config.sections.filtering import FilterSection
 from mailer.mail.arrival import Arrival
-from tests.benchmarks.corpus import WRITTEN, LabelledLetter, letters
+from tests.benchmarks.corpus import WRITTEN, LabelledLetter, letters, of_others
 from tests.filtering.scene import Scene, ToldDns, section
 from tests.peers.filters import RealFilters
 from tests.peers.postfix import scratch
@@ -43,11 +44,13 @@ def main() -> None:
     parser.add_argument("--mark", type=float, default=5.0, help="as filtering.mark (default %(default)s)")
     parser.add_argument("--refuse", type=float, default=15.0, help="as filtering.refuse (default %(default)s)")
     parser.add_argument("--verbose", action="store_true", help="print each letter that was judged wrongly")
+    parser.add_argument("--corpus", type=Path, metavar="DIR", help="letters of yours, in place of these")
     given = parser.parse_args()
+    corpus = [*(of_others(given.corpus) if given.corpus else letters())]
     filters = [section("blocklist", "bl.example", score=4.0)]
     with spamd() if not given.without_spamd else contextlib.nullcontext() as scorer:
         filters += [scorer] if scorer else []
-        asyncio.run(judged(filters, given.mark, given.refuse, verbose=given.verbose))
+        asyncio.run(judged(corpus, filters, given.mark, given.refuse, verbose=given.verbose))
 
 
 @contextlib.contextmanager
@@ -61,13 +64,13 @@ def spamd() -> Iterator[FilterSection]:
             real.close()
 
 
-async def judged(filters: list[FilterSection], mark: float, refuse: float, *, verbose: bool) -> None:
+async def judged(corpus: Sequence[LabelledLetter], filters: list[FilterSection], mark: float, refuse: float, *, verbose: bool) -> None:
     """Judge all letters, and print what came of it."""
     scene = Scene(*filters, dns=ToldDns(ZONE), mark=mark, refuse=refuse)
     wrong: Counter[tuple[bool, str]] = Counter()
     many: Counter[bool] = Counter()
     refused = 0
-    for letter in letters():
+    for letter in corpus:
         ruling = await scene.judged(letter.content, arrival=_arrival(letter), sender=letter.sender)
         verdict = getattr(ruling, "verdict", "refuse")
         many[letter.spam] += 1
@@ -78,7 +81,7 @@ async def judged(filters: list[FilterSection], mark: float, refuse: float, *, ve
                 print(f"{letter.kind}: {verdict}, {getattr(ruling, 'score', 0.0):.1f}", *getattr(ruling, "steps", ()), sep="\n  ")
     _print("false positives", False, wrong, many)
     _print("false negatives", True, wrong, many)
-    print(f"FIGURE refused of what nobody wants: {100 * refused / many[True]:.1f} % ({refused} of {many[True]})")
+    print(f"FIGURE refused of what nobody wants: {100 * refused / max(many[True], 1):.1f} % ({refused} of {many[True]})")
 
 
 def _arrival(letter: LabelledLetter) -> Arrival:
@@ -90,7 +93,7 @@ def _print(label: str, spam: bool, wrong: Counter[tuple[bool, str]], many: Count
     kinds = {kind: count for (which, kind), count in wrong.items() if which == spam}
     total = sum(kinds.values())
     of = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())) or "none"
-    print(f"FIGURE {label}: {100 * total / many[spam]:.1f} % ({total} of {many[spam]}; {of})")
+    print(f"FIGURE {label}: {100 * total / max(many[spam], 1):.1f} % ({total} of {many[spam]}; {of})")
 
 
 if __name__ == "__main__":
