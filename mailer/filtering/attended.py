@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 UNCHECKED = "unchecked"
 
 
+def alarm_keys(name: str) -> tuple[str, str]:
+    """The keys of the alarms about a filter: that it fails, and that mail is taken without it."""
+    return name, f"{name} {UNCHECKED}"
+
+
 class FilterFailure(Exception):
     """A filter has not answered; `str()` says why. With `waits` mail is put off for that."""
 
@@ -114,13 +119,13 @@ class AttendedFilter:
             text = (
                 f"the filter {self._place} has failed for longer than its patience: mail is taken, and marked as not looked at by it: {why}"
             )
-            self._alarm(text, f"{self.name} {UNCHECKED}")
+            self._alarm(text, alarm_keys(self.name)[1])
         return FilterFailure(why, waits=self._waits())
 
     def answered(self) -> None:
         """Note that the filter has said what it thinks."""
         if self.health.answered():
-            for key in (self.name, f"{self.name} {UNCHECKED}"):
+            for key in alarm_keys(self.name):
                 self._tell(Mended(self._clock.now(), "filter", key, "it answers"))
 
     def _alarm(self, text: str, key: str) -> None:

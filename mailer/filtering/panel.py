@@ -17,7 +17,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from mailer.auth import results
-from mailer.events import Alarm
+from mailer.events import Alarm, Mended
 from mailer.mail.message import header_end, is_normal, normalise
 from mailer.mail.trace import without_forged
 from mailer.net.aside import LARGE, aside
@@ -25,7 +25,7 @@ from mailer.scan.opinion import ScanError
 from mailer.smtp.reply import Reply
 
 from .api import Amendment, FilterStep, Ruling
-from .attended import AttendedFilter
+from .attended import AttendedFilter, alarm_keys
 from .blocklist import AddressList, asked
 from .disposition import ProofSettings
 from .grey import GreyDoor
@@ -78,10 +78,12 @@ class FilterPanel:
         self.config = config
         lists = [each for each in config.filters if each.kind == "blocklist"]
         others = [each for each in config.filters if each.kind != "blocklist"]
-        for section in {*self._lists} - {*lists}:
-            self._lists.pop(section).close()
+        gone = {*self._lists, *self._filters} - {*config.filters}
         self._lists = {each: self._lists.get(each) or AddressList(each, self.resolver, self._tell, self.clock) for each in lists}
         self._filters = {each: self._filters.get(each) or AttendedFilter(each, self._tell, self.clock) for each in others}
+        for section in gone:
+            for key in alarm_keys(section.name):
+                self._tell(Mended(self.clock.now(), "filter", key, "it is asked no more as it was"))
         domains = frozenset(domain.name for domain in config.domains)
         marks = config.filtering
         trusted = frozenset(marks.trusted_forwarders)

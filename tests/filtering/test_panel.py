@@ -123,6 +123,22 @@ def test_a_filter_that_is_down_puts_mail_off_and_that_is_an_alarm(tmp_path: Path
     asyncio.run(main())
 
 
+def test_the_alarm_of_a_filter_ends_when_it_is_taken_away(tmp_path: Path) -> None:
+    """One that stays as it was goes on with its trouble."""
+
+    async def main() -> None:
+        gone, kept = section("clamd", str(tmp_path / "1")), section("spamd", str(tmp_path / "2"))
+        scene = Scene(gone, kept)
+        await scene.judged()
+        assert sorted(scene.alarms) == [("Alarm", "clamd"), ("Alarm", "spamd")]
+        scene.panel.use(scene.panel.config.but(filters=(kept,)))
+        assert scene.alarms[2:] == [("Mended", "clamd"), ("Mended", "clamd unchecked")]
+        await scene.judged()
+        assert len(scene.alarms) == 4
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("more", [{"on_failure": "accept"}, {"patience": 1e-9}], ids=["at once", "after its patience"])
 def test_mail_is_taken_and_marked_where_a_scorer_may_be_missing(tmp_path: Path, more: dict[str, object]) -> None:
     """The moment from which on mail is taken is an alarm of its own where there was patience before."""
