@@ -178,6 +178,21 @@ def test_secrets_of_what_comes_back_are_closed(clinic: Clinic) -> None:
     assert ["Connection refused" in each["evidence"] for each in visited.of("mailbox")] == [True]
 
 
+def test_the_secret_of_what_is_passed_on_is_closed_and_counted(clinic: Clinic) -> None:
+    """It is made by a daemon where somebody could pass something on; elsewhere nobody looks."""
+    assert not clinic.doctor().of("srs secret")
+    clinic.configure('[[domain]]\nname = "ours.example"\ncatch_all = "ann@other.example"\n')
+    [finding] = clinic.doctor().of("srs secret")
+    assert (finding["result"], "there is none yet" in finding["evidence"]) == ("pass", True)
+    secret = clinic.root / "srs.secret"
+    write(secret, "0123456789abcdef\n", 0o644)
+    [finding] = clinic.doctor().of("srs secret")
+    assert (finding["result"], "keeps its sender" in finding["evidence"]) == ("fail", True)
+    assert "0123456789abcdef" not in str(finding)
+    [finding] = clinic.doctor("--repair").of("srs secret")
+    assert (finding["result"], finding["evidence"], mode(secret)) == ("pass", "there is 1", 0o600)
+
+
 def test_what_is_safe_is_put_right_and_said(clinic: Clinic) -> None:
     """Directories, modes, left-overs, sockets; messages and what needs a person stay."""
     message = clinic.put()

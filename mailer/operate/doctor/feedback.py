@@ -9,6 +9,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
+from mailer.accounts.srs_secrets import srs_place, srs_secrets
 from mailer.bounces import keys
 from mailer.check.finding import FAIL, PASS, WARN, Finding
 from mailer.mail.dates import rfc3339
@@ -95,6 +96,22 @@ def key(config: Config) -> Iterator[Finding]:
         yield Finding(
             "bounce key", path, FAIL, text, f"a directory for it that the user of the daemon may write to: {os.path.dirname(path)}"
         )
+
+
+def srs(config: Config) -> Iterator[Finding]:
+    """Whether the secret can be used that signs the senders of mail which is passed on; nothing where nobody passes any on."""
+    if not (config.domains and config.forwarding.srs):
+        return
+    path = srs_place(config)
+    try:
+        known = srs_secrets(path)
+    except Problem as problem:
+        text, _, hint = str(problem).partition("; ")
+        evidence = f"{text}: mail that is passed on keeps its sender, and many hosts refuse it"
+        yield Finding("srs secret", path, FAIL, evidence, hint or f"as the user of the daemon: ls -l {path}")
+        return
+    many = f"there {'are' if len(known) > 1 else 'is'} {len(known)}" if known else "there is none yet; a daemon makes it when it starts"
+    yield Finding("srs secret", path, PASS, many)
 
 
 def reports(config: Config, state: Running, now: float) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from mailer.accounts.srs_secrets import srs_place
 from mailer.bounces import keys
 from mailer.mail.problem import Problem
 from mailer.spool.files import condition, layout, mend
@@ -76,6 +77,7 @@ def _secrets(config: Config) -> Iterator[str]:
     sources = config.report_sources
     places += [path for each in sources for name in ("password_file", *others[:2]) if (path := getattr(each, name))]
     places += [keys.place(config)] if config.bounce.address else []
+    places += [srs_place(config)] if config.domains else []
     for path in dict.fromkeys(places):
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -173,6 +173,7 @@ def _of_spool(config: Config, state: serving.Running, now: float) -> list[Checku
         Checkup("pauses", partial(records.pauses, spool, now)),
         Checkup("webhooks", partial(webhooks, config, now)),
         Checkup("bounce key", partial(feedback.key, config)),
+        Checkup("srs secret", partial(feedback.srs, config)),
         Checkup("reports", partial(feedback.reports, config, state, now)),
     ]
 
