@@ -21,6 +21,7 @@ open, whatever the answer to it is; nor is one behind a chunk that was refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,6 +41,7 @@ MAX_RESPONSE = 12288  # octets of a line within AUTH, RFC 4954 §4
 # What a browser says that was led to our port, or a proxy that nobody listed. To go on reading would let its page speak SMTP.
 _FOREIGN = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "HOST:", "USER-AGENT:", "PROXY"})
 
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LAST = frozenset({"EHLO", "HELO", "LHLO", "DATA", "AUTH", "STARTTLS"})  # what nobody may say more behind, before it is answered
 
 
@@ -162,12 +164,15 @@ class Server:
         return out
 
     def _say(self, question: ask.Question, reply: Reply) -> None:
-        """Write `reply`; RFC 2034 §4 wants its enhanced code on every line, but not on greetings."""
+        """Write `reply`; RFC 2034 §4 wants its enhanced code on every line, but not on greetings.
+
+        A control character in it, which somebody else may have written, does not begin another line.
+        """
         enhanced = reply.enhanced and not isinstance(question, (ask.Greeting, ask.Hello)) and "ENHANCEDSTATUSCODES" not in self.service.hide
         prefix = f"{reply.enhanced} " if enhanced else ""
-        *more, last = reply.lines or ("",)
+        *more, last = (line if line.isprintable() else _UNPRINTABLE.sub("?", line) for line in reply.lines or ("",))
         lines = [f"{reply.code}-{prefix}{line}\r\n" for line in more]
-        self._out.append("".join((*lines, f"{reply.code} {prefix}{last}\r\n")).encode())
+        self._out.append("".join((*lines, f"{reply.code} {prefix}{last}\r\n")).encode(errors="replace"))
 
     # -- reading
 

@@ -85,6 +85,14 @@ def test_a_reply_of_several_lines_has_its_code_on_each() -> None:
     assert talk.server.take() == b"550-5.7.1 no\r\n550 5.7.1 really not\r\n"
 
 
+def test_what_others_have_written_does_not_begin_another_line() -> None:
+    """A control character in the text of a reply is shown as a question mark."""
+    talk = ready(answers={"mail": Reply.own(550, "5.7.1", "no\r\n250 yes\x85\u2028\udc80end")})
+    talk.server.feed(b"MAIL FROM:<a@b.example>\r\n")
+    talk.pump()
+    assert talk.server.take() == b"550 5.7.1 no??250 yes???end\r\n"
+
+
 REACH: dict[ServerState, bytes] = {
     ServerState.STRANGER: b"",
     ServerState.READY: b"EHLO x\r\n",
