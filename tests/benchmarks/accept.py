@@ -64,11 +64,12 @@ class Run(NamedTuple):
 
 
 class Receiver(NamedTuple):
-    """Where mail is brought, whose processor's time counts, and how many messages have been taken."""
+    """Where mail is brought, whose processor's time counts, how many messages have been taken, and what memory is held, in KB."""
 
     port: int
     cpu: Callable[[], float]
     taken: Callable[[], int]
+    memory: Callable[[], int] = lambda: 0
 
 
 def main() -> None:
@@ -123,10 +124,14 @@ def beside_idle(receiver: Receiver, given: argparse.Namespace) -> None:
     """The same with clients that say nothing, and without."""
     size = int(given.sizes.split(",")[0])
     runs: dict[str, list[Run]] = {"without": [], "beside": []}
+    memory = []
     for _ in range(given.rounds):
         runs["without"].append(brought(receiver, given, size, ()))
+        before = receiver.memory()
         with idle(receiver.port, given.idle):
+            memory.append((receiver.memory() - before) / given.idle)
             runs["beside"].append(brought(receiver, given, size, ()))
+    print(f"FIGURE an idle connection, with all that the door keeps of it: {memory[0]:.1f} KB (must be at most 12)", flush=True)
     label = f"{size} bytes, a connection each, mailer"
     cpu = {
         name: figure(f"{label}, {name} {given.idle} idle", [1000 * run.cpu for run in found], "ms of CPU a message", 3)
@@ -209,7 +214,7 @@ def ours(proof: bool) -> Iterator[Receiver]:
         serving = stack.enter_context(Program(words, home / "log"))
         serving.accepts(port)
         queued = f"{home}/spool/queued"
-        yield Receiver(port, lambda: _spent(serving.pid), lambda: len(os.listdir(queued)))
+        yield Receiver(port, lambda: _spent(serving.pid), lambda: len(os.listdir(queued)), lambda: _resident(serving.pid))
 
 
 async def serve(home: Path, port: int, dns: int) -> None:
@@ -309,6 +314,12 @@ def _spent(pid: int, *, children: bool = False) -> float:
     except OSError:  # it has ended, and its parent has the sum
         return 0.0
     return sum(map(int, fields[11 : 15 if children else 13])) / TICKS
+
+
+def _resident(pid: int) -> int:
+    """The memory of a process, in KB. proc(5)"""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
 def _allow_descriptors() -> None:
