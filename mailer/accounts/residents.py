@@ -126,5 +126,5 @@ class Residents:
             self._tell(Alarm(self._clock.now(), "aliases", f"it cannot be said who lives here: {problem}", "users"))
             return Residence("trouble", reply=NOT_NOW)
         for text in residence.problems:
-            self._tell(Alarm(self._clock.now(), "aliases", text, text[:80]))
+            self._tell(Alarm(self._clock.now(), "aliases", text, text[:80], severity="warning"))
         return residence

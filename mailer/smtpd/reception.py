@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mailer.accounts.residence import NOT_NOW, Residence
 from mailer.auth.iprev import confirmed_name
-from mailer.events import Alarm
+from mailer.events import Alarm, Mended
 from mailer.mail.problem import Problem
 from mailer.net.records import answered
 from mailer.smtp.reply import Reply
@@ -71,7 +71,7 @@ class Reception:
         self.next_hops = NextHops(config, tell, clock)
         self.quotas = MailboxQuotas(config)
         self._records = records
-        self._asked_for, self._roomy_until = 0, 0.0
+        self._asked_for, self._roomy_until, self._lacking = 0, 0.0, False
         self._tray: Tray | None = None
         self._ending: set[asyncio.Future[None]] = set()
 
@@ -147,9 +147,12 @@ class Reception:
         kept = self.config.submission
         lack = layout.shortage(self.config.spool, kept.min_free_space, kept.min_free_inodes, size)
         if lack:
-            self.tell(Alarm(self.clock.now(), "disk", f"no mail is taken in: the disk of the spool has {lack}"))
+            self.tell(Alarm(self.clock.now(), "disk", f"no mail is taken in: the disk of the spool has {lack}", "doors"))
         else:
             self._asked_for, self._roomy_until = size, monotonic() + FRESH
+            if self._lacking:
+                self.tell(Mended(self.clock.now(), "disk", "doors", "there is room; mail is taken in again"))
+        self._lacking = bool(lack)
         return bool(lack)
 
     def trouble(self, problem: Problem) -> Reply:

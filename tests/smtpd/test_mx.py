@@ -13,12 +13,13 @@ import pytest
 
 from mailer.accounts.users.memory import MemoryUsers
 from mailer.auth.records import DnsRecords
-from mailer.events import Alarm, LoginFailed, TakenIn, TurnedAway
+from mailer.events import Alarm, LoginFailed, Mended, TakenIn, TurnedAway
 from mailer.io import durable
 from mailer.limits.users import UserLimits
 from mailer.net import activation
 from mailer.smtpd import mx
 from mailer.smtpd.login import LoginDesk
+from mailer.spool.files import layout
 from tests.smtpd.house import Client
 from tests.smtpd.mx_house import MxHouse
 
@@ -298,12 +299,16 @@ def test_a_disk_that_fails_takes_nothing(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_full_disk_is_said_before_the_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So nobody sends what cannot be kept."""
+    """So nobody sends what cannot be kept; it is an alarm, which is over when there is room."""
 
     async def play(house: MxHouse) -> None:
         async with Client.of(house.port) as client:
-            monkeypatch.setattr(house.reception, "lacks_room", lambda _: True)
+            monkeypatch.setattr(layout, "shortage", lambda *_: "no room")
             assert (await client("MAIL FROM:<carl@example.org> SIZE=1000")).startswith("452 4.3.1")
+            monkeypatch.undo()
+            assert (await client("MAIL FROM:<carl@example.org> SIZE=1000")).startswith("250")
+        about = [event for event in house.told if isinstance(event, (Alarm, Mended)) and event.what == "disk"]
+        assert [(type(event), event.key) for event in about] == [(Alarm, "doors"), (Mended, "doors")]
 
     played(MxHouse(tmp_path), play)
 
