@@ -51,15 +51,18 @@ class AuthenticationResults(NamedTuple):
     results: tuple[MethodResult, ...]
 
 
-def write(host: str, results: Iterable[MethodResult]) -> bytes:
-    """The field of `host`, folded, with its line end. RFC 8601 §2.2"""
-    return b"Authentication-Results: " + payload(host, results) + b"\r\n"
+def write(host: str, results: Iterable[MethodResult], *, utf8: bool = False) -> bytes:
+    """The field of `host`, folded, with its line end. RFC 8601 §2.2
+
+    What is beyond ASCII is written as ``?``, except in a message that needs SMTPUTF8 anyway (`utf8`): for our field's sake none shall.
+    """
+    return b"Authentication-Results: " + payload(host, results, utf8=utf8) + b"\r\n"
 
 
-def payload(host: str, results: Iterable[MethodResult]) -> bytes:
+def payload(host: str, results: Iterable[MethodResult], *, utf8: bool = False) -> bytes:
     """What stands behind the colon, without the line end at the end."""
     infos = [_folded(result) for result in results] or [" none"]
-    return ";".join([_value(host), *infos]).encode()
+    return ";".join([_value(host), *infos]).encode("utf-8" if utf8 else "ascii", "replace")
 
 
 def _folded(result: MethodResult) -> str:

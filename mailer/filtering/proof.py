@@ -209,7 +209,7 @@ class _Findings(NamedTuple):
             steps=[FilterStep(_step(one), one.word, shown(one.reason or self._evidence(one)), self._score(one)) for one in said],
             verdict=self.end.verdict,
             reply=self.end.reply,
-            field=results.write(host, said),
+            field=results.write(host, said, utf8=not self.sender.isascii()),
             proven=proven,
             domain=self.result.domain if self.result.word == "pass" else "",
             spf=self.path.result,

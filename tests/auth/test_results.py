@@ -60,7 +60,7 @@ BENT = [
 def test_what_is_written_is_read_back(values: list[tuple[str, str]]) -> None:
     """Whatever strangers choose for a value, the field has the results that were meant, and no others."""
     meant = [MethodResult("spf", "fail", why, (("smtp.helo", name),)) for why, name in values]
-    field = write(HOST, meant)
+    field = write(HOST, meant, utf8=True)
     assert field.endswith(b"\r\n")
     assert all(line[:1] in (b"\t", b"A") and len(line) <= 998 for line in field.removesuffix(b"\r\n").split(b"\r\n"))
     found = read(value(field))
@@ -76,6 +76,13 @@ def plain(text: str) -> str:
     """A text as the field can hold it."""
     text = text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def test_a_message_of_ascii_stays_one() -> None:
+    """What a stranger says beyond ASCII would make a message need SMTPUTF8 that did not."""
+    meant = [MethodResult("dkim", "fail", "ümlaut", (("header.d", "exämple.com"),))]
+    assert b'reason="?mlaut" header.d="ex?mple.com"' in write(HOST, meant)
+    assert 'reason="ümlaut" header.d="exämple.com"'.encode() in write(HOST, meant, utf8=True)
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=60))

@@ -312,4 +312,5 @@ def test_no_message_is_too_strange_to_be_judged(content: bytes, sender: str) -> 
     proof = proved(content + b"\r\n", sender, hello="\x00) (")
     assert proof.verdict in ("accept", "refuse")
     assert field(proof)["dmarc"].word in ("pass", "none", "fail")
+    assert proof.field.isascii() or not sender.isascii()
     assert all(step.step.isprintable() and step.reason.isprintable() for step in proof.steps)
