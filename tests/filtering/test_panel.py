@@ -194,6 +194,25 @@ def test_lists_alone_refuse_at_the_recipient_and_the_postmaster_is_heard() -> No
     asyncio.run(main())
 
 
+def test_only_a_listed_client_waits_for_its_greeting() -> None:
+    """An hour, here: the one goes on at once, the other does not."""
+
+    async def main() -> None:
+        scene = Scene(section("blocklist", "bl.example"), dns=ToldDns({**ZONE, **LISTED}), greet_delay=3600.0)
+        async with asyncio.timeout(60):
+            for ip, waits in (("192.0.2.9", False), (ARRIVAL.ip, True)):
+                case = scene.panel.case(ip)
+                greeting = asyncio.ensure_future(case.greeted())
+                await case.answers(ARRIVAL)
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                assert greeting.done() != waits
+                greeting.cancel()
+                await case.ended()
+
+    asyncio.run(main())
+
+
 def test_who_talks_too_early_pays_for_it() -> None:
     async def main() -> None:
         case = Scene(early_score=6.0).panel.case(ARRIVAL.ip)

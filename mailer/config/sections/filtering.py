@@ -39,7 +39,8 @@ class FilteringSection(Section, header="[filtering]", member="filtering"):
     """What becomes of mail that strangers bring, by the sum of all that speaks against it.
 
     Each filter, each list of addresses, and what a message cannot prove of its sender adds a score. A virus, a milter and a program refuse
-    by themselves. Nothing is ever thrown away.
+    by themselves. Nothing is ever thrown away. What a mail server of yours hands on by a door of the kind lmtp was judged where it came in:
+    only filters of content look at it.
     """
 
     mark = Setting(SCORE, "From this sum on a message is marked: X-Spam-Flag, by which it is sorted into Junk.", 5)
