@@ -33,6 +33,7 @@ from mailer.submit.senders import authors
 from .kinds import DoorLimits
 from .letter import Handing, LoopProblem, UserLetter
 from .login import ENOUGH
+from .mx import HASTY
 from .reception import FULL
 from .session import SessionPolicy
 
@@ -78,6 +79,12 @@ class SubmissionPolicy(SessionPolicy):
         """See `SessionPolicy`."""
         step = _STEPS.get(type(question))
         return None if step is None else await step(self, question)
+
+    def hasty(self, during: str) -> Reply | None:
+        """See `SessionPolicy`. A proxy has its own manners."""
+        if self._peer.by or not self._reception.config.receiving.strict_pipelining:
+            return None
+        return self._refused(ask.Greeting() if during == "greeting" else ask.Noop(), HASTY, "early")
 
     def ended(self) -> None:
         """See `SessionPolicy`."""

@@ -256,3 +256,16 @@ def test_users_may_be_kept_elsewhere_from_now_on(tmp_path: Path) -> None:
             assert (await client(plain("bob@example.com", "battery staple"))).startswith("535")
 
     played(SubmissionHouse(tmp_path), play)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_who_does_not_wait_is_refused_where_that_is_asked_for(tmp_path: Path, strict: bool) -> None:
+    """Nobody may say more behind AUTH before it is answered, RFC 4954 §4; programs that do all the same are borne otherwise."""
+
+    async def play(house: SubmissionHouse) -> None:
+        async with Client.of(house.port) as client:
+            await client.say(f"{plain('ann@example.com', SECRET)}\r\nNOOP\r\n".encode())
+            assert (await client.hear()).startswith("554 5.5.0" if strict else "235")
+        assert [turned.reason for turned in house.heard(TurnedAway)] == ["early"] * strict
+
+    played(SubmissionHouse(tmp_path, more=f"[receiving]\nstrict_pipelining = {str(strict).lower()}"), play)
