@@ -27,7 +27,7 @@ def renewed(entry: Entry, recipients: Sequence[str], now: float, *, again: bool)
     if (before := [note for note in entry.notes if note.what == "replayed"]) and not again:
         raise Problem(f"message {entry.id} was replayed as {before[-1].id}; --again sends it once more", "bad-message")
     old, history = entry.envelope, entry.history
-    people = [Recipient(address) for address in recipients]
+    people = [Recipient(address, behalf=_behalf(old)) for address in recipients]
     people = people or [one for to in history.with_verdict("fail", "expire", "cancel") if (one := old.recipients[to]).outcome is None]
     if not people:
         raise Problem(f"all recipients of message {old.id} have got it; name others with --to", "bad-message")
@@ -43,3 +43,9 @@ def renewed(entry: Entry, recipients: Sequence[str], now: float, *, again: bool)
         options={name: value for name, value in old.options.items() if name not in OF_THEN},
         parent=old.id,
     )
+
+
+def _behalf(old: Envelope) -> str:
+    """The address of ours on whose behalf others get mail of strangers now: the one that it was for. Our own people's needs none."""
+    first = old.recipients[0]
+    return (first.behalf or first.address) if old.foreign else ""

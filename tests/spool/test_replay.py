@@ -46,6 +46,14 @@ def test_others_can_get_it_instead(spool: SpoolDirectory) -> None:
     assert [r.address for r in replay(spool, old, ["new@example.org"], NOW).recipients] == ["new@example.org"]
 
 
+def test_mail_of_strangers_goes_to_others_on_behalf_of_whom_it_was_for(spool: SpoolDirectory) -> None:
+    """Or it would leave with a sender that knows no host of ours; mail of our own people is on nobody's behalf."""
+    old = given_up(spool, "fail", submitter={"via": "mx"})
+    assert [one.behalf for one in replay(spool, old, ["new@example.org"], NOW).recipients] == ["0@example.net"]
+    own = given_up(spool, "fail")
+    assert [one.behalf for one in replay(spool, own, ["new@example.org"], NOW).recipients] == [""]
+
+
 def test_it_is_replayed_once(spool: SpoolDirectory) -> None:
     """A second time only for who says so; the refusal names what it became."""
     old = given_up(spool, "fail")
