@@ -48,17 +48,17 @@ class MilterSession:
             await self._call(arrival)
         if self._of_session is None and arrival.hello != self._hello:
             self._hello = arrival.hello
-            self._for_session(await self._ask("H", texts(arrival.hello.encode()), {"tls_version": arrival.tls}))
+            self._for_session(await self._ask("H", texts(_octets(arrival.hello)), {"tls_version": arrival.tls}))
         if self._of_session is not None:
             return self._of_session
         macros = {"i": id, "mail_addr": sender, "auth_authen": arrival.user, "tls_version": arrival.tls}
-        return self._for_message(await self._ask("M", texts(f"<{sender}>".encode()), macros))
+        return self._for_message(await self._ask("M", texts(_octets(f"<{sender}>")), macros))
 
     async def recipient(self, recipient: str) -> MilterAnswer:
         """The message that has begun is for this one, too. What is said against him is said of him alone."""
         if self._silent:
             return CONTINUE
-        answer = await self._ask("R", texts(f"<{recipient}>".encode()), {"rcpt_addr": recipient})
+        answer = await self._ask("R", texts(_octets(f"<{recipient}>")), {"rcpt_addr": recipient})
         self._told.append(recipient)
         return answer if answer.act in ("refuse", "tempfail") else self._for_message(answer)
 
@@ -173,9 +173,14 @@ def _name(arrival: Arrival) -> str:
     return arrival.name or (f"[{arrival.ip}]" if arrival.ip else "localhost")
 
 
+def _octets(text: str) -> bytes:
+    """What a client has said, whatever that was."""
+    return text.encode("utf-8", "replace")
+
+
 def _caller(arrival: Arrival) -> bytes:
     """The client as CONNECT has it: its name, then its family, port and address; the port is not known any more."""
     if not arrival.ip:
         return texts(b"localhost") + b"U"
     family, prefix = (b"6", "IPv6:") if ":" in arrival.ip else (b"4", "")
-    return texts(_name(arrival).encode()) + family + pack(">H", 0) + texts(f"{prefix}{arrival.ip}".encode())
+    return texts(_octets(_name(arrival))) + family + pack(">H", 0) + texts(f"{prefix}{arrival.ip}".encode())

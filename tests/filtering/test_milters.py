@@ -37,6 +37,19 @@ def test_a_milter_is_told_each_step_with_what_we_found_out_on_top(tmp_path: Path
     assert milter.told("B") == [b"Hello.\r\n"]
 
 
+def test_names_that_are_no_text_are_told_all_the_same(tmp_path: Path) -> None:
+    """Octets that no character set has, and a NUL, which would end the text."""
+    milter = FakeMilter()
+
+    async def main() -> None:
+        async with filter_at(tmp_path / "milter", milter) as address:
+            odd = replace(ARRIVAL, hello="x\udcff\0y")
+            assert (await Scene(section("milter", address)).judged(arrival=odd)).verdict == "accept"
+
+    asyncio.run(main())
+    assert milter.told("H") == [b"x?\0"]
+
+
 def test_what_was_agreed_upon_is_obeyed(tmp_path: Path) -> None:
     """A milter that answers only at the end is not waited for; one that wants no body gets none."""
     milter = FakeMilter({"E": ACCEPT}, hello=agreed(0xFF080), mute="CHMRTLNB")
