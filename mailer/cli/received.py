@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.intake.view import view_of
+from mailer.mail.refusal_reason import REASONS
 from mailer.mail.text import human_size
 from mailer.operate import received
 from mailer.status.received import ReceivedFilter
@@ -156,7 +157,12 @@ COMMAND = Subcommand(
         Option("--from", metavar="ADDRESS", help="only of this envelope sender: bob@example.com, bob@, example.com, '*@*.example', '<>'"),
         Option("--to", metavar="ADDRESS", help="only for this recipient, in the same forms"),
         Option("--ip", metavar="NETWORK", help="only of this client, or network of clients: 192.0.2.7, 192.0.2.0/24, 2001:db8::/32"),
-        Option("--reason", metavar="WORD", help="only for this reason: unknown, relay, spf, dmarc, login, hold, …; * stands for any text"),
+        Option(
+            "--reason",
+            metavar="WORD",
+            words=(*REASONS, "mark", "hold"),
+            help="only for this reason: unknown, relay, spf, dmarc, login, hold, …; * stands for any text",
+        ),
         Option("--since", metavar="WHEN", help="only since then: 2h, 1d, 2026-11-21 or 2026-11-21T02:15:00Z"),
         Option("--taken", help="only what was taken"),
         Option("--refused", help="only what was refused"),

@@ -7,6 +7,10 @@ Authentication-Results field, the log and ``mailer received`` are all written fr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+DOORS: Final = ("mx", "submission", "lmtp")
+"""The kinds of doors by which mail comes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.events import LoggedIn, LoginFailed, TakenIn, TurnedAway
+from mailer.mail.arrival import DOORS
 from mailer.mail.refusal_reason import REASONS
 
 from .row import SECONDS, Buckets
@@ -15,7 +16,6 @@ from .row import SECONDS, Buckets
 if TYPE_CHECKING:
     from mailer.events import Event
 
-DOORS = ("mx", "submission", "lmtp")
 VERDICTS = ("accept", "mark", "hold")
 OTHER = "other"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.events import LoginFailed, TakenIn, TurnedAway
-from mailer.mail.arrival import Arrival
+from mailer.mail.arrival import DOORS, Arrival
 from mailer.mail.ip_network import neighbourhood
 
 from .received import TEXT, ReceivedRecord
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailer.spool.api import Entry
-
-DOORS = ("mx", "submission", "lmtp")
-"""The doors that tell what comes, in a submitter's ``via``."""
 
 LOGIN = "login"
 """The reason of a refusal to somebody who could not log in."""

@@ -7,10 +7,10 @@ from typing import get_args
 
 from mailer.events import LoggedIn, LoginFailed, TakenIn, TurnedAway
 from mailer.filtering.api import Verdict
-from mailer.mail.arrival import Arrival
+from mailer.mail.arrival import DOORS, Arrival
 from mailer.mail.refusal_reason import REASONS
 from mailer.metrics.counts import Counts
-from mailer.metrics.incoming import DOORS, VERDICTS
+from mailer.metrics.incoming import VERDICTS
 from mailer.metrics.incoming_families import incoming_families
 from tests.fakes.mail import NOW
 
