@@ -18,7 +18,7 @@ from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import Server, ServerState
 
-from .room import Holding, MessageRoom
+from .room import SMALL, Holding, MessageRoom
 
 if TYPE_CHECKING:
     import ssl
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 BEGIN = 60.0  # seconds that each message has
 LEAST = 500.0  # octets a second of one that takes longer
 ANSWERS = 60.0  # seconds that a client may take to read what we said
+MENDING = 5  # times the octets of a message, while it is judged as it came and as it will be kept, where each of its lines gets longer
 TURN = 0.005  # seconds after which others have theirs, however many commands have come at once
 
 _TIMEOUT = Reply.own(421, "4.4.2", "nothing was said for too long")
@@ -172,7 +173,7 @@ class _Session:
         """Answer whatever can be answered now; whether the session goes on."""
         machine, since = self._machine, monotonic()
         while (question := machine.next()) is not None:
-            reply = await self._policy.answer(question)
+            reply = await self._crowded(question) or await self._policy.answer(question)
             if (over := self._hasty(question)) is not None:
                 self.hang_up(over)
                 return False
@@ -186,6 +187,12 @@ class _Session:
                 await asyncio.sleep(0)
                 since = monotonic()
         return machine.state is not ServerState.CLOSED
+
+    async def _crowded(self, question: ask.Question) -> Reply | None:
+        """What ends a large message whose lines have to be put right, where there is no room for what that takes besides."""
+        if not isinstance(question, ask.Body) or question.normal or len(question.content) <= SMALL:
+            return None
+        return None if await self._common.room.hold(self.held, MENDING * len(question.content)) else _NO_ROOM
 
     def _hasty(self, question: ask.Question) -> Reply | None:
         """What ends the session of a client that could not wait, if anything does."""
@@ -263,6 +270,6 @@ class _Session:
 
     def _over(self) -> None:
         """No message is under way any more, nor in memory."""
-        if self._began is not None:
+        if self._began is not None or self.held.octets:
             self._began, self._came, self._given_up = None, 0, False
             self._common.room.leave(self.held)

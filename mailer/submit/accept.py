@@ -79,7 +79,7 @@ def made(inbound: Inbound, settings: SubmissionSettings) -> Ready:
     """The message as it can be put: its envelope, and its content with what is ours on top."""
     arrival = inbound.arrival
     id = new_id(arrival.at)
-    message = _plain(inbound.content)
+    message, body = _plain(inbound.content)
     found = {**({"proven": True} if inbound.proven else {}), **({"why": inbound.why} if inbound.why else {})}
     options = {**inbound.options, **({"sandbox": settings.sandbox.mode} if settings.sandbox.holds else {})}
     envelope = Envelope(
@@ -94,12 +94,15 @@ def made(inbound: Inbound, settings: SubmissionSettings) -> Ready:
     )
     header = strip(without_forged(message.header), settings.hostname)
     top = received(arrival, settings.hostname, id, inbound.named) + inbound.fields
-    return Ready(AcceptedMail(envelope, b"".join((top, header, message.rest))), None, inbound.held)
+    return Ready(AcceptedMail(envelope, b"".join((top, header, *body))), None, inbound.held)
 
 
-def _plain(content: bytes) -> Message:
-    """The message with the line ends that the spool has. What is no header is its body, as in `Message.split`."""
+def _plain(content: bytes) -> tuple[Message, Sequence[bytes | memoryview]]:
+    """The header of the message with the line ends that the spool has, and the rest, which is large, in pieces that are no copies.
+
+    What is no header is its body, as in `Message.split`.
+    """
     content = normalise(content) if content else b"\r\n"
     at = header_end(content)
-    rest = content[at:]
-    return Message(content[:at], rest if not rest or rest.startswith(b"\r\n") else b"\r\n" + rest)
+    rest = memoryview(content)[at:]
+    return Message(content[:at], b""), [rest] if not rest or rest[:2] == b"\r\n" else [b"\r\n", rest]

@@ -13,7 +13,7 @@ from mailer.net.handshakes import Handshakes
 from mailer.smtp.reply import Reply
 from mailer.smtp.server_state import ServerSettings
 from mailer.smtpd.room import MessageRoom
-from mailer.smtpd.session import TURN, Common
+from mailer.smtpd.session import MENDING, TURN, Common
 from tests.smtpd.talking import ENVELOPE, Door, at_a_door, now
 
 CHUNKING = ServerSettings(offer=("CHUNKING",), verbatim=True)
@@ -162,6 +162,24 @@ def test_who_finds_no_room_hears_so_at_the_end() -> None:
         assert [body.content[:1] for body in door.policy.bodies] == [b"x", b"y"]
 
     at_a_door(test, CHUNKING, common=Common(MessageRoom(100_000)))
+
+
+@pytest.mark.parametrize("content", [b"x\n" * 50_000 + b"\r\n", b"x\r\n" * 33_333], ids=["stray", "normal"])
+def test_a_message_that_is_to_be_put_right_takes_the_room_of_several(content: bytes) -> None:
+    """For it is there as it came and as it will be kept; two of them wait for one another."""
+
+    async def test(door: Door) -> None:
+        door.policy.seconds["body"] = 50.0
+        first, second = await door.greeted(), await door.greeted()
+        sent = [asyncio.ensure_future(client.send(content, "c@d.example")) for client in (first, second)]
+        while not door.policy.bodies:
+            await asyncio.sleep(0.1)
+        stray = not door.policy.bodies[0].normal
+        assert (door.common.room.taken >= MENDING * len(content)) is stray
+        assert [said[0][:3] for said in await asyncio.gather(*sent)] == ["250", "250"]
+        assert (now() >= 99) is stray
+
+    at_a_door(test, CHUNKING, common=Common(MessageRoom(1_000_000)))
 
 
 def test_time_in_which_we_did_not_read_is_not_the_clients() -> None:
