@@ -93,7 +93,7 @@ def test_a_person_sees_a_story_of_each(visited: Office, shell: Shell) -> None:
 def test_what_is_known_of_a_crowd_alone_is_said_to_who_asks_for_somebody(office: Office, shell: Shell) -> None:
     """So nobody takes a list for whole that is not."""
     now = time.time()
-    office.write([replace(REFUSED, at=now - 50 + nth / 1e6, recipient=f"r{nth}@example.com") for nth in range(EACH + 7)])
+    office.write([replace(REFUSED, at=now - 50 + nth / 1e4, recipient=f"r{nth}@example.com") for nth in range(EACH + 7)])
     said = shell("received", "--to", "r55@example.com")
     assert said.out.startswith("Nothing came that is like that")
     assert "7 refusals besides are known by network alone" in said.err
