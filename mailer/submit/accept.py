@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailer.auth.results import strip
+from mailer.mail.address import ascii_address
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, shown_subject
 from mailer.mail.message import Message, header_end, normalise
@@ -85,7 +86,7 @@ def made(inbound: Inbound, settings: SubmissionSettings) -> Ready:
     envelope = Envelope(
         id,
         rfc3339(arrival.at),
-        inbound.sender,
+        ascii_address(inbound.sender),
         [*inbound.recipients],
         message_id=message.value(b"message-id") or "",
         subject=shown_subject(message),
@@ -105,4 +106,4 @@ def _plain(content: bytes) -> tuple[Message, Sequence[bytes | memoryview]]:
     content = normalise(content) if content else b"\r\n"
     at = header_end(content)
     rest = memoryview(content)[at:]
-    return Message(content[:at], b""), [rest] if not rest or rest[:2] == b"\r\n" else [b"\r\n", rest]
+    return Message(content[:at], b""), [rest] if not rest or content.startswith(b"\r\n", at) else [b"\r\n", rest]

@@ -45,6 +45,12 @@ def test_the_envelope_says_how_it_came(door: Door) -> None:
     assert not door.spool.read(accept(inbound(), door.settings).envelope.id).envelope.answerable
 
 
+def test_a_sender_beyond_ascii_is_written_as_the_dns_has_it(door: Door) -> None:
+    """So that a report needs no SMTPUTF8 for its domain alone."""
+    came = Inbound(ARRIVAL, "bob@b\u00fccher.example", [Recipient("ann@example.com")], MAIL)
+    assert accept(came, door.settings).envelope.sender == "bob@xn--bcher-kva.example"
+
+
 @pytest.mark.parametrize(
     ("came", "lies"),
     [
