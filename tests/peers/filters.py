@@ -56,30 +56,29 @@ class RealFilters:
 
     def __init__(self, home: Path, host: str) -> None:
         self.root = Root(home / "root", FILTERS)
-        self.ports = {name: free_port() for name in ("clamd", "clamav-milter", "spamd", "opendmarc")}
+        self.host = host
+        self._ports: dict[str, int] = {}  # each chosen at the last moment, for others choose theirs meanwhile
         self._running: dict[str, Program] = {}
-        signature = EICAR.hex()
-        self.root.write("db/local.ndb", f"Eicar-Local:0:*:{signature}\n")
-        self.root.write("etc/clamd.conf", CLAMD.format(port=self.ports["clamd"], limit=LIMIT))
-        self.root.write("etc/milter.conf", MILTER.format(port=self.ports["clamav-milter"]))
-        self.root.write("etc/opendmarc.conf", OPENDMARC.format(port=self.ports["opendmarc"], host=host))
+        self.root.write("db/local.ndb", f"Eicar-Local:0:*:{EICAR.hex()}\n")
 
     def start(self, name: str) -> str:
         """Have it running; where it is, as the configuration writes it."""
         if name == "clamav-milter":
             self.start("clamd")
         if name not in self._running:
-            words = {
-                "clamd": ("/usr/sbin/clamd", "-c", "/etc/clamd.conf"),
-                "clamav-milter": ("/usr/sbin/clamav-milter", "-c", "/etc/milter.conf"),
-                "opendmarc": ("/usr/sbin/opendmarc", "-f", "-c", "/etc/opendmarc.conf"),
-                "spamd": (
-                    *("/usr/sbin/spamd", "-L", "-x", "-u", "mail", "-m", "1", "--pidfile", "/run/spamd.pid"),
-                    *("--listen", f"127.0.0.1:{self.ports['spamd']}", "--allowed-ips=127.0.0.1"),
-                ),
-            }[name]
-            self._running[name] = self.root.start(*words, ports=[self.ports[name]])
-        return f"127.0.0.1:{self.ports[name]}"
+            port = self._ports.setdefault(name, free_port())
+            self._running[name] = self.root.start(*self._words(name, port), ports=[port])
+        return f"127.0.0.1:{self._ports[name]}"
+
+    def _words(self, name: str, port: int) -> tuple[str, ...]:
+        """The command that has it listen at `port`, with its configuration written."""
+        if name == "spamd":
+            words = ("/usr/sbin/spamd", "-L", "-x", "-u", "mail", "-m", "1", "--pidfile", "/run/spamd.pid")
+            return (*words, "--listen", f"127.0.0.1:{port}", "--allowed-ips=127.0.0.1")
+        text = {"clamd": CLAMD, "clamav-milter": MILTER, "opendmarc": OPENDMARC}[name]
+        self.root.write(f"etc/{name}.test", text.format(port=port, host=self.host, limit=LIMIT))
+        foreground = ("-f",) if name == "opendmarc" else ()
+        return (f"/usr/sbin/{name}", *foreground, "-c", f"/etc/{name}.test")
 
     def stop(self, name: str) -> None:
         """End one of them."""
