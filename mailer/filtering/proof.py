@@ -209,7 +209,7 @@ class _Findings(NamedTuple):
             steps=[FilterStep(_step(one), one.word, shown(one.reason or self._evidence(one)), self._score(one)) for one in said],
             verdict=self.end.verdict,
             reply=self.end.reply,
-            field=results.write(host, said, utf8=not self.sender.isascii()),
+            field=results.write(host, [self._for_everybody(one) for one in said], utf8=not self.sender.isascii()),
             proven=proven,
             domain=self.result.domain if self.result.word == "pass" else "",
             spf=self.path.result,
@@ -225,6 +225,11 @@ class _Findings(NamedTuple):
         if self.arrival.door == "mx":
             return (*self._iprev(), self._path(), *signatures, *chain, self._dmarc())
         return (*signatures, *chain, *([self._dmarc()] if self.result.word == "pass" else ()))
+
+    def _for_everybody(self, one: MethodResult) -> MethodResult:
+        """As the field says it, which goes where the message goes: what our name server said or did not say is for our log alone."""
+        unanswered = one.word == "temperror" or (one.method == "arc" and self.chain.trouble)
+        return one._replace(reason="a look-up failed") if one.reason and unanswered else one
 
     def _iprev(self) -> Iterator[MethodResult]:
         """RFC 8601 §2.7.3: recorded, and no reason for anything."""

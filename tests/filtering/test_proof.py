@@ -166,6 +166,9 @@ def test_trouble_that_decides_nothing_is_written_down() -> None:
     world = World(RECORDS, ("trouble.test", "_dmarc.trouble.test", "s1._domainkey.trouble.test"))
     proof = proved(signed(letter("From: a@trouble.test"), "trouble.test"), "a@trouble.test", world=world)
     assert (proof.verdict, proof.spf, proof.dkim, proof.dmarc) == ("accept", "temperror", "temperror", "temperror")
+    assert any("no name server answers" in step.reason for step in proof.steps)
+    assert b"no name server answers" not in proof.field
+    assert proof.field.count(b'reason="a look-up failed"') == 3
 
 
 def sealed(content: bytes, *methods: MethodResult) -> bytes:
