@@ -162,6 +162,7 @@ def client(came: ReceivedRecord) -> str:
 
 def _arrival(came: ReceivedRecord) -> Iterator[Field]:
     """What else is known of how it came: what the client called itself, who had logged in, for whom it was, and what was found."""
+    yield "Proxy", came.proxy
     yield "Hello", came.hello
     yield "User", came.user
     yield "For", _some(came.recipients)

@@ -118,7 +118,8 @@ def _story(record: ReceivedRecord, now: float) -> Iterable[Line]:
         yield Line([Cell(why, STYLE_OF.get(record.verdict, ""))])
     client = f"{record.ip or 'a unix socket'}{f' {record.name}' if record.name else ''}"
     secure = f", {record.tls}" if record.tls else ""
-    yield Line([Cell(f"{client} ({record.door}){secure}", "quiet")])
+    proxy = f" through {record.proxy}" if record.proxy else ""
+    yield Line([Cell(f"{client} ({record.door}{proxy}){secure}", "quiet")])
     if record.times > 1:
         yield Line([Cell(f"{record.times:,} times since {show.clock(record.since, now)}{_neighbours(record)}", "quiet")])
     if record.id:

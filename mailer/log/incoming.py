@@ -30,6 +30,7 @@ def _client(arrival: Arrival) -> dict[str, object]:
         "hello": cut(arrival.hello) or None,
         "protocol": arrival.protocol,
         "tls": arrival.tls or "none",
+        "proxy": arrival.proxy or None,
     }
 
 

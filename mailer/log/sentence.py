@@ -96,7 +96,8 @@ def _unsubscribed(said: Mapping[str, str]) -> str:
 def _client(said: Mapping[str, str]) -> str:
     """Who it was; the address comes first in each line of the doors."""
     name = f" {said['name']}" if "name" in said else ""
-    return f"{said.get('ip', 'a unix socket')}{name} ({said['door']})"
+    proxy = f" through {said['proxy']}" if "proxy" in said else ""
+    return f"{said.get('ip', 'a unix socket')}{name} ({said['door']}{proxy})"
 
 
 def _taken(said: Mapping[str, str]) -> str:

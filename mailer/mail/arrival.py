@@ -20,7 +20,8 @@ class Arrival:
     `door` is the kind of the door: ``mx``, ``submission`` or ``lmtp``. `ip` is the client's address, as the kernel or a proxy that is
     believed tells it; empty over a unix socket. `name` is the client's by the DNS, forth and back; empty where there is none. `hello` is
     what it calls itself in EHLO, HELO or LHLO, and `protocol` what was spoken, a word of RFC 3848 (``ESMTPS``). `tls` is the version, empty
-    without. `user` is the address of the user who has logged in. `at` is in seconds since the epoch.
+    without. `user` is the address of the user who has logged in. `at` is in seconds since the epoch. `proxy` is the address of the proxy
+    that told who the client is, empty without.
     """
 
     door: str
@@ -31,6 +32,7 @@ class Arrival:
     name: str = ""
     user: str = ""
     at: float = 0.0
+    proxy: str = ""
 
     @property
     def relayed(self) -> bool:
@@ -39,5 +41,6 @@ class Arrival:
 
     def as_submitter(self) -> dict[str, object]:
         """The members of an envelope's ``submitter`` that say how it came."""
-        said = {"via": self.door, "ip": self.ip, "hello": self.hello, "name": self.name, "tls": self.tls, "user": self.user}
+        client = {"ip": self.ip, "proxy": self.proxy, "hello": self.hello, "name": self.name}
+        said = {"via": self.door, **client, "tls": self.tls, "user": self.user}
         return {name: value for name, value in said.items() if value}

@@ -203,7 +203,7 @@ RECEIVED = {
     "at": TIME,
     "event": MemberKind({"type": "string", "enum": ["taken", "refused"]}),
     "door": TEXT,
-    **dict.fromkeys(("ip", "name", "hello"), SOME),
+    **dict.fromkeys(("ip", "proxy", "name", "hello"), SOME),
     "protocol": TEXT,
     **dict.fromkeys(("tls", "user", "from"), SOME),
     "to": _list(TEXT),

@@ -105,7 +105,8 @@ class StrangerPolicy(SessionPolicy):
         tls = self._stream.tls_version
         word = protocol_word(extended=self._extended, lmtp=self._section.kind == "lmtp", tls=bool(tls), utf8=self._transaction.utf8)
         named = self._naming.result() if self._naming is not None and self._naming.done() else ""
-        return Arrival(self._section.kind, self._peer.host, self._hello, word, tls, named, at=self._reception.clock.now())
+        came = self._section.kind, self._peer.host, self._hello, word, tls, named
+        return Arrival(*came, "", self._reception.clock.now(), self._peer.by)
 
     def _refused(self, question: ask.Question, reply: Reply, reason: str, recipient: str = "", why: str = "") -> Reply:
         """Tell that somebody was turned away; a message that was for one recipient is found by him."""

@@ -173,7 +173,8 @@ class SubmissionPolicy(SessionPolicy):
     def _arrival(self) -> Arrival:
         tls, user = self._stream.tls_version, self._user
         word = protocol_word(extended=True, tls=bool(tls), auth=user is not None, utf8="SMTPUTF8" in self._letter.parameters)
-        return Arrival("submission", self._peer.host, self._hello, word, tls, user=user.address if user else "", at=self._desk.now())
+        came = "submission", self._peer.host, self._hello, word, tls, "", user.address if user else ""
+        return Arrival(*came, self._desk.now(), self._peer.by)
 
     def _refused(self, question: ask.Question, reply: Reply, reason: str, recipient: str = "") -> Reply:
         """Tell that somebody was turned away."""

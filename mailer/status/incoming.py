@@ -42,16 +42,19 @@ def of_entry(entry: Entry) -> ReceivedRecord | None:
     envelope = entry.envelope
     if envelope.submitter.get("via") not in DOORS:
         return None
-    door, ip, hello, name, tls, user = (str(envelope.submitter.get(word, "")) for word in ("via", "ip", "hello", "name", "tls", "user"))
+    words = ("via", "ip", "hello", "name", "tls", "user", "proxy")
+    door, ip, hello, name, tls, user, proxy = (str(envelope.submitter.get(word, "")) for word in words)
     people = list(dict.fromkeys(recipient.behalf or recipient.address for recipient in envelope.recipients))
     verdict = "hold" if entry.state == "held" else "accept"
-    made = _record(entry.arrived, Arrival(door, ip, hello, "", tls, name, user), envelope.sender, people, "", verdict)
+    arrival = Arrival(door, ip, hello, "", tls, name, user, proxy=proxy)
+    made = _record(entry.arrived, arrival, envelope.sender, people, "", verdict)
     return made._replace(id=entry.id, size=entry.size, why=_short(envelope.against))
 
 
 def _record(at: float, arrival: Arrival, sender: str, people: Sequence[str], reason: str, verdict: str) -> ReceivedRecord:
     client = arrival.ip, neighbourhood(arrival.ip), _short(arrival.name), _short(arrival.hello), arrival.protocol, arrival.tls
-    return ReceivedRecord(at, at, 1, arrival.door, *client, _short(arrival.user), _short(sender), people, _short(reason), verdict)
+    made = ReceivedRecord(at, at, 1, arrival.door, *client, _short(arrival.user), _short(sender), people, _short(reason), verdict)
+    return made._replace(proxy=arrival.proxy)
 
 
 def _short(text: str) -> str:

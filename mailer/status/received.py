@@ -27,10 +27,10 @@ FoldKey = tuple[int, str, str, str, str, str, bool]
 class ReceivedRecord(NamedTuple):
     """A message that was taken, which has an `id`, or a refusal, which has none, and may stand for as many as `times` says.
 
-    `at` is when it was, the last time of several, and `since` the first, in seconds since the epoch. Of `ip` to `user` see `Arrival`, whose
-    `name` is the client's by the DNS; `network` is the client's neighbourhood. `reason` is a word for a refusal, and `why` says
-    more, of a message what speaks against it. `verdict` is accept, mark or hold, and refuse. `crowd`: of so many that sender and recipients
-    are not known.
+    `at` is when it was, the last time of several, and `since` the first, in seconds since the epoch. Of `ip` to `user`, and of
+    `proxy`, see `Arrival`, whose `name` is the client's by the DNS; `network` is the client's neighbourhood. `reason` is a word for a
+    refusal, and `why` says more, of a message what speaks against it. `verdict` is accept, mark or hold, and refuse. `crowd`: of so many
+    that sender and recipients are not known.
     """
 
     at: float
@@ -54,6 +54,7 @@ class ReceivedRecord(NamedTuple):
     reply: str = ""
     why: str = ""
     crowd: bool = False
+    proxy: str = ""
 
     @property
     def taken(self) -> bool:
@@ -84,6 +85,7 @@ class ReceivedRecord(NamedTuple):
             "event": "taken" if self.taken else "refused",
             "door": self.door,
             "ip": self.ip or None,
+            "proxy": self.proxy or None,
             "name": self.name or None,
             "hello": self.hello or None,
             "protocol": self.protocol,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .received import ReceivedRecord
     from .record import Record
 
-_OF_ARRIVAL = ("uid", "principal", "via", "ip", "hello", "name", "tls", "user", "why")
+_OF_ARRIVAL = ("uid", "principal", "via", "ip", "hello", "name", "tls", "user", "proxy", "why")
 """What a submitter has of how a message came by a door, which `Story.arrival` says."""
 
 Speaker = Literal["us", "host", "note"]

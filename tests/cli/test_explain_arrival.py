@@ -18,7 +18,7 @@ from tests.cli.terminal import Shell
 from tests.operate.test_schemas import right
 from tests.status.office import Office
 
-ARRIVAL = Arrival("mx", "192.0.2.7", "there.example", "ESMTPS", "TLSv1.3", "mail.there.example")
+ARRIVAL = Arrival("mx", "192.0.2.7", "there.example", "ESMTPS", "TLSv1.3", "mail.there.example", proxy="10.0.0.9")
 WHY = "spamd: 20.1 of 15"
 
 
@@ -45,14 +45,15 @@ def test_how_a_message_came_is_explained(office: Office, shell: Shell, told: boo
     """The same, whether or not the status knows it: who brought it, for whom it was, and what was found against it."""
     id = taken(office, told=told)
     came = explained(shell, id)["arrival"]
-    assert {name: came[name] for name in ("door", "ip", "name", "hello", "tls", "from", "to", "verdict", "why")} == {
-        "door": "mx", "ip": "192.0.2.7", "name": "mail.there.example", "hello": "there.example", "tls": "TLSv1.3",
+    assert {name: came[name] for name in ("door", "ip", "proxy", "name", "hello", "tls", "from", "to", "verdict", "why")} == {
+        "door": "mx", "ip": "192.0.2.7", "proxy": "10.0.0.9", "name": "mail.there.example", "hello": "there.example", "tls": "TLSv1.3",
         "from": "ann@there.example", "to": ["sales@example.com"], "verdict": "hold", "why": WHY,
     }  # fmt: skip
     out = shell("explain", "--no-dns", id).out
     for text in (
         "Came",
         "by mx from 192.0.2.7 mail.there.example, TLSv1.3",
+        "10.0.0.9",
         "sales@example.com",
         f"held: {WHY}",
         "held until it is released",

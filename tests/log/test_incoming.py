@@ -51,6 +51,7 @@ def test_a_message_that_was_taken_is_a_line() -> None:
             "hello": "there.example",
             "protocol": "ESMTPS",
             "tls": "TLSv1.3",
+            "proxy": None,
         }
     ]
 
@@ -97,6 +98,10 @@ def test_a_password_that_was_typed_as_a_name_is_not_written_down(name: str) -> N
         ),
         (EARLY, "refused    192.0.2.7 mail.there.example (mx): early: 554 5.5.0 wait for the greeting"),
         (FAILED, "login-failed 2001:db8::7 (submission): bob@example.com by PLAIN: wrong password"),
+        (
+            LoginFailed(NOW, Arrival("submission", "192.0.2.7", proxy="10.0.0.9"), "", "PLAIN", "wrong"),
+            "login-failed 192.0.2.7 (submission through 10.0.0.9): nobody by PLAIN: wrong",
+        ),
         (LoginFailed(NOW, Arrival("submission", ""), "", "", ""), "login-failed a unix socket (submission): nobody by nothing"),
     ],
 )
@@ -107,7 +112,7 @@ def test_people_get_a_sentence(event: Event, said: str, zone: Callable[[str], No
 
 def everywhere(text: str) -> list[Event]:
     """Events with `text` in all that a client says, or has written into its DNS."""
-    arrival = Arrival("mx", "192.0.2.7", text, "ESMTP", "", text, text)
+    arrival = Arrival("mx", "192.0.2.7", text, "ESMTP", "", text, text, proxy="192.0.2.99")
     return [
         TakenIn(NOW, arrival, ID, text, [text], 1, "mark", text),
         TurnedAway(NOW, arrival, "rcpt", text, "unknown", text, text),
@@ -161,7 +166,7 @@ def banned(tmp_path: Path, lines: list[str], mode: str) -> list[str]:
 
 def lines_of(client: str, forged: str) -> list[str]:
     """What is logged of a client who writes a line of ours into all that it says: a file's form, then the journal's two."""
-    arrival = Arrival("mx", client, forged, "ESMTP", "", forged)
+    arrival = Arrival("mx", client, forged, "ESMTP", "", forged, proxy="192.0.2.99")
     events: list[Event] = [
         LoginFailed(NOW, arrival, forged, "PLAIN", "wrong password"),
         TurnedAway(NOW, arrival, "rcpt", f"550 {forged}", "unknown", forged, forged),

@@ -16,7 +16,7 @@ LINE = b"PROXY TCP4 192.0.2.7 198.51.100.2 54321 25\r\n"
 
 
 def test_a_listed_proxy_says_who_calls(tmp_path: Path) -> None:
-    """His address is what the trace field, the envelope and the log have, and the limits count."""
+    """His address is what the trace field, the envelope and the log have, and the limits count; whom we have it from is known, too."""
 
     async def play(house: MxHouse) -> None:
         client = Client(*await asyncio.open_connection("127.0.0.1", house.port))
@@ -25,7 +25,8 @@ def test_a_listed_proxy_says_who_calls(tmp_path: Path) -> None:
         await client("EHLO out.example.org")
         assert (await brought(client, MAIL, "ann@example.com"))[-1].startswith("250")
         [entry], [taken] = house.entries(), house.heard(TakenIn)
-        assert taken.arrival.ip == "192.0.2.7"
+        assert (taken.arrival.ip, taken.arrival.proxy) == ("192.0.2.7", "127.0.0.1")
+        assert (entry.envelope.submitter["ip"], entry.envelope.submitter["proxy"]) == ("192.0.2.7", "127.0.0.1")
         assert house.content(entry).startswith(b"Received: from out.example.org ([192.0.2.7])")
         late = Client(*await asyncio.open_connection("127.0.0.1", house.port))
         await late.say(LINE)

@@ -21,7 +21,7 @@ from tests.status.office import Office
 
 ID = "01KAHGWV7J5ZQ0C9XK3M2T8B4R"
 CLIENT = Arrival("mx", "192.0.2.7", "there.example", "ESMTPS", "TLSv1.3", "mail.there.example")
-USER = Arrival("submission", "2001:db8::7", "[10.0.0.1]", "ESMTPSA", "TLSv1.3", user="bob@example.com")
+USER = Arrival("submission", "2001:db8::7", "[10.0.0.1]", "ESMTPSA", "TLSv1.3", user="bob@example.com", proxy="10.0.0.9")
 TAKEN = TakenIn(NOW, CLIENT, ID, "ann@there.example", ["bob@example.com", '"e v"@example.com'], 1234, "mark", "spamd 7.5")
 REFUSED = TurnedAway(
     NOW + 1, CLIENT, "rcpt", "550 5.1.1 no such user", "unknown", "ann@there.example", "nobody@example.com", "it was asked"
@@ -52,6 +52,7 @@ def test_what_was_taken_and_what_was_refused_is_one_list(either: Office) -> None
         "event": "refused",
         "door": "mx",
         "ip": "192.0.2.7",
+        "proxy": None,
         "name": "mail.there.example",
         "hello": "there.example",
         "protocol": "ESMTPS",
@@ -69,6 +70,7 @@ def test_what_was_taken_and_what_was_refused_is_one_list(either: Office) -> None
         "times": 1,
         "since": "2027-01-15T08:00:01Z",
     }
+    assert login.as_json()["proxy"] == "10.0.0.9"
     assert (login.as_json()["from"], message.as_json()["from"]) == (None, "ann@there.example")
 
 

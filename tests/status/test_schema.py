@@ -32,13 +32,13 @@ DESTINATIONS = (
     "key kind waiting sessions window window_cap breaker failures open_until breaker_reason paused_until pause_reason rate_until "
     "last_reply last_at wait wait_detail wait_until updated_at"
 )
-ARRIVALS = "email_id time door client_ip client_name hello protocol tls user from_address recipients size verdict why"
+ARRIVALS = "email_id time door client_ip client_name hello protocol tls user from_address recipients size verdict why proxy"
 REFUSALS = (
     "hour network reason from_address recipient_address user crowd first_time last_time times door client_ip client_name hello protocol "
-    "tls phase reply why"
+    "tls phase reply why proxy"
 )
 REFUSED = ("hour", "network", "reason", "sender", "recipient", "user", "crowd", "door", "ip", "name", "hello", "protocol", "tls", "phase",
-           "reply", "why")  # fmt: skip
+           "reply", "why", "proxy")  # fmt: skip
 
 
 @pytest.fixture

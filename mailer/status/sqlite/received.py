@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TRIM = 1000
 """After how many events it is looked whether there are too many rows: so many there may be beyond the bound."""
 
-PUT_ARRIVAL = "INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (email_id) DO NOTHING"
+PUT_ARRIVAL = "INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (email_id) DO NOTHING"
 
 _SAME = """
     WHERE hour = :hour AND network = :network AND reason = :reason AND from_address = :sender AND recipient_address = :recipient
@@ -34,26 +34,26 @@ _SAME = """
 KNOWN = "SELECT 1 FROM refusals" + _SAME  # noqa: S608 - constants all
 ADD_REFUSAL = (
     "UPDATE refusals SET times = times + 1, last_time = :at, door = :door, client_ip = :ip, client_name = :name, hello = :hello, "  # noqa: S608 - constants all
-    "protocol = :protocol, tls = :tls, phase = :phase, reply = :reply, why = :why" + _SAME + " AND last_time < :at"
+    "protocol = :protocol, tls = :tls, phase = :phase, reply = :reply, why = :why, proxy = :proxy" + _SAME + " AND last_time < :at"
 )
 LIKE_IT = "SELECT count(*) FROM refusals WHERE hour = :hour AND network = :network AND reason = :reason AND crowd = 0"
 PUT_REFUSAL = """
 INSERT INTO refusals VALUES (:hour, :network, :reason, :sender, :recipient, :user, :crowd, :at, :at, 1, :door, :ip, :name, :hello,
-    :protocol, :tls, :phase, :reply, :why)
+    :protocol, :tls, :phase, :reply, :why, :proxy)
 """
 TRIM_ARRIVALS = "DELETE FROM arrivals WHERE time < (SELECT time FROM arrivals ORDER BY time DESC LIMIT 1 OFFSET ?)"
 TRIM_REFUSALS = "DELETE FROM refusals WHERE last_time < (SELECT last_time FROM refusals ORDER BY last_time DESC LIMIT 1 OFFSET ?)"
 FORGET = ("DELETE FROM arrivals WHERE time < ?", "DELETE FROM refusals WHERE last_time < ?")
 
 _ARRIVAL = (
-    "SELECT email_id, time, door, client_ip, client_name, hello, protocol, tls, user, from_address, recipients, size, verdict, why "
+    "SELECT email_id, time, door, client_ip, client_name, hello, protocol, tls, user, from_address, recipients, size, verdict, why, proxy "
     "FROM arrivals "
 )
 ARRIVAL = _ARRIVAL + "WHERE email_id = ?"
 ARRIVALS = _ARRIVAL + "WHERE time >= ? ORDER BY time DESC"
 REFUSALS = """
 SELECT network, reason, from_address, recipient_address, user, crowd, first_time, last_time, times, door, client_ip, client_name, hello,
-    protocol, tls, phase, reply, why FROM refusals WHERE last_time >= ? ORDER BY last_time DESC
+    protocol, tls, phase, reply, why, proxy FROM refusals WHERE last_time >= ? ORDER BY last_time DESC
 """
 
 
@@ -92,7 +92,8 @@ def _put_refusal(db: sqlite3.Connection, record: ReceivedRecord) -> None:
 def _arrival(record: ReceivedRecord) -> tuple[object, ...]:
     words = record.door, record.ip, clean(record.name), clean(record.hello), record.protocol, record.tls, clean(record.user)
     people = clean("\n".join(record.recipients))  # no address has a line end, RFC 5321 §4.1.2
-    return (record.id, micros(record.at), *words, clean(record.sender), people, record.size, record.verdict, clean(record.why))
+    found = record.size, record.verdict, clean(record.why), record.proxy
+    return (record.id, micros(record.at), *words, clean(record.sender), people, *found)
 
 
 def _refusal(record: ReceivedRecord) -> dict[str, object]:
@@ -102,24 +103,26 @@ def _refusal(record: ReceivedRecord) -> dict[str, object]:
         "hour": hour, "network": network, "reason": reason, "sender": sender, "recipient": recipient, "user": user, "crowd": int(crowd),
         "at": micros(record.at), "door": record.door, "ip": record.ip, "name": clean(record.name), "hello": clean(record.hello),
         "protocol": record.protocol, "tls": record.tls, "phase": record.phase, "reply": clean(record.reply), "why": clean(record.why),
+        "proxy": record.proxy,
     }  # fmt: skip
 
 
 def arrival(row: Sequence[object]) -> ReceivedRecord:
     """A row of `ARRIVALS`. Raises `BadRow`."""
-    id, time, door, ip, *words, people, size, verdict, why = row
+    id, time, door, ip, *words, people, size, verdict, why, proxy = row
     name, hello, protocol, tls, user, sender = map(text_of, words)
     at = moment_of(time)
     named = text_of(people).split("\n") if people else []
     client = text_of(door), text_of(ip), neighbourhood(text_of(ip)), name, hello, protocol, tls
-    return ReceivedRecord(at, at, 1, *client, user, sender, named, "", text_of(verdict), id_of(id), number_of(size), why=text_of(why))
+    made = ReceivedRecord(at, at, 1, *client, user, sender, named, "", text_of(verdict), id_of(id), number_of(size))
+    return made._replace(why=text_of(why), proxy=text_of(proxy))
 
 
 def refusal(row: Sequence[object]) -> ReceivedRecord:
     """A row of `REFUSALS`. Raises `BadRow`."""
     network, reason, sender, recipient, user, crowd, first, last, times, *words = row
-    door, ip, name, hello, protocol, tls, phase, reply, why = map(text_of, words)
+    door, ip, name, hello, protocol, tls, phase, reply, why, proxy = map(text_of, words)
     people = [text_of(recipient)] if recipient else []
     client = door, ip, text_of(network), name, hello, protocol, tls, text_of(user)
     made = ReceivedRecord(moment_of(last), moment_of(first), number_of(times), *client, text_of(sender), people, text_of(reason), "refuse")
-    return made._replace(phase=phase, reply=reply, why=why, crowd=bool(number_of(crowd)))
+    return made._replace(phase=phase, reply=reply, why=why, crowd=bool(number_of(crowd)), proxy=proxy)

@@ -286,7 +286,8 @@ CREATE TABLE arrivals (                               -- messages that were take
     recipients   TEXT NOT NULL,                       -- an address a line
     size         INTEGER NOT NULL,                    -- bytes
     verdict      TEXT NOT NULL,                       -- accept, mark, hold
-    why          TEXT NOT NULL                        -- what speaks against it
+    why          TEXT NOT NULL,                       -- what speaks against it
+    proxy        TEXT NOT NULL                        -- which named the client; '' without
 ) WITHOUT ROWID;
 
 CREATE TABLE refusals (                               -- what was refused at a door; what says the same is one row
@@ -309,6 +310,7 @@ CREATE TABLE refusals (                               -- what was refused at a d
     phase             TEXT NOT NULL,                  -- greeting, ehlo, starttls, auth, mail, rcpt, data, body
     reply             TEXT NOT NULL,
     why               TEXT NOT NULL,                  -- more than the reply says
+    proxy             TEXT NOT NULL,
     PRIMARY KEY (hour, network, reason, crowd, from_address, recipient_address, user)
 ) WITHOUT ROWID;
 
@@ -352,10 +354,11 @@ CREATE TEMP VIEW reports AS SELECT '' AS id, 0 AS nth, 0 AS at, '' AS source, ''
 
 AS_SEVENTH = """
 CREATE TEMP VIEW arrivals AS SELECT '' AS email_id, 0 AS time, '' AS door, '' AS client_ip, '' AS client_name, '' AS hello,
-    '' AS protocol, '' AS tls, '' AS user, '' AS from_address, '' AS recipients, 0 AS size, '' AS verdict, '' AS why WHERE 0;
+    '' AS protocol, '' AS tls, '' AS user, '' AS from_address, '' AS recipients, 0 AS size, '' AS verdict, '' AS why,
+    '' AS proxy WHERE 0;
 CREATE TEMP VIEW refusals AS SELECT 0 AS hour, '' AS network, '' AS reason, '' AS from_address, '' AS recipient_address, '' AS user,
     0 AS crowd, 0 AS first_time, 0 AS last_time, 0 AS times, '' AS door, '' AS client_ip, '' AS client_name, '' AS hello, '' AS protocol,
-    '' AS tls, '' AS phase, '' AS reply, '' AS why WHERE 0;
+    '' AS tls, '' AS phase, '' AS reply, '' AS why, '' AS proxy WHERE 0;
 """
 """The same for one of version 6, which knows nothing of doors."""
 
