@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .show import Piece, Value
 
 SHOWN = 20
+REASON_WORDS = (*REASONS, "mark", "hold")
 WORDS = {"accept": "taken", "mark": "marked", "hold": "held", "refuse": "refused"}
 STYLE_OF = {"accept": "good", "mark": "wait", "hold": "busy", "refuse": "bad"}
 
@@ -67,6 +68,10 @@ def wanted_of(given: Given) -> ReceivedFilter:
     )
 
 
+def _is_strange(reason: str) -> bool:
+    return bool(reason) and "*" not in reason and reason not in REASON_WORDS
+
+
 def _pattern(given: Given, name: str) -> str:
     text = given.text(name)
     if text == "":
@@ -77,7 +82,8 @@ def _pattern(given: Given, name: str) -> str:
 def _nothing(wanted: ReceivedFilter) -> str:
     what = {True: "was taken", False: "was refused", None: "came"}[wanted.taken]
     like = " that is like that" if wanted._replace(taken=None) != ReceivedFilter() else ""
-    return f"Nothing {what}{like}, as far as is remembered ([status] received_retention)."
+    strange = f" {wanted.reason} is none of the reasons: {', '.join(REASON_WORDS)}." if _is_strange(wanted.reason) else ""
+    return f"Nothing {what}{like}, as far as is remembered ([status] received_retention).{strange}"
 
 
 def _table(records: Sequence[ReceivedRecord], now: float) -> Table:
@@ -86,7 +92,7 @@ def _table(records: Sequence[ReceivedRecord], now: float) -> Table:
         return Table(
             columns, [[_word(each), Cell(show.moment(each.at, now), "quiet"), [*_story(each, now)]] for each in records], apart=True
         )
-    columns = [Column(word, right=word == "TIMES") for word in ("WHAT", "WHEN", "IP", "FROM", "TO", "TIMES", "ID", "WHY")]
+    columns = [Column(word, right=word == "TIMES") for word in ("WHAT", "WHEN", "IP", "USER", "FROM", "TO", "TIMES", "ID", "WHY")]
     return Table(columns, [_plain_row(each, now) for each in records])
 
 
@@ -96,7 +102,7 @@ def _word(record: ReceivedRecord) -> Cell:
 
 def _plain_row(record: ReceivedRecord, now: float) -> list[Value]:
     people = ",".join([*record.recipients[:5], *([f"+{len(record.recipients) - 5}"] if len(record.recipients) > 5 else [])])
-    start = _word(record), show.moment(record.at, now), record.ip or "-", _sender(record), people or "-"
+    start = _word(record), show.moment(record.at, now), record.ip or "-", record.user or "-", _sender(record), people or "-"
     return [*start, str(record.times), record.id or "-", _why(record) or "-"]
 
 
@@ -161,7 +167,7 @@ COMMAND = Subcommand(
         Option(
             "--reason",
             metavar="WORD",
-            words=(*REASONS, "mark", "hold"),
+            words=REASON_WORDS,
             help="only for this reason: unknown, relay, spf, dmarc, login, hold, …; * stands for any text",
         ),
         Option("--since", metavar="WHEN", help="only since then: 2h, 1d, 2026-11-21 or 2026-11-21T02:15:00Z"),

@@ -41,13 +41,13 @@ def test_taken_and_refused_are_one_list_for_programs(visited: Office, shell: She
     """The newest first, in columns that awk reads."""
     said = shell("received")
     head, *rows = [line.split() for line in said.lines]
-    assert (said.code, said.err, head) == (0, "", ["WHAT", "WHEN", "IP", "FROM", "TO", "TIMES", "ID", "WHY"])
-    assert [[row[0], *row[2:7]] for row in rows] == [
-        ["refused", "2001:db8::7", "-", "-", "1", "-"],
-        ["refused", "192.0.2.7", "bob@there.example", "nobody@example.com", "2", "-"],
-        ["marked", "192.0.2.7", "bob@there.example", "ann@example.com,eve@example.com,joe@example.com", "1", ID],
+    assert (said.code, said.err, head) == (0, "", ["WHAT", "WHEN", "IP", "USER", "FROM", "TO", "TIMES", "ID", "WHY"])
+    assert [[row[0], *row[2:8]] for row in rows] == [
+        ["refused", "2001:db8::7", "ann@example.com", "-", "-", "1", "-"],
+        ["refused", "192.0.2.7", "-", "bob@there.example", "nobody@example.com", "2", "-"],
+        ["marked", "192.0.2.7", "-", "bob@there.example", "ann@example.com,eve@example.com,joe@example.com", "1", ID],
     ]
-    assert [" ".join(row[7:]) for row in rows] == ["login: wrong password", "unknown: 550 5.1.1 no such user", "spamd 7.5"]
+    assert [" ".join(row[8:]) for row in rows] == ["login: wrong password", "unknown: 550 5.1.1 no such user", "spamd 7.5"]
 
 
 def test_the_json_is_what_its_schema_says(visited: Office, shell: Shell) -> None:
@@ -114,6 +114,13 @@ def test_a_database_that_cannot_be_read_is_no_nothing(office: Office, shell: She
     office.path.write_bytes(b"no database")
     said = shell("received")
     assert (said.out, "the status database cannot be read" in said.err) == ("", True)
+
+
+def test_a_reason_that_there_is_not_is_said_to_be_none(visited: Office, shell: Shell) -> None:
+    """With those that there are; of one of them, and of a pattern, only that nothing came."""
+    said = shell("received", "--reason", "blacklist").out
+    assert (said.startswith("Nothing came that is like that"), "blacklist is none of the reasons: unknown, " in said) == (True, True)
+    assert ["none of" in shell("received", "--reason", word).out for word in ("virus", "black*", "hold")] == [False] * 3
 
 
 def test_nothing_at_all_is_said(office: Office, shell: Shell) -> None:
