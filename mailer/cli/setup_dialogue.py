@@ -173,7 +173,7 @@ class Setup:
     def finish(self, written: tuple[SetupPlan, Owner, Config]) -> int:
         """Send a mail, start the service, make sendmail; the exit code is that of the mail."""
         plan, owner, config = written
-        running = self._reread()
+        running = told_anew(self.program)
         code = OK if self.given.flag("--no-test") else self._tried(plan, owner, config)
         if self.unit:
             self._each(self.service.install())
@@ -185,14 +185,6 @@ class Setup:
         if not self.unit and not running:
             self.say("Mail leaves while the daemon runs: start it with `mailer run`.")
         return code
-
-    def _reread(self) -> bool:
-        """Whether a daemon runs, which knows the new configuration then if it can."""
-        try:
-            return reread(self.program)
-        except Problem as problem:
-            complain(str(problem), OK)
-            return True
 
     def _each(self, lines: Iterator[str]) -> None:
         for line in lines:
@@ -251,6 +243,15 @@ def _interrupted(_number: int, _frame: object) -> None:
     for number in ENDS:
         signal.signal(number, signal.SIG_IGN)  # what is left to do is soon done
     raise KeyboardInterrupt
+
+
+def told_anew(program: OwnProgram) -> bool:
+    """Whether a daemon runs, which knows the new configuration then if it can; if it cannot, that is said."""
+    try:
+        return reread(program)
+    except Problem as problem:
+        complain(str(problem), OK)
+        return True
 
 
 def own_program() -> tuple[list[str], dict[str, str]]:

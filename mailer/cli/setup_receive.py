@@ -24,12 +24,11 @@ from mailer.operate import dkim, receiving, users
 from mailer.operate.machine import SystemService, daemon_user, make_place
 from mailer.operate.own import OwnProgram
 from mailer.operate.receiving import CertificateFiles, ReceivingPlan
-from mailer.operate.setup import reread
 
 from . import OK, ask, complain, show
 from .options import Option, Subcommand, usage
 from .setup_answers import first_line
-from .setup_dialogue import own_program, service_owner, started_as
+from .setup_dialogue import own_program, service_owner, started_as, told_anew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -81,7 +80,7 @@ class ReceiveSetup:
         if self._unit:
             self._each(self.service.permit([_place(plan.maildir)] if plan.maildir else []) if not self.service.user else ())
             self._each(self.service.install())
-        self._last_words(plan, config, runs=self._unit or self._reread())
+        self._last_words(plan, config, runs=self._unit or told_anew(self.program))
         return OK
 
     # The answers
@@ -210,14 +209,6 @@ class ReceiveSetup:
         self._say(f"made the user {made.address}")
         if made.password:
             show.say(f"  his password, which is shown once: {made.password}")
-
-    def _reread(self) -> bool:
-        """Whether a daemon runs, which knows the new configuration then if it can."""
-        try:
-            return reread(self.program)
-        except Problem as problem:
-            complain(str(problem), OK)
-            return True
 
     def _mailboxes(self, plan: ReceivingPlan, owner: Owner) -> Iterable[str]:
         if not plan.maildir:

@@ -158,11 +158,6 @@ class Config:  # noqa: PLW1641 - compared, and never a key
         return self.journal.keep or bool(self.readers or self.web_doors)
 
     @property
-    def report_doors(self) -> tuple[Listen, ...]:
-        """The doors of the kind reports, in the order of the file."""
-        return tuple(listen for listen in self.listens if listen.kind == "reports")
-
-    @property
     def mail_doors(self) -> tuple[Listen, ...]:
         """The doors that mail comes in by, of the kinds reports, mx, submission and lmtp, in the order of the file."""
         return tuple(listen for listen in self.listens if listen.kind != "web")

@@ -14,7 +14,7 @@ from .milter import MilterSession
 from .verdict import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from mailer.mail.arrival import Arrival
     from mailer.scan.milter import MilterAnswer
@@ -44,28 +44,23 @@ class MilterRow:
 
     async def begin(self, arrival: Arrival, sender: str, id: str) -> Reply | None:
         """A message begins; what the client hears where one of them, or its absence, is against that."""
-        until = self._until()
         for seat in self._seats:
             seat.failure = None
-            try:
-                async with seat.attended.attended(until, whole=False):
-                    answer = await seat.session.begin(arrival, sender, id)
-            except FilterFailure as failure:
-                if reply := self._failed(seat, failure):
-                    return reply
-                continue
-            if answer.reply:
-                seat.attended.answered()
-                return answer.reply
-        return None
+        return await self._told(lambda session: session.begin(arrival, sender, id))
 
     async def recipient(self, recipient: str) -> Reply | None:
         """Tell them that the message is for this one; what the client hears where one of them is against that."""
-        until = self._until()
-        for seat in self._present():
+        return await self._told(lambda session: session.recipient(recipient))
+
+    async def _told(self, tell: Callable[[MilterSession], Awaitable[MilterAnswer]]) -> Reply | None:
+        """Tell those that have not failed, until one is against it."""
+        until = asyncio.get_running_loop().time() + self._seconds
+        for seat in self._seats:
+            if seat.failure is not None:
+                continue
             try:
                 async with seat.attended.attended(until, whole=False):
-                    answer = await seat.session.recipient(recipient)
+                    answer = await tell(seat.session)
             except FilterFailure as failure:
                 if reply := self._failed(seat, failure):
                     return reply
@@ -106,17 +101,11 @@ class MilterRow:
         for seat in self._seats:
             await seat.session.end()
 
-    def _present(self) -> list[_Seat]:
-        return [seat for seat in self._seats if seat.failure is None]
-
     def _failed(self, seat: _Seat, failure: FilterFailure) -> Reply | None:
         """What the client hears for it; None where mail is taken without this milter."""
         seat.session.lose()
         seat.failure = failure
         return ABSENT if failure.waits else None
-
-    def _until(self) -> float:
-        return asyncio.get_running_loop().time() + self._seconds
 
 
 def _opinion(answer: MilterAnswer, held: str) -> Opinion:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.config.sections.doors import Listen
+    from mailer.config.sections.receiving import Receiving
     from mailer.net.server import Peer
     from mailer.net.stream import Stream
     from mailer.smtp.server import ServerSettings
@@ -24,6 +25,12 @@ class DoorLimits(NamedTuple):
     each: int = 0
     seconds: float = 0.0
     callers: tuple[int, int, tuple[int, float], tuple[int, float]] | None = None
+
+    @classmethod
+    def of(cls, section: Receiving) -> DoorLimits:
+        """What [receiving] says for doors that anybody may call."""
+        each, wide = section.connections_per_network, section.connections_per_neighbourhood
+        return cls(section.max_connections, callers=(each, wide, section.rate_per_network, section.rate_per_neighbourhood))
 
 
 class DoorKind(Protocol):

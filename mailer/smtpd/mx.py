@@ -254,9 +254,7 @@ class StrangerDoorKind:
 
     def limits(self, config: Config) -> DoorLimits:
         """What networks and neighbourhoods may have, and all together."""
-        section = config.receiving
-        each, wide = section.connections_per_network, section.connections_per_neighbourhood
-        return DoorLimits(section.max_connections, callers=(each, wide, section.rate_per_network, section.rate_per_neighbourhood))
+        return DoorLimits.of(config.receiving)
 
     def settings(self, config: Config, section: Listen) -> ServerSettings:
         """A server that takes messages as they came, whole or in chunks; the same one for all sessions of a configuration."""

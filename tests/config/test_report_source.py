@@ -85,7 +85,7 @@ BOUNCE = '[bounce]\naddress = "bounces@example.com"\n'
 def test_a_door_for_reports_may_be_called_by_everybody(tmp_path: Path) -> None:
     """With TLS or without, by SMTP or LMTP; it is none for HTTP."""
     found = read(tmp_path, BOUNCE + DOOR.replace("127.0.0.1", "0.0.0.0") + 'protocol = "lmtp"\n')
-    assert [door.protocol for door in found.report_doors] == ["lmtp"]  # type: ignore[attr-defined]
+    assert [(door.kind, door.protocol) for door in found.mail_doors] == [("reports", "lmtp")]  # type: ignore[attr-defined]
     assert found.web_doors == ()  # type: ignore[attr-defined]
 
 
