@@ -209,9 +209,9 @@ class FilterCase:
     async def _letter(self, arrival: Arrival, sender: str, recipients: Sequence[str], content: bytes, proof: Proof) -> FilterLetter:
         host = self._panel.config.hostname
         if len(content) > LARGE:
-            content = await aside(lambda: _cleaned(content, host))
+            content = await aside(lambda: _cleaned(content, host, relayed=arrival.relayed))
         else:
-            content = _cleaned(content, host)
+            content = _cleaned(content, host, relayed=arrival.relayed)
         return FilterLetter(host, self._id, arrival, sender, recipients, content, proof.field)
 
     async def _asked(self, letter: FilterLetter, until: float) -> tuple[list[FilterFinding], MilterMail | None]:
@@ -251,11 +251,11 @@ def scanner_of(section: FilterSection) -> Scanner:
     return ProgramScanner(section) if section.kind == "program" else SCANNERS[section.kind](section)
 
 
-def _cleaned(content: bytes, host: str) -> bytes:
+def _cleaned(content: bytes, host: str, *, relayed: bool) -> bytes:
     """The message as the spool would have it, without the fields that only we write."""
     content = content if is_normal(content) else normalise(content)
     header = content[: header_end(content)]
-    cleaned = results.strip(without_forged(header), host)
+    cleaned = results.strip(without_forged(header, relayed=relayed), host)
     return content if cleaned == header else cleaned + content[len(header) :]  # a large one is copied for a reason only
 
 

@@ -105,9 +105,12 @@ def hops(message: Message) -> int:
     return sum(1 for _ in message.places(b"received"))
 
 
-def without_forged(header: bytes) -> bytes:
-    """The lines of a normalised `header` without the fields that only we write."""
-    low = header.lower()
-    if not any(name in low for name in (*FORGED, *OURS)):
+def without_forged(header: bytes, *, relayed: bool = False) -> bytes:
+    """The lines of a normalised `header` without the fields that only we write.
+
+    What a server of ours hands on (`relayed`) was before a filter already, perhaps, whose marks stay: by them it is sorted.
+    """
+    low, marks = header.lower(), () if relayed else FORGED
+    if not any(name in low for name in (*marks, *OURS)):
         return header
-    return b"".join(field for name, field in Message(header, b"").fields() if name not in OURS and not name.startswith(FORGED))
+    return b"".join(field for name, field in Message(header, b"").fields() if name not in OURS and not name.startswith(marks))

@@ -1,8 +1,11 @@
 """Acceptance: the door by which mail of strangers enters, beside `submit`: the same spool, the same promise, and no word of theirs changed.
 
 What they wrote stays as it is, since it may be signed. On top come our Received field and the `fields` of those who judged it; taken out
-are fields that only we write (`mailer.mail.trace`) and Authentication-Results that claim to be ours; and line ends are CRLF, which the
-spool demands, where they were not: signatures were judged before. Nothing is completed, and no name is looked up.
+are fields that only we write (`mailer.mail.trace`) and Authentication-Results that claim to be ours. Of a server of ours that hands mail on
+by LMTP the marks of its filter stay. Authentication-Results in our own name do not, even then: RFC 8601 §5 lets them pass, but nothing says
+whether that server cuts out what strangers forge, and what stands there is sealed when the message leaves; so it writes them under a name
+of its own, and those stay. And line ends are CRLF, which the spool demands, where they were not: signatures were judged before. Nothing is
+completed, and no name is looked up.
 
 A transaction is one message, however many recipients of however many kinds it has, so one file, and one promise: whoever is told 250 has
 been told that all of it is durable.
@@ -93,7 +96,7 @@ def made(inbound: Inbound, settings: SubmissionSettings) -> Ready:
         submitter={**arrival.as_submitter(), **found},
         options=options,
     )
-    header = strip(without_forged(message.header), settings.hostname)
+    header = strip(without_forged(message.header, relayed=arrival.relayed), settings.hostname)
     top = received(arrival, settings.hostname, id, inbound.named) + inbound.fields
     return Ready(AcceptedMail(envelope, b"".join((top, header, *body))), None, inbound.held)
 

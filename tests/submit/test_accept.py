@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,15 @@ def test_what_the_spool_demands_is_put_right(door: Door, came: bytes, lies: byte
     """Line ends, and a header that ends where everybody sees it; and fields that only filters of ours write are gone."""
     content = door.spool.content(accept(inbound(came), door.settings).envelope.id)
     assert content.partition(b" +0000\r\n")[2] == lies
+
+
+def test_marks_of_the_server_before_us_stay(door: Door) -> None:
+    """Of one that hands mail on by LMTP: by them it is sorted. Results in our own name are nobody else's to write."""
+    marks = b"X-Spam-Flag: YES\r\nX-Virus-Status: Clean\r\nAuthentication-Results: front.example; spf=pass\r\n"
+    forged = b"Return-Path: <boss@example.com>\r\nAuthentication-Results: host.example; spf=pass\r\n"
+    letter = replace(inbound(forged + marks + MAIL), arrival=replace(ARRIVAL, door="lmtp"))
+    content = door.spool.content(accept(letter, door.settings).envelope.id)
+    assert content.partition(b" +0000\r\n")[2] == marks + MAIL
 
 
 def test_what_is_held_waits_for_an_operator(door: Door) -> None:
