@@ -190,7 +190,8 @@ class Requested(Event):
 @dataclass(slots=True)
 class TakenIn(Event):
     """A message was taken at a door: it is in the spool as `id`, with these `recipients`. `verdict` is accept, mark or hold, and `why`
-    says what spoke against the message, if anything did. `seconds` passed from its last octet to the answer."""
+    says what spoke against the message, if anything did. `seconds` passed from its last octet to the answer. `mended`: its line ends had
+    to be put right, or it had a NUL."""
 
     arrival: Arrival
     id: str
@@ -200,6 +201,7 @@ class TakenIn(Event):
     verdict: str = "accept"
     why: str = ""
     seconds: float = 0.0
+    mended: bool = False
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mailer.io.clock import Clock
     from mailer.io.component import Chores
 
-SWEEP = 3600.0  # seconds between two looks for what may be forgotten
+SWEEP = 3600.0  # seconds between two looks for what may be forgotten, and for lists to be tested
 
 
 class FilterComponent(Component):

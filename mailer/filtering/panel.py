@@ -120,7 +120,8 @@ class FilterPanel:
                 self._tell(Alarm(now, "replay", text, domain))
 
     async def sweep(self) -> None:
-        """Forget who was put off too long ago."""
+        """Test the lists where that is due, though nobody calls, and forget who was put off too long ago."""
+        await asyncio.gather(*(each.believed() for each in self.lists))
         if self.grey is not None:
             await self.grey.sweep()
 

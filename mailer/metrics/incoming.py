@@ -21,13 +21,14 @@ OTHER = "other"
 
 
 class IncomingCounts:
-    """Counts of what came: messages `taken` by door and verdict, their `octets`, `refused` by door and reason, `logins` by whether they
-    led in, and how many `seconds` a client waited for the answer to its message.
+    """Counts of what came: messages `taken` by door and verdict, their `octets`, how many were `mended`, `refused` by door and reason,
+    `logins` by whether they led in, and how many `seconds` a client waited for the answer to its message.
     """
 
     def __init__(self) -> None:
         self.taken = {(door, verdict): 0 for door in DOORS for verdict in VERDICTS}
         self.octets = dict.fromkeys(DOORS, 0)
+        self.mended = dict.fromkeys(DOORS, 0)
         self.refused = {(door, reason): 0 for door in DOORS for reason in (*REASONS, OTHER)}
         self.logins = {"success": 0, "failure": 0}
         self.seconds = {door: Buckets(SECONDS) for door in DOORS}
@@ -48,4 +49,5 @@ class IncomingCounts:
         if (door, event.verdict) in self.taken:
             self.taken[door, event.verdict] += 1
             self.octets[door] += event.size
+            self.mended[door] += event.mended
             self.seconds[door].add(event.seconds)

@@ -28,6 +28,10 @@ def incoming_families(counts: IncomingCounts) -> Iterator[Metric]:
     for door, number in counts.octets.copy().items():
         octets.add_metric([door], number)
     yield octets
+    mended = CounterMetricFamily("mailer_received_mended", "Those of them whose line ends had to be put right.", labels=["door"])
+    for door, number in counts.mended.copy().items():
+        mended.add_metric([door], number)
+    yield mended
     refused = CounterMetricFamily(
         "mailer_refusals", "Clients, senders, recipients and messages that a door refused, by why.", labels=["door", "reason"]
     )

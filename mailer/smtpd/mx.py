@@ -213,8 +213,8 @@ class StrangerPolicy(SessionPolicy):
             return self._refused(question, self._reception.trouble(problem), "disk")
         id = prepared.envelope.id
         now, named = self._reception.clock.now(), [*transaction.named]
-        taken = TakenIn(now, arrival, id, transaction.sender, named, prepared.size, ruling.verdict, ruling.against, monotonic() - begun)
-        self._reception.tell(taken)
+        said = ruling.verdict, ruling.against, monotonic() - begun, not question.normal
+        self._reception.tell(TakenIn(now, arrival, id, transaction.sender, named, prepared.size, *said))
         return Reply.own(250, "2.0.0", f"taken as {id}")
 
 

@@ -159,8 +159,8 @@ class SubmissionPolicy(SessionPolicy):
         handing = Handing(arrival, principal(f"smtp:{user.address}"), senders, self._reception.config.receiving.max_received)
         prepared = await self._reception.hand_in(partial(handing.ready, letter, content), len(content))
         id = prepared.envelope.id
-        named, seconds = [*letter.named], monotonic() - begun
-        self._reception.tell(TakenIn(self._desk.now(), arrival, id, letter.sender, named, prepared.size, seconds=seconds))
+        named, said = [*letter.named], ("accept", "", monotonic() - begun, not question.normal)
+        self._reception.tell(TakenIn(self._desk.now(), arrival, id, letter.sender, named, prepared.size, *said))
         return Reply.own(250, "2.0.0", f"taken as {id}")
 
     async def _own(self, named: Sequence[str], user: User) -> Sequence[str]:

@@ -97,3 +97,11 @@ def test_test_entries_are_looked_up_again_and_nobody_waits_for_that(monkeypatch:
         return results
 
     assert asyncio.run(main()) == ["listed", "listed", "listed", "ignored", "listed"]
+
+
+def test_a_list_is_tested_though_nobody_calls() -> None:
+    """So that one which has become wrong is an alarm before it refuses mail."""
+    zone = {(TEST, "A"): ("127.0.0.2",), (OTHER, "A"): ("127.0.0.2",)}
+    scene = Scene(section("blocklist", "bl.example"), dns=ToldDns(zone))
+    asyncio.run(scene.panel.sweep())
+    assert [kind for kind, _ in scene.alarms] == ["Alarm"]

@@ -29,7 +29,7 @@ def samples(counts: Counts) -> dict[str, float]:
 def test_what_comes_is_counted_by_door_and_what_was_said_of_it() -> None:
     """So the share of unwanted mail, and of refusals, is a division."""
     counts = Counts()
-    events = [TAKEN, TAKEN, replace(TAKEN, verdict="mark", seconds=7.0), replace(TAKEN, arrival=USER), REFUSED]
+    events = [TAKEN, TAKEN, replace(TAKEN, verdict="mark", seconds=7.0, mended=True), replace(TAKEN, arrival=USER), REFUSED]
     for event in events:
         counts.told(event)
     found = samples(counts)
@@ -39,6 +39,7 @@ def test_what_comes_is_counted_by_door_and_what_was_said_of_it() -> None:
         "mailer_received_messages_total/submission/accept": 1,
         "mailer_received_bytes_total/mx": 3000,
         "mailer_received_bytes_total/submission": 1000,
+        "mailer_received_mended_total/mx": 1,
         "mailer_refusals_total/mx/unknown": 1,
         "mailer_receive_duration_seconds_count/mx": 3,
         "mailer_receive_duration_seconds_sum/mx": 7.4,

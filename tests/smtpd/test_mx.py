@@ -248,6 +248,7 @@ def test_line_ends_are_put_right_or_refused(tmp_path: Path, line_ends: str) -> N
     played(house := MxHouse(tmp_path, receiving=f'line_ends = "{line_ends}"'), play)
     if line_ends == "mend":
         [entry] = house.entries()
+        assert [taken.mended for taken in house.heard(TakenIn)] == [True]
         assert house.content(entry).endswith(b"\r\n\r\na\r\nb c d\r\n.\r\nMAIL FROM:<x@example.org>\r\n")
 
 
