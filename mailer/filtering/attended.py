@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.events import Alarm, Mended
+from mailer.net.os_error import reason_of
 from mailer.scan.opinion import Opinion, ScanError
 
 from .health import FilterHealth
@@ -101,7 +102,7 @@ class AttendedFilter:
         except TimeoutError:
             raise self._failed("it does not answer in time") from None
         except (OSError, ScanError) as error:
-            raise self._failed(str(getattr(error, "strerror", None) or error)) from None
+            raise self._failed(reason_of(error)) from None
         finally:
             self._turns.release()
         if whole:

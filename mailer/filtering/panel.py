@@ -21,6 +21,7 @@ from mailer.events import Alarm, Mended
 from mailer.mail.message import header_end, is_normal, normalise
 from mailer.mail.trace import without_forged
 from mailer.net.aside import LARGE, aside
+from mailer.net.os_error import reason_of
 from mailer.scan.opinion import ScanError
 from mailer.smtp.reply import Reply
 
@@ -244,7 +245,7 @@ async def _pinged(section: FilterSection, ping: Coroutine[Any, Any, str]) -> tup
     except TimeoutError:
         return section, "", "it does not answer in time"
     except (OSError, ScanError) as error:
-        return section, "", str(getattr(error, "strerror", None) or error)
+        return section, "", reason_of(error)
 
 
 def scanner_of(section: FilterSection) -> Scanner:

@@ -17,6 +17,7 @@ Everything here waits for other hosts. What is said over a stream is decided by 
 `oauth_endpoint`    one question to a provider of tokens
 `aside`             what would keep the event loop: in a thread beside it, or a portion in each of its turns
 `https`             one request to a host of others, screened and without redirects
+`os_error`          what the system calls a failure
 `broker`            a message broker, and a connection to it
 `server`            the accept loop on which every server stands
 `listening`         sockets that listen, of TCP and on a path

@@ -15,7 +15,6 @@ What this does not cover: HTTP/2, proxies, and cookies.
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +25,7 @@ from mailer.mail.ip_filter import allowed
 
 from . import tls
 from .dns import DnsTrouble, NotFound
+from .os_error import reason_of
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ class HttpsClient:
         except TimeoutError:
             raise HttpsTrouble("connect", f"{address} does not answer at port {url.port}") from None
         except OSError as error:
-            raise HttpsTrouble("connect", f"{address} cannot be reached at port {url.port}: {_why(error)}") from None
+            raise HttpsTrouble("connect", f"{address} cannot be reached at port {url.port}: {reason_of(error)}") from None
         if url.tls:
             try:
                 await stream.start_tls(await self._trust(), url.host.partition("%")[0], seconds)
@@ -283,11 +283,6 @@ class HttpsClient:
         else:
             line.stream.abort()
         return answer
-
-
-def _why(error: OSError) -> str:
-    """What the system calls it; asyncio and uvloop have words of their own."""
-    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _key(url: WebUrl) -> tuple[str, str, int]:

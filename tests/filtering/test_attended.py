@@ -55,7 +55,9 @@ def test_so_many_messages_at_a_time_and_no_more() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("error", [ConnectionRefusedError(111, "Connection refused"), ScanError("it says nonsense"), TimeoutError()])
+@pytest.mark.parametrize(
+    "error", [ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 783)"), ScanError("it says nonsense"), TimeoutError()]
+)
 def test_whatever_a_filter_does_wrong_is_a_failure(error: Exception) -> None:
     async def main() -> FilterFinding:
         async def ask() -> Opinion:

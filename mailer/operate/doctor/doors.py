@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mailer.check.finding import FAIL, PASS, WARN, Finding
 from mailer.mail.problem import Problem
 from mailer.metrics.certificates import ends
+from mailer.net.os_error import reason_of
 from mailer.operate.api_keys import keys_of, place_of
 
 from .relays import until
@@ -50,7 +51,7 @@ async def _door(section: Listen, place: DoorPlace, now: Running) -> Finding:
         async with asyncio.timeout(PATIENCE):
             said = await _asked(section, place)
     except (OSError, ssl.SSLError) as error:  # with TimeoutError
-        why = getattr(error, "strerror", None) or str(error) or "no answer in time"
+        why = reason_of(error) or "no answer in time"
         return Finding("door", str(place), FAIL if now.running else WARN, f"does not answer: {why}", START)
     if b'{"status":"ready"}' in said:
         return Finding("door", str(place), PASS, f"takes mail by HTTP{'S' if section.tls != 'none' else ''}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mailer.check.finding import FAIL, PASS, WARN, Finding
 from mailer.mail.text import one_line
+from mailer.net.os_error import reason_of
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -39,7 +40,7 @@ async def _door(section: Listen, place: DoorPlace, now: Running) -> Finding:
         async with asyncio.timeout(PATIENCE):
             greeting, offered = await _asked(section, place)
     except (OSError, ValueError) as error:  # with TimeoutError; and with a line that has no end
-        why = getattr(error, "strerror", None) or str(error) or "no answer in time"
+        why = reason_of(error) or "no answer in time"
         return Finding("door", str(place), FAIL if now.running else WARN, f"does not answer: {one_line(why, LONGEST)}", START)
     what = f"{section.kind}: {one_line(greeting, LONGEST)}"
     if not greeting.startswith("220"):
