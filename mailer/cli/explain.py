@@ -333,6 +333,8 @@ def _next(what: Diagnosis, blocked: Blocked, now: float) -> Iterator[Field]:
         yield f"      {label:<11}", _when(blocked.due, now) if blocked.due > now else "now"
     if blocked.ours:
         yield f"      {'given up':<11}", "not while it waits for that"
+    elif what.story.record.status == "held":
+        yield f"      {'given up':<11}", "not while it is held"
     elif what.gives_up:
         late = what.gives_up <= now
         text = "with the next try that fails, for its time is up" if late else _when(what.gives_up, now)

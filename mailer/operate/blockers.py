@@ -123,7 +123,7 @@ def _of_message(facts: BlockerFacts) -> Iterator[Blocker]:
             remedy = f"mailer queue release --yes {facts.id} lets it go to whom it names; mailer queue cancel {facts.id} to nobody"
             yield Blocker("hold", "it was submitted in a sandbox, and none holds now", remedy=remedy)
         else:
-            yield Blocker("hold", "an operator holds it", remedy=f"mailer queue release {facts.id}")
+            yield Blocker("hold", "it is held until an operator releases it", remedy=f"mailer queue release {facts.id}")
     if not facts.running:
         yield Blocker("daemon", "no daemon runs on this spool, so nothing is delivered", remedy="mailer run, or mailer run --once")
     if facts.shortage:

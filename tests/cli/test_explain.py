@@ -203,9 +203,11 @@ def test_a_message_that_was_never_tried(office: Office, shell: Shell) -> None:
 
 
 def test_a_held_message(office: Office, shell: Shell) -> None:
-    """How to let it go."""
+    """How to let it go, and that it is not given up before."""
     id = office.held()
-    assert f"mailer queue release {id}" in shell("explain", "--no-dns", id).out
+    out = " ".join(shell("explain", "--no-dns", id).out.split())
+    assert f"it is held until an operator releases it → mailer queue release {id}" in out
+    assert out.endswith("given up not while it is held")
 
 
 def test_a_paused_destination(office: Office, shell: Shell) -> None:
