@@ -66,8 +66,10 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.config.sections import SubmissionSettings
     from mailer.events import DaemonNews
+    from mailer.filtering.component import FilterComponent
     from mailer.io.component import Component
     from mailer.mail.alarm import AlarmKind
+    from mailer.smtpd.component import MailDoors
 
 STATES = ("queued", "deferred", "held", "failed")
 
@@ -228,18 +230,23 @@ class Service:
     def _receive(self, reports: FileReports, hearing: ReportHearing) -> Sequence[Component]:
         """What takes reports that come back, from mailboxes, and all mail at doors; one pass looks into each mailbox once."""
         from mailer.reports.component import ReportSources, ReportSweep
-        from mailer.smtpd.assembly import mail_doors
+        from mailer.smtpd.entrance import MailEntrance
 
         config, clock, tell, arrived = self.config, self.clock, self.events.tell, hearing.soon.set
         self.sources = sources = ReportSources(config, reports, tell, clock, arrived, random.random, once=self.once)
         if self.once:
             return (sources,)
-        filters, doors = mail_doors(config, self.living.residents, reports, tell, clock, self.chores, arrived)
-        self.sessions = doors.sessions
+
+        def doors(config: Config, chores: Chores) -> tuple[FilterComponent, MailDoors]:
+            from mailer.smtpd.assembly import mail_doors
+
+            return mail_doors(config, self.living.residents, reports, tell, clock, chores, arrived)
+
+        entrance = MailEntrance(config, doors, self.chores, Chores(self._spool_alarm, self._short))
+        self.sessions = entrance.sessions
         return (
             sources,
-            filters,
-            doors,
+            entrance,
             ReportSweep(config, reports, clock, self.chores, self.sweep.believed),
         )
 

@@ -9,12 +9,12 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mailer.config.sections.accounts import FILE
 from mailer.events import Alarm, Mended
 from mailer.io.component import Component
 
 from .residents import EVERY, Residents
 from .users.configured import users_of
-from .users.file import FileUsers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -45,8 +45,11 @@ class ResidentsComponent(Component):
     async def _look(self) -> None:
         """Read what has changed, and say what is wrong with it; users stay as they were."""
         await self.residents.refresh()
-        users = self.residents.users
-        if isinstance(users, FileUsers):
+        if self._accounts.source != FILE:
+            return
+        from .users.file import FileUsers
+
+        if isinstance(users := self.residents.users, FileUsers):
             await asyncio.to_thread(users.refresh)
             now = self._clock.now()
             self._tell(Alarm(now, "aliases", users.trouble, "users") if users.trouble else Mended(now, "aliases", "users", "it was read"))

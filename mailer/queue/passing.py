@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailer.auth import arc, results
 from mailer.mail.address import domain_of
 from mailer.mail.message import header_end
 from mailer.mail.trace import delivered_to
@@ -42,7 +41,11 @@ def seal_for(policy: Policy, behalf: str, at: float) -> Seal | None:
 def passed_on(content: bytes, behalf: str, host: str, seal: Seal | None, at: float) -> bytes:
     """The message `content` as `behalf`, an address of ours, passes it on; sealed is what `host`, our name, has found of it."""
     top = delivered_to(behalf) if behalf.isascii() else b""  # others would need SMTPUTF8 for a field of ours
-    found = results.own(content[: header_end(content)], host) if seal is not None else ""
-    if seal is None or not found:
+    if seal is None:
+        return top + content
+    from mailer.auth import arc, results  # which a daemon without a key need not load
+
+    found = results.own(content[: header_end(content)], host)
+    if not found:
         return top + content
     return arc.seal(content, found, seal.key, seal.domain, seal.selector, at) + top + content

@@ -18,6 +18,7 @@ decided what is taken. A 250 behind a message says that it is on disk, and is sa
 `reception`    what these doors share, and the way from there into the spool
 `component`    all doors as a part of the daemon
 `assembly`     what they are made of
+`entrance`     that, from the moment on when there is a door
 """
 
 from __future__ import annotations

@@ -71,6 +71,11 @@ class MailDoors(Component):
         self._given: dict[DoorPlace, socket.socket] = {}  # sockets that the service manager has opened
         self._turn = asyncio.Lock()  # a reload and a chore do not open one door together
 
+    @staticmethod
+    def check(config: Config) -> None:
+        """Raises `Problem` for a certificate of `config` that cannot be used."""
+        _contexts(config)
+
     async def start(self) -> None:
         """Open them. Raises `Problem` for a certificate that cannot be used, and what a kind cannot begin without."""
         self._contexts = _contexts(self._config)
