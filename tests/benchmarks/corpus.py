@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+SAMPLES = Path("/usr/share/doc/spamassassin/examples")  # where Debian's package has them
 ONE_BY_ONE = Path(__file__).parent / "letters.toml"
 WRITTEN = 1_796_119_200.0  # 2026-12-01 10:00 UTC
 DATE = "Tue, 1 Dec 2026 10:00:00 +0000"
@@ -107,8 +108,19 @@ def of_others(place: Path) -> Iterator[LabelledLetter]:
     for label in ("ham", "spam"):
         for path in sorted((place / label).rglob("*")):
             if path.is_file():
-                content = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-                yield LabelledLetter(label == "spam", f"{label}/{path.name}", "", True, True, False, content)
+                yield _as_it_is(path, label == "spam", f"{label}/{path.name}")
+
+
+def of_spamassassin(place: Path = SAMPLES) -> Iterator[LabelledLetter]:
+    """The two samples that come with it, where they are installed."""
+    for spam, name in ((False, "sample-nonspam.txt"), (True, "sample-spam.txt")):
+        if (path := place / name).is_file():
+            yield _as_it_is(path, spam, name)
+
+
+def _as_it_is(path: Path, spam: bool, kind: str) -> LabelledLetter:
+    content = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return LabelledLetter(spam, kind, "", True, True, False, content)
 
 
 def _composed(letter: Mapping[str, Any]) -> bytes:
