@@ -66,6 +66,8 @@ def path(rest: str, keyword: str, host: str) -> tuple[str, str]:
         inner = inner.partition(":")[2]
     if not inner:
         return "", parameters
+    if keyword == "TO" and inner.endswith("."):  # RFC 5321 §4.1.2: a name of the DNS may end in one, and a mailbox may not
+        raise CommandRefused(553, "5.1.3", "no valid address: a dot ends it")
     return _address(inner, keyword, host), parameters
 
 

@@ -77,6 +77,7 @@ def test_commands_that_are_refused(line: bytes, code: int) -> None:
     [
         (b"RCPT TO:<>", 501),
         (b"RCPT TO:<c>", 553),
+        (b"RCPT TO:<c@d.example.>", 553),
         (b"RCPT FROM:<c@d.example>", 501),
         (b"RCPT TO:<\xc3\xbc@d.example>", 553),
         (b"RCPT TO:<c@d.example> SIZE=1", 555),
