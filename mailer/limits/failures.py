@@ -1,14 +1,15 @@
 """Logins that fail, counted by the network that they come from: a guesser has few guesses, and can lock out nobody but himself. Pure.
 
-A network is one address of IPv4 or a /64 of IPv6, which one customer has; its neighbourhood a /24 or a /48, which may have three times as
-many. Once either has had enough, nothing more is counted for it until its time is over, so that a million addresses of one neighbourhood
-make a few rows. Users are not counted at all: who guesses at somebody's password from everywhere must not keep him from his mail.
+A network is what one customer has, and its neighbourhood (`mailer.mail.ip_network`) may have three times as many. Once either has had
+enough, nothing more is counted for it until its time is over, so that a million addresses of one neighbourhood make a few rows. Users are
+not counted at all: who guesses at somebody's password from everywhere must not keep him from his mail.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
+
+from mailer.mail.ip_network import neighbourhood, network
 
 from .table import LimitTable
 
@@ -17,26 +18,6 @@ DAY: Final = 86400.0
 NEIGHBOURS: Final = 3  # times as many for a neighbourhood
 
 _NONE = (0.0, 0.0, 0.0, 0.0, 0.0)  # last, minute begun, in it, day begun, in it
-
-
-def network_of(ip: str) -> str:
-    """The network of an address, as a text; of one that is none, such as that of a unix socket, that text."""
-    return _part(ip, 32, 64)
-
-
-def neighbourhood_of(ip: str) -> str:
-    """The neighbourhood of an address."""
-    return _part(ip, 24, 48)
-
-
-def _part(ip: str, of_4: int, of_6: int) -> str:
-    try:
-        address = ip_address(ip.partition("%")[0])
-    except ValueError:
-        return ip
-    if isinstance(address, IPv6Address):
-        address = address.ipv4_mapped or address
-    return str(ip_network((address, of_6 if isinstance(address, IPv6Address) else of_4), strict=False))
 
 
 class LoginFailures:
@@ -52,13 +33,13 @@ class LoginFailures:
 
     def wait(self, ip: str, now: float) -> float:
         """Seconds until a login from `ip` may fail again; 0.0 if that is at once."""
-        return max(self._waits(network_of(ip), 1, now), self._waits(neighbourhood_of(ip), NEIGHBOURS, now))
+        return max(self._waits(network(ip), 1, now), self._waits(neighbourhood(ip), NEIGHBOURS, now))
 
     def failed(self, ip: str, now: float) -> None:
         """Note that a login from `ip` has failed."""
         if self.wait(ip, now):
             return
-        for key in dict.fromkeys((network_of(ip), neighbourhood_of(ip))):
+        for key in dict.fromkeys((network(ip), neighbourhood(ip))):
             _, minute, in_minute, day, in_day = self._row(key, now)
             self.table.put(key, now, minute, in_minute + 1, day, in_day + 1)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .failures import network_of
+from mailer.mail.ip_network import network
+
 from .table import LimitTable
 
 if TYPE_CHECKING:
@@ -25,22 +26,22 @@ class FamiliarNetworks:
 
     def knows(self, user: str, ip: str, now: float) -> bool:
         """Whether `user` has logged in from the network of `ip` within `REMEMBERED` seconds."""
-        found = self.table.get(_key(network_of(ip), user))
+        found = self.table.get(_key(network(ip), user))
         return bool(found) and now - found[0] < REMEMBERED
 
     def knows_any(self, ip: str, now: float) -> bool:
         """Whether some user has."""
-        network = network_of(ip)
-        return any(now - self.table.get(_key(network, user))[0] < REMEMBERED for user in self._users.get(network, ()))
+        here = network(ip)
+        return any(now - self.table.get(_key(here, user))[0] < REMEMBERED for user in self._users.get(here, ()))
 
     def note(self, user: str, ip: str, now: float) -> None:
         """Note that `user` has logged in from `ip`."""
-        network = network_of(ip)
-        found = self.table.get(_key(network, user))
+        here = network(ip)
+        found = self.table.get(_key(here, user))
         if found and 0 <= now - found[0] < FRESH:
             return
-        self._forget(self.table.put(_key(network, user), now))
-        self._users.setdefault(network, set()).add(user)
+        self._forget(self.table.put(_key(here, user), now))
+        self._users.setdefault(here, set()).add(user)
 
     def expire(self, now: float) -> None:
         """Let go of what is too long ago."""
@@ -49,17 +50,17 @@ class FamiliarNetworks:
     def restore(self, rows: Iterable[LimitRow]) -> None:
         """Have what was written down."""
         for key in self.table.restore(rows):
-            network, _, user = key.partition(" ")
-            self._users.setdefault(network, set()).add(user)
+            place, _, user = key.partition(" ")
+            self._users.setdefault(place, set()).add(user)
 
     def _forget(self, keys: Iterable[str]) -> None:
         for key in keys:
-            network, _, user = key.partition(" ")
-            users = self._users.get(network, set())
+            place, _, user = key.partition(" ")
+            users = self._users.get(place, set())
             users.discard(user)
             if not users:
-                self._users.pop(network, None)
+                self._users.pop(place, None)
 
 
-def _key(network: str, user: str) -> str:
-    return f"{network} {user}"
+def _key(place: str, user: str) -> str:
+    return f"{place} {user}"
