@@ -97,10 +97,7 @@ class ReceivingPlan:
         if config.hostname != self.hostname:
             yield ("mailer", "hostname"), self.hostname
         if not (config.submission.default_domain or config.submission.from_address):
-            yield (
-                ("submission", "default_domain"),
-                self.domain,
-            )  # reports would come to this host, where nobody reads
+            yield ("submission", "default_domain"), self.domain  # else reports would come to this host, where nobody reads
         if self.spool and written.get("mailer", {}).get("spool") != self.spool:
             yield ("mailer", "spool"), self.spool
         if not config.receiving.postmaster:
@@ -112,9 +109,8 @@ class ReceivingPlan:
         if "mx" not in taken:
             yield "# Mail from the world\n" + self._door("mx", 25, "starttls" if self.certificate.certificate else "none")
         if "submission" not in taken and self.certificate.certificate:
-            yield "# Mail of our users, who log in: with TLS from the first byte, and with STARTTLS\n" + self._door(
-                "submission", 465, "implicit"
-            )
+            users = "# Mail of our users, who log in: with TLS from the first byte, and with STARTTLS\n"
+            yield users + self._door("submission", 465, "implicit")
             yield self._door("submission", 587, "starttls")
         via = f"maildir:{self.maildir}"
         if self.lmtp:
