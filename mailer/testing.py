@@ -42,7 +42,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from mailer.net.listening import tcp_sockets
-from mailer.net.server import AcceptLoop, Peer
+from mailer.net.peer import Peer
+from mailer.net.server import AcceptLoop
 from mailer.sink import Moods, Received, Sink, SinkThread
 from mailer.sink.server import LoopThread
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from mailer.mail.principal import Principal
-    from mailer.net.server import Peer
+    from mailer.net.peer import Peer
 
 T = TypeVar("T")
 

@@ -17,7 +17,8 @@ from urllib.parse import unquote
 
 from mailer.mail.problem import Problem
 from mailer.net.listening import tcp_sockets
-from mailer.net.server import AcceptLoop, Peer, streams
+from mailer.net.peer import Peer
+from mailer.net.server import AcceptLoop, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable

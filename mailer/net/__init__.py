@@ -20,6 +20,7 @@ Everything here waits for other hosts. What is said over a stream is decided by 
 `os_error`          what the system calls a failure
 `broker`            a message broker, and a connection to it
 `server`            the accept loop on which every server stands
+`peer`              who calls a server, by the kernel or by a proxy
 `listening`         sockets that listen, of TCP and on a path
 `handshakes`        how many handshakes of TLS are made at a time
 `activation`        sockets that the service manager has opened

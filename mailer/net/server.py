@@ -48,14 +48,13 @@ import asyncio
 import errno
 import socket
 import ssl
-import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from mailer.mail.ip_network import network
-from mailer.smtp.proxy import NoProxyHeader, Proxied, header
+from mailer.smtp.proxy import NoProxyHeader
 
+from .peer import Peer, peer_of, told_by
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -67,26 +66,6 @@ LINGER = 3.0  # seconds for the last words
 PROXY_SECONDS = 5.0  # until a proxy has said who calls
 CROWD = 0.8  # of the places: where more are taken, clients are asked to be brisk
 _LEFT = frozenset({errno.ECONNABORTED, errno.EPROTO})  # accept(2): the caller has gone already
-_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7)
-
-
-class Peer(NamedTuple):
-    """A caller: an IP address and a port, or over a unix socket the user's number, as the kernel took it down.
-
-    `by` is the address of the proxy that told who it is, where one did.
-    """
-
-    host: str = ""
-    port: int = 0
-    uid: int = -1
-    by: str = ""
-
-    @property
-    def share(self) -> str:
-        """The caller as one that has a share of the places: ``192.0.2.1``, ``2001:db8::/64``, ``unix:1000``."""
-        if self.uid >= 0:
-            return f"unix:{self.uid}"
-        return network(self.host) if ":" in self.host else self.host  # with IPv6 a host has a whole network of them
 
 
 OnSocket = Callable[[socket.socket, Peer], Awaitable[None]]
@@ -291,7 +270,7 @@ class AcceptLoop:
         """Serve the caller if there is a place for him."""
         caller.setblocking(False)
         try:
-            peer = _peer(caller, address)
+            peer = peer_of(caller, address)
         except OSError:
             caller.close()
             return
@@ -343,7 +322,7 @@ class AcceptLoop:
         """Serve whoever called a proxy, if there is a place for him."""
         try:
             async with asyncio.timeout(PROXY_SECONDS):
-                peer = await _told(caller, proxy)
+                peer = await told_by(proxy, caller)
         except (OSError, NoProxyHeader):
             caller.close()
             return
@@ -390,31 +369,5 @@ class AcceptLoop:
             self._callers.leave(peer.host)
 
 
-async def _told(caller: socket.socket, proxy: Peer) -> Peer:
-    """Who called `proxy`, as it says. Raises `OSError` and `NoProxyHeader`."""
-    loop = asyncio.get_running_loop()
-    reader = header()
-    wanted = next(reader)
-    while True:
-        data = b""
-        while len(data) < wanted:
-            if not (piece := await loop.sock_recv(caller, wanted - len(data))):
-                raise ConnectionResetError("the proxy has hung up")
-            data += piece
-        try:
-            wanted = reader.send(data)
-        except StopIteration as stop:
-            told: Proxied | None = stop.value
-            return Peer(told.host, told.port, by=proxy.host) if told else proxy
-
-
 def _report(error: Exception) -> None:
     asyncio.get_running_loop().call_exception_handler({"message": "a server has a bug", "exception": error})
-
-
-def _peer(caller: socket.socket, address: Any) -> Peer:
-    """Raises `OSError` where the caller is gone already."""
-    if caller.family == socket.AF_UNIX:
-        known = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        return Peer(uid=_CREDENTIALS.unpack(known)[1])
-    return Peer(address[0], address[1])

@@ -24,7 +24,8 @@ from mailer.config.kinds import check_port
 from mailer.io.maildir import make_maildir, write_message
 from mailer.mail.problem import from_os
 from mailer.net.listening import tcp_sockets
-from mailer.net.server import AcceptLoop, Peer, streams
+from mailer.net.peer import Peer
+from mailer.net.server import AcceptLoop, streams
 from mailer.smtp.reply import Reply
 from mailer.smtp.server_auth import Known
 from mailer.smtp.server_events import Auth, Body, Greeting, MailFrom, Question, Rcpt, StartTls, Violation

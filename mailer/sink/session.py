@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import asyncio
     import ssl
 
-    from mailer.net.server import Peer
+    from mailer.net.peer import Peer
     from mailer.net.stream import Stream
     from mailer.smtp.server_events import Question
     from mailer.smtp.server_state import ServerSettings

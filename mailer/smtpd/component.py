@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.io.clock import Clock
     from mailer.io.component import Chores
-    from mailer.net.server import OnSocket, Peer
+    from mailer.net.peer import Peer
+    from mailer.net.server import OnSocket
     from mailer.net.stream import Stream
 
     from .kinds import DoorKind

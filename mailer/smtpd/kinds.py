@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.config.sections.doors import Listen
     from mailer.config.sections.receiving import Receiving
-    from mailer.net.server import Peer
+    from mailer.net.peer import Peer
     from mailer.net.stream import Stream
     from mailer.smtp.server import ServerSettings
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.config.sections.doors import Listen
     from mailer.filtering.api import Case
-    from mailer.net.server import Peer
+    from mailer.net.peer import Peer
     from mailer.net.stream import Stream
 
     from .reception import Reception

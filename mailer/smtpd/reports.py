@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mailer.config.sections.doors import Listen
     from mailer.events import Event
     from mailer.io.clock import Clock
-    from mailer.net.server import Peer
+    from mailer.net.peer import Peer
     from mailer.net.stream import Stream
     from mailer.reports.api import Reports
 

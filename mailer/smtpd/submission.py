@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from mailer.config import Config
     from mailer.config.sections.doors import Listen
     from mailer.limits.store.api import LimitStore
-    from mailer.net.server import Peer
+    from mailer.net.peer import Peer
     from mailer.net.stream import Stream
 
     from .login import LoginDesk

@@ -20,7 +20,8 @@ from uvicorn.server import ServerState
 from mailer.mail.problem import Problem
 from mailer.net import tls
 from mailer.net.listening import tcp_sockets, unix_socket
-from mailer.net.server import AcceptLoop, Peer
+from mailer.net.peer import Peer
+from mailer.net.server import AcceptLoop
 
 from .conversation import Conversation, WebLimits, WebTimeouts, answer
 from .framing import FramingLimits, WebRefusal

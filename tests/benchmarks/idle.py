@@ -28,7 +28,8 @@ import trustme
 
 from mailer.io.loop import slim
 from mailer.net.listening import tcp_sockets
-from mailer.net.server import AcceptLoop, Peer, streams
+from mailer.net.peer import Peer
+from mailer.net.server import AcceptLoop, streams
 from mailer.net.stream import Stream
 from mailer.net.tls import serving
 from mailer.smtp.server_events import Question

@@ -24,7 +24,7 @@ from mailer.accounts.users.api import User
 from mailer.accounts.users.memory import MemoryUsers
 from mailer.config.file import config_of
 from mailer.io.clock import SystemClock
-from mailer.net.server import Peer
+from mailer.net.peer import Peer
 from mailer.reports.memory import MemoryReports
 from mailer.smtp.server import Server
 from mailer.smtpd import reception as room

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from mailer.net.listening import tcp_sockets
-from mailer.net.server import AcceptLoop, OnSocket, Peer, streams
+from mailer.net.peer import Peer
+from mailer.net.server import AcceptLoop, OnSocket, streams
 from mailer.net.stream import Stream
 from tests.fakes import waiting
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from mailer.net.listening import unix_socket
-from mailer.net.server import PAUSE, Peer, streams
+from mailer.net.peer import Peer
+from mailer.net.server import PAUSE, streams
 from mailer.net.stream import Stream
 from tests.fakes import waiting
 from tests.net.accepting import HOST, Loop, heard, looping, wait_for_the_end, with_loop

@@ -12,7 +12,8 @@ import pytest
 
 from mailer.limits.callers import Callers
 from mailer.net.listening import tcp_sockets
-from mailer.net.server import AcceptLoop, Peer, streams
+from mailer.net.peer import Peer
+from mailer.net.server import AcceptLoop, streams
 from mailer.net.stream import Stream
 from tests.fakes import waiting
 from tests.net.accepting import HOST, Loop, Streams, heard, looping

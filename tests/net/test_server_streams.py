@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from mailer.net.server import Peer
+from mailer.net.peer import Peer
 from mailer.net.stream import ENOUGH, Stream
 from tests.net.accepting import Loop, heard, with_loop
 from tests.net.conftest import NAME, Certificates

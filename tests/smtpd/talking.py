@@ -8,7 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mailer.net.server import Peer, streams
+from mailer.net.peer import Peer
+from mailer.net.server import streams
 from mailer.net.stream import Stream
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
