@@ -82,7 +82,7 @@ class ReceivingPlan:
 
     def document(self, before: str) -> str:
         """The configuration, made of the text `before`. Raises `Problem`: cannot-create where the domain is in it already, bad-config."""
-        text = before or HEAD
+        text = before or HEAD.rstrip("\n") + "\n"
         config = config_of(self.path, text.encode(), self.spool or None)
         if any(section.name == self.domain for section in config.domains):
             raise Problem(f"{self.path} has a section [[domain]] for {self.domain} already; edit it there", "cannot-create")
