@@ -212,6 +212,11 @@ def _room(path: Path) -> str:
     return path.relative_to(TESTS).parts[0]
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """In the quick run, one process more than there are processors: some tests wait for a moment."""
+    return (os.cpu_count() or 1) + 1 if config.getoption("markexpr") == "quick" else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is quick, before it is chosen by its mark."""
