@@ -67,7 +67,7 @@ def test_a_password_need_not_travel(tmp_path: Path, password: str, bound: bool) 
             said = await client(base64.b64encode(mechanism.answer(base64.b64decode(said[4:])) or b"").decode())
         assert said.startswith("235")
         assert mechanism.proved
-        writer.close()
+        writer.transport.abort()
         [event] = house.heard(LoggedIn)
         assert (event.arrival.user, event.arrival.tls) == ("ann@example.com", "TLSv1.3")
 

@@ -65,7 +65,7 @@ async def _asked(section: Listen, place: DoorPlace) -> tuple[str, set[str]]:
     try:
         return await _greeted(section, reader, writer)
     finally:
-        writer.close()
+        writer.transport.abort()  # TLS would wait for the other side's farewell
 
 
 async def _greeted(section: Listen, reader: StreamReader, writer: StreamWriter) -> tuple[str, set[str]]:
