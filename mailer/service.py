@@ -34,6 +34,7 @@ from mailer.events import Alarm, Daemon, Events, Mended
 from mailer.hooks.files import FileHookStore
 from mailer.hooks.watch import HookWatch
 from mailer.intake.component import Doorbell, IntakeComponent
+from mailer.io import descriptors
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.io.lock import sole
@@ -46,7 +47,7 @@ from mailer.mail.problem import Problem
 from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter, relays_of
 from mailer.metrics.queue_figures import QueueFigures
-from mailer.queue.component import Queue, raise_descriptor_limit
+from mailer.queue.component import Queue
 from mailer.queue.recorder import Recorder
 from mailer.reports.files import FileReports
 from mailer.spool.api import Reserve
@@ -100,7 +101,7 @@ class Service:
             raise Problem(problem, "no-permission")
         self.directory.prepare()
         check_ancestors(self.directory.root)
-        raise_descriptor_limit()
+        descriptors.raise_limit()
         quieten_collector()
         root = self.directory.root
         with sole(f"{root}/daemon.lock", f"another daemon runs on the spool {root}"), noted(self.directory):

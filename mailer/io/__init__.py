@@ -13,6 +13,7 @@
 `notify`      the service manager
 `loop`        the event loop of a program
 `lock`        a process of which there may be one
+`descriptors` how many of them this process may have, and its callers
 `extras`      what to type for an extra of this installation that is missing
 `leash`       a process that the daemon has started ends when the daemon does
 `child`       a program that was started, and its end

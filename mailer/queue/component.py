@@ -17,6 +17,7 @@ from mailer.accounts.srs_secrets import present_srs_secrets, srs_place
 from mailer.alarms.book import AlarmBook
 from mailer.bounces import OwnReports, keys
 from mailer.events import Alarm, Mended
+from mailer.io import descriptors
 from mailer.io.component import Component
 from mailer.limits.backoff import Schedule
 from mailer.mail.principal import unix
@@ -69,7 +70,6 @@ if TYPE_CHECKING:
 
 FUSES = 1.0  # seconds between two looks at the fuses
 CLOCK = 1.0  # seconds between two looks at the clock
-MOST_DESCRIPTORS = 65536  # asked for, where more would be allowed
 OWN = 40  # descriptors: standard streams, log, lock, database, sockets to listen on and who calls there, the files that threads write
 SESSION = 4  # its socket and that of a second address, its message's file, and the next one's
 IDLE = 1  # for each session, one that waits for more mail or takes its leave
@@ -314,7 +314,9 @@ class Queue(Component):
 
     def _shared_out(self, config: Config) -> Shares:
         """What the limit of descriptors allows; told where that is less than the configuration wants."""
-        limit, wanted = descriptor_limit(), config.delivery.max_connections
+        limit, wanted = descriptors.limit(), config.delivery.max_connections
+        if kinds := len({door.kind for door in config.mail_doors}):
+            limit -= kinds * descriptors.callers(kinds, config.receiving.max_connections, limit)
         found = shares(limit, wanted)
         if found.sessions < wanted:
             text = f"{limit} open files are allowed (LimitNOFILE, ulimit -n), which is enough for {found.sessions} sessions at once"
@@ -425,24 +427,6 @@ def limits_of(config: Config, shares: Shares = PLENTY) -> QueueLimits:
         delivery.initial_connections_mx,
         delivery.initial_connections_relay,
     )
-
-
-def raise_descriptor_limit() -> None:
-    """Raise the limit of descriptors as far as may be: each session and each message needs one, and 1024 are soon used up."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
-    if 0 <= soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def descriptor_limit() -> int:
-    """How many descriptors this process may have."""
-    import resource
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return soft if soft >= 0 else MOST_DESCRIPTORS
 
 
 def maildirs_of(config: Config) -> list[str]:

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mailer.events import Alarm, Mended
+from mailer.io import descriptors
 from mailer.io.component import Component
 from mailer.limits.callers import Callers
 from mailer.net.activation import opened_for
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from mailer.net.server import OnSocket
     from mailer.net.stream import Stream
 
-    from .kinds import DoorKind
+    from .kinds import DoorKind, DoorLimits
 
 BRISK = 60.0  # seconds for a command while most places are taken
 AGAIN = 30.0  # seconds until a door that did not open is tried again
@@ -96,7 +97,7 @@ class MailDoors(Component):
             kind.take(config)
         self._common.pace, self._common.room.octets = _pace(config), config.receiving.max_memory
         for name, accepting in self._accepting.items():
-            limits = self._kinds[name].limits(config)
+            limits = self._limits_of(self._kinds[name])
             accepting.most, accepting.each, accepting.seconds = limits.most, limits.each, limits.seconds
             if limits.callers is not None:
                 self._callers[name].change(*limits.callers)
@@ -167,12 +168,23 @@ class MailDoors(Component):
 
     def _loop_of(self, kind: DoorKind) -> AcceptLoop:
         if kind.name not in self._accepting:
-            most, each, seconds, limits = kind.limits(self._config)
+            most, each, seconds, limits = self._limits_of(kind)
             callers = None if limits is None else self._callers.setdefault(kind.name, Callers(*limits))
             self._accepting[kind.name] = AcceptLoop(
                 _nobody, most=most, each=each, seconds=seconds, callers=callers, refusal=_REFUSAL, bug=self._bug
             )
         return self._accepting[kind.name]
+
+    def _limits_of(self, kind: DoorKind) -> DoorLimits:
+        """What sessions of a kind may have, and no more than there are descriptors for; told where the configuration says more."""
+        limits, most = kind.limits(self._config), descriptors.limit()
+        places = descriptors.callers(len({section.kind for section in self._wanted.values()}), limits.most, most)
+        if places < limits.most:
+            text = (
+                f"{most} open files are allowed (LimitNOFILE, ulimit -n), which is enough for {places} callers at doors of kind {kind.name}"
+            )
+            self._tell(Alarm(self._clock.now(), "descriptors", f"{text}, not for {limits.most}", f"door {kind.name}"))
+        return limits._replace(most=places)
 
     def _served(self, kind: DoorKind, place: DoorPlace, door: _Door) -> OnSocket:
         """What serves at a door: made once, since thousands of connections may stand there."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
 
-from mailer.events import TakenIn, TurnedAway
+from mailer.events import Alarm, TakenIn, TurnedAway
+from mailer.io import descriptors
 from tests.smtpd.house import Client
 from tests.smtpd.mx_house import MxHouse
 from tests.smtpd.test_mx import MAIL, brought, played
@@ -75,3 +77,20 @@ def test_what_the_machine_refuses_is_told_of_too(tmp_path: Path) -> None:
         assert [(away.reason, away.phase) for away in house.heard(TurnedAway)] == [("size", "mistake"), ("recipients", "mistake")]
 
     played(MxHouse(tmp_path, receiving="max_recipients = 2"), play)
+
+
+def test_callers_leave_descriptors_for_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many may call by the configuration, a low limit is shared; that is an alarm."""
+    monkeypatch.setattr(descriptors, "limit", lambda: 8)
+
+    async def play(house: MxHouse) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(4):
+                await stack.enter_async_context(Client.of(house.port))
+            late = Client(*await asyncio.open_connection("127.0.0.1", house.port))
+            assert (await late.hear()).startswith("421 4.3.2")
+            late.writer.close()
+        [alarm] = [event for event in house.told if isinstance(event, Alarm) and event.what == "descriptors"]
+        assert "enough for 4 callers at doors of kind mx, not for 1000" in alarm.detail
+
+    played(MxHouse(tmp_path), play)

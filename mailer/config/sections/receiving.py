@@ -29,7 +29,9 @@ class Receiving(Section, header="[receiving]"):
     max_recipients = Setting(COUNT, "The most recipients of one message, as they are named and as aliases make more of them.", 1000)
     max_received = Setting(COUNT, "How many hosts a message may have come by; what has come by more goes in circles and is refused.", 50)
     messages_per_session = Setting(COUNT, "The most messages of one session; then the client is asked to call again.", 100)
-    max_connections = Setting(COUNT, "How many connections there may be at a time.", 1000)
+    max_connections = Setting(
+        COUNT, "How many connections there may be at a time; all kinds of doors together have half of the files that may be open.", 1000
+    )
     connections_per_network = Setting(COUNT, "How many of them from one network.", 30)
     connections_per_neighbourhood = Setting(COUNT, "How many of them from one neighbourhood.", 90)
     rate_per_network: Setting[Rate] = Setting(RATE, "How many connections one network may open in a time.", "300/min")
