@@ -7,6 +7,7 @@ debian/    Exim, OpenSMTPD, Dovecot and all that they need, side by side       a
 callers/   programs that call sendmail, and what this machine lacks for them   apt-get, dpkg-deb
 proxies/   microsocks and tinyproxy, a proxy of each kind                     apt-get
 haproxy/   HAProxy, which says who calls, and the libraries that it brings    apt-get
+cyrus/     Cyrus IMAP, and all that it needs                                apt-get, dpkg-deb
 chasquid/  chasquid, and the client of LMTP that it comes with                apt-get
 postsrsd/  the rewriter of senders that stands beside many a Postfix           apt-get
 rspamd/    Rspamd, when a test of `tests/long` asks for it (`rspamd`)             apt-get, dpkg-deb
@@ -51,6 +52,7 @@ PROMTOOL = PLACE / "promtool"
 FAIL2BAN = PLACE / "fail2ban"
 PROXIES = PLACE / "proxies"
 HAPROXY = PLACE / "haproxy"
+CYRUS = PLACE / "cyrus"
 CHASQUID = PLACE / "chasquid"
 SENDMAIL = PLACE / "sendmail"
 POSTSRSD = PLACE / "postsrsd"
@@ -70,6 +72,7 @@ FETCHED = {
     "microsocks": PROXIES / "usr/bin/microsocks",
     "tinyproxy": PROXIES / "usr/bin/tinyproxy",
     "haproxy": HAPROXY / "usr/sbin/haproxy",
+    "cyrus": CYRUS / "usr/lib/cyrus/bin/master",
     "chasquid": CHASQUID / "usr/bin/chasquid",
     "sendmail 8": SENDMAIL / "usr/libexec/sendmail/sendmail",
     "clamd": FILTERS / "usr/sbin/clamd",
@@ -113,6 +116,7 @@ CALLING_ALONE = "mdadm"  # it would bring udev, and with that half of systemd, o
 PROXYING = ("microsocks", "tinyproxy-bin")  # they stand on libc alone
 BALANCING = ("haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1")
 HANDING_IN = "swaks libnet-ssleay-perl msmtp s-nail"
+CYRUS_PACKAGES = "cyrus-imapd msmtp-mta"  # it asks for a mail transport agent: a small one
 SENDMAIL_PACKAGES = "sendmail-bin dash"
 ERLANG = "base asn1 crypto public-key mnesia runtime-tools ssl eldap ftp tftp inets snmp os-mon parsetools syntax-tools tools xmerl"
 RABBIT = (*(f"erlang-{name}" for name in ERLANG.split()), "libsctp1", "libwrap0", "socat", "rabbitmq-server")
@@ -139,9 +143,10 @@ def main() -> int:
         (HAPROXY, repr(BALANCING), _haproxy),
         (FAIL2BAN, "fail2ban", _fail2ban),
         (CLIENTS, HANDING_IN, _clients),
-        (CHASQUID, "chasquid", _chasquid),
+        (CYRUS, repr((CYRUS_PACKAGES, NOT_NEEDED)), lambda new: _bare(new, CYRUS_PACKAGES)),
+        (CHASQUID, "chasquid", lambda new: _alone(new, "chasquid")),
         (SENDMAIL, repr((SENDMAIL_PACKAGES, NOT_NEEDED)), _sendmail),
-        (POSTSRSD, "postsrsd", _postsrsd),
+        (POSTSRSD, "postsrsd", lambda new: _alone(new, "postsrsd")),
         (FILTERS, repr((FILTERING, NOT_OF_FILTERS)), _filters),
         (RABBITMQ, repr(RABBIT), _rabbitmq),
         (SAMPLES, repr((FLUFL, PARSER)), _samples),
@@ -262,18 +267,10 @@ def _clients(tree: Path) -> None:
     _defuse(tree)
 
 
-def _chasquid(tree: Path) -> None:
-    """It stands on libc alone."""
+def _alone(tree: Path, package: str) -> None:
+    """A package that stands on libc alone."""
     with _sources() as scratch:
-        _apt(scratch, "download", "chasquid", cwd=Path(scratch, "archives"))
-        for archive in Path(scratch, "archives").glob("*.deb"):
-            _unpack(archive, tree)
-
-
-def _postsrsd(tree: Path) -> None:
-    """It stands on libc alone."""
-    with _sources() as scratch:
-        _apt(scratch, "download", "postsrsd", cwd=Path(scratch, "archives"))
+        _apt(scratch, "download", package, cwd=Path(scratch, "archives"))
         for archive in Path(scratch, "archives").glob("*.deb"):
             _unpack(archive, tree)
 

@@ -1,4 +1,4 @@
-"""Where a peer keeps what it took: a Maildir for each of those at peer.example who have a mailbox."""
+"""Where a peer keeps what it took: a directory for each of those at peer.example who have a mailbox, as a rule a Maildir."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ HEAD = 65536  # octets in which the mark is found, below what delivery wrote abo
 
 
 class Mailboxes:
-    """The Maildirs below `path`, named after the local parts of their owners. Each message of the tests bears a mark.
+    """The mailboxes below `path`, named after the local parts of their owners. Each message of the tests bears a mark.
 
-    `newline` is how the peer stores the end of a line.
+    `newline` is how the peer stores the end of a line, and `files` says where in a mailbox its messages are.
     """
 
-    def __init__(self, path: Path, newline: bytes = b"\n") -> None:
+    def __init__(self, path: Path, newline: bytes = b"\n", files: str = "new/*") -> None:
         self.path = path
         self.newline = newline
+        self.files = files
         self._marks: dict[Path, str] = {}
 
     def arrived(self, mark: str, who: Iterable[str], seconds: float = PATIENCE) -> dict[str, list[bytes]]:
@@ -41,7 +42,7 @@ class Mailboxes:
         """Wait until `who` has a message about the message `mark`; all of those."""
 
         def arrived() -> list[str]:
-            stored = {path: path.read_bytes() for path in self.path.glob(f"{who}/new/*") if path.stat().st_size < HEAD}
+            stored = {path: path.read_bytes() for path in self.path.glob(f"{who}/{self.files}") if path.stat().st_size < HEAD}
             return [text.decode() for path, text in stored.items() if mark.encode() in text and _mark(path) != mark]
 
         return wait_until(f"{who} has a report about the message {mark}", arrived, every=0.05)
@@ -49,11 +50,11 @@ class Mailboxes:
     def _with(self, mark: str) -> dict[str, list[Path]]:
         """The files of that message, by owner. Each file is looked into once, however often we ask."""
         found: dict[str, list[Path]] = {}
-        for path in self.path.glob("*/new/*"):
+        for path in self.path.glob(f"*/{self.files}"):
             if path not in self._marks:
                 self._marks[path] = _mark(path)
             if self._marks[path] == mark:
-                found.setdefault(path.parents[1].name, []).append(path)
+                found.setdefault(path.relative_to(self.path).parts[0], []).append(path)
         return found
 
 

@@ -18,7 +18,16 @@ from tests.fakes.processes import Program, wait_until
 
 from .install import DEBIAN
 
-USERS = {"root": 0, "Debian-exim": 64101, "opensmtpd": 64102, "opensmtpq": 64103, "dovecot": 64104, "dovenull": 64105, "mail": 64106}
+USERS = {
+    "root": 0,
+    "Debian-exim": 64101,
+    "opensmtpd": 64102,
+    "opensmtpq": 64103,
+    "dovecot": 64104,
+    "dovenull": 64105,
+    "mail": 64106,
+    "cyrus": 64107,
+}
 """Nobody's numbers, so that whatever runs as one of these could do nothing to the machine's files."""
 
 DIRECTORIES = ("etc", "dev", "run", "var/spool", "var/log", "var/lib", "var/mail", "mail")

@@ -19,6 +19,7 @@ from tests.fakes.processes import free_port, wait_until, which
 from tests.journey.world import World
 from tests.smtpd.mx_house import MxHouse
 
+from .cyrus import Cyrus
 from .letters import letter
 from .matrix import marks
 from .postfix import scratch
@@ -137,24 +138,50 @@ def test_many_at_a_time_lose_nothing(door: Door) -> None:
 def test_mailboxes_are_behind_lmtp(name: str, servers: Servers, tmp_path: Path) -> None:
     """Who lives there, the mailbox server says, before a message is taken; and then it gets it, with its line ends."""
     dovecot = servers[name]
-    port = free_port()
-    world = World(tmp_path)
-    try:
-        world.configure(1, more=(
-            f'[relay.dovecot]\nhost = "127.0.0.1"\nport = {dovecot.ports["plain"]}\nprotocol = "lmtp"\ntls = "none"\n'
-            '[[domain]]\nname = "peer.example"\nvia = "relay:dovecot"\n'
-            f'[[listen]]\nkind = "mx"\naddress = "127.0.0.1:{port}"\n[dns]\nnameservers = ["127.0.0.1:9"]\nlifetime = "1s"\n'
-        ))  # fmt: skip
-        world.daemon()
-        mark, content = letter("dots")
-        with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
-            refused = client.sendmail("me@author.example", ["ann@peer.example", "nobody@peer.example", "bob+x@peer.example"], content)
-        assert {who: code for who, (code, _) in refused.items()} == {"nobody@peer.example": 550}
-        assert b"mailbox server says" in refused["nobody@peer.example"][1]
+    mark, content = letter("dots")
+    with gateway(tmp_path, dovecot.ports["plain"]) as port:
+        refused = brought(port, content, "ann", "nobody", "bob+x")
+        assert {who: code for who, (code, _) in refused.items()} == {"nobody": 550}
+        assert b"mailbox server says" in refused["nobody"][1]
         found = dovecot.mailboxes.arrived(mark, ["ann", "bob"])
         assert found == {"ann": [content], "bob": [content]}
         above = dovecot.mailboxes.above(mark, "ann")
         assert above.startswith("Return-Path: <me@author.example>\n")
         assert "by here.example (mailer) with ESMTP id" in above
+
+
+@pytest.mark.peer("cyrus", root=True)
+def test_mailboxes_of_cyrus_are_behind_lmtp(tmp_path: Path) -> None:
+    """Its answer of several lines, that nobody of that name is there, is ours, and so is that a mailbox is full, before mail is taken."""
+    mark, content = letter("dots")
+    with Cyrus(tmp_path, ["ann", "bob"], full="full") as cyrus, gateway(tmp_path, cyrus.ports["lmtp"]) as port:
+        refused = brought(port, content, "ann", "nobody", "bob+x", "full")
+        assert {who: code for who, (code, _) in refused.items()} == {"nobody": 550, "full": 452}
+        assert b"User unknown" in refused["nobody"][1]
+        assert b"Over quota" in refused["full"][1]
+        assert cyrus.mailboxes.arrived(mark, ["ann", "bob"]) == {"ann": [content], "bob": [content]}
+        assert cyrus.mailboxes.above(mark, "ann").startswith("Return-Path: <me@author.example>\r\n")
+
+
+@contextlib.contextmanager
+def gateway(home: Path, mailboxes: int) -> Iterator[int]:
+    """Our daemon with a door of kind mx, in front of an LMTP server at the port `mailboxes`; the port of the door."""
+    port = free_port()
+    world = World(home)
+    try:
+        world.configure(1, more=(
+            f'[relay.mailboxes]\nhost = "127.0.0.1"\nport = {mailboxes}\nprotocol = "lmtp"\ntls = "none"\n'
+            '[[domain]]\nname = "peer.example"\nvia = "relay:mailboxes"\n'
+            f'[[listen]]\nkind = "mx"\naddress = "127.0.0.1:{port}"\n[dns]\nnameservers = ["127.0.0.1:9"]\nlifetime = "1s"\n'
+        ))  # fmt: skip
+        world.daemon()
+        yield port
     finally:
         world.close()
+
+
+def brought(port: int, content: bytes, *names: str) -> dict[str, tuple[int, bytes]]:
+    """Bring it for these people at peer.example; the answers to those who are refused."""
+    with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+        refused = client.sendmail("me@author.example", [f"{name}@peer.example" for name in names], content)
+    return {address.partition("@")[0]: answer for address, answer in refused.items()}
