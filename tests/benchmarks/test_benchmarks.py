@@ -61,6 +61,13 @@ def test_what_it_costs_to_take_mail_in_can_be_measured() -> None:
         assert any(what in line for line in lines), lines
 
 
+def test_how_long_mail_takes_inside_can_be_measured() -> None:
+    """internal.py says how long mail takes from one user to another, at rest and with clients at the same time."""
+    lines = figures("internal.py", "-n=2", "--sessions=2", "--each=2")
+    for what, count in (("one at a time", 2), ("2 at a time, a login each", 4), ("2 at a time, sessions that go on", 4)):
+        assert any(line.startswith(f"FIGURE submission to Maildir, {what}: ") and f"(median of {count}, " in line for line in lines), lines
+
+
 def test_what_it_costs_to_start_can_be_measured() -> None:
     """starts.py compares the commands that ask with the start of Python."""
     lines = figures("starts.py", "--rounds=1")
