@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Make = Callable[[Config, Chores], tuple[FilterComponent, MailDoors]]
 
+KINDS = ("reports", "mx", "lmtp", "submission")
+"""The kinds of doors by which mail comes in."""
+
 
 class MailEntrance(Component):
     """The doors that `make` makes of a configuration, with what they stand on.
@@ -40,7 +43,7 @@ class MailEntrance(Component):
 
     def sessions(self) -> Mapping[str, int]:
         """How many clients there are now, by the kind of the door."""
-        return self._parts[1].sessions() if self._parts is not None else {}
+        return self._parts[1].sessions() if self._parts is not None else dict.fromkeys(KINDS, 0)
 
     async def start(self) -> None:
         """Open the doors, if there are any. Raises `Problem` as they do."""

@@ -72,6 +72,7 @@ def test_mail_comes_from_whom_the_proxy_names(tmp_path: Path, words: str) -> Non
         wait_until("both have come", lambda: len(house.heard(TakenIn)) == 2)
         assert {event.arrival.ip for event in house.heard(TakenIn)} == {CLIENT}
         assert {bool(event.arrival.tls) for event in house.heard(TakenIn)} == {False, True}
+        wait_until("they have gone", lambda: not any(house.doors.sessions().values()))
         crowd = [smtplib.SMTP("127.0.0.1", port, "out.example.org", source_address=(CLIENT, 0)) for _ in range(2)]
         with pytest.raises(smtplib.SMTPException, match="421"):
             smtplib.SMTP("127.0.0.1", port, "out.example.org", source_address=(CLIENT, 0))
