@@ -39,6 +39,7 @@ from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.io.loop import run_loop
 from mailer.reports.memory import MemoryReports
+from mailer.service import quieten_collector
 from mailer.smtpd.component import MailDoors
 from mailer.smtpd.mx import StrangerDoorKind
 from mailer.smtpd.reception import Reception
@@ -234,6 +235,7 @@ async def serve(home: Path, port: int, dns: int) -> None:
     doors = MailDoors(config, [StrangerDoorKind("mx", reception)], lambda _: None, clock, chores)
     await residents.refresh()
     await doors.start()
+    quieten_collector()  # as a daemon does
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     await stopped.wait()
