@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from mailer.bounces.reports import report_id
 from mailer.mail.address_key import key_of
-from mailer.mail.envelope import Envelope, Recipient
+from mailer.mail.envelope import Recipient
 from mailer.mail.problem import Problem
 from mailer.spool.api import New
+from mailer.spool.replay import copied
 from mailer.transport import verdict
 
 from .tasks import Progress
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from mailer.accounts.residence import Residence
     from mailer.accounts.residents import Residents
+    from mailer.mail.envelope import Envelope
     from mailer.spool.api import Entry
 
     from .attempt import Attempt
@@ -106,18 +108,8 @@ def led_on(entry: Entry, to: int, residence: Residence, content: bytes) -> New:
     old = entry.envelope
     alias = old.recipients[to]
     people = [Recipient(each.address, alias.type, each.outcome, behalf=alias.address) for each in residence.recipients]
-    envelope = Envelope(
-        report_id(entry.id, "alias", [to]),
-        old.created,
-        old.sender,
-        people,
-        message_id=old.message_id,
-        subject=old.subject,
-        priority=old.priority,
-        submitter=old.submitter,
-        options=_options(old, alias.address, len(people)),
-        parent=entry.id,
-    )
+    id = report_id(entry.id, "alias", [to])
+    envelope = copied(old, id, old.created, people, _options(old, alias.address, len(people)))
     return New(envelope.id, envelope.to_line(), content)
 
 

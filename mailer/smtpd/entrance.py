@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mailer.io.component import Chores, Component
+from mailer.mail.arrival import DOORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Make = Callable[[Config, Chores], tuple[FilterComponent, MailDoors]]
 
-KINDS = ("reports", "mx", "lmtp", "submission")
+KINDS = ("reports", *DOORS)
 """The kinds of doors by which mail comes in."""
 
 

@@ -11,7 +11,7 @@ from mailer.mail.problem import Problem
 from . import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .api import Entry
 
@@ -31,16 +31,22 @@ def renewed(entry: Entry, recipients: Sequence[str], now: float, *, again: bool)
     people = people or [one for to in history.with_verdict("fail", "expire", "cancel") if (one := old.recipients[to]).outcome is None]
     if not people:
         raise Problem(f"all recipients of message {old.id} have got it; name others with --to", "bad-message")
+    options = {name: value for name, value in old.options.items() if name not in OF_THEN}
+    return copied(old, new_id(now), rfc3339(now), people, options)
+
+
+def copied(old: Envelope, id: str, created: str, people: list[Recipient], options: Mapping[str, object]) -> Envelope:
+    """The envelope `id` of the message of `old`, `created` then (RFC 3339), for other `people`."""
     return Envelope(
-        new_id(now),
-        rfc3339(now),
+        id,
+        created,
         old.sender,
         people,
         message_id=old.message_id,
         subject=old.subject,
         priority=old.priority,
         submitter=old.submitter,
-        options={name: value for name, value in old.options.items() if name not in OF_THEN},
+        options=options,
         parent=old.id,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from mailer.operate.api_keys import keys_of, place_of
 from .relays import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from mailer.config import Config
     from mailer.config.sections.doors import DoorPlace, Listen
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0  # seconds for one door
 LONGEST = 4096  # octets of an answer that are read
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- what it is called from here
 START = "mailer run starts it; or mailer web, whose one line on standard error says why not"
 
 
@@ -62,23 +64,29 @@ async def _door(section: Listen, place: DoorPlace, now: Running) -> Finding:
 
 async def _asked(section: Listen, place: DoorPlace) -> bytes:
     """What a door says when it is asked whether it is ready. The certificate is looked at elsewhere, so it is not checked here."""
-    context = None
-    if section.tls != "none":
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    if place.path:
-        reader, writer = await asyncio.open_unix_connection(place.path, ssl=context, server_hostname="" if context else None)
-    else:
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(place.host, place.host)  # noqa: S104 -- what it is called from here
-        reader, writer = await asyncio.open_connection(host, place.port, ssl=context)
-    try:
+    async with called(place, tls=section.tls != "none") as (reader, writer):
         writer.write(b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         said = b""
         while len(said) < LONGEST and (part := await reader.read(LONGEST)):
             said += part
         return said
+
+
+@contextlib.asynccontextmanager
+async def called(place: DoorPlace, *, tls: bool) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to a door of this machine, whose certificate is not checked. Raises `OSError`."""
+    context = None
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if place.path:
+        reader, writer = await asyncio.open_unix_connection(place.path, ssl=context, server_hostname="" if context else None)
+    else:
+        reader, writer = await asyncio.open_connection(EVERYWHERE.get(place.host, place.host), place.port, ssl=context)
+    try:
+        yield reader, writer
     finally:
-        writer.close()
+        writer.transport.abort()  # TLS would wait for the other side's farewell
 
 
 def certificates(config: Config, now: float) -> Iterator[Finding]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from typing import TYPE_CHECKING
 
 from mailer.check.finding import FAIL, PASS, WARN, Finding
 from mailer.mail.text import one_line
 from mailer.net.os_error import reason_of
+
+from .doors import called
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 PATIENCE = 5.0  # seconds for one door
 MOST = 100  # lines of an answer
 LONGEST = 200  # characters of it that are shown
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- what it is called from here
 START = "mailer run opens it; its alarms say why not: mailer status"
 
 
@@ -54,18 +54,8 @@ async def _door(section: Listen, place: DoorPlace, now: Running) -> Finding:
 
 async def _asked(section: Listen, place: DoorPlace) -> tuple[str, set[str]]:
     """The greeting, and the words that are offered. Raises `OSError`, `ValueError`."""
-    context = None
-    if section.tls == "implicit":
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    if place.path:
-        reader, writer = await asyncio.open_unix_connection(place.path, ssl=context, server_hostname="" if context else None)
-    else:
-        reader, writer = await asyncio.open_connection(EVERYWHERE.get(place.host, place.host), place.port, ssl=context)
-    try:
+    async with called(place, tls=section.tls == "implicit") as (reader, writer):
         return await _greeted(section, reader, writer)
-    finally:
-        writer.transport.abort()  # TLS would wait for the other side's farewell
 
 
 async def _greeted(section: Listen, reader: StreamReader, writer: StreamWriter) -> tuple[str, set[str]]:
