@@ -15,11 +15,26 @@ from tests.sources import PACKAGE, SOURCES, among, everywhere, nodes, tree
 
 FLOORS = (
     {"mail"},
-    {"smtp", "pop3", "dkim", "tlspolicy", "dsn", "aggregate", "compose", "proxy", "roff", "auth", "scan", "srs"},
+    {"smtp", "pop3", "dkim", "tlspolicy", "dsn", "aggregate", "compose", "proxy", "roff", "auth", "scan", "srs", "mime", "imap", "sieve"},
     {"io", "events", "rewriting"},
-    {"config", "spool", "status", "journal", "reports", "suppression", "accounts", "net", "limits", "log", "metrics", "tracing", "alarms"},
+    {
+        "config",
+        "spool",
+        "status",
+        "journal",
+        "reports",
+        "suppression",
+        "accounts",
+        "mailbox",
+        "net",
+        "limits",
+        "log",
+        "metrics",
+        "tracing",
+        "alarms",
+    },
     {"transport", "neighbour"},
-    {"submit", "routing", "shaping", "bounces", "client", "check", "hooks", "filtering"},
+    {"submit", "routing", "shaping", "bounces", "client", "check", "hooks", "filtering", "filing"},
     {"queue"},
     {"operate", "pages"},
     {"watch", "sink", "intake", "smtpd", "web", "amqp", "doors"},
@@ -33,6 +48,8 @@ PICTURE = (Path(__file__).parents[1] / "man" / "mailer-hacking.7").read_text(enc
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 BESIDE = {
+    ("imap", "mime"),  # what IMAP tells of a message is made from its parts
+    ("mailbox", "spool"),  # the symbols of an ID
     ("dsn", "aggregate"),  # what an attachment holds tells which report it is
     ("scan", "smtp"),  # a filter has words for the client, which are a reply
     ("auth", "dkim"),  # a seal of a chain is a signature

@@ -1,0 +1,328 @@
+"""What crosses between a mailbox and whoever uses it (delivery, IMAP, POP3, web, import, command line), and its interface.
+
+Folders are named by text with ``/`` between levels, and known by a number within a mailbox; messages are known by an ID, and in each folder
+by a UID. One message may be in several folders, each an `Entry` with flags of its own. Everything that is asked is asked in batches, waits
+for the disk, and may be asked from several threads; whoever has an event loop asks in a thread.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+
+from mailer.mail.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
+
+    from .owners.api import Owner
+    from .query import Query
+
+Role: TypeAlias = Literal["", "inbox", "drafts", "sent", "junk", "trash", "archive"]
+"""What a folder is for: the special uses of RFC 6154 §2, in the words of RFC 8621 §2."""
+
+INBOX: Final = "INBOX"
+ROLES: Final[dict[Role, str]] = {
+    "inbox": INBOX,
+    "drafts": "Drafts",
+    "sent": "Sent",
+    "junk": "Junk",
+    "trash": "Trash",
+    "archive": "Archive",
+}
+"""The folders that a new mailbox has, by their roles."""
+
+LAST_UID: Final = 2**32 - 2  # RFC 9051 §2.3.1.1 leaves one more, which the next UID of a full folder would need
+MOST_KEYWORDS: Final = 100  # of a folder
+
+Uids: TypeAlias = "Sequence[tuple[int, int]] | None"
+"""UIDs of a folder, as pairs of the first and the last, ascending and apart; None for all."""
+
+
+class Flag(IntFlag):
+    """The flags of IMAP that a message of a folder can have, RFC 9051 §2.3.2."""
+
+    SEEN = 1
+    ANSWERED = 2
+    FLAGGED = 4
+    DELETED = 8
+    DRAFT = 16
+
+
+PLAIN: Final = Flag(0)
+"""No flag."""
+
+
+class Folder(NamedTuple):
+    """A folder as it is at one moment. `octets` are those of its messages; of changes up to `floor` it is not known any more what went."""
+
+    id: int
+    name: str
+    role: Role
+    uidvalidity: int
+    uidnext: int
+    modseq: int
+    floor: int
+    subscribed: bool
+    messages: int
+    unseen: int
+    deleted: int
+    octets: int
+
+
+class Entry(NamedTuple):
+    """A message in a folder. `saved` is when it came there, in seconds since the epoch."""
+
+    folder: int
+    uid: int
+    mail: str
+    flags: Flag
+    keywords: tuple[str, ...]
+    modseq: int
+    saved: float
+
+
+class Mail(NamedTuple):
+    """A message, whatever folders it is in: what is asked of it often, made once when it came.
+
+    `size` is that of all that a reader gets (RFC822.SIZE): `prefix`, the fields that we put on top for this owner, and the body as it is
+    kept. `envelope` and `structure` are ENVELOPE and BODYSTRUCTURE as IMAP sends them, `structure` with extension data; `tree` tells where
+    each part is (`mailer.mime.tree`). `sent` is the time of its Date field, `received` when it came, both in seconds since the epoch, and
+    `sent` 0 where there is none. `thread` is the ID of the first message of the conversation. `attachments` are names of files.
+    `digest` is the SHA-256 of the body before it was encrypted. `key_number` is not 0 where the body is encrypted.
+    """
+
+    id: str
+    size: int
+    prefix: bytes
+    received: float
+    sent: float
+    message_id: str
+    thread: str
+    subject: str
+    subject_base: str
+    sender: str
+    recipients: str
+    envelope: bytes
+    structure: bytes
+    tree: bytes
+    preview: str
+    attachments: tuple[str, ...]
+    list_id: str
+    key_number: int
+    digest: bytes
+
+
+class New(NamedTuple):
+    """A message that is to be put into `folder`, by its name.
+
+    `content` has CRLF line ends where it was delivered; what a client appends is kept octet by octet. `prefix` are fields for this owner
+    alone. `once` is what makes a second attempt known: (ID of the message in the spool, recipient). `uid`, `uidl` and `id` are given where
+    it had them before, in an import; `made` keeps a missing folder from being trouble: it is made, with its parents.
+    """
+
+    folder: str
+    content: bytes
+    prefix: bytes = b""
+    flags: Flag = PLAIN
+    keywords: tuple[str, ...] = ()
+    received: float = 0.0
+    once: tuple[str, str] | None = None
+    uid: int = 0
+    uidl: str = ""
+    made: bool = False
+
+
+class Put(NamedTuple):
+    """Where a message was put; `fresh` is False where an attempt before had put it. `usage` is that of the mailbox then."""
+
+    folder: int
+    uidvalidity: int
+    uid: int
+    mail: str
+    modseq: int
+    fresh: bool
+    usage: Usage
+
+
+class Quota(NamedTuple):
+    """How much a mailbox may have: octets and messages, 0 for no limit."""
+
+    octets: int = 0
+    messages: int = 0
+
+
+UNBOUNDED: Final = Quota()
+
+
+class Usage(NamedTuple):
+    """What a mailbox has: a message counts once, in however many folders it is."""
+
+    octets: int
+    messages: int
+
+    def over(self, quota: Quota, octets: int = 0, messages: int = 0) -> bool:
+        """Whether so much more would be too much."""
+        return bool(
+            (quota.octets and self.octets + octets > quota.octets) or (quota.messages and self.messages + messages > quota.messages)
+        )  # fmt: skip
+
+
+class Flagged(NamedTuple):
+    """What became of a change of flags: the entries as they are now, and the UIDs that others had changed meanwhile (RFC 7162 §3.1.3)."""
+
+    modseq: int
+    entries: Sequence[Entry]
+    refused: Sequence[int]
+
+
+class Copied(NamedTuple):
+    """What was copied or moved: from which UID to which, in the folder `folder` (RFC 4315 §3)."""
+
+    folder: int
+    uidvalidity: int
+    modseq: int
+    pairs: Sequence[tuple[int, int]]
+
+
+class Changes(NamedTuple):
+    """What is new in a folder since a MODSEQ: entries that came or changed, and UIDs that went. `whole`: the floor is above it, so that
+    `entries` are all that there are, and whoever asks compares himself (RFC 7162 §3.2.5.1)."""
+
+    folder: Folder
+    entries: Sequence[Entry]
+    vanished: Sequence[int]
+    whole: bool
+
+
+class Fault(NamedTuple):
+    """Something that is not as it has to be: `what` says it, `mail` and `folder` where, `mended` whether it is well now."""
+
+    what: str
+    mail: str = ""
+    folder: str = ""
+    mended: bool = False
+
+
+class OverQuota(Problem):
+    """The mailbox would get more than its quota."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "try-again")
+
+
+class Frozen(Problem):
+    """The mailbox is being moved; it may be read, and not written for some seconds."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "try-again")
+
+
+class NoKey(Problem):
+    """The mailbox is encrypted, and the key that opens it is not there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "unavailable")
+
+
+class NoFolder(Problem):
+    """There is no folder of that name."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "no-such")
+
+
+class BodyLost(Problem):
+    """The file of a message is gone or is not what was put there; the rest of the mailbox is usable."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "io-error")
+
+
+class Mailbox(Protocol):
+    """One owner's mailbox. What fails raises `Problem`, and one of those above where it says so. A change is durable when it returns."""
+
+    owner: Owner
+
+    def folders(self) -> Sequence[Folder]:
+        """All folders, in the order of their names."""
+
+    def folder(self, name: str) -> Folder | None:
+        """The folder of that name; INBOX in any case is the inbox (RFC 9051 §5.1)."""
+
+    def with_role(self, role: Role) -> Folder | None:
+        """The folder that is for this."""
+
+    def create(self, name: str, *, role: Role = "", subscribed: bool = True) -> Folder:
+        """Make a folder, and its parents. Raises `Problem`: usage for what cannot be a name, bad-message where there is one."""
+
+    def rename(self, name: str, to: str) -> Folder:
+        """Give it and what is below it another name. The inbox stays, and its messages go to the new folder (RFC 9051 §6.3.6)."""
+
+    def delete(self, name: str) -> None:
+        """Delete a folder with its messages; not the inbox, and not one with others below it. Raises `NoFolder`, `Problem` (usage)."""
+
+    def subscribe(self, name: str, subscribed: bool) -> None:
+        """Say whether clients show it. Raises `NoFolder`."""
+
+    def put(self, news: Sequence[New], quota: Quota = UNBOUNDED) -> Sequence[Put]:
+        """Put all of them, or none. Raises `OverQuota`, `Frozen`, `NoKey`, `NoFolder`."""
+
+    def put_again(self, mail: str, folder: str, flags: Flag = PLAIN, keywords: Sequence[str] = ()) -> Put:
+        """Have a message that is here in one more folder. Raises `NoFolder`."""
+
+    def entries(self, folder: int, uids: Uids = None) -> Sequence[Entry]:
+        """The entries of a folder with these UIDs, in their order."""
+
+    def places(self, mails: Sequence[str]) -> Sequence[Entry]:
+        """All entries of these messages."""
+
+    def mails(self, ids: Sequence[str]) -> Sequence[Mail | None]:
+        """Messages by their IDs."""
+
+    def read(self, mail: Mail, start: int = 0, length: int | None = None) -> bytes:
+        """Octets of a message as a reader gets it, prefix and body. Raises `BodyLost`, `NoKey`."""
+
+    def flag(
+        self,
+        folder: int,
+        uids: Uids,
+        how: Literal["add", "remove", "set"],
+        flags: Flag = PLAIN,
+        keywords: Sequence[str] = (),
+        *,
+        unchanged_since: int | None = None,
+    ) -> Flagged:
+        """Change flags and keywords of messages of a folder."""
+
+    def copy(self, folder: int, uids: Uids, to: str) -> Copied:
+        """Have them in another folder as well, with their flags. Raises `NoFolder`."""
+
+    def move(self, folder: int, uids: Uids, to: str) -> Copied:
+        """Have them in another folder instead. Raises `NoFolder`."""
+
+    def expunge(self, folder: int, uids: Uids = None, *, marked: bool = True) -> tuple[int, Sequence[int]]:
+        """Take those out of a folder that are marked as deleted, or all of `uids`; the MODSEQ, and the UIDs that went."""
+
+    def changes(self, folder: int, since: int) -> Changes:
+        """What is new in a folder since the MODSEQ `since`."""
+
+    def usage(self) -> Usage:
+        """What the mailbox has."""
+
+    def search(self, query: Query, folder: int | None = None) -> Sequence[Entry]:
+        """The entries, of one folder or of all, that `query` is true of; exact, in the order of folders and UIDs."""
+
+    def check(self, *, bodies: bool = False, repair: bool = False) -> Sequence[Fault]:
+        """What is not as it has to be, of each body as well if asked; mended with `repair`."""
+
+    def sweep(self, now: float) -> int:
+        """Remove what was deleted long enough ago, and what was begun and never finished; how many files went."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
+
+Told: TypeAlias = "Callable[[str, int, int], None]"
+"""What hears that a folder of an owner has changed: (ID of the owner, folder, MODSEQ), after the change is durable."""

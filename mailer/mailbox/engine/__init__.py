@@ -1,0 +1,6 @@
+"""Where the rows of mailboxes are: for each owner a file of SQLite, or one database of PostgreSQL for many.
+
+`api`  the interface of the rows of one owner
+"""
+
+from __future__ import annotations

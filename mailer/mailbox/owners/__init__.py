@@ -1,0 +1,6 @@
+"""Who has a mailbox: the owners, by ID and by address.
+
+`api`  an owner, and the interface of where owners are kept
+"""
+
+from __future__ import annotations
