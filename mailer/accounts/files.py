@@ -28,7 +28,7 @@ from .memory import merged
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailer.config.secret import Owner
+    from mailer.config.secret import FileOwner
 
 NAME: Final = "api-keys.toml"
 LARGEST: Final = 4 << 20  # bytes: some ten thousand keys
@@ -38,7 +38,7 @@ HEAD: Final = "# Keys of the HTTP API. `mailer api key` writes this file; of eac
 class FileApiKeys:
     """The keys in the file at `path`, which is for `owner`: an `ApiKeys`. No file means no keys."""
 
-    def __init__(self, path: str, owner: Owner) -> None:
+    def __init__(self, path: str, owner: FileOwner) -> None:
         self.path = path
         self.owner = owner
         self._known: dict[str, ApiKey] = {}

@@ -12,6 +12,6 @@
 
 from __future__ import annotations
 
-from .reports import REPORTED, OwnReport, OwnReports, Quota, due_report, report_id
+from .reports import REPORTED, OwnReport, OwnReports, ReportQuota, due_report, report_id
 
-__all__ = ["REPORTED", "OwnReport", "OwnReports", "Quota", "due_report", "report_id"]
+__all__ = ["REPORTED", "OwnReport", "OwnReports", "ReportQuota", "due_report", "report_id"]

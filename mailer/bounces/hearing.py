@@ -32,7 +32,7 @@ from . import aggregates, keys
 from .effects import SUMS, Consequences, FeedbackRules, plan
 from .marking import is_marked, marked
 from .matching import match
-from .reports import EVERYBODY, Quota, report_id, worth_telling
+from .reports import EVERYBODY, ReportQuota, report_id, worth_telling
 from .world import SpoolWorld
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class ReportHearing(Component):
         self._clock = clock
         self._chores = chores
         self._once = once
-        self._quota = Quota()
+        self._quota = ReportQuota()
         self._known: set[tuple[str, str, str]] | None = None  # what the journal has from a daemon before
         self._seen: tuple[int, int] | None = None
         self._again_at = 0.0

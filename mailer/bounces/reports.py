@@ -20,7 +20,7 @@ One report is about all recipients that an attempt gave up, however many causes 
 The ID of a report follows from the message, the kind and the recipients. When the same recipients fail
 again after a crash, the ID is the same, and the spool keeps one message of a name.
 
-A `Quota` counts the reports that one sender gets in an hour, and all senders together. A program that sends ten thousand messages to
+A `ReportQuota` counts the reports that one sender gets in an hour, and all senders together. A program that sends ten thousand messages to
 addresses that are gone must not get ten thousand reports, nor must the one whose address it forged; nor must ten thousand forged ones
 get one each. What is refused by it is in the log and in ``mailer bounces`` all the same. Memory is bounded, and nothing is remembered
 across a restart: the worst that does is another hour's worth.
@@ -207,7 +207,7 @@ class OwnReports:
         return OwnReport(id, message)
 
 
-class Quota:
+class ReportQuota:
     """A quota of reports by sender, of at most `senders` at a time. Used from several threads."""
 
     def __init__(self, senders: int = 10_000) -> None:

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mailer.auth.dmarc import walk
-from mailer.config.secret import Owner, keeper_of, read_key
+from mailer.config.secret import FileOwner, keeper_of, read_key
 from mailer.dkim.key import name
 from mailer.dkim.sign import nearest
 from mailer.mail.problem import Problem
@@ -136,7 +136,7 @@ async def _provided(scene: Scene, domain: str) -> list[DnsRecords]:
     return sorted(answers.values(), key=dkim.holds_key, reverse=True)
 
 
-def _used(key: Dkim, keeper: Owner) -> dkim.Used:
+def _used(key: Dkim, keeper: FileOwner) -> dkim.Used:
     """A key of the configuration, and what is wrong with its file."""
     state, needed = key.state, key.needed_until
     try:

@@ -28,7 +28,7 @@ from .setup_answers import Interview
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mailer.config.secret import Owner
+    from mailer.config.secret import FileOwner
     from mailer.operate.plan import SetupPlan
     from mailer.operate.setup import Looked, TestMail
 
@@ -81,7 +81,7 @@ class Setup:
 
     # The configuration
 
-    def written(self) -> tuple[SetupPlan, Owner, Config]:
+    def written(self) -> tuple[SetupPlan, FileOwner, Config]:
         """Answers that work, or that somebody wants all the same, and their files in place. Raises `Problem`."""
         plan = Interview(self.given, self.path, self.before()).plan()
         self._besides()
@@ -132,7 +132,7 @@ class Setup:
             raise Problem("nothing was written", found.problem.kind)
         return f"trust {found.fingerprint}" if answer == "trust" else answer
 
-    def _owner(self, plan: SetupPlan) -> Owner:
+    def _owner(self, plan: SetupPlan) -> FileOwner:
         """Whose the secrets and the spool are; root makes the user and the spool for a service of its own. Raises `Problem`."""
         if not (self.unit and plan.system):
             return keeper_of(plan.spool)
@@ -170,7 +170,7 @@ class Setup:
             return False
         return ask.yes(question, default=default)
 
-    def finish(self, written: tuple[SetupPlan, Owner, Config]) -> int:
+    def finish(self, written: tuple[SetupPlan, FileOwner, Config]) -> int:
         """Send a mail, start the service, make sendmail; the exit code is that of the mail."""
         plan, owner, config = written
         running = told_anew(self.program)
@@ -190,7 +190,7 @@ class Setup:
         for line in lines:
             self.say(line)
 
-    def _tried(self, plan: SetupPlan, owner: Owner, config: Config) -> int:
+    def _tried(self, plan: SetupPlan, owner: FileOwner, config: Config) -> int:
         """Send a mail to oneself; what fails is told with its reason, and can be tried again."""
         self.say(f"sending a mail to {plan.address} …")
         try:
@@ -215,7 +215,7 @@ class Setup:
         return False
 
 
-def service_owner(spool: str, more: Sequence[str], say: Callable[[str], None]) -> Owner:
+def service_owner(spool: str, more: Sequence[str], say: Callable[[str], None]) -> FileOwner:
     """The user of the machine's service, made where there is none, with `spool` and `more` places of his. Raises `Problem`."""
     for line in make_user():
         say(line)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from mailer.accounts.users.sqlite import SqliteUsers
     from mailer.config import Config
-    from mailer.config.secret import Owner
+    from mailer.config.secret import FileOwner
 
     from .options import Given
 
@@ -169,7 +169,7 @@ class ReceiveSetup:
 
     # What is made
 
-    def _owner(self, plan: ReceivingPlan) -> Owner:
+    def _owner(self, plan: ReceivingPlan) -> FileOwner:
         spool = self._spool(plan)
         if self._unit and os.geteuid() == 0:
             return service_owner(spool, (), self._say)
@@ -178,7 +178,7 @@ class ReceiveSetup:
     def _spool(self, plan: ReceivingPlan) -> str:
         return plan.spool or config_of(self.path, plan.document(self.before).encode()).spool
 
-    def _written(self, plan: ReceivingPlan, owner: Owner) -> Config:
+    def _written(self, plan: ReceivingPlan, owner: FileOwner) -> Config:
         """The configuration in its place, with a key that signs where its domain had none."""
         signs = any(key.ascii_domain == plan.domain for key in self._config().dkim)
         key = None if signs else self._key(plan, owner)
@@ -191,7 +191,7 @@ class ReceiveSetup:
             raise
         return config_of(self.path, text.encode(), plan.spool or None)
 
-    def _key(self, plan: ReceivingPlan, owner: Owner) -> dkim.Published:
+    def _key(self, plan: ReceivingPlan, owner: FileOwner) -> dkim.Published:
         order = dkim.Order.of(dkim.KeyWish())
         made = dkim.make(plan.domain, order, plan.key_file(order.selector), owner)
         self._say(f"made {made.path}, the key that mail of {plan.domain} is signed with (DKIM)")
@@ -210,7 +210,7 @@ class ReceiveSetup:
         if made.password:
             show.say(f"  his password, which is shown once: {made.password}")
 
-    def _mailboxes(self, plan: ReceivingPlan, owner: Owner) -> Iterable[str]:
+    def _mailboxes(self, plan: ReceivingPlan, owner: FileOwner) -> Iterable[str]:
         if not plan.maildir:
             return ()
         mover = daemon_user() if self._unit and os.geteuid() == 0 else owner

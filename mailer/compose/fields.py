@@ -41,7 +41,7 @@ class EmailError(ValueError):
         return self.problem
 
 
-class Mailbox(NamedTuple):
+class NamedMailbox(NamedTuple):
     """One address with its display name, RFC 5322 §3.4."""
 
     display: str
@@ -51,7 +51,7 @@ class Mailbox(NamedTuple):
         return f"{phrase(self.display)} <{self.address}>" if self.display else self.address
 
 
-def mailboxes(name: str, texts: Iterable[str], most: int = 0, bad: list[str] | None = None) -> list[Mailbox]:
+def mailboxes(name: str, texts: Iterable[str], most: int = 0, bad: list[str] | None = None) -> list[NamedMailbox]:
     """All addresses of `texts`, those of groups, too; at most `most` of them unless that is 0. Raises `EmailError`.
 
     With `bad`, what is no address is added to that, as it was written, and raises nothing.
@@ -80,7 +80,7 @@ def _check_number(name: str, number: int, most: int) -> None:
         raise EmailError(name, f"{name} takes one address, not {number}")
 
 
-def _groups(name: str, texts: Iterable[str], bad: list[str] | None) -> Iterator[tuple[str, Sequence[Mailbox]]]:
+def _groups(name: str, texts: Iterable[str], bad: list[str] | None) -> Iterator[tuple[str, Sequence[NamedMailbox]]]:
     """The addresses in order: each group under its name, those between groups under none."""
     for text in texts:
         if len(text) <= SHORT and (known := _alone(text)) is not None:
@@ -93,7 +93,7 @@ def _groups(name: str, texts: Iterable[str], bad: list[str] | None) -> Iterator[
 
 
 @lru_cache(1024)
-def _alone(text: str) -> tuple[Mailbox] | None:
+def _alone(text: str) -> tuple[NamedMailbox] | None:
     """The mailbox of a text that is one and nothing else; None for every other. A message reads each of its addresses some times."""
     try:
         found = [*address_list.groups(checked("", text))]
@@ -105,7 +105,7 @@ def _alone(text: str) -> tuple[Mailbox] | None:
     return (box,)
 
 
-def _mailboxes(name: str, value: str, boxes: Iterable[Box], bad: list[str] | None) -> Iterator[Mailbox]:
+def _mailboxes(name: str, value: str, boxes: Iterable[Box], bad: list[str] | None) -> Iterator[NamedMailbox]:
     """Each with the display name that stands before its bracket in `value`, or in a comment behind it: the older way, RFC 5322 §3.4."""
     for text, start, _, first, last in boxes:
         try:
@@ -116,7 +116,7 @@ def _mailboxes(name: str, value: str, boxes: Iterable[Box], bad: list[str] | Non
             bad.append(text)
         else:
             display = value[first : start - 1] if start > first else address_list.comment(value, last)
-            yield Mailbox(_unquoted(display.strip()), parsed.local if parsed.domain == _BARE else parsed.path)
+            yield NamedMailbox(_unquoted(display.strip()), parsed.local if parsed.domain == _BARE else parsed.path)
 
 
 def subject(text: str) -> Iterator[str]:

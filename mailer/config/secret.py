@@ -7,8 +7,8 @@ reads it each time, so that a password that was changed works without a restart.
 A file that others can read is refused: whoever has left it like that should know. What this does not
 cover: the environment of a process can be read by the same user, and by root.
 
-Secrets are for the user whom the daemon runs as, who has to be able to read them, whoever asks about them: the `Owner` of the spool, for a
-daemon runs on no other's. Root can look with his eyes: `become` gives up all rights but his, for the rest of the process, so what he
+Secrets are for the user whom the daemon runs as, who has to be able to read them, whoever asks about them: the `FileOwner` of the spool,
+for a daemon runs on no other's. Root can look with his eyes: `become` gives up all rights but his, for the rest of the process, so what he
 could not read is not read, and a command for a password runs as it will. For others, `is_foreign` says that they cannot know.
 """
 
@@ -222,7 +222,7 @@ def _checked(data: bytes, place: str) -> str:
     return secret
 
 
-class Owner:
+class FileOwner:
     """The user `uid` with the group `gid`."""
 
     def __init__(self, uid: int, gid: int) -> None:
@@ -265,18 +265,18 @@ class Owner:
             os.close(fd)
 
 
-def keeper_of(spool: str) -> Owner:
+def keeper_of(spool: str) -> FileOwner:
     """The user whose files the secrets are: the daemon's where root asks, else the one who asks."""
-    return owner_of(spool) if os.geteuid() == 0 else Owner(os.geteuid(), os.getegid())
+    return owner_of(spool) if os.geteuid() == 0 else FileOwner(os.geteuid(), os.getegid())
 
 
-def owner_of(spool: str) -> Owner:
+def owner_of(spool: str) -> FileOwner:
     """The owner of the spool; where there is none yet, the one who asks would make it his."""
     try:
         about = os.stat(spool)
     except OSError:
-        return Owner(os.geteuid(), os.getegid())
-    return Owner(about.st_uid, about.st_gid)
+        return FileOwner(os.geteuid(), os.getegid())
+    return FileOwner(about.st_uid, about.st_gid)
 
 
 def check_ancestors(spool: str) -> None:

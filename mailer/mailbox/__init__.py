@@ -8,6 +8,7 @@ A mailbox belongs to an owner, who has an ID that is never given again and never
 gets an address that another had before gets a mailbox of his own.
 
 `api`      the values that cross, and the interface of one mailbox
+`flags`    what a message of a folder is marked by
 `query`    what messages are looked for by
 `engine`   where the rows of a mailbox are: a file of SQLite for each owner, PostgreSQL
 `owners`   who has a mailbox

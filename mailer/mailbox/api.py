@@ -1,21 +1,23 @@
 """What crosses between a mailbox and whoever uses it (delivery, IMAP, POP3, web, import, command line), and its interface.
 
 Folders are named by text with ``/`` between levels, and known by a number within a mailbox; messages are known by an ID, and in each folder
-by a UID. One message may be in several folders, each an `Entry` with flags of its own. Everything that is asked is asked in batches, waits
-for the disk, and may be asked from several threads; whoever has an event loop asks in a thread.
+by a UID. One message may be in several folders, each a `FolderEntry` with flags of its own. Everything that is asked is asked in
+batches, waits for the disk, and may be asked from several threads; whoever has an event loop asks in a thread.
 """
 
 from __future__ import annotations
 
-from enum import IntFlag
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from mailer.mail.problem import Problem
+
+from .flags import PLAIN, Flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
+    from .flags import Uids
     from .owners.api import Owner
     from .query import Query
 
@@ -36,23 +38,6 @@ ROLES: Final[dict[Role, str]] = {
 LAST_UID: Final = 2**32 - 2  # RFC 9051 §2.3.1.1 leaves one more, which the next UID of a full folder would need
 MOST_KEYWORDS: Final = 100  # of a folder
 
-Uids: TypeAlias = "Sequence[tuple[int, int]] | None"
-"""UIDs of a folder, as pairs of the first and the last, ascending and apart; None for all."""
-
-
-class Flag(IntFlag):
-    """The flags of IMAP that a message of a folder can have, RFC 9051 §2.3.2."""
-
-    SEEN = 1
-    ANSWERED = 2
-    FLAGGED = 4
-    DELETED = 8
-    DRAFT = 16
-
-
-PLAIN: Final = Flag(0)
-"""No flag."""
-
 
 class Folder(NamedTuple):
     """A folder as it is at one moment. `octets` are those of its messages; of changes up to `floor` it is not known any more what went."""
@@ -71,7 +56,7 @@ class Folder(NamedTuple):
     octets: int
 
 
-class Entry(NamedTuple):
+class FolderEntry(NamedTuple):
     """A message in a folder. `saved` is when it came there, in seconds since the epoch."""
 
     folder: int
@@ -88,7 +73,7 @@ class Mail(NamedTuple):
 
     `size` is that of all that a reader gets (RFC822.SIZE): `prefix`, the fields that we put on top for this owner, and the body as it is
     kept. `envelope` and `structure` are ENVELOPE and BODYSTRUCTURE as IMAP sends them, `structure` with extension data; `tree` tells where
-    each part is (`mailer.mime.tree`). `sent` is the time of its Date field, `received` when it came, both in seconds since the epoch, and
+    each part is. `sent` is the time of its Date field, `received` when it came, both in seconds since the epoch, and
     `sent` 0 where there is none. `thread` is the ID of the first message of the conversation. `attachments` are names of files.
     `digest` is the SHA-256 of the body before it was encrypted. `key_number` is not 0 where the body is encrypted.
     """
@@ -114,7 +99,7 @@ class Mail(NamedTuple):
     digest: bytes
 
 
-class New(NamedTuple):
+class NewMail(NamedTuple):
     """A message that is to be put into `folder`, by its name.
 
     `content` has CRLF line ends where it was delivered; what a client appends is kept octet by octet. `prefix` are fields for this owner
@@ -134,7 +119,7 @@ class New(NamedTuple):
     made: bool = False
 
 
-class Put(NamedTuple):
+class PutMail(NamedTuple):
     """Where a message was put; `fresh` is False where an attempt before had put it. `usage` is that of the mailbox then."""
 
     folder: int
@@ -173,7 +158,7 @@ class Flagged(NamedTuple):
     """What became of a change of flags: the entries as they are now, and the UIDs that others had changed meanwhile (RFC 7162 §3.1.3)."""
 
     modseq: int
-    entries: Sequence[Entry]
+    entries: Sequence[FolderEntry]
     refused: Sequence[int]
 
 
@@ -186,17 +171,17 @@ class Copied(NamedTuple):
     pairs: Sequence[tuple[int, int]]
 
 
-class Changes(NamedTuple):
+class FolderChanges(NamedTuple):
     """What is new in a folder since a MODSEQ: entries that came or changed, and UIDs that went. `whole`: the floor is above it, so that
     `entries` are all that there are, and whoever asks compares himself (RFC 7162 §3.2.5.1)."""
 
     folder: Folder
-    entries: Sequence[Entry]
+    entries: Sequence[FolderEntry]
     vanished: Sequence[int]
     whole: bool
 
 
-class Fault(NamedTuple):
+class BoxFlaw(NamedTuple):
     """Something that is not as it has to be: `what` says it, `mail` and `folder` where, `mended` whether it is well now."""
 
     what: str
@@ -227,7 +212,7 @@ class NoKey(Problem):
 
 
 class NoFolder(Problem):
-    """There is no folder of that name."""
+    """A folder was named that is not there."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "no-such")
@@ -266,16 +251,16 @@ class Mailbox(Protocol):
     def subscribe(self, name: str, subscribed: bool) -> None:
         """Say whether clients show it. Raises `NoFolder`."""
 
-    def put(self, news: Sequence[New], quota: Quota = UNBOUNDED) -> Sequence[Put]:
+    def put(self, news: Sequence[NewMail], quota: Quota = UNBOUNDED) -> Sequence[PutMail]:
         """Put all of them, or none. Raises `OverQuota`, `Frozen`, `NoKey`, `NoFolder`."""
 
-    def put_again(self, mail: str, folder: str, flags: Flag = PLAIN, keywords: Sequence[str] = ()) -> Put:
+    def put_again(self, mail: str, folder: str, flags: Flag = PLAIN, keywords: Sequence[str] = ()) -> PutMail:
         """Have a message that is here in one more folder. Raises `NoFolder`."""
 
-    def entries(self, folder: int, uids: Uids = None) -> Sequence[Entry]:
+    def entries(self, folder: int, uids: Uids = None) -> Sequence[FolderEntry]:
         """The entries of a folder with these UIDs, in their order."""
 
-    def places(self, mails: Sequence[str]) -> Sequence[Entry]:
+    def places(self, mails: Sequence[str]) -> Sequence[FolderEntry]:
         """All entries of these messages."""
 
     def mails(self, ids: Sequence[str]) -> Sequence[Mail | None]:
@@ -305,16 +290,16 @@ class Mailbox(Protocol):
     def expunge(self, folder: int, uids: Uids = None, *, marked: bool = True) -> tuple[int, Sequence[int]]:
         """Take those out of a folder that are marked as deleted, or all of `uids`; the MODSEQ, and the UIDs that went."""
 
-    def changes(self, folder: int, since: int) -> Changes:
+    def changes(self, folder: int, since: int) -> FolderChanges:
         """What is new in a folder since the MODSEQ `since`."""
 
     def usage(self) -> Usage:
         """What the mailbox has."""
 
-    def search(self, query: Query, folder: int | None = None) -> Sequence[Entry]:
+    def search(self, query: Query, folder: int | None = None) -> Sequence[FolderEntry]:
         """The entries, of one folder or of all, that `query` is true of; exact, in the order of folders and UIDs."""
 
-    def check(self, *, bodies: bool = False, repair: bool = False) -> Sequence[Fault]:
+    def check(self, *, bodies: bool = False, repair: bool = False) -> Sequence[BoxFlaw]:
         """What is not as it has to be, of each body as well if asked; mended with `repair`."""
 
     def sweep(self, now: float) -> int:

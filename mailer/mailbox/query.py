@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .api import Flag, Uids
+    from .flags import Flag, Uids
 
 
 class Has(NamedTuple):
@@ -46,20 +46,20 @@ class Contains(NamedTuple):
 
 
 class Is(NamedTuple):
-    """It is in this conversation, or it is this message."""
+    """The message belongs to this conversation, or is this very one."""
 
     what: Literal["thread", "mail"]
     id: str
 
 
 class Every(NamedTuple):
-    """All of them; without any, it is true."""
+    """What all of these queries are true of; everything, where there are none."""
 
     queries: Sequence[Query]
 
 
 class Either(NamedTuple):
-    """One of them at least."""
+    """What one of these queries is true of at least."""
 
     queries: Sequence[Query]
 

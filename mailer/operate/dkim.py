@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mailer.config import Config
-    from mailer.config.secret import Owner
+    from mailer.config.secret import FileOwner
     from mailer.config.sections.dkim import Dkim
     from mailer.dkim.key import PrivateKey
     from mailer.dkim.verify import SignatureClaim
@@ -117,7 +117,7 @@ class Published:
 # Keys
 
 
-def keeper(config: str | None, spool: str | None) -> Owner:
+def keeper(config: str | None, spool: str | None) -> FileOwner:
     """The user whose keys are looked at, and who gets a new one, by the configuration and the spool that were named.
 
     A mistake in the daemon's part of the configuration does not matter, nor that it is written only when the key is there.
@@ -136,7 +136,7 @@ def place(config: str | None, domain: str, selector: str) -> str:
     return f"{os.path.dirname(os.path.abspath(path))}/dkim/{domain}.{selector}.pem"
 
 
-def make(domain: str, order: Order, path: str, keeper: Owner) -> Published:
+def make(domain: str, order: Order, path: str, keeper: FileOwner) -> Published:
     """A new key in a file that only `keeper` may read. Raises `Problem` (cannot-create) where there is a file already."""
     try:
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
@@ -159,7 +159,7 @@ def _pem(order: Order) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def published(domain: str, selector: str, path: str, keeper: Owner) -> Published:
+def published(domain: str, selector: str, path: str, keeper: FileOwner) -> Published:
     """The key in the file at `path`, which `keeper` has. Raises `Problem`."""
     return Published(domain, selector, path, read_key(path, keeper.uid))
 
@@ -174,7 +174,7 @@ def configured(config: Config, domain: str | None, selector: str | None) -> list
     return [in_use(key, keeper) for key in chosen]
 
 
-def in_use(key: Dkim, keeper: Owner) -> Published:
+def in_use(key: Dkim, keeper: FileOwner) -> Published:
     """A key of the configuration, which `keeper` has. Raises `Problem`."""
     private = read_key(key.key_file, keeper.uid)
     return Published(key.ascii_domain, key.selector, key.key_file, private, key.state, key.needed_until)

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.config.secret import Owner
+from mailer.config.secret import FileOwner
 from mailer.mail.problem import Problem, from_os
 from mailer.rewriting import aliases
 from mailer.rewriting.aliases import refusal
@@ -56,13 +56,13 @@ def run(*words: str, patience: float | None = None) -> str:
 # The user and the spool
 
 
-def daemon_user() -> Owner | None:
+def daemon_user() -> FileOwner | None:
     """The user that the service runs as; None where there is none yet."""
     try:
         entry = pwd.getpwnam(USER)
     except KeyError:
         return None
-    return Owner(entry.pw_uid, entry.pw_gid)
+    return FileOwner(entry.pw_uid, entry.pw_gid)
 
 
 def make_user() -> Iterator[str]:
@@ -81,7 +81,7 @@ def usable_aliases(path: str) -> str:
     return path if fine else ""
 
 
-def make_place(path: str, owner: Owner) -> Iterator[str]:
+def make_place(path: str, owner: FileOwner) -> Iterator[str]:
     """Make a directory of `owner` that others can pass through and not list; says so. One that is there stays. Raises `Problem`."""
     try:
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)

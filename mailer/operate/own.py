@@ -11,7 +11,7 @@ from mailer.mail.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailer.config.secret import Owner
+    from mailer.config.secret import FileOwner
 
 PATIENCE = 180.0  # seconds; a pass over the queue may wait for several hosts
 
@@ -36,7 +36,7 @@ class OwnProgram:
         """Our program with another configuration."""
         return OwnProgram(self._argv, config, self._environment)
 
-    def __call__(self, *arguments: str, owner: Owner | None = None) -> Ran:
+    def __call__(self, *arguments: str, owner: FileOwner | None = None) -> Ran:
         """Run a command to its end, as `owner` if root asks. Raises `Problem` (unavailable, no-permission) where it cannot be started."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAILER_", "PYTHON"))}
         env = kept | self._environment

@@ -11,7 +11,7 @@ from mailer.mail.problem import Problem, from_os
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailer.config.secret import Owner
+    from mailer.config.secret import FileOwner
 
 
 def check_place(path: str) -> None:
@@ -25,7 +25,7 @@ def check_place(path: str) -> None:
         raise Problem(f"cannot keep the secret {path}: {directory} lets only others write (`ls -ld` shows whom)", "no-permission")
 
 
-def prepared(path: str, secret: str, owner: Owner) -> Callable[[], None]:
+def prepared(path: str, secret: str, owner: FileOwner) -> Callable[[], None]:
     """Write the file beside `path`; what is returned puts it there. Raises `Problem`, and so does that."""
     target = os.path.realpath(path)
     scratch = scratch_of(path)
@@ -47,7 +47,7 @@ def prepared(path: str, secret: str, owner: Owner) -> Callable[[], None]:
     return put
 
 
-def keep(path: str, secret: str, owner: Owner) -> None:
+def keep(path: str, secret: str, owner: FileOwner) -> None:
     """Put `secret` into the file at `path`, mode 0600, for `owner`; a symbolic link stays one. Raises `Problem`."""
     put = prepared(path, secret, owner)
     try:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mailer.config import Config
-    from mailer.config.secret import Owner
+    from mailer.config.secret import FileOwner
     from mailer.config.sections.dkim import Dkim
 
     from .dkim import KeyWish, Published
@@ -86,7 +86,7 @@ async def rotate(path: str, data: bytes, config: Config, domain: str, wish: KeyW
     return _prepare(path, data.decode(), signing, keeper, {one.key.selector for one in known}, wish)
 
 
-def _prepare(path: str, text: str, signing: Iterable[KeyInUse], keeper: Owner, taken: set[str], wish: KeyWish) -> Rotation:
+def _prepare(path: str, text: str, signing: Iterable[KeyInUse], keeper: FileOwner, taken: set[str], wish: KeyWish) -> Rotation:
     """Make a key beside each of `signing`, and let the configuration know them."""
     made = []
     for one in signing:

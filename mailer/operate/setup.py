@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mailer.config import Config
-    from mailer.config.secret import Owner
+    from mailer.config.secret import FileOwner
 
     from .oauth import Invitation
     from .own import OwnProgram
@@ -96,7 +96,7 @@ class SetupDraft:
             token = refresh_token(self.config.relays[self.plan.name], tokens.way, invite, port, seconds)
             self._puts[path] = prepared(path, token, self._owner)
 
-    def put(self, owner: Owner) -> Iterator[str]:
+    def put(self, owner: FileOwner) -> Iterator[str]:
         """Put all files where they belong, the secrets for `owner`; says of each what was done. The configuration is the last one.
 
         One of before is kept, with `OLD` behind its name. Raises `Problem`.
@@ -221,7 +221,7 @@ What becomes of other mail, `mailer status` says; mail to names of that machine,
 """
 
 
-def trial(program: OwnProgram, plan: SetupPlan, config: Config, owner: Owner) -> TestMail:
+def trial(program: OwnProgram, plan: SetupPlan, config: Config, owner: FileOwner) -> TestMail:
     """Send a mail to oneself, and see what becomes of it: by the daemon that runs, or in one pass as `owner`. Raises `Problem`."""
     text = TEXT.format(host=config.hostname, way=plan.endpoint if plan.host else "the MX hosts of your domain")
     sent = program("send", "--to", plan.address, "--subject", SUBJECT, "--text", text, owner=owner)
@@ -230,7 +230,7 @@ def trial(program: OwnProgram, plan: SetupPlan, config: Config, owner: Owner) ->
     return deliver(program, sent.out.strip(), owner)
 
 
-def deliver(program: OwnProgram, id: str, owner: Owner) -> TestMail:
+def deliver(program: OwnProgram, id: str, owner: FileOwner) -> TestMail:
     """Deliver what is due, and see what became of the message `id`. Raises `Problem`."""
     passed = program("run", "--once", owner=owner)
     if passed.code not in (0, ANOTHER):
@@ -245,13 +245,13 @@ def deliver(program: OwnProgram, id: str, owner: Owner) -> TestMail:
     return tried
 
 
-def retry(program: OwnProgram, id: str, owner: Owner) -> TestMail:
+def retry(program: OwnProgram, id: str, owner: FileOwner) -> TestMail:
     """Try the message `id` again now. Raises `Problem`."""
     program("queue", "retry", id, owner=owner)
     return deliver(program, id, owner)
 
 
-def _fate(program: OwnProgram, id: str, owner: Owner) -> TestMail:
+def _fate(program: OwnProgram, id: str, owner: FileOwner) -> TestMail:
     ran = program("status", id, "--json", owner=owner)
     try:
         shown = json.loads(ran.out)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from mailer.bounces import REPORTED, Quota
+from mailer.bounces import REPORTED, ReportQuota
 from mailer.bounces.reports import EVERYBODY, worth_telling
 from mailer.events import Alarm, Settled, Tried
 from mailer.mail.problem import Problem
@@ -64,7 +64,7 @@ class Settler:
         self.once = once
         self.undone = 0
         """Of how many messages the disk did not take what became of them, with `once`."""
-        self.quota = Quota()
+        self.quota = ReportQuota()
         self.known: Callable[[str], bool] = lambda _: False
         """Whether a message of that ID was in the spool once, as far as anybody remembers."""
         self.apart = asyncio.Lock()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailer.config import secret
-from mailer.config.secret import Owner, Secret
+from mailer.config.secret import FileOwner, Secret
 from mailer.mail.problem import Problem
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -220,9 +220,9 @@ def test_root_gives_only_what_he_has_made(tmp_path: Path, trick: str) -> None:
     else:
         os.mkfifo(place)
     with pytest.raises(PermissionError if trick != "link" else OSError):
-        Owner(65534, 65534).give(str(place))
+        FileOwner(65534, 65534).give(str(place))
     assert {theirs.stat().st_uid, place.lstat().st_uid} == {0}
     place.unlink()
     place.write_text("")
-    Owner(65534, 65534).give(str(place))
+    FileOwner(65534, 65534).give(str(place))
     assert place.stat().st_uid == 65534

@@ -24,7 +24,7 @@ from .api import User
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mailer.config.secret import Owner
+    from mailer.config.secret import FileOwner
 
 LARGEST: Final = 64 << 20  # bytes: some hundred thousand users
 FRESH: Final = 1.0  # seconds until the file is looked at again
@@ -34,7 +34,7 @@ SHOWN: Final = 3  # lines that `trouble` names
 class FileUsers:
     """The users in the file at `path`, which is for `owner`: `Users`. `waited` is the clock of waits, in seconds."""
 
-    def __init__(self, path: str, owner: Owner, waited: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: str, owner: FileOwner, waited: Callable[[], float] = time.monotonic) -> None:
         self.path = path
         self.owner = owner
         self.trouble = ""

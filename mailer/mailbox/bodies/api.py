@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-class Body(NamedTuple):
+class NewBody(NamedTuple):
     """An object that is to be kept: for the owner with the ID `owner`, the ID of its message, and its octets in pieces."""
 
     owner: str
@@ -20,7 +20,7 @@ class Body(NamedTuple):
     parts: Sequence[bytes]
 
 
-class Kept(NamedTuple):
+class BodyStat(NamedTuple):
     """An object that is there: the ID of its message, its octets, and when it was written, in seconds since the epoch."""
 
     id: str
@@ -34,7 +34,7 @@ class Bodies(Protocol):
     What fails raises `Problem`: no-such for an object that is not there, try-again where room is short, io-error, no-permission.
     """
 
-    def put(self, bodies: Sequence[Body]) -> None:
+    def put(self, bodies: Sequence[NewBody]) -> None:
         """Keep these; durable when it returns. One of that ID which is there already stays as it is, and must be the same."""
 
     def read(self, owner: str, id: str, start: int = 0, length: int | None = None) -> bytes:
@@ -43,7 +43,7 @@ class Bodies(Protocol):
     def remove(self, owner: str, ids: Sequence[str]) -> None:
         """Forget these; one that is gone already is no trouble."""
 
-    def listing(self, owner: str) -> Iterator[Kept]:
+    def listing(self, owner: str) -> Iterator[BodyStat]:
         """All objects of an owner, in no order."""
 
     def forget(self, owner: str) -> None:

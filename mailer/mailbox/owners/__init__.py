@@ -1,4 +1,4 @@
-"""Who has a mailbox: the owners, by ID and by address.
+"""Owners of mailboxes: who has one, by ID and by address.
 
 `api`  an owner, and the interface of where owners are kept
 """

@@ -39,10 +39,10 @@ class Owners(Protocol):
     """Where owners are kept; addresses are compared by `key_of`. What fails raises `Problem`, as `mailer.mailbox.engine.api` has it."""
 
     def find(self, addresses: Sequence[str]) -> Sequence[Owner | None]:
-        """Who has the mailbox of each address, None where nobody has; nobody who is removed."""
+        """The owners of the mailboxes of these addresses, None where nobody has one; nobody who is removed."""
 
     def by_id(self, ids: Sequence[str]) -> Sequence[Owner | None]:
-        """Those with these IDs, removed ones as well."""
+        """The owners with these IDs, removed ones as well."""
 
     def make(self, address: str, now: float, store: str = "") -> Owner:
         """The owner of `address`, made if there is none: of two who make one at once both get the same."""
