@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from mailer.mail.domain import ascii_domain
 from mailer.proxy.place import ProxyPlace
@@ -30,6 +30,7 @@ UNITS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 RELAY = "relay:"
 MAILDIR = "maildir:"
+LOCAL: Final = "local"
 
 NEVER = "never"
 
@@ -83,9 +84,10 @@ class HostPort(NamedTuple):
 
 
 class Via(NamedTuple):
-    """One way that mail goes: the relay called `name`, the MX hosts of the domain, or the Maildirs at the path `name`, a template."""
+    """One way that mail goes: the relay called `name`, the MX hosts of the domain, our own mailboxes (``local``), or the Maildirs at the
+    path `name`, a template."""
 
-    kind: Literal["relay", "mx", "maildir"]
+    kind: Literal["relay", "mx", "local", "maildir"]
     name: str = ""
 
     @classmethod
@@ -101,13 +103,18 @@ class Via(NamedTuple):
 
     @classmethod
     def read_home(cls, value: object) -> Via:
-        """The way to mailboxes that ``relay:NAME`` or ``maildir:PATH`` says, where the path has ``{user}`` in it, or ``{address}``."""
+        """The way to mailboxes that ``local``, ``relay:NAME`` or ``maildir:PATH`` says, where the path has ``{user}`` in it, or
+        ``{address}``."""
         text = values.text(value)
+        if text == LOCAL:
+            return OURS
         name = text.removeprefix(MAILDIR)
         if name == text and text.startswith(RELAY):
             return cls.read(text)
         if name == text:
-            raise ValueError(f'{values.written(value)} leads to no mailbox; write "relay:NAME" or "maildir:/srv/mail/{{domain}}/{{user}}"')
+            raise ValueError(
+                f'{values.written(value)} leads to no mailbox; write "local", "relay:NAME" or "maildir:/srv/mail/{{domain}}/{{user}}"'
+            )
         rest = name.replace("{user}", "").replace("{domain}", "").replace("{address}", "")
         if "{" in rest or "}" in rest:
             raise ValueError(f"{values.written(value)} has braces that stand for nothing; there are {{user}}, {{domain}} and {{address}}")
@@ -116,7 +123,11 @@ class Via(NamedTuple):
         return cls("maildir", values.path(name))
 
     def __str__(self) -> str:
-        return "mx" if self.kind == "mx" else f"{self.kind}:{self.name}"
+        return f"{self.kind}:{self.name}" if self.name else self.kind
+
+
+OURS = Via(LOCAL)
+"""The way to our own mailboxes."""
 
 
 class Pattern(NamedTuple):
@@ -445,7 +456,7 @@ RATE = Kind("rate", Rate.read)
 FINGERPRINT = Kind("text", _fingerprint)
 SOURCE = Kind("text", _source)
 HOP = Kind("mx | relay:NAME", Via.read)
-HOME = Kind("relay:NAME | maildir:PATH", Via.read_home)
+HOME = Kind("local | relay:NAME | maildir:PATH", Via.read_home)
 COMMAND = Kind("command", _command)
 PATIENCE = Kind("duration | never", _patience)
 SCORE = Kind("score", _score)

@@ -25,6 +25,7 @@ from .sections.domain import LocalDomain
 from .sections.doors import Api, Listen
 from .sections.filtering import FilteringSection, FilterSection
 from .sections.forwarding import Forwarding
+from .sections.mailboxes import MailboxSection
 from .sections.receiving import Receiving
 from .sections.relay import Relay, RouteRule, completed, homes
 from .sections.report_source import ReportSource
@@ -42,7 +43,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
     TimeoutSection, Retry, Tls, Dns, Check, Bounce, ReportSource, Suppress,
-    Status, JournalSection, Listen, Receiving, LocalDomain, AccountSection, Forwarding,
+    Status, JournalSection, Listen, Receiving, LocalDomain, MailboxSection, AccountSection, Forwarding,
     FilteringSection, FilterSection, Api, Amqp, AmqpQueue, LogSection,
     AlarmSection, Metrics, TraceSection, Webhook,
 )  # fmt: skip
@@ -91,6 +92,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     listens: tuple[Listen, ...]
     receiving: Receiving
     domains: tuple[LocalDomain, ...]
+    mailboxes: MailboxSection
     forwarding: Forwarding
     accounts: AccountSection
     filtering: FilteringSection
@@ -161,6 +163,11 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     def mail_doors(self) -> tuple[Listen, ...]:
         """The doors that mail comes in by, of the kinds reports, mx, submission and lmtp, in the order of the file."""
         return tuple(listen for listen in self.listens if listen.kind != "web")
+
+    @property
+    def has_mailboxes(self) -> bool:
+        """Whether the mailboxes of a domain of ours are our own."""
+        return any(way.kind == "local" for domain in self.domains for way in domain.via)
 
     @property
     def heard_at(self) -> str:

@@ -19,6 +19,7 @@ LONGEST = 3650 * 86400  # ten years: a longer duration is a slip, and some would
 LARGEST = 2**50
 SYSTEM_FILE = "/etc/mailer/config.toml"
 SYSTEM_SPOOL = "/var/spool/mailer"
+SYSTEM_MAILBOXES = "/var/lib/mailer/mailboxes"
 SANDBOX_MODES = ("live", "trap", "redirect", "allowlist")
 LARGEST_FILE = 2**20  # a configuration beyond this is no configuration
 
@@ -265,6 +266,12 @@ def own_spool() -> str:
         return SYSTEM_SPOOL
     base = _base("XDG_STATE_HOME", ".local/state")
     return base and base + "/mailer"
+
+
+def own_mailboxes() -> str:
+    """The directory of the mailboxes of this user; of the machine for whoever has its spool. Empty where the user has no home."""
+    spool = own_spool()
+    return SYSTEM_MAILBOXES if spool == SYSTEM_SPOOL else spool and f"{spool}/mailboxes"
 
 
 def _owns(path: str) -> bool:

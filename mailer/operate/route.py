@@ -268,7 +268,7 @@ def _marked(config: Config, envelope: Envelope, ways: Iterable[Via]) -> str:
 
 def takes_token(config: Config, via: Via) -> bool:
     """Whether mail leaves there with a token in its sender."""
-    if not config.bounce.address or config.bounce.verp == "off" or via.kind == "maildir":
+    if not config.bounce.address or config.bounce.verp == "off" or via.kind in ("local", "maildir"):
         return False
     return via.kind != "relay" or (config.relays[via.name].verp and not config.relays[via.name].author)
 

@@ -97,7 +97,7 @@ async def find_hosts(
     `shuffle` brings a list into a random order, `screen` says whether an address from the DNS may be called, `own` is
     the name of this host, `ours` says whether an address is its own, `port` is that of MX hosts. Raises `Unroutable`.
     """
-    if via.kind == "maildir":
+    if via.kind in ("local", "maildir"):
         return MailHosts(str(via), [])
     if via.kind == "relay":
         return await _relay(via.name, relays[via.name], resolver)

@@ -130,8 +130,8 @@ class Finder:
         hops = tuple(self._hop(way, host, most) for way in resolution.ways if way.found for host in way.found.hosts)
         first = next(way.via for way in resolution.ways if way.found)
         relay, verp = self._relay(first), not resolution.home
-        if first.kind == "maildir":
-            return Route(resolution.key, (), relay=True, transport="maildir", place=first.name, verp=verp, resolved=took)
+        if first.kind in ("local", "maildir"):
+            return Route(resolution.key, (), relay=True, transport=first.kind, place=first.name, verp=verp, resolved=took)
         return Route(
             resolution.key,
             hops,

@@ -84,8 +84,9 @@ class Route:
     """How mail travels: the `hops` in order; `key` names the destination that shares limits, `relay` whether it is one.
 
     `author` is the only one that the relay takes, if it does. `transport` is the name of what carries the mail: ``smtp``, ``lmtp``, or
-    ``trap``, which keeps it in `place`, a directory, if there is one, or ``maildir``, for which `place` says where mailboxes are. `instead`
-    is who gets it in place of all its recipients, and `verp` whether the sender may be one with a token (`mailer.transport.return_path`).
+    ``trap``, which keeps it in `place`, a directory, if there is one, or ``maildir``, for which `place` says where mailboxes are, or
+    ``local``, our own mailboxes. `instead` is who gets it in place of all its recipients, and `verp` whether the
+    sender may be one with a token (`mailer.transport.return_path`).
     `resolved` is when (time.monotonic) it was looked up, and how many seconds that took.
     """
 

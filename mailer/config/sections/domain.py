@@ -34,10 +34,11 @@ class LocalDomain(Section, header="[[domain]]", member="domains", plural="domain
     name = Setting(OWN_DOMAIN, "Its name; a domain below it has a section of its own.", example="example.com")
     via = Setting(
         one_or_several(HOME),
-        "Where the mailboxes are: relay:NAME for a server that keeps them, by LMTP or SMTP, or maildir:PATH for Maildirs of this machine, "
-        "where {user}, {domain} and {address} stand for the address. Several are tried in order. Without it only aliases live here.",
+        "Where the mailboxes are: local for our own ([mailboxes]), relay:NAME for a server that keeps them, by LMTP or SMTP, or "
+        "maildir:PATH for Maildirs of this machine, where {user}, {domain} and {address} stand for the address. Several relays are tried "
+        "in order. Without it only aliases live here.",
         (),
-        example="maildir:/srv/mail/{domain}/{user}",
+        example="local",
     )
     users = Setting(
         choice("accounts", "any"),
@@ -70,7 +71,7 @@ class LocalDomain(Section, header="[[domain]]", member="domains", plural="domain
     def problems(self) -> Iterable[tuple[str, str]]:
         """A domain where nobody lives, and a question that nobody answers."""
         if not self.via and not self.aliases_file and not self.catch_all:
-            yield "name", 'nobody lives there; write via = "maildir:/srv/mail/{domain}/{user}", or aliases_file or catch_all, below it'
+            yield "name", 'nobody lives there; write via = "local", or aliases_file or catch_all, below it'
         relays = any(way.kind == "relay" for way in self.via)
         if self.verify and not relays:
             yield "verify", 'there is no next hop to ask; write via = "relay:NAME"'
@@ -78,8 +79,8 @@ class LocalDomain(Section, header="[[domain]]", member="domains", plural="domain
             yield "users", 'whom the next hop takes, it has to be asked; write verify = true, or users = "accounts"'
         if len(set(self.via)) < len(self.via):
             yield "via", "via names the same way twice"
-        elif len(self.via) > 1 and any(way.kind == "maildir" for way in self.via):
-            yield "via", "Maildirs are on this machine, and no other way is tried beside them; name one way"
+        elif len(self.via) > 1 and any(way.kind != "relay" for way in self.via):
+            yield "via", "mailboxes of this machine are always there, and no other way is tried beside them; name one way"
 
     @classmethod
     def conflicts(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
