@@ -30,23 +30,26 @@ from .durable import PRIVATE, forget, sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import Any, TypeVar
+    from typing import Any, TypeAlias, TypeVar
 
     T = TypeVar("T")
+    Connect: TypeAlias = Callable[[str, float], sqlite3.Connection]
 
 PATIENCE = 5.0  # seconds
 CACHE: Final = "PRAGMA cache_size = -65536"  # kibibytes, taken as they are needed: a million rows are looked up in memory
+SMALL_CACHE: Final = "PRAGMA cache_size = -8192"  # for a file of which many are open
 BRIEF: Final = 0.05  # seconds that a reader waits in a loop; a thread goes on for `PATIENCE`
 
 
 class DatabaseTerms(NamedTuple):
     """What a file is: `what` people call it, the `steps` that make its tables, each of version n those of n + 1, and the names of `tables`
-    by which it is known. `remedy` says what to do where it is damaged or gone."""
+    by which it is known. `remedy` says what to do where it is damaged or gone. `cache` is the statement that bounds a reader's memory."""
 
     what: str
     steps: Sequence[str]
     tables: frozenset[str]
     remedy: str
+    cache: str = CACHE
 
     @property
     def version(self) -> int:
@@ -57,14 +60,17 @@ class DatabaseTerms(NamedTuple):
 class Database:
     """The file at `path`, which is what `terms` say; `acting` is entered for each change. It may be used by several threads.
 
+    `connect` opens it, as `connected` does: where the file is encrypted it has the key.
+
     `generation` is another number each time the file is opened to be read, and after trouble.
     """
 
-    def __init__(self, path: str, terms: DatabaseTerms, acting: Callable[[], Any] = nullcontext) -> None:
+    def __init__(self, path: str, terms: DatabaseTerms, acting: Callable[[], Any] = nullcontext, connect: Connect | None = None) -> None:
         self.path = path
         self.terms = terms
         self.generation = 0
         self._acting = acting
+        self._connect = connect or connected
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
         self._which: tuple[int, int] | None = None
@@ -140,11 +146,12 @@ class Database:
         if self._reader is None or which != self._which:
             refuse_foreign(self.path, self.terms, about)
             self._let_go_reader()
-            db = connected(self.path, BRIEF)
+            db = self._connect(self.path, BRIEF)
             try:
                 version(db, self.path, self.terms)
                 db.execute("PRAGMA query_only = 1")
-                db.execute(CACHE)
+                for BOUND in (self.terms.cache,):  # noqa: N806 - a constant of whoever has the tables
+                    db.execute(BOUND)
             except BaseException:
                 db.close()
                 raise
@@ -158,13 +165,13 @@ class Database:
         if about is None and self._which is not None:
             raise self._gone()
         if about is None:
-            make(self.path, self.terms)
+            make(self.path, self.terms, self._connect)
             about = os.lstat(self.path)
         which = about.st_dev, about.st_ino
         if self._writer is None or which != self._which:
             refuse_foreign(self.path, self.terms, about)
             self._let_go_writer()
-            db = connected(self.path)
+            db = self._connect(self.path, PATIENCE)
             try:
                 found = version(db, self.path, self.terms)
                 db.execute("PRAGMA journal_mode = WAL")
@@ -212,12 +219,12 @@ def connected(path: str, patience: float = 0.0) -> sqlite3.Connection:
     return db
 
 
-def make(path: str, terms: DatabaseTerms) -> None:
+def make(path: str, terms: DatabaseTerms, connect: Connect | None = None) -> None:
     """Have the file with its tables on the disk: this one, or that of another process that was first. A crash leaves a draft at most."""
     draft = f"{path}.{os.getpid()}.{token_hex(4)}"
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
     try:
-        with closing(connected(draft)) as db:
+        with closing((connect or connected)(draft, PATIENCE)) as db:
             db.execute("PRAGMA synchronous = FULL")
             for STEP in terms.steps:  # noqa: N806 - a constant of whoever has the tables
                 db.executescript(STEP)

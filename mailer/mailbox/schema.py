@@ -1,0 +1,186 @@
+"""The tables of a mailbox, the same for all engines, and how one version of them becomes the next.
+
+Every key begins with `owner`, who is a number: a file of SQLite is one owner's and has one number in all of its rows, a database of
+PostgreSQL has many. What is here of a message never changes, but for `thread`, which a late message can join with another, and for what its
+body is encrypted with. Where it is, its flags and numbers are in `entry`, which is narrow, for those change all the time. Times are
+seconds since the epoch.
+
+No trigger keeps anything: what changes counts says so itself (`mailer.mailbox.ledger`), and `mailer.mailbox.checking` counts again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+ACCOUNT: Final = """
+CREATE TABLE account (
+    owner            BIGINT NOT NULL,
+    epoch            BIGINT NOT NULL,      -- who may write: that of the owner, or nobody
+    modseq           BIGINT NOT NULL,      -- the highest that was given
+    next_uidvalidity BIGINT NOT NULL,
+    next_folder      BIGINT NOT NULL,
+    octets           BIGINT NOT NULL,      -- of all messages that are in a folder
+    messages         BIGINT NOT NULL,
+    searched         DOUBLE PRECISION NOT NULL,  -- when files without a row were looked for
+    PRIMARY KEY (owner)
+) WITHOUT ROWID;
+
+CREATE TABLE folder (
+    owner       BIGINT NOT NULL,
+    id          BIGINT NOT NULL,
+    name        TEXT NOT NULL,
+    name_key    TEXT NOT NULL,             -- the name as it is compared
+    role        TEXT NOT NULL,
+    uidvalidity BIGINT NOT NULL,
+    uidnext     BIGINT NOT NULL,
+    modseq      BIGINT NOT NULL,           -- of the newest change
+    floor       BIGINT NOT NULL,           -- of what went up to this one, nothing is known any more
+    subscribed  BIGINT NOT NULL,
+    messages    BIGINT NOT NULL,
+    unseen      BIGINT NOT NULL,
+    deleted     BIGINT NOT NULL,
+    octets      BIGINT NOT NULL,
+    gone        DOUBLE PRECISION NOT NULL, -- when it was deleted, 0 for one that is there
+    PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+
+CREATE UNIQUE INDEX folder_name ON folder (owner, name_key) WHERE gone = 0;
+
+CREATE TABLE keyword (
+    owner  BIGINT NOT NULL,
+    folder BIGINT NOT NULL,
+    word   TEXT NOT NULL,                  -- in small letters
+    name   TEXT NOT NULL,                  -- as it was written first
+    PRIMARY KEY (owner, folder, word)
+) WITHOUT ROWID;
+"""
+
+MESSAGES: Final = """
+CREATE TABLE mail (
+    owner        BIGINT NOT NULL,
+    id           TEXT NOT NULL,
+    size         BIGINT NOT NULL,          -- of the prefix and the body, as a reader gets them
+    prefix       BLOB NOT NULL,
+    received     DOUBLE PRECISION NOT NULL,
+    sent         DOUBLE PRECISION NOT NULL,
+    message_id   TEXT NOT NULL,
+    thread       TEXT NOT NULL,
+    subject      TEXT NOT NULL,
+    subject_base TEXT NOT NULL,
+    sender       TEXT NOT NULL,
+    recipients   TEXT NOT NULL,
+    envelope     BLOB NOT NULL,
+    structure    BLOB NOT NULL,
+    tree         BLOB NOT NULL,
+    preview      TEXT NOT NULL,
+    attachments  TEXT NOT NULL,            -- a JSON array of names
+    list_id      TEXT NOT NULL,
+    key_number   BIGINT NOT NULL,
+    digest       BLOB NOT NULL,            -- SHA-256 of the body before it was encrypted
+    uidl         TEXT NOT NULL,            -- what it was called elsewhere, RFC 1939 §7
+    modseq       BIGINT NOT NULL,          -- of the newest change of this row
+    PRIMARY KEY (owner, id)
+);
+
+CREATE INDEX mail_thread ON mail (owner, thread);
+CREATE INDEX mail_subject ON mail (owner, subject_base, received);
+
+CREATE TABLE entry (
+    owner    BIGINT NOT NULL,
+    folder   BIGINT NOT NULL,
+    uid      BIGINT NOT NULL,
+    mail     TEXT NOT NULL,
+    flags    BIGINT NOT NULL,
+    keywords TEXT NOT NULL,                -- with a blank between them
+    modseq   BIGINT NOT NULL,
+    saved    DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (owner, folder, uid)
+) WITHOUT ROWID;
+
+CREATE INDEX entry_modseq ON entry (owner, folder, modseq);
+CREATE INDEX entry_mail ON entry (owner, mail);
+
+CREATE TABLE reference (
+    owner      BIGINT NOT NULL,
+    message_id TEXT NOT NULL,
+    thread     TEXT NOT NULL,
+    PRIMARY KEY (owner, message_id)
+) WITHOUT ROWID;
+
+CREATE INDEX reference_thread ON reference (owner, thread);
+
+CREATE TABLE text (
+    owner BIGINT NOT NULL,
+    mail  TEXT NOT NULL,
+    body  BLOB NOT NULL,                   -- what is searched, as `mailer.mailbox.texts` has it
+    PRIMARY KEY (owner, mail)
+);
+"""
+
+MEMORY: Final = """
+CREATE TABLE expunged (
+    owner  BIGINT NOT NULL,
+    folder BIGINT NOT NULL,
+    uid    BIGINT NOT NULL,
+    mail   TEXT NOT NULL,
+    modseq BIGINT NOT NULL,
+    at     DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (owner, folder, uid)
+) WITHOUT ROWID;
+
+CREATE INDEX expunged_modseq ON expunged (owner, folder, modseq);
+CREATE INDEX expunged_at ON expunged (owner, at);
+
+CREATE TABLE delivered (
+    owner     BIGINT NOT NULL,
+    spool_id  TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    place     BIGINT NOT NULL,             -- one message can be put into several folders
+    folder    BIGINT NOT NULL,
+    uid       BIGINT NOT NULL,
+    mail      TEXT NOT NULL,
+    at        DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (owner, spool_id, recipient, place)
+) WITHOUT ROWID;
+
+CREATE INDEX delivered_at ON delivered (owner, at);
+
+CREATE TABLE erase (
+    owner BIGINT NOT NULL,
+    mail  TEXT NOT NULL,
+    after DOUBLE PRECISION NOT NULL,       -- 0 for one whose row is gone, and whose file goes
+    PRIMARY KEY (owner, mail)
+) WITHOUT ROWID;
+
+CREATE INDEX erase_after ON erase (owner, after);
+
+CREATE TABLE judged (
+    owner   BIGINT NOT NULL,
+    mail    TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    PRIMARY KEY (owner, mail, verdict)
+) WITHOUT ROWID;
+"""
+
+TABLES: Final = (ACCOUNT, MESSAGES, MEMORY)
+"""What an engine has; another room of rows is one more text."""
+
+NAMES: Final = frozenset({"account", "folder", "mail", "entry"})
+"""By these tables a file is known as one of ours."""
+
+FIRST: Final = f"BEGIN IMMEDIATE;\n{''.join(TABLES)}\nPRAGMA user_version = 1;\n\nCOMMIT;\n"
+STEPS: Final = (FIRST,)
+"""Step n makes version n + 1 out of version n, as one transaction; one that was released is never changed."""
+
+_TYPES: Final = ((" BLOB ", " BYTEA "), (") WITHOUT ROWID;", ");"))
+
+
+def ddl(dialect: Literal["sqlite", "postgresql"]) -> str:
+    """The statements that make the tables, in the words of a dialect of SQL."""
+    text = "".join(TABLES)
+    for ours, theirs in _TYPES if dialect == "postgresql" else ():
+        text = text.replace(ours, theirs)
+    return text
