@@ -108,11 +108,11 @@ async def attack(port: int, number: int) -> None:
             try:
                 await asyncio.wait([doing, *([gone] if gone else [])], return_when=asyncio.FIRST_COMPLETED)
             finally:
+                writer.transport.abort()  # before anything is waited for: whoever cancels this may do so here, too
                 for each in (doing, gone):
                     if each is not None:
                         each.cancel()
                         await asyncio.gather(each, return_exceptions=True)
-                writer.transport.abort()
         await asyncio.sleep(random.random())
 
 
