@@ -10,6 +10,7 @@ gets an address that another had before gets a mailbox of his own.
 `api`      the values that cross, and the interface of one mailbox
 `flags`    what a message of a folder is marked by
 `query`    what messages are looked for by
+`layout`   where what is on the disk
 `schema`   the tables of a mailbox
 `engine`   where the rows of a mailbox are: a file of SQLite for each owner, PostgreSQL
 `owners`   who has a mailbox

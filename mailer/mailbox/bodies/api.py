@@ -37,6 +37,10 @@ class Bodies(Protocol):
     def put(self, bodies: Sequence[NewBody]) -> None:
         """Keep these; durable when it returns. One of that ID which is there already stays as it is, and must be the same."""
 
+    def replace(self, bodies: Sequence[NewBody]) -> None:
+        """Keep these in place of those that are there: at any moment it is the one or the other. What they say is the same, and only how
+        they are encrypted is another."""
+
     def read(self, owner: str, id: str, start: int = 0, length: int | None = None) -> bytes:
         """`length` octets of an object from `start` on, or all that are left."""
 

@@ -1,0 +1,1 @@
+"""Mailboxes: what is kept, and how."""
