@@ -9,12 +9,12 @@ import asyncio
 import json
 import os
 from binascii import a2b_base64, b2a_base64
-from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mailer.io.database import Database, DatabaseTerms
 from mailer.mail.address_key import key_of
-from mailer.spool.files.owner import acting
+from mailer.spool.files.owner import as_owner_of
 
 from . import schema
 from .api import AppPassword, KeyPair, User
@@ -35,7 +35,7 @@ class SqliteUsers:
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
-        self._file = Database(self.path, TERMS, self._as_owner)
+        self._file = Database(self.path, TERMS, partial(as_owner_of, os.path.dirname(self.path)))
 
     async def find(self, addresses: Sequence[str]) -> Sequence[User | None]:
         """The users with these addresses."""
@@ -81,13 +81,6 @@ class SqliteUsers:
     async def close(self) -> None:
         """Let go of the file."""
         self._file.close()
-
-    def _as_owner(self) -> Any:
-        """What root makes here has to be of whom the directory is, or the daemon could not read it."""
-        directory = os.path.dirname(self.path)
-        if os.geteuid() == 0 and os.path.isdir(directory) and os.stat(directory).st_uid != 0:
-            return acting(directory)
-        return nullcontext()
 
 
 def _found(db: sqlite3.Connection | None, addresses: Sequence[str]) -> list[User | None]:

@@ -1,6 +1,10 @@
 """Owners of mailboxes: who has one, by ID and by address.
 
-`api`  an owner, and the interface of where owners are kept
+`api`     an owner, and the interface of where owners are kept
+`rows`    owners as rows of a table, whatever the database
+`schema`  the table, and the statements about it
+`sqlite`  in a file beside the mailboxes of one machine
+`memory`  in this process, for tests
 """
 
 from __future__ import annotations

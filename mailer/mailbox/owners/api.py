@@ -3,7 +3,8 @@
 His ID is a ULID and names his rows and files; it never changes. His address may. `number` is what stands for him in rows that are shared
 with others. Of an owner who is ``removed`` nobody finds the mailbox by an address any more; it is kept until a sweep, so that a mistake can
 be undone. Whose mailbox is ``frozen`` may read and not write until `until`, after which it is open again, whatever became of whoever froze
-it; `epoch` counts who was given the right to write, and an older one has none.
+it; `epoch` is one more with each change of him, so that of two who would change him at once one is told to look again
+(`mailer.mailbox.engine.fence` says what it is for beside that).
 """
 
 from __future__ import annotations
@@ -45,17 +46,21 @@ class Owners(Protocol):
         """The owners with these IDs, removed ones as well."""
 
     def make(self, address: str, now: float, store: str = "") -> Owner:
-        """The owner of `address`, made if there is none: of two who make one at once both get the same."""
+        """The owner of `address`, made if there is none: of two who make one at once both get the same. Raises `Problem` (usage) for what
+        cannot be an address."""
 
     def put(self, owner: Owner) -> Owner:
-        """Keep him in place of the one of his ID, if that one has the same epoch; as he is kept then. Raises `Problem` (try-again) if not,
-        and (usage) where another has his address."""
+        """Keep him in place of the one of his ID, if that one has the same epoch; as he is kept then, with the next epoch.
+
+        His number and when he was created stay as they are. Raises `Problem`: try-again where the epoch is another, no-such where he is
+        unknown, usage where another has his address.
+        """
 
     def listing(self, *, after: str = "", limit: int = 1000, removed: bool = False) -> Sequence[Owner]:
         """Owners in the order of their IDs, those behind the ID `after`; with `removed`, those who are."""
 
     def forget(self, id: str) -> None:
-        """Forget one who is removed, for ever."""
+        """Forget one who is removed, for ever; his number is nobody's again. Raises `Problem` (usage) for one who is not removed."""
 
     def close(self) -> None:
         """Let go of what is open."""

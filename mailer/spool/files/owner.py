@@ -9,13 +9,21 @@ one thread, and with it go root's privileges over files, so that no link that th
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from mailer.mail.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+
+def as_owner_of(directory: str) -> AbstractContextManager[None]:
+    """Do what follows to files as whose `directory` is, where root writes into another's: or the daemon could not read what root made."""
+    if os.geteuid() == 0 and os.path.isdir(directory) and os.stat(directory).st_uid != 0:
+        return acting(directory)
+    return nullcontext()
 
 
 @contextmanager

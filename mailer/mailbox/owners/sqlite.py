@@ -1,0 +1,55 @@
+"""Owners in a file of SQLite, ``owners.sqlite3`` beside the mailboxes: where there is one machine.
+
+`mailer.io.database` says how the file is read, written and looked after.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from mailer.io.database import Database, DatabaseTerms
+from mailer.mailbox.engine.sqlite import SqliteRows
+from mailer.spool.files.owner import as_owner_of
+
+from . import schema
+from .rows import RowOwners
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailer.mailbox.engine.api import Rows
+
+T = TypeVar("T")
+NAME: Final = "owners.sqlite3"
+TERMS: Final = DatabaseTerms(
+    "the database of mailboxes' owners", schema.SQLITE, frozenset({"owner"}), "put back a copy, and restart mailer"
+)  # fmt: skip
+
+
+class SqliteOwners(RowOwners):
+    """The owners in the file at `path`. It may be used by several threads. No file means no owners."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        super().__init__(OwnerFile(Database(self.path, TERMS, partial(as_owner_of, os.path.dirname(self.path)))))
+
+
+class OwnerFile:
+    """A file as `OwnerTables`."""
+
+    def __init__(self, file: Database) -> None:
+        self._file = file
+
+    def read(self, ask: Callable[[Rows | None], T]) -> T:
+        """What `ask` makes of the rows that are there."""
+        return self._file.patiently(lambda db: ask(None if db is None else SqliteRows(db)))
+
+    def change(self, act: Callable[[Rows], T]) -> T:
+        """Do `act` in one transaction."""
+        return self._file.change(lambda db: act(SqliteRows(db)))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
