@@ -7,6 +7,9 @@ as an `Outcome` with its `Cause`, or as a `SessionError`.
 `route`        where mail goes, on what terms a session is shared, and how long we wait in one
 `courier`      what carries mail, by the name of a route's transport; SMTP and LMTP
 `return_path`  the sender that a message leaves with, which may say what message it is
+`local`        the courier of our own mailboxes
+`filing`       where in a mailbox a letter goes, for those who have no rules
+`writers`      the threads that put letters into mailboxes
 `maildir`      the courier of Maildirs of this machine
 `trap`         the courier of a sandbox, which takes mail nowhere
 `exchange`     one message over sessions: what was never begun, what is too much, what follows at once

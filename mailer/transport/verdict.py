@@ -321,6 +321,33 @@ def unwritable(to: int, why: str, now: float, *, short: bool) -> Outcome:
     return _ours([to], "defer", "us", 451, enhanced, f"the mailbox cannot be written: {why}", "body", cause, now=now)[0]
 
 
+def filed(to: int, now: float, *, fresh: bool) -> Outcome:
+    """Outcome of a recipient whose mailbox, which is our own, has the message; it may have had it before."""
+    text = "it is in the mailbox" if fresh else "it was put into the mailbox before"
+    return Outcome(to, "delivered", "recipient", 250, "2.0.0", text, "body", at=now)
+
+
+def over_quota(to: int, why: str, now: float, *, late: bool) -> Outcome:
+    """Outcome of a recipient whose quota is used up: it waits for him, unless that is `late`. RFC 3463 §3.3: mailbox full"""
+    if late:
+        return _ours([to], "fail", "recipient", 552, "5.2.2", why, "rcpt", Cause.MAILBOX_FULL, now=now)[0]
+    return mailbox_full(to, why, now)
+
+
+def frozen(to: int, why: str, now: float) -> Outcome:
+    """Outcome of a recipient whose mailbox is being moved: for seconds. RFC 3463 §3.3: mailbox disabled, not accepting messages"""
+    return _ours([to], "defer", "recipient", 451, "4.2.1", why, "rcpt", Cause.MAILBOX_DISABLED, now=now)[0]
+
+
+def unwritable_mailbox(to: int, why: str, now: float, *, short: bool) -> Outcome:
+    """Outcome of a recipient whose mailbox cannot be written: its key is missing, its database is busy or broken, or we are `short`.
+
+    No mail bounces for that. RFC 3463 §3.4: other mail system status, or mail system full
+    """
+    code, enhanced, cause = (452, "4.3.1", Cause.SHORT) if short else (451, "4.3.0", Cause.UNWRITABLE)
+    return _ours([to], "defer", "us", code, enhanced, f"the mailbox cannot be written: {why}", "body", cause, now=now)[0]
+
+
 def redirected(outcome: Outcome, to: str) -> Outcome:
     """`outcome` of mail that went to `to` in place of its recipient, where that was taken."""
     if outcome.verdict != "delivered":

@@ -1,0 +1,130 @@
+"""The writers: threads that put letters into mailboxes of ours, several mailboxes side by side, one thread at a time for each.
+
+What waits for the same mailbox is put together, so that a thousand messages for one user wait for the disk a few dozen times. Where
+that cannot be, for the quota has no room for all of them or one cannot be filed, each is put for itself. Who has much mail gives up his
+thread after each such portion, and stands in line again: nobody waits for another's mail. A database that makes a thread wait keeps the
+others from nothing.
+
+Used by `local`, and by nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from mailer.mailbox.api import Frozen, NoKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from mailer.mailbox.api import Mailbox, PutMail
+
+    from .filing import Filing, MailboxLetter
+
+THREADS: Final = 8
+MOST: Final = 100  # letters that are put together
+MOST_OCTETS: Final = 16 << 20  # of them
+
+
+class MailboxOpener(Protocol):
+    """Where mailboxes are opened: `mailer.mailbox.mailboxes.Mailboxes`."""
+
+    def of(self, address: str, *, make: bool = False) -> AbstractContextManager[Mailbox]:
+        """The mailbox of `address`, which is made where there is none. Raises `Problem`."""
+
+
+class Filed(NamedTuple):
+    """What became of a letter: where it is, or what kept it from that."""
+
+    puts: Sequence[PutMail] = ()
+    error: Exception | None = None
+
+
+class _Waiting(NamedTuple):
+    letter: MailboxLetter
+    filed: Future[Filed]
+
+
+class Writers:
+    """The writers to `boxes`, who ask `filing` where letters go; both are asked for anew each time, for a reload may change them."""
+
+    def __init__(self, boxes: Callable[[], MailboxOpener], filing: Callable[[], Filing], threads: int = THREADS) -> None:
+        self._boxes = boxes
+        self._filing = filing
+        self._pool = ThreadPoolExecutor(threads, "mailbox")
+        self._lines: dict[str, deque[_Waiting]] = {}
+        self._lock = Lock()
+
+    def hand_in(self, address: str, letter: MailboxLetter) -> asyncio.Future[Filed]:
+        """Have `letter` put into the mailbox of `address`, which is made where there is none."""
+        waiting = _Waiting(letter, Future())
+        with self._lock:
+            line = self._lines.get(address)
+            if line is None:
+                self._lines[address] = deque([waiting])
+            else:
+                line.append(waiting)
+        if line is None:
+            self._pool.submit(self._work, address)
+        return asyncio.wrap_future(waiting.filed)
+
+    def close(self) -> None:
+        """Wait for what was handed in, and end the threads."""
+        self._pool.shutdown()
+
+    def _work(self, address: str) -> None:
+        """Put what waits for one mailbox, a portion of it."""
+        portion = self._take(address)
+        for waiting, filed in zip(portion, self._put(address, [each.letter for each in portion]), strict=True):
+            if waiting.filed.set_running_or_notify_cancel():
+                waiting.filed.set_result(filed)
+        with self._lock:
+            more = bool(self._lines[address])
+            if not more:
+                del self._lines[address]
+        if more:
+            self._pool.submit(self._work, address)
+
+    def _take(self, address: str) -> list[_Waiting]:
+        portion: list[_Waiting] = []
+        octets = 0
+        with self._lock:
+            line = self._lines[address]
+            while line and len(portion) < MOST and octets < MOST_OCTETS:
+                portion.append(line.popleft())
+                octets += len(portion[-1].letter.content)
+        return portion
+
+    def _put(self, address: str, letters: Sequence[MailboxLetter]) -> Sequence[Filed]:
+        try:
+            with self._boxes().of(address, make=True) as mailbox:
+                return _filed(mailbox, self._filing(), letters)
+        except Exception as error:
+            return [Filed(error=error)] * len(letters)
+
+
+def _filed(mailbox: Mailbox, filing: Filing, letters: Sequence[MailboxLetter]) -> Sequence[Filed]:
+    """Put them together if that can be, else one after the other."""
+    if len(letters) > 1:
+        try:
+            news = [filing.plain(mailbox, letter) for letter in letters]
+            plain = [new for new in news if new is not None]
+            if len(plain) == len(news):
+                return [Filed([put]) for put in mailbox.put(plain, letters[-1].quota)]
+        except (Frozen, NoKey) as problem:
+            return [Filed(error=problem)] * len(letters)
+        except Exception:  # noqa: S110 - each for itself, one of them has the reason
+            pass
+    return [_alone(mailbox, filing, letter) for letter in letters]
+
+
+def _alone(mailbox: Mailbox, filing: Filing, letter: MailboxLetter) -> Filed:
+    try:
+        return Filed(filing.file(mailbox, letter))
+    except Exception as error:
+        return Filed(error=error)
