@@ -98,6 +98,7 @@ NEEDED = {
 """What must have been agreed upon for each wish."""
 
 MOST_WISHES = 2000  # of one message, beside the pieces of its body
+MOST_PIECES = 20_000  # of a new body; a library sends it in pieces of 64 KB
 MOST_LINES = 32  # of a reply, as smfi_setmlreply takes them
 
 
@@ -126,7 +127,7 @@ class MilterMachine:
         self._asked = ""
         self._ear = MilterEar()
         self._room = room
-        self._body = 0
+        self._body = self._pieces = 0
 
     @property
     def begun(self) -> bool:
@@ -154,7 +155,7 @@ class MilterMachine:
         self._asked = letter
         self.waits = bool(ANSWERS[letter]) and not self.steps & MUTE.get(letter, MilterSteps(0))
         if letter in "ME":
-            self.wishes, self._body = [], 0
+            self.wishes, self._body, self._pieces = [], 0, 0
         return frame
 
     def _turn(self, letter: str) -> None:
@@ -192,7 +193,8 @@ class MilterMachine:
             raise ScanError(f"the milter asks for {letter!r}, which was not agreed upon")
         if letter == "b":
             self._body += len(data)
-        if self._body > self._room or (letter != "b" and len(self.wishes) > MOST_WISHES):
+            self._pieces += 1
+        if self._body > self._room or self._pieces > MOST_PIECES or len(self.wishes) - self._pieces > MOST_WISHES:
             raise ScanError("the milter wants more changed than there is room for")
         self.wishes.append(_wish(letter, data, leading=bool(self.steps & MilterSteps.LEADING_SPACE)))
 

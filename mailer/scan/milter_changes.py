@@ -6,7 +6,7 @@ so the octets of a stranger stay as they were where nothing of his is changed. F
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.address import AddressError, parse
@@ -40,25 +40,27 @@ class MilterWish:
 
 
 class HeaderLine(NamedTuple):
-    """A field as it is: its octets with CRLF, and whether it is one of ours."""
+    """A field as it is: its octets with CRLF, and its name in small letters."""
 
     octets: bytes
-    ours: bool
+    name: bytes
 
-    @property
-    def name(self) -> bytes:
-        """The name of the field, in small letters."""
-        return self.octets.partition(b":")[0].rstrip(b" \t").lower()
+    @classmethod
+    def of(cls, octets: bytes) -> HeaderLine:
+        """The field with these octets."""
+        return cls(octets, octets.partition(b":")[0].rstrip(b" \t").lower())
 
 
 @dataclass(slots=True)
 class MilterMail:
     """A message as milters are shown it and change it: each one sees what came of those before it.
 
-    `held` says why it is to be held, if one wants that. `sender` is the new reverse-path, None where it stays.
+    `ours` are the fields on top, those among them that a filter has added; `theirs` are its own, and `rest` is what is behind them. `held`
+    says why it is to be held, if one wants that. `sender` is the new reverse-path, None where it stays.
     """
 
-    lines: list[HeaderLine]
+    ours: list[HeaderLine]
+    theirs: list[HeaderLine]
     rest: bytes | memoryview
     sender: str | None = None
     added: list[str] = field(default_factory=list)
@@ -70,9 +72,13 @@ class MilterMail:
     def of(cls, ours: bytes, content: bytes) -> MilterMail:
         """The message with normalised `content`, and `ours` on top."""
         at = header_end(content)
-        own = [HeaderLine(octets, ours=True) for _, octets in Message(ours, b"").fields()]
-        theirs = [HeaderLine(octets, ours=False) for _, octets in Message(content[:at], b"").fields()]
-        return cls(own + theirs, memoryview(content)[at:])  # the body may be large, and is not copied
+        rest = memoryview(content)[at:]  # the body may be large, and is not copied
+        return cls(_lines(ours), _lines(content[:at]), rest)
+
+    @property
+    def lines(self) -> list[HeaderLine]:
+        """All fields, as the filter is shown them."""
+        return self.ours + self.theirs
 
     def shown(self, *, leading: bool) -> Iterator[tuple[bytes, bytes]]:
         """The name and the value of each field, with LF where it is folded; `leading` with the blank behind the colon."""
@@ -89,32 +95,33 @@ class MilterMail:
     @property
     def fields(self) -> bytes:
         """The fields of ours, those that were added among them."""
-        return b"".join(line.octets for line in self.lines if line.ours)
+        return b"".join(line.octets for line in self.ours)
 
     @property
     def content(self) -> bytes:
         """The message without the fields of ours."""
-        return b"".join((*(line.octets for line in self.lines if not line.ours), self.rest))
+        return b"".join((*(line.octets for line in self.theirs), self.rest))
 
     def changed(self, wishes: Sequence[MilterWish]) -> MilterMail:
         """What comes of it. Raises `ScanError` for a wish that cannot be: then nothing of all that is done."""
-        other = MilterMail([*self.lines], self.rest, self.sender, [*self.added], [*self.removed], self.held, self.touched)
+        other = replace(self, ours=[*self.ours], added=[*self.added], removed=[*self.removed])
         if sum(len(wish.name) + len(wish.value) for wish in wishes) > MOST_HEADER:
             raise ScanError("the milter adds more to the header than there is room for")
+        theirs = _Theirs(self.theirs)
         for wish in wishes:
-            other._do(wish)
+            other._do(wish, theirs)
+        if theirs.touched:
+            other.theirs, other.touched = theirs.left(), True
         if any(wish.letter == "b" for wish in wishes):
             other.rest = b"\r\n" + b"".join(wish.body for wish in wishes)
             other.touched = True
         return other
 
-    def _do(self, wish: MilterWish) -> None:
+    def _do(self, wish: MilterWish, theirs: _Theirs) -> None:
         if wish.letter in "hi":
-            many = sum(line.ours for line in self.lines)
-            at = many if wish.letter == "h" else min(wish.at, many)
-            self.lines.insert(at, HeaderLine(_written(wish), ours=True))
+            self._add(wish, len(self.ours) if wish.letter == "h" else wish.at)
         elif wish.letter == "m":
-            self._change(wish)
+            self._change(wish, theirs)
         elif wish.letter in "+2":
             self.added.append(_address(wish.value))
         elif wish.letter == "-":
@@ -124,18 +131,47 @@ class MilterMail:
         elif wish.letter == "q":
             self.held = plain(wish.value) or "the milter wants it held"
 
-    def _change(self, wish: MilterWish) -> None:
+    def _add(self, wish: MilterWish, at: int) -> None:
+        self.ours.insert(min(at, len(self.ours)), HeaderLine.of(_written(wish)))
+
+    def _change(self, wish: MilterWish, theirs: _Theirs) -> None:
         """Replace the field, or take it away where the new value is empty; where there is none of that number, it is added."""
-        places = [at for at, line in enumerate(self.lines) if line.name == wish.name.lower()]
-        number = max(wish.at, 1)
+        name, number = wish.name.lower(), max(wish.at, 1)
+        places = [at for at, line in enumerate(self.ours) if line.name == name]
+        if number <= len(places):
+            at = places[number - 1]
+            self.ours[at : at + 1] = [HeaderLine.of(_written(wish))] if wish.value else []
+        elif not theirs.change(name, number - len(places), _written(wish) if wish.value else b"") and wish.value:
+            self._add(wish, len(self.ours))
+
+
+class _Theirs:
+    """The fields of a message while they are changed. A filter may name each of many, and a stranger says how many there are."""
+
+    def __init__(self, lines: Sequence[HeaderLine]) -> None:
+        self.touched = False
+        self._lines = [*lines]
+        self._places: dict[bytes, list[int]] = {}
+        for at, line in enumerate(lines):
+            self._places.setdefault(line.name, []).append(at)
+
+    def change(self, name: bytes, number: int, octets: bytes) -> bool:
+        """Have `octets` in place of the field of that name and number, nothing for none; whether there is one."""
+        places = self._places.get(name, [])
         if number > len(places):
-            if wish.value:
-                self._do(MilterWish("h", wish.name, wish.value, leading=wish.leading))
-            return
-        at = places[number - 1]
-        line = self.lines[at]
-        self.touched = self.touched or not line.ours
-        self.lines[at : at + 1] = [HeaderLine(_written(wish), line.ours)] if wish.value else []
+            return False
+        at = places[number - 1] if octets else places.pop(number - 1)
+        self._lines[at] = HeaderLine(octets, name)
+        self.touched = True
+        return True
+
+    def left(self) -> list[HeaderLine]:
+        """What there is of them now."""
+        return [line for line in self._lines if line.octets]
+
+
+def _lines(header: bytes) -> list[HeaderLine]:
+    return [HeaderLine.of(octets) for _, octets in Message(header, b"").fields()]
 
 
 def _written(wish: MilterWish) -> bytes:

@@ -133,6 +133,12 @@ def test_what_may_not_be_said_is_one_kind_of_error(said: bytes) -> None:
         heard(at_end(), said)
 
 
+def test_a_new_body_comes_in_pieces_of_some_size() -> None:
+    """Empty ones without end would be a message that is never over."""
+    with pytest.raises(ScanError, match="room"):
+        heard(at_end(), frame("b", b"") * 20_001)
+
+
 def test_wishes_come_with_the_last_answer_and_only_where_they_were_agreed_upon() -> None:
     machine = at_end(agreed(0, acts=0x01))
     assert heard(machine, frame("h", b"X-A\0b\0") + frame("p") + ACCEPT) == [MilterAnswer("accept")]
