@@ -49,6 +49,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 BESIDE = {
     ("imap", "mime"),  # what IMAP tells of a message is made from its parts
+    ("mime", "imap"),  # what is kept of a message is what IMAP tells of it
     ("mailbox", "spool"),  # the symbols of an ID
     ("dsn", "aggregate"),  # what an attachment holds tells which report it is
     ("scan", "smtp"),  # a filter has words for the client, which are a reply

@@ -1,0 +1,36 @@
+"""When a message was written: the value of its Date field, as mail has it.
+
+RFC 5322 §3.3 with the obsolete forms of §4.3, and what else is read in practice.
+"""
+
+from __future__ import annotations
+
+from email.utils import parsedate_tz
+from typing import NamedTuple
+
+from mailer.mail.dates import parse_rfc3339
+
+LONGEST = 100  # characters of the field that are read
+_DAY = 86400
+_END = 253402300800  # the first second of the year 10000
+
+
+class Written(NamedTuple):
+    """A moment in seconds since the epoch, and the day that its writer's calendar had, in days since the epoch. RFC 9051 §6.4.4 (SENTON)"""
+
+    seconds: float
+    day: int
+
+
+def written(value: str) -> Written | None:
+    """When a Date field says that it was; None where it does not say."""
+    try:
+        read = parsedate_tz(value[:LONGEST])
+        if read is None:
+            return None
+        year, month, day, hour, minute, second = read[:6]
+        midnight = parse_rfc3339(f"{year:04d}-{month:02d}-{day:02d}T00:00:00Z")
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return None
+    seconds = midnight + hour * 3600 + minute * 60 + second - (read[9] or 0)
+    return Written(seconds, int(midnight) // _DAY) if 0 <= seconds < _END else None
