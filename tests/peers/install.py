@@ -16,6 +16,7 @@ sendmail/  sendmail of old, its macros, and all that it needs               apt-
 clients/   swaks, msmtp and s-nail, which hand in mail                        apt-get
 fail2ban/  fail2ban, whose filters are tried on our log                       apt-get
 promtool/  Prometheus's tool that tests rules and reads metrics, alone         apt-get
+postgresql/  PostgreSQL, which keeps the mailboxes of several machines          apt-get
 rabbitmq/  RabbitMQ and the Erlang that it runs on                             apt-get
 node/      Haraka and smtp-server                                              npm
 mailauth/  mailauth, which verifies signatures                                 npm
@@ -60,6 +61,7 @@ FILTERS = PLACE / "filters"
 CLIENTS = PLACE / "clients"
 RSPAMD = PLACE / "rspamd"
 RABBITMQ = PLACE / "rabbitmq"
+POSTGRESQL = PLACE / "postgresql"
 NODE = PLACE / "node"
 MAILAUTH = PLACE / "mailauth"
 NODEJS = PLACE / "nodejs"
@@ -87,6 +89,7 @@ FETCHED = {
     "s-nail client": CLIENTS / "usr/bin/s-nail",
     "nodemailer": NODE / "node_modules/nodemailer/package.json",
     "rabbitmq": RABBITMQ / "usr/lib/rabbitmq/bin/rabbitmq-server",
+    "postgresql": next((path for path in (Path("/usr/lib/postgresql"), POSTGRESQL / "usr/lib/postgresql") if path.exists()), POSTGRESQL),
     "haraka": NODE / "node_modules/Haraka/package.json",
     "smtp-server": NODE / "node_modules/smtp-server/package.json",
     "mailauth": MAILAUTH / "node_modules/mailauth/package.json",
@@ -120,6 +123,10 @@ CYRUS_PACKAGES = "cyrus-imapd msmtp-mta"  # it asks for a mail transport agent: 
 SENDMAIL_PACKAGES = "sendmail-bin dash"
 ERLANG = "base asn1 crypto public-key mnesia runtime-tools ssl eldap ftp tftp inets snmp os-mon parsetools syntax-tools tools xmerl"
 RABBIT = (*(f"erlang-{name}" for name in ERLANG.split()), "libsctp1", "libwrap0", "socat", "rabbitmq-server")
+NOT_OF_POSTGRESQL = (  # a compiler that it could have, what people read, and what starts it with the machine
+    "./usr/lib/*/libLLVM*", "./usr/lib/llvm*", "./usr/lib/postgresql/*/lib/bitcode", "./usr/lib/postgresql/*/lib/llvmjit*",
+    "./etc", "./var", "./lib/systemd", "./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/postgresql-common",
+)  # fmt: skip
 FLUFL = "flufl.bounce==6.0.0"  # its wheel has no samples
 PARSER = "libmail-deliverystatus-bounceparser-perl"
 NOT_NEEDED = ("./etc", "./var", "./usr/share", "./usr/lib/*/perl*", "./usr/lib/*/gconv", "./usr/libexec/dpkg")
@@ -149,6 +156,7 @@ def main() -> int:
         (POSTSRSD, "postsrsd", lambda new: _alone(new, "postsrsd")),
         (FILTERS, repr((FILTERING, NOT_OF_FILTERS)), _filters),
         (RABBITMQ, repr(RABBIT), _rabbitmq),
+        (POSTGRESQL, repr(NOT_OF_POSTGRESQL), _postgresql),
         (SAMPLES, repr((FLUFL, PARSER)), _samples),
         (NODE, HERE.joinpath("node/package.json").read_text(), _node),
         (MAILAUTH, MAILAUTH_RECIPE.read_text(), lambda new: _node(new, MAILAUTH_RECIPE)),
@@ -284,6 +292,19 @@ def _rabbitmq(tree: Path) -> None:
     for script in (tree / "usr/lib/erlang/bin/erl", *tree.glob("usr/lib/erlang/erts-*/bin/erl")):
         if not script.is_symlink():
             script.write_text(script.read_text().replace("ROOTDIR=/usr/lib/erlang\n", "ROOTDIR=$MAILER_ERLANG\n"))
+
+
+def _postgresql(tree: Path) -> None:
+    """The server of the release, by the number in the version of the package that stands for it; its place is what it is started from."""
+    with _sources() as scratch:
+        _download(scratch, "--reinstall", "postgresql")
+        (release,) = {
+            archive.name.split("_")[1].partition("%2b")[0].partition("+")[0] for archive in Path(scratch, "archives").glob("postgresql_*")
+        }
+        _download(scratch, "--reinstall", "postgresql", f"postgresql-{release}", f"postgresql-client-{release}", "libpq5")
+        for archive in Path(scratch, "archives").glob("*.deb"):
+            _unpack(archive, tree, NOT_OF_POSTGRESQL)
+    _defuse(tree)
 
 
 def _samples(tree: Path) -> None:

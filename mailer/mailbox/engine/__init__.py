@@ -1,7 +1,10 @@
 """Where the rows of mailboxes are: for each owner a file of SQLite, or one database of PostgreSQL for many.
 
-`api`     the interface of the rows of one owner
-`sqlite`  in a file of SQLite, or in memory
+`api`          the interface of the rows of one owner
+`sqlite`       in a file of SQLite, or in memory
+`postgres`     in a database of PostgreSQL
+`connections`  to that database, lent to whoever asks
+`migration`    of its tables
 """
 
 from __future__ import annotations

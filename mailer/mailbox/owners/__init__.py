@@ -4,6 +4,7 @@
 `rows`    owners as rows of a table, whatever the database
 `schema`  the table, and the statements about it
 `sqlite`  in a file beside the mailboxes of one machine
+`postgres`  in the database that has the mailboxes of several machines
 `memory`  in this process, for tests
 """
 

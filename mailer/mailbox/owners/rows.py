@@ -67,8 +67,8 @@ class RowOwners:
             if owner.state != "removed":
                 refuse_taken(owner, known_to(rows, [key]).get(key))
             done = rows.run(schema.PUT, (key, bindable(owner.address), *_changing(owner), owner.id, owner.epoch))
-            if not done:  # another did, a moment ago
-                refuse_older(owner, None)
+            if not done:
+                raise changed_meanwhile(owner)  # a moment ago
             return Owner(*done[0])
 
         return self._tables.change(put)
@@ -132,7 +132,12 @@ def refuse_older(owner: Owner, kept: Owner | None) -> None:
     if kept is None:
         raise Problem(f"there is no owner {owner.id} ({owner.address}); `mailer mailbox list` shows who is there", "no-such")
     if kept.epoch != owner.epoch:
-        raise Problem(f"the mailbox of {kept.address} was changed by another process meanwhile; try again", "try-again")
+        raise changed_meanwhile(kept)
+
+
+def changed_meanwhile(owner: Owner) -> Problem:
+    """Two have changed one owner at the same moment, and this one was later."""
+    return Problem(f"the mailbox of {owner.address} was changed by another process meanwhile; try again", "try-again")
 
 
 def refuse_taken(owner: Owner, other: Owner | None) -> None:

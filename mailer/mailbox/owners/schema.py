@@ -39,7 +39,9 @@ COMMIT;
 )
 """Step n makes version n + 1 out of version n, as one transaction; one that was released is never changed."""
 
-POSTGRESQL: Final = (TABLE.format(number="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", octets="BYTEA"),)
+POSTGRESQL: Final = (
+    TABLE.format(number="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", octets="BYTEA").replace(" TEXT ", ' TEXT COLLATE "C" '),
+)
 """The same for PostgreSQL, where whoever takes a step has a transaction."""
 
 COLUMNS: Final = (

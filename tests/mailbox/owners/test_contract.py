@@ -9,20 +9,33 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.problem import Problem
+from mailer.mailbox.owners import schema
 from mailer.mailbox.owners.api import Owner, Owners
 from mailer.mailbox.owners.memory import MemoryOwners
 from mailer.mailbox.owners.sqlite import SqliteOwners
 from mailer.spool import is_id
+from tests.peers.postgresql import PASSWORD
 
 NOW = 1_796_127_000.25
 SEALED = {"public_key": "age1xyz", "wrapped_private": b"\0\xff", "wrapped_index_key": b"'", "key_number": 3}
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "memory", pytest.param("postgresql", marks=pytest.mark.peer("postgresql"))])
 def owners(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Owners]:
-    kept: Owners = SqliteOwners(str(tmp_path / "owners.sqlite3")) if request.param == "sqlite" else MemoryOwners()
+    connections = None
+    kept: Owners = MemoryOwners()
+    if request.param == "sqlite":
+        kept = SqliteOwners(str(tmp_path / "owners.sqlite3"))
+    elif request.param == "postgresql":
+        from mailer.mailbox.engine.connections import Connections
+        from mailer.mailbox.owners.postgres import PostgresOwners
+
+        connections = Connections(request.getfixturevalue("postgresql").url(), {"owners": schema.POSTGRESQL}, PASSWORD)
+        kept = PostgresOwners(connections)
     yield kept
     kept.close()
+    if connections:
+        connections.close()
 
 
 def test_an_owner_is_found_however_his_address_is_written(owners: Owners) -> None:

@@ -1,0 +1,130 @@
+"""A whole PostgreSQL in a scratch directory, as an ordinary user, on a port of its own of the loopback; killed and started again as a test
+likes.
+
+Its programs are those of this machine, or those that `tests.peers.install` has fetched. What it has said to be stored outlives its
+processes, which are all that is killed here; it does not wait for the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Self
+
+from tests.fakes.processes import Program, free_port, listens, wait_until
+
+from .install import POSTGRESQL
+
+NOBODY = 65534
+USER = "mailer"
+PASSWORD = "correct horse?"  # it has a character that a URL would have to hide
+
+CONFIGURATION = """\
+listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = ''
+fsync = off
+shared_buffers = 32MB
+max_connections = 60
+jit = off
+log_min_messages = warning
+autovacuum = off
+"""
+
+
+def programs() -> Path | None:
+    """The directory of PostgreSQL's programs, of the newest that is there."""
+    found = [*Path("/usr/lib/postgresql").glob("*/bin/postgres"), *POSTGRESQL.glob("usr/lib/postgresql/*/bin/postgres")]
+    return max(found, key=lambda path: int(path.parts[-3])).parent if found else None
+
+
+def parent_of(process: Path) -> int:
+    """The parent of a process, by its directory in /proc; 0 for one that has ended."""
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+class PostgreSQL:
+    """Start and stop it as a context manager; `home` is a directory that other users may enter, gone with whoever made it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.port = free_port()
+        where = programs()
+        assert where is not None, "PostgreSQL is not installed"
+        self._programs = where
+        self._schemas = itertools.count(1)
+        self._as = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
+        if self._as:
+            shutil.chown(home, NOBODY, NOBODY)
+        libraries = where.parents[3] / "lib/x86_64-linux-gnu"
+        self._environment = {"HOME": str(home), "LC_ALL": "C", "PATH": os.defpath, "LD_LIBRARY_PATH": str(libraries)}
+
+    def __enter__(self) -> Self:
+        (self.home / "password").write_text(PASSWORD)
+        (self.home / "password").chmod(0o644)
+        words = ("-D", self.data, "-U", USER, "-E", "UTF8", "-A", "scram-sha-256", f"--pwfile={self.home}/password", "--no-sync")
+        done = subprocess.run(
+            [*self._as, self._programs / "initdb", *words], env=self._environment, cwd=self.home, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        with (self.data / "postgresql.conf").open("a") as configuration:
+            configuration.write(CONFIGURATION.format(port=self.port))
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    @property
+    def data(self) -> Path:
+        """The directory of what it keeps."""
+        return self.home / "data"
+
+    def url(self, schema: str = "") -> str:
+        """Where it is, with a schema that nobody else has."""
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/postgres?options=-csearch_path%3D{schema or self.schema()}"
+
+    def schema(self) -> str:
+        """The name of a new schema."""
+        name = f"s{next(self._schemas)}"
+        self.asked(f"CREATE SCHEMA {name}")
+        return name
+
+    def asked(self, statement: str) -> list[tuple[object, ...]]:
+        """What the server answers to `statement`, asked by a connection of its own."""
+        import psycopg
+
+        with psycopg.connect(host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname="postgres", autocommit=True) as db:
+            cursor = db.execute(statement)  # type: ignore[call-overload]
+            return cursor.fetchall() if cursor.description else []
+
+    def start(self) -> None:
+        """Start it, on what it has stored, and wait until it answers."""
+        self._server = Program([*self._as, self._programs / "postgres", "-D", self.data], self.home / "log", env=self._environment)
+        self._server.accepts(self.port)
+        ready = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        wait_until("PostgreSQL answers", lambda: subprocess.run(ready, env=self._environment).returncode == 0)
+
+    def stop(self) -> None:
+        """Let it end, whoever is connected."""
+        if self._server.running:
+            self._server.signal(signal.SIGINT)
+            self._server.wait()
+
+    def kill(self) -> None:
+        """End all of its processes as a loss of power would."""
+        parts = [path.name for path in Path("/proc").iterdir() if path.name.isdecimal() and parent_of(path) == self._server.pid]
+        self._server.kill()
+        for part in parts:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(part), signal.SIGKILL)
+        wait_until("its processes have ended", lambda: not any(Path("/proc", part).exists() for part in parts))
+        wait_until("PostgreSQL has ended", lambda: not listens(self.port))
