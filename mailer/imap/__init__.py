@@ -1,6 +1,7 @@
-"""What IMAP (RFC 9051, and RFC 3501 before it) says of a message, as the octets that are sent.
+"""What IMAP (RFC 9051, and RFC 3501 before it) says, as values and the octets that are sent: no socket, no clock.
 
 `strings`        quoted strings, literals, NIL
+`names`          names of folders, in modified UTF-7
 `envelope`       ENVELOPE: what the header says
 `bodystructure`  BODYSTRUCTURE: which parts there are
 """

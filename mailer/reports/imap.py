@@ -14,11 +14,11 @@ at again, to the same IDs. A message that is gone between two commands is passed
 from __future__ import annotations
 
 import asyncio
-import base64
 import imaplib
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mailer.imap.names import modified_utf7
 from mailer.net.aside import aside
 
 from .imap_session import SMALL, ImapSession, quoted
@@ -269,20 +269,6 @@ class ImapLook:
                 session.do("UID", "STORE", _set(part), "+FLAGS.SILENT", f"({FLAG})")
         else:
             self.mark["left"] = (self.mark["left"] + uids)[-REMEMBERED:]
-
-
-def modified_utf7(name: str) -> str:
-    """The name of a folder as it is said. RFC 3501 §5.1.3"""
-    parts, run = [], ""
-    for letter in f"{name}\0":
-        if " " <= letter <= "~" or letter == "\0":
-            if run:
-                parts.append("&" + base64.b64encode(run.encode("utf-16-be")).decode().rstrip("=").replace("/", ",") + "-")
-                run = ""
-            parts.append("&-" if letter == "&" else letter)
-        else:
-            run += letter
-    return "".join(parts)[:-1]
 
 
 def _octets(told: list[Any]) -> list[bytes]:

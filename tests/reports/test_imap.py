@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from mailer.reports.imap import ImapSource, modified_utf7
+from mailer.imap.names import modified_utf7
+from mailer.reports.imap import ImapSource
 from mailer.reports.memory import MemoryReports
 from mailer.reports.sources import MailboxLooked, ReportTaker, SourceTrouble
 

@@ -1,0 +1,71 @@
+"""What a source of mail is, and the values that it tells: folders, messages that wait there, and what cannot be taken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from mailer.mailbox.api import PLAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mailer.mailbox.api import Flag, Role
+
+MOST: Final = 256 << 20
+"""Octets of a message; it is in memory while it is put."""
+
+
+class SourceFolder(NamedTuple):
+    """A folder of a source: `name` with ``/`` between levels, `place` is what the source itself knows it by.
+
+    `uidvalidity` and `uidnext` are 0 where it has no UIDs. `messages` is about how many there are, -1 where nobody knows before the end.
+    """
+
+    name: str
+    place: str
+    uidvalidity: int = 0
+    uidnext: int = 0
+    role: Role = ""
+    subscribed: bool = True
+    messages: int = -1
+
+
+class Waiting(NamedTuple):
+    """A message that waits in a folder of a source. `place` is what the source reads it by, `where` what people find it by.
+
+    `key` names it for good at this source; empty where it is known by its content, and by which one of equals it is. `size` is about how
+    many octets it has, and `uid` 0 where it has no UID.
+    """
+
+    place: object
+    where: str
+    size: int
+    key: str = ""
+    received: float = 0.0
+    flags: Flag = PLAIN
+    keywords: tuple[str, ...] = ()
+    uid: int = 0
+    uidl: str = ""
+
+
+class PassedOver(NamedTuple):
+    """Something that is not taken: where it is, and why."""
+
+    where: str
+    why: str
+
+
+class Source(Protocol):
+    """A place that mail is imported from. What makes all of it unusable raises `Problem`."""
+
+    def folders(self) -> Sequence[SourceFolder | PassedOver]:
+        """Its folders, parents before what is below them."""
+
+    def waiting(self, folder: SourceFolder) -> Iterator[Waiting | PassedOver]:
+        """The messages of a folder, in the order of their UIDs, or of their age."""
+
+    def read(self, folder: SourceFolder, messages: Sequence[Waiting]) -> Iterator[tuple[Waiting, bytes] | PassedOver]:
+        """These messages, with CRLF line ends; one that is gone meanwhile is passed over without a word."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
