@@ -15,6 +15,7 @@ gets an address that another had before gets a mailbox of his own.
 `engine`   where the rows of a mailbox are: a file of SQLite for each owner, PostgreSQL
 `owners`   who has a mailbox
 `bodies`   where the messages themselves are
+`imports`  mail that is kept elsewhere comes here
 """
 
 from __future__ import annotations

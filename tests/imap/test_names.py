@@ -34,7 +34,7 @@ def test_each_name_comes_back(name: str) -> None:
 @pytest.mark.parametrize("said", ["&", "&AAA", "&AAA-", "&Jjo!", "&U,BTFw-&ZeVnLIqe-", "ü", "&AGE-", "&====-", "&2D0-", "a&\x00-"])
 def test_what_is_wrong_is_refused(said: str) -> None:
     """A run without an end, what is no base 64 or no UTF-16, and a second way to write a name."""
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         from_modified_utf7(said)
 
 

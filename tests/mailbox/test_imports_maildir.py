@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.problem import Problem
-from mailer.mailbox.api import PLAIN, Flag
+from mailer.mailbox.flags import PLAIN, Flag
 from mailer.mailbox.imports import regular
-from mailer.mailbox.imports.api import PassedOver, SourceFolder, Waiting
-from mailer.mailbox.imports.maildir import MaildirSource
+from mailer.mailbox.imports.api import PassedOver, SourceFolder, SourceMessage
+from mailer.mailbox.imports.maildir import MaildirImport
 
 MAIL = b"Subject: a\n\none\n"
 
@@ -40,20 +40,20 @@ class Read:
     """All that a source tells."""
 
     def __init__(self, path: Path, most: int = 1 << 20) -> None:
-        source = MaildirSource(str(path), most=most)
+        source = MaildirImport(str(path), most=most)
         told = source.folders()
         self.folders = [each for each in told if isinstance(each, SourceFolder)]
         self.passed = [each for each in told if isinstance(each, PassedOver)]
-        self.messages: dict[str, list[Waiting]] = {}
+        self.messages: dict[str, list[SourceMessage]] = {}
         self.contents: dict[str, list[bytes]] = {}
         for each in self.folders:
             found = [*source.waiting(each)]
             self.passed += [one for one in found if isinstance(one, PassedOver)]
-            self.messages[each.name] = [one for one in found if isinstance(one, Waiting)]
+            self.messages[each.name] = [one for one in found if isinstance(one, SourceMessage)]
             self.contents[each.name] = [*self._contents(source, each)]
         source.close()
 
-    def _contents(self, source: MaildirSource, each: SourceFolder) -> Iterator[bytes]:
+    def _contents(self, source: MaildirImport, each: SourceFolder) -> Iterator[bytes]:
         for one in source.read(each, self.messages[each.name]):
             if isinstance(one, PassedOver):
                 self.passed.append(one)
@@ -121,7 +121,17 @@ def test_what_dovecot_wrote_beside_is_kept(root: Path) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\0" * 50, b"3 V0 N1 G\n1 :a", b"3 N5\n1 :a", b"1 5\n", b"4 V1 N2\n1 :a\n", b"3 V99999999999 N1\n", b"x" * 100_000, b"3 V-5 N1\n"],
+    [
+        b"",
+        b"\0" * 50,
+        b"3 V0 N1 G\n1 :a",
+        b"3 N5\n1 :a",
+        b"1 5\n",
+        b"4 V1 N2\n1 :a\n",
+        b"3 V99999999999 N1\n",
+        b"x" * 100_000,
+        b"3 V-5 N1\n",
+    ],
 )
 def test_a_list_of_uids_that_is_none_costs_uids(root: Path, data: bytes) -> None:
     """And no message."""
@@ -168,7 +178,7 @@ def test_what_is_no_message_is_named_and_passed_over(root: Path, tmp_path: Path,
 def test_a_hard_link_to_what_others_own_is_not_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name can be given to a file that its maker may not read; whose it is tells."""
     message(root / "cur", "shadow:2,")
-    source = MaildirSource(str(root))
+    source = MaildirImport(str(root))
     monkeypatch.setattr(source, "_owner", os.getuid() + 1)
     (told,) = source.waiting(SourceFolder("INBOX", ""))
     assert isinstance(told, PassedOver)
@@ -181,9 +191,9 @@ def test_a_link_that_takes_the_place_of_a_file_is_not_followed(root: Path, tmp_p
     (tmp_path / "outside").mkdir()
     message(tmp_path / "outside", "a:2,", b"secret\n")
     message(root / "cur", "a:2,")
-    source = MaildirSource(str(root))
+    source = MaildirImport(str(root))
     (told,) = source.waiting(SourceFolder("INBOX", ""))
-    assert isinstance(told, Waiting)
+    assert isinstance(told, SourceMessage)
     (root / "cur" / "a:2,").unlink()
     (root / "cur" / "a:2,").symlink_to(tmp_path / "outside" / "a:2,")
     assert [*source.read(SourceFolder("INBOX", ""), [told])] == [PassedOver(f"{root}/cur/a:2,", "it is a symbolic link")]
@@ -200,9 +210,9 @@ def test_a_message_that_is_read_meanwhile_is_found(root: Path) -> None:
     message(root / "new", "a")
     message(root / "cur", "b:2,")
     message(root / "cur", "c:2,")
-    source = MaildirSource(str(root))
+    source = MaildirImport(str(root))
     inbox = SourceFolder("INBOX", "")
-    told = [each for each in source.waiting(inbox) if isinstance(each, Waiting)]
+    told = [each for each in source.waiting(inbox) if isinstance(each, SourceMessage)]
     (root / "new" / "a").rename(root / "cur" / "a:2,S")
     (root / "cur" / "b:2,").rename(root / "cur" / "b:2,RS")
     (root / "cur" / "c:2,").unlink()
@@ -234,16 +244,18 @@ def test_what_is_no_maildir_is_refused(tmp_path: Path) -> None:
     """By what it has not."""
     (tmp_path / "file").touch()
     with pytest.raises(Problem, match="no directory"):
-        MaildirSource(str(tmp_path / "file"))
+        MaildirImport(str(tmp_path / "file"))
     with pytest.raises(Problem, match="No such file"):
-        MaildirSource(str(tmp_path / "nothing"))
-    source = MaildirSource(str(tmp_path))
+        MaildirImport(str(tmp_path / "nothing"))
+    source = MaildirImport(str(tmp_path))
     with pytest.raises(Problem, match="no Maildir"):
         source.folders()
     source.close()
 
 
-@pytest.mark.parametrize(("data", "crlf"), [(b"a\nb\r\nc\rd\n\r\n", b"a\r\nb\r\nc\rd\r\n\r\n"), (b"", b""), (b"a\r\n", b"a\r\n"), (b"a", b"a")])
+@pytest.mark.parametrize(
+    ("data", "crlf"), [(b"a\nb\r\nc\rd\n\r\n", b"a\r\nb\r\nc\rd\r\n\r\n"), (b"", b""), (b"a\r\n", b"a\r\n"), (b"a", b"a")]
+)
 def test_ends_of_lines(data: bytes, crlf: bytes) -> None:
     """A LF alone gets its CR, a CR alone stays."""
     assert regular.with_crlf(data) == crlf

@@ -8,23 +8,23 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.problem import Problem
-from mailer.mailbox.api import PLAIN, Flag
-from mailer.mailbox.imports.api import PassedOver, SourceFolder, Waiting
+from mailer.mailbox.flags import PLAIN, Flag
+from mailer.mailbox.imports.api import PassedOver, SourceFolder, SourceMessage
 from mailer.mailbox.imports.from_line import received, written
-from mailer.mailbox.imports.mbox import MboxSource
+from mailer.mailbox.imports.mbox import MboxImport
 
 ANN = b"From ann@example.org Fri Jul  8 12:08:34 2011\n"
 BEN = b"From ben@example.org Sat Jul  9 12:08:34 2011\n"
 
 
-def all_of(path: Path, data: bytes, most: int = 1 << 20) -> list[tuple[Waiting, bytes] | PassedOver]:
+def all_of(path: Path, data: bytes, most: int = 1 << 20) -> list[tuple[SourceMessage, bytes] | PassedOver]:
     """What is in an mbox of these octets."""
     path.write_bytes(data)
-    source = MboxSource(str(path), most=most)
+    source = MboxImport(str(path), most=most)
     try:
         (folder,) = source.folders()
         assert isinstance(folder, SourceFolder)
-        found: list[tuple[Waiting, bytes] | PassedOver] = []
+        found: list[tuple[SourceMessage, bytes] | PassedOver] = []
         for each in source.waiting(folder):
             found += [each] if isinstance(each, PassedOver) else source.read(folder, [each])
         return found
@@ -51,7 +51,9 @@ def test_messages_are_parted_and_get_crlf(path: Path) -> None:
 
 def test_a_greater_sign_before_from_is_taken_away(path: Path) -> None:
     """One of each line, as mboxrd has it."""
-    assert contents(path, ANN + b"Subject: a\n\n>From me\n>>From you\n> From us\n") == [b"Subject: a\r\n\r\nFrom me\r\n>From you\r\n> From us\r\n"]
+    assert contents(path, ANN + b"Subject: a\n\n>From me\n>>From you\n> From us\n") == [
+        b"Subject: a\r\n\r\nFrom me\r\n>From you\r\n> From us\r\n"
+    ]
 
 
 def test_a_right_content_length_counts(path: Path) -> None:
@@ -81,7 +83,7 @@ def test_flags_keywords_and_uids_are_read(path: Path) -> None:
     assert first[0][4:8] == (1310126914.0, Flag.SEEN | Flag.ANSWERED | Flag.FLAGGED, ("$Forwarded", "work"), 7)
     assert first[1] == b"Subject: a\r\n\r\none\r\n"
     assert second[0][4:8] == (1310213314.0, PLAIN, (), 0)  # a UID that does not ascend is none
-    source = MboxSource(str(path))
+    source = MboxImport(str(path))
     assert source.folders() == [SourceFolder("INBOX", "", 1234567890, 10)]
     source.close()
 
@@ -107,8 +109,8 @@ def test_messages_larger_than_a_piece_are_whole(path: Path) -> None:
     bodies = [b"y" * size + b"\n" for size in (1, 16_380, 16_384, 1 << 20, (1 << 20) - 3, 3 << 20)]
     data = b"".join(ANN + b"Subject: a\n\n" + body + b"\n" for body in bodies)
     path.write_bytes(data)
-    source = MboxSource(str(path))
-    found = [[*source.read(folder, [each])][0][1] for folder in source.folders() for each in source.waiting(folder)]  # type: ignore[arg-type]
+    source = MboxImport(str(path))
+    found = [next(iter(source.read(folder, [each])))[1] for folder in source.folders() for each in source.waiting(folder)]  # type: ignore[arg-type]
     assert found == [b"Subject: a\r\n\r\n" + body.replace(b"\n", b"\r\n") for body in bodies]
     source.close()
 
@@ -130,7 +132,7 @@ def test_a_pipe_is_no_mbox(path: Path) -> None:
     """And nobody waits for what comes out of it."""
     os.mkfifo(path)
     with pytest.raises(Problem, match="no regular file"):
-        MboxSource(str(path))
+        MboxImport(str(path))
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,6 @@ Whatever the source is, these hold:
 `dovecot`   what Dovecot writes into a Maildir beside the messages
 `mbox`      files of many messages: mboxo, mboxrd, mboxcl
 `from_line` the line that parts messages of an mbox
-`imap`      folders of another server
-`imap_words` what such a server says
-`taking`    puts what a source has into a mailbox
 """
 
 from __future__ import annotations

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from mailer.mailbox.api import PLAIN
+from mailer.mailbox.flags import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailer.mailbox.api import Flag, Role
+    from mailer.mailbox.api import Role
+    from mailer.mailbox.flags import Flag
 
 MOST: Final = 256 << 20
 """Octets of a message; it is in memory while it is put."""
@@ -30,7 +31,7 @@ class SourceFolder(NamedTuple):
     messages: int = -1
 
 
-class Waiting(NamedTuple):
+class SourceMessage(NamedTuple):
     """A message that waits in a folder of a source. `place` is what the source reads it by, `where` what people find it by.
 
     `key` names it for good at this source; empty where it is known by its content, and by which one of equals it is. `size` is about how
@@ -55,17 +56,17 @@ class PassedOver(NamedTuple):
     why: str
 
 
-class Source(Protocol):
+class ImportSource(Protocol):
     """A place that mail is imported from. What makes all of it unusable raises `Problem`."""
 
     def folders(self) -> Sequence[SourceFolder | PassedOver]:
-        """Its folders, parents before what is below them."""
+        """Folders of the source, parents before what is below them."""
 
-    def waiting(self, folder: SourceFolder) -> Iterator[Waiting | PassedOver]:
+    def waiting(self, folder: SourceFolder) -> Iterator[SourceMessage | PassedOver]:
         """The messages of a folder, in the order of their UIDs, or of their age."""
 
-    def read(self, folder: SourceFolder, messages: Sequence[Waiting]) -> Iterator[tuple[Waiting, bytes] | PassedOver]:
-        """These messages, with CRLF line ends; one that is gone meanwhile is passed over without a word."""
+    def read(self, folder: SourceFolder, messages: Sequence[SourceMessage]) -> Iterator[tuple[SourceMessage, bytes] | PassedOver]:
+        """Read these messages, with CRLF line ends; one that is gone meanwhile is passed over without a word."""
 
     def close(self) -> None:
         """Let go of what is open."""

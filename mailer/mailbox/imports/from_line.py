@@ -1,6 +1,6 @@
 """The line that begins a message of an mbox: ``From ann@example.org Fri Jul  8 12:08:34 2011``, RFC 4155 Appendix A.
 
-Programs write it in many ways: with a zone, or without seconds, with blanks in the address. What all have is a date as asctime(3) writes it.
+Programs write it in many ways: with a zone, without seconds, with blanks in the address. What all have is a date as of asctime(3).
 A line of a letter that begins with "From " has none; so the date is what makes it one, and it is read strictly.
 """
 

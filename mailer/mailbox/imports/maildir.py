@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.imap.names import from_modified_utf7
 from mailer.mail.problem import Problem, from_os
-from mailer.mailbox.api import INBOX, PLAIN, Flag
+from mailer.mailbox.api import INBOX
+from mailer.mailbox.flags import PLAIN, Flag
 
 from . import dovecot
-from .api import MOST, PassedOver, SourceFolder, Waiting
+from .api import MOST, PassedOver, SourceFolder, SourceMessage
 from .regular import DIRECTORY, Unfit, content, passed, refusal, shown, small, with_crlf
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class _Place(NamedTuple):
     name: bytes
 
 
-class MaildirSource:
+class MaildirImport:
     """The Maildir at `path`; a message of it may have `most` octets. Raises `Problem` where there is none."""
 
     def __init__(self, path: str, *, most: int = MOST) -> None:
@@ -55,11 +56,11 @@ class MaildirSource:
             raise from_os("cannot read the Maildir", path, error) from None
 
     def close(self) -> None:
-        """See `Source`."""
+        """See `ImportSource`."""
         os.close(self._root)
 
     def folders(self) -> Sequence[SourceFolder | PassedOver]:
-        """See `Source`. Raises `Problem` where there is no Maildir."""
+        """See `ImportSource`. Raises `Problem` where there is no Maildir."""
         found: list[SourceFolder | PassedOver] = []
         subscribed = {name.removeprefix(b"INBOX.") for name in dovecot.subscriptions(self._beside(b"", dovecot.SUBSCRIPTIONS))}
         for place, names in self._places(found):
@@ -86,11 +87,10 @@ class MaildirSource:
                     return
                 yield place, names
             if len(names) == DEPTH:
-                troubles.append(passed(os.path.join(self.path, os.fsdecode(place)), f"it is {DEPTH} levels deep; what is below is not looked at"))
+                troubles.append(passed(self._shown(place), f"it is {DEPTH} levels deep; what is below is not looked at"))
                 continue
-            for each in sorted(inside - {b"cur", b"new", b"tmp"}):
-                if levels := _levels(place, each):
-                    todo.append((os.path.join(place, each), (*names, *levels)))
+            below = ((each, _levels(place, each)) for each in sorted(inside - {b"cur", b"new", b"tmp"}))
+            todo += [(os.path.join(place, each), (*names, *levels)) for each, levels in below if levels]
 
     def _directories(self, place: bytes, troubles: list[SourceFolder | PassedOver]) -> set[bytes]:
         found = set()
@@ -106,13 +106,13 @@ class MaildirSource:
             troubles.append(passed(self._shown(place), error.strerror or "it cannot be read"))
         return found
 
-    def waiting(self, folder: SourceFolder) -> Iterator[Waiting | PassedOver]:
-        """See `Source`."""
+    def waiting(self, folder: SourceFolder) -> Iterator[SourceMessage | PassedOver]:
+        """See `ImportSource`."""
         place = os.fsencode(folder.place)
         uids = dovecot.uid_list(self._beside(place, dovecot.UIDLIST))
         words = dovecot.keywords(self._beside(place, dovecot.KEYWORDS))
         troubles: list[PassedOver] = []
-        found: list[tuple[tuple[int, float, bytes], Waiting]] = []
+        found: list[tuple[tuple[int, float, bytes], SourceMessage]] = []
         for below in (b"cur", b"new"):
             for name, about in self._files(os.path.join(place, below), troubles):
                 base, _, letters = name.partition(MARK)
@@ -128,12 +128,12 @@ class MaildirSource:
 
     def _waiting(
         self, at: _Place, about: os.stat_result, letters: bytes, words: dict[str, str], known: dovecot.KnownAs | None, uids: dovecot.UidList
-    ) -> Waiting:
+    ) -> SourceMessage:
         flags = PLAIN
         text = letters.decode("ascii", "replace").partition(",")[0]
         for letter in text:
             flags |= FLAGS.get(letter, PLAIN)
-        return Waiting(
+        return SourceMessage(
             at,
             self._shown(at.directory, at.name),
             about.st_size,
@@ -165,8 +165,8 @@ class MaildirSource:
         except OSError as error:
             troubles.append(passed(self._shown(place), error.strerror or "it cannot be read"))
 
-    def read(self, folder: SourceFolder, messages: Sequence[Waiting]) -> Iterator[tuple[Waiting, bytes] | PassedOver]:
-        """See `Source`. A message whose flags somebody changes meanwhile has another name then, and is found by it."""
+    def read(self, folder: SourceFolder, messages: Sequence[SourceMessage]) -> Iterator[tuple[SourceMessage, bytes] | PassedOver]:  # noqa: ARG002
+        """See `ImportSource`. A message whose flags somebody changes meanwhile has another name then, and is found by it."""
         for message in messages:
             assert isinstance(message.place, _Place)
             try:

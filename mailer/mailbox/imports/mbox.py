@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import human_size
-from mailer.mailbox.api import INBOX, LAST_UID, PLAIN, Flag
+from mailer.mailbox.api import INBOX, LAST_UID
+from mailer.mailbox.flags import PLAIN, Flag
 
-from .api import MOST, SourceFolder, Waiting
+from .api import MOST, SourceFolder, SourceMessage
 from .from_line import received
 from .regular import passed, with_crlf
 
@@ -59,7 +60,7 @@ class _Head(NamedTuple):
     uid: int
 
 
-class MboxSource:
+class MboxImport:
     """The mbox at `path`, as the folder `folder`; a message of it may have `most` octets. Raises `Problem` where there is none."""
 
     def __init__(self, path: str, folder: str = INBOX, *, most: int = MOST) -> None:
@@ -83,11 +84,11 @@ class MboxSource:
             raise
 
     def close(self) -> None:
-        """See `Source`."""
+        """See `ImportSource`."""
         os.close(self._fd)
 
     def folders(self) -> Sequence[SourceFolder | PassedOver]:
-        """See `Source`."""
+        """See `ImportSource`."""
         uidvalidity = uidnext = 0
         for name, value in _fields(self._head(len(self._line(0)), self.size)):
             if name in ("x-imapbase", "x-imap"):
@@ -96,8 +97,8 @@ class MboxSource:
                     uidvalidity, uidnext = int(words[0]), int(words[1]) + 1
         return [SourceFolder(self.folder, "", uidvalidity, uidnext)]
 
-    def waiting(self, folder: SourceFolder) -> Iterator[Waiting | PassedOver]:  # noqa: ARG002 - there is one
-        """See `Source`. Raises `Problem` where the file cannot be read any further."""
+    def waiting(self, folder: SourceFolder) -> Iterator[SourceMessage | PassedOver]:  # noqa: ARG002 - there is one
+        """See `ImportSource`. Raises `Problem` where the file cannot be read any further."""
         start, last = 0, 0
         while start < self.size:
             line = self._line(start)
@@ -116,10 +117,10 @@ class MboxSource:
             about = _about(head)
             uid = about.uid if about.uid > last else 0
             last = max(last, uid)
-            yield Waiting(span, where, span.end - span.start, "", received(line) or 0.0, about.flags, about.keywords, uid)
+            yield SourceMessage(span, where, span.end - span.start, "", received(line) or 0.0, about.flags, about.keywords, uid)
 
-    def read(self, folder: SourceFolder, messages: Sequence[Waiting]) -> Iterator[tuple[Waiting, bytes] | PassedOver]:  # noqa: ARG002
-        """See `Source`."""
+    def read(self, folder: SourceFolder, messages: Sequence[SourceMessage]) -> Iterator[tuple[SourceMessage, bytes] | PassedOver]:  # noqa: ARG002
+        """See `ImportSource`."""
         for message in messages:
             assert isinstance(message.place, _Span)
             data = self._at(message.place.start, message.place.end - message.place.start)
@@ -188,7 +189,7 @@ class MboxSource:
     def _at(self, start: int, length: int) -> bytes:
         """Octets of the file, as a rule from a piece of it that was read before. Raises `Problem`."""
         begin = start - self._read_from
-        if length <= PIECE and not (0 <= begin and begin + length <= len(self._piece)):
+        if length <= PIECE and not (begin >= 0 and begin + length <= len(self._piece)):
             self._read_from, self._piece, begin = start, self._pread(start, PIECE), 0
         return self._piece[begin : begin + length] if length <= PIECE else self._pread(start, length)
 
