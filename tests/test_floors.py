@@ -52,6 +52,7 @@ BESIDE = {
     ("mime", "imap"),  # what is kept of a message is what IMAP tells of it
     ("mailbox", "spool"),  # the symbols of an ID
     ("dsn", "aggregate"),  # what an attachment holds tells which report it is
+    ("dsn", "mime"),  # octets become text, and encoded words too, as in all mail that is read
     ("scan", "smtp"),  # a filter has words for the client, which are a reply
     ("auth", "dkim"),  # a seal of a chain is a signature
     ("rewriting", "io"),  # who is of this machine depends on what it is called

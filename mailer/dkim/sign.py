@@ -71,7 +71,7 @@ class Seal:
     lifetime: float
 
 
-class Part(NamedTuple):
+class SealedPart(NamedTuple):
     """A signature but for its value: the field up to there, and whose `key` is to sign what `digest` (SHA-256) stands for."""
 
     field: bytes
@@ -83,7 +83,7 @@ class UnsignedMessage(NamedTuple):
     """A message that lacks nothing but the values of its signatures, which stand above `content` and sign that."""
 
     content: bytes
-    parts: Sequence[Part]
+    parts: Sequence[SealedPart]
 
     def signed(self, values: Iterable[bytes]) -> bytes:
         """The message with its signatures, whose `values` are those of `parts`."""
@@ -159,12 +159,12 @@ def _folded(names: Iterable[bytes]) -> bytes:
     return b"\r\n\t".join(lines)[:-1]
 
 
-def _part(seal: Seal, names: bytes, fields: bytes, digest: bytes, at: float) -> Part:
+def _part(seal: Seal, names: bytes, fields: bytes, digest: bytes, at: float) -> SealedPart:
     """The field's canonical form has a blank where it is folded; RFC 6376 §3.7: ``b=`` is empty there."""
     what, when = f"v=1; a={seal.key.algorithm}; c=relaxed/relaxed; d={seal.domain};", f"t={int(at)}; x={int(at + seal.lifetime)};"
     facts = f"{what}\r\n\ts={seal.selector}; {when}".encode()
     text = b"%b\r\n\th=%b;\r\n\tbh=%b;\r\n\tb=" % (facts, names, digest)
-    return Part(text, seal.key, sha256(b"%bdkim-signature:%b" % (fields, text.replace(b"\r\n\t", b" "))).digest())
+    return SealedPart(text, seal.key, sha256(b"%bdkim-signature:%b" % (fields, text.replace(b"\r\n\t", b" "))).digest())
 
 
 def _field(text: bytes, value: bytes) -> bytes:

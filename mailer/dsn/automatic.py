@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .parts import FIELD, decoded
+from mailer.mime.words import text_of_words
+
+from .parts import FIELD
 from .phrases import words
 from .vocabulary import vocabulary
 
@@ -52,7 +54,7 @@ _REPLY = (
 
 def subject_of(header: Message) -> str:
     """The `words` of the subject, or of what stands for it."""
-    return words(decoded((header.value(b"subject") or "")[:FIELD]))
+    return words(text_of_words((header.value(b"subject") or "")[:FIELD]))
 
 
 def without_reply(subject: str) -> str:

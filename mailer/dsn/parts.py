@@ -8,15 +8,14 @@ before it returns the message. Transfer encodings (RFC 2045 §6) and character s
 from __future__ import annotations
 
 import re
-from binascii import Error, a2b_base64, a2b_qp
-from encodings import normalize_encoding
-from encodings.aliases import aliases
-from html import unescape
+from binascii import a2b_qp
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.entity import MAX_DEPTH, Entity, default_of, pieces
 from mailer.mail.message import Message, header_end, normalise, without_preface
-from mailer.mail.text import readable
+from mailer.mime.charset import base64_octets, decoded
+from mailer.mime.html import text_of_html
+from mailer.mime.words import text_of_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,14 +29,6 @@ LINE = 2000  # characters of a line of it
 FIELD = 2000  # characters of a field that are looked at
 
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?([\w.:+-]{1,40})', re.IGNORECASE)
-_ENCODED = re.compile(r"=\?([\w.:+-]{1,40})(?:\*[\w-]{1,20})?\?([bBqQ])\?([^?\s]{0,1000})\?=")  # RFC 2047 §2; §6.2 drops blanks between two
-_BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?)")
-_SCRIPTS = re.compile(r"<(style|script|head)\b[^<>]*>", re.IGNORECASE)
-_BREAKS = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table|/?ul|/?blockquote|/?pre)\b[^<>]{0,1000}>", re.IGNORECASE)
-_TAGS = re.compile(r"<[/!?a-zA-Z][^<>@]{0,2000}>")
-CHARSETS = (frozenset(aliases.values()) - {"mbcs"}) | {"cp720", "cp737", "cp874", "koi8_t", "koi8_u", "iso8859_1", "utf_8_sig"}
-"""Python's names of character sets. It has others, of what takes the square of a length (``idna``, ``punycode``) or is no character set;
-and each name that it does not know it looks for on the disk, and remembers for ever."""
 
 
 class MimePart(NamedTuple):
@@ -56,7 +47,7 @@ class MimePart(NamedTuple):
         for field in (b"content-disposition", b"content-type"):
             found = _NAMED.search((self.header.value(field) or "")[:FIELD])
             if found:
-                return decoded(found[1] or found[2] or "")
+                return text_of_words(found[1] or found[2] or "")
         return ""
 
 
@@ -126,7 +117,7 @@ class Parts:
         """The first `limit` octets of a part, more or less, without their transfer encoding."""
         encoding = (part.header.value(b"content-transfer-encoding") or "")[:FIELD].partition("(")[0].strip().lower()
         if encoding == "base64":
-            return _base64(self.data[part.start : min(part.end, part.start + limit * 3 // 2)])
+            return base64_octets(self.data[part.start : min(part.end, part.start + limit * 3 // 2)])
         raw = self.data[part.start : min(part.end, part.start + limit)]
         return a2b_qp(raw) if encoding == "quoted-printable" else raw
 
@@ -134,9 +125,9 @@ class Parts:
         """The text of a part, of HTML too, with LF line ends and lines of at most `LINE` characters."""
         is_html = part.kind == "text/html"
         charset = _CHARSET.search((part.header.value(b"content-type") or "")[:FIELD])
-        text = in_charset(self.octets(part, 4 * limit if is_html else limit), charset[1] if charset else "")
+        text = decoded(self.octets(part, 4 * limit if is_html else limit), charset[1] if charset else "")
         if is_html:
-            text = unmarked(text)
+            text = text_of_html(text)
         lines = (line[:LINE].rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n")[:limit].split("\n"))
         return "\n".join(lines)
 
@@ -174,77 +165,3 @@ def _whole_lines(data: bytes, start: int, end: int) -> bytes:
     """The lines that are whole there; nothing where the first one is longer."""
     last = data.rfind(b"\r\n", start, end)
     return data[start : last + 2] if last >= 0 else b""
-
-
-def _base64(raw: bytes) -> bytes:
-    """As much of it as is whole groups; text before or behind it is ignored, RFC 2045 §6.8."""
-    letters = raw.translate(None, b" \t\r\n")
-    try:
-        return a2b_base64(letters[: len(letters) // 4 * 4])
-    except Error:
-        return b""
-
-
-def in_charset(octets: bytes, charset: str) -> str:
-    """Octets as text of a character set that a stranger names; as readers guess where that is none."""
-    name = charset.lower().strip()
-    if b"\x1b$" in octets and octets.isascii():  # Japanese by its escapes, whatever the label says; RFC 1468
-        name = "iso-2022-jp"
-    if name in ("", "us-ascii", "ascii", "utf-8", "utf8", "unknown-8bit", "7bit"):
-        return readable(octets)[0]
-    if name in ("iso-8859-1", "latin1"):
-        name = "windows-1252"
-    if name in ("unicode-1-1-utf-7", "utf-7") and b"+" not in octets:
-        return readable(octets)[0]
-    codec = _codec("utf-7" if name == "unicode-1-1-utf-7" else _OTHER_NAMES.get(name, name))
-    try:
-        text = octets.decode(codec, "replace") if codec else readable(octets)[0]
-    except (LookupError, ValueError):
-        return readable(octets)[0]
-    return text.encode("utf-8", "replace").decode() if codec == "utf_7" else text  # in which half a pair may stand, RFC 2152
-
-
-def _codec(name: str) -> str:
-    """Python's name of the character set; empty for none that is known."""
-    plain = normalize_encoding(name).replace(".", "_")
-    codec = aliases.get(plain, plain)
-    return codec if codec in CHARSETS else ""
-
-
-_OTHER_NAMES = {
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "ks_c_5601-1987": "cp949",
-    "iso-8859-8-i": "iso-8859-8",
-    "x-sjis": "cp932",
-    "shift_jis": "cp932",
-}
-"""Names that mail uses, and the sets that hold what is written under them."""
-
-
-def decoded(value: str) -> str:
-    """The value of a field as people read it: encoded words (RFC 2047) undone, on one line."""
-    if "=?" not in value:
-        return value
-    return _ENCODED.sub(_word, _BETWEEN_WORDS.sub(r"\1", value[:FIELD]))
-
-
-def _word(found: re.Match[str]) -> str:
-    text = found[3].encode("ascii", "replace")
-    octets = _base64(text + b"=" * (-len(text) % 4)) if found[2] in "bB" else a2b_qp(text.replace(b"_", b" "), header=True)
-    return in_charset(octets, found[1])
-
-
-def unmarked(text: str) -> str:
-    """The text of HTML: its tags gone, breaks as line ends."""
-    pieces = []
-    at = 0
-    while (found := _SCRIPTS.search(text, at)) is not None:
-        pieces.append(text[at : found.start()])
-        at = text.lower().find(f"</{found[1].lower()}", found.end())
-        if at < 0 or len(pieces) > 50:
-            at = len(text)
-            break
-    pieces.append(text[at:])
-    lines = " ".join("".join(pieces).split())
-    return unescape(_TAGS.sub(" ", _BREAKS.sub("\n", lines)))

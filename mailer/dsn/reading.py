@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 from mailer.aggregate.finding import kind_of as aggregate_kind
 from mailer.mail.message import Message, normalise
+from mailer.mime.words import text_of_words
 
 from . import automatic
 from .delivery_status import ACTIONS, ADDRESS, LOOKED, RECIPIENTS, address_of, beyond, fields_of, one_line, reported
 from .feedback_report import Feedback, feedback
-from .parts import FIELD, Parts, decoded, returned
+from .parts import FIELD, Parts, returned
 from .phrases import words
 from .reported import Report, Reported, ReportKind
 from .shapes import is_known_author, shape
@@ -224,7 +225,7 @@ def _report(
         message_id=_id(back.value(b"message-id") or "") or (_id(header.value(b"in-reply-to") or "") if kind is not ReportKind.NONE else ""),
         envid=one_line(said.get(b"original-envelope-id", ""), ADDRESS),
         paths=_paths(header, back, said, paths),
-        sender=address_of(decoded((header.value(b"from") or "")[:FIELD])),
+        sender=address_of(text_of_words((header.value(b"from") or "")[:FIELD])),
         header=came_back,
         at=_date(header.value(b"date") or ""),
     )
@@ -240,7 +241,7 @@ def _paths(header: Message, back: Message, said: Fields, others: tuple[str, ...]
     """Where the reverse-path of the message may stand: in the report's fields, in what came back, and as the address that it came to."""
     found = [*others, *(address_of(said.get(name, "")) for name in PATHS)]
     found += [address_of(value) for value in islice(back.values(b"return-path"), MOST_PATHS)]
-    found += [address_of(decoded(value[:FIELD])) for name in OWN for value in islice(header.values(name), MOST_PATHS)]
+    found += [address_of(text_of_words(value[:FIELD])) for name in OWN for value in islice(header.values(name), MOST_PATHS)]
     return tuple(path for path in dict.fromkeys(found) if "@" in path)[:MOST_PATHS]
 
 

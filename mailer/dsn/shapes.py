@@ -15,12 +15,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.message import Message
+from mailer.mime.words import text_of_words
 
 from . import automatic
 from .classes import class_of, classify
 from .delivery_status import address_of, code_in, enhanced_in, judged
 from .letter import REPLY, ReportLetter, addresses
-from .parts import FIELD, decoded
+from .parts import FIELD
 from .phrases import words
 from .reported import Reported, ReportKind
 from .vocabulary import vocabulary
@@ -133,7 +134,7 @@ def _is_alone(letter: ReportLetter) -> bool:
 
 def is_known_author(header: Message) -> bool:
     """Whether it is written in the name of a mail system."""
-    author = decoded((header.value(b"from") or "")[:FIELD])
+    author = text_of_words((header.value(b"from") or "")[:FIELD])
     if author.strip() in ("", "<>"):
         return True
     address = address_of(author) if "<" in author else author.strip()

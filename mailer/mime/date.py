@@ -15,14 +15,14 @@ _DAY = 86400
 _END = 253402300800  # the first second of the year 10000
 
 
-class Written(NamedTuple):
+class DateWritten(NamedTuple):
     """A moment in seconds since the epoch, and the day that its writer's calendar had, in days since the epoch. RFC 9051 §6.4.4 (SENTON)"""
 
     seconds: float
     day: int
 
 
-def written(value: str) -> Written | None:
+def written(value: str) -> DateWritten | None:
     """When a Date field says that it was; None where it does not say."""
     try:
         read = parsedate_tz(value[:LONGEST])
@@ -33,4 +33,4 @@ def written(value: str) -> Written | None:
     except (ValueError, OverflowError, IndexError, TypeError):
         return None
     seconds = midnight + hour * 3600 + minute * 60 + second - (read[9] or 0)
-    return Written(seconds, int(midnight) // _DAY) if 0 <= seconds < _END else None
+    return DateWritten(seconds, int(midnight) // _DAY) if 0 <= seconds < _END else None

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.dsn.parts import in_charset
 from mailer.dsn.reading import Report, read
 from mailer.mail.text import one_line
+from mailer.mime.charset import decoded
 from tests.dsn.bombs import BOMBS, HEAD, STATUS
 from tests.fakes.chance import examples
 
@@ -66,7 +66,7 @@ UNKNOWN = "nobody-else-asks-for-it"
 def test_what_is_no_character_set_is_not_looked_for(name: str) -> None:
     """However it is written: some of Python's take minutes, and of each that it does not know it remembers the name."""
     octets = b"a-" * 100_000 + rb"\x1b[31m"
-    assert in_charset(octets, name) == octets.decode()
+    assert decoded(octets, name) == octets.decode()
     assert name != UNKNOWN or not any("nobody" in known.replace("-", "_") for known in encodings._cache)
 
 
@@ -74,8 +74,8 @@ def test_half_a_pair_is_no_letter() -> None:
     """UTF-7 can say one (RFC 2152), and no file, terminal or database takes it."""
     said = b"Content-Type: text/plain; charset=utf-7\r\n\r\nFinal-Recipient: rfc822; a+2AA-@b.example\r\nAction: failed +2AA-\r\n"
     assert isinstance(read(said), Report)
-    assert in_charset(b"a+2AA-b", "utf-7") == "a?b"
-    assert in_charset(b"+2D3eAA-", "utf-7") == "\U0001f600"
+    assert decoded(b"a+2AA-b", "utf-7") == "a?b"
+    assert decoded(b"+2D3eAA-", "utf-7") == "\U0001f600"
 
 
 @pytest.mark.parametrize("length", [100_000, 300_000])
