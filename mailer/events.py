@@ -224,10 +224,11 @@ class TurnedAway(Event):
 
 @dataclass(slots=True)
 class LoggedIn(Event):
-    """A user has logged in at a door."""
+    """A user has logged in at a door, with his own password, or with that of his program `app`."""
 
     arrival: Arrival
     mechanism: str
+    app: str = ""
 
 
 NO_ADDRESS = "(no address)"

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from mailer import __version__
 from mailer.accounts.component import ResidentsComponent
+from mailer.accounts.sessions.component import SessionsComponent
 from mailer.alarms.beside import Neighbours
 from mailer.alarms.book import AlarmBook
 from mailer.alarms.component import AlarmComponent
@@ -170,6 +171,8 @@ class Service:
         self.chores.every(SPAN, lambda: self.log.unfold(clock.now()))
         suppression = SqliteSuppression(directory.root)
         self.living = living = ResidentsComponent(config, tell, clock, self.chores, once=once)
+        self.logged_in = SessionsComponent("run", directory.root, tell, clock, self.chores, once=once)
+        self.events.listeners.append(self.logged_in.record)
         self.queue = queue = Queue(
             config,
             spool,
@@ -220,6 +223,7 @@ class Service:
             Doorbell(spool, (queue.heard, intake.heard, hearing.heard), clock, tell),
             intake,
             living,
+            self.logged_in,
             self.chores,  # what they do goes on while the queue ends
             queue,
             *receiving,
@@ -241,7 +245,7 @@ class Service:
         def doors(config: Config, chores: Chores) -> tuple[FilterComponent, MailDoors]:
             from mailer.smtpd.assembly import mail_doors
 
-            return mail_doors(config, self.living.residents, reports, tell, clock, chores, arrived)
+            return mail_doors(config, self.living.residents, reports, tell, clock, chores, arrived, self.logged_in.register)
 
         entrance = MailEntrance(config, doors, self.chores, Chores(self._spool_alarm, self._short))
         self.sessions = entrance.sessions

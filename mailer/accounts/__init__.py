@@ -14,6 +14,7 @@ kept by a record that is dear to guess from.
 `password`     records of passwords
 `crypt`        those of crypt(3)
 `logins`       whether somebody is the user whom he says he is
+`sessions`     who is logged in now, and the record of logins
 `component`    the residents as a part of the daemon
 `srs_secrets`  what signs the senders of mail that is passed on
 """

@@ -148,7 +148,8 @@ class Database:
             self._let_go_reader()
             db = self._connect(self.path, BRIEF)
             try:
-                version(db, self.path, self.terms)
+                if version(db, self.path, self.terms) < self.terms.version:
+                    self._bring_up()
                 db.execute("PRAGMA query_only = 1")
                 for BOUND in (self.terms.cache,):  # noqa: N806 - a constant of whoever has the tables
                     db.execute(BOUND)
@@ -158,6 +159,12 @@ class Database:
             self._reader, self._which = db, which
             self.generation += 1
         return self._reader
+
+    def _bring_up(self) -> None:
+        """Make the tables of an older version ours, for who reads before anybody has written. Raises as `_open_to_read`."""
+        with self._acting(), closing(connected(self.path)) as db:
+            db.execute("PRAGMA synchronous = FULL")
+            bring_up(db, version(db, self.path, self.terms), self.terms)
 
     def _open_to_write(self) -> sqlite3.Connection:
         """The same, made if there is none and there never was."""

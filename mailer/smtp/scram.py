@@ -154,16 +154,17 @@ class ScramKeys:
         salt, stored, server = (hmac.digest(secret, word + username.encode(), "sha256") for word in (b"salt:", b"stored:", b"server:"))
         return cls(salt[:16], iterations, stored, server)
 
-    def answer(self, signed: bytes, proof: bytes) -> bytes:
-        """The server's signature for a client whose `proof` is good, and nothing for any other. RFC 5802 §3"""
-        found = b""
+    def answer(self, signed: bytes, proof: bytes) -> tuple[bytes, bytes]:
+        """The server's signature for a client whose `proof` is good, and the stored key of the password that he has; nothing, and nothing,
+        for any other. RFC 5802 §3"""
+        found = b"", b""
         for stored, server in ((self.stored_key, self.server_key), *self.others):
             signature = hmac.digest(stored, signed, "sha256")
             if len(proof) != len(signature):
-                return b""
+                return b"", b""
             client_key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
             if hmac.compare_digest(hashlib.sha256(client_key).digest(), stored):
-                found = hmac.digest(server, signed, "sha256")
+                found = hmac.digest(server, signed, "sha256"), stored
         return found
 
 

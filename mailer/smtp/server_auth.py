@@ -92,12 +92,12 @@ def scram(known: Known, binding: bytes = b"") -> Mechanism:
     final = yield challenge
     said, _, proof = final.rpartition(b",p=")
     answered = attributes(said)
-    signature = keys.answer(b",".join([bare.encode(), challenge, said]), a2b_base64(proof, strict_mode=True))
+    signature, stored_key = keys.answer(b",".join([bare.encode(), challenge, said]), a2b_base64(proof, strict_mode=True))
     bound = a2b_base64(answered["c"], strict_mode=True) == f"{flag},{acting},".encode() + binding and answered["r"] == nonce
     if not (bound and signature):
         return Auth("SCRAM-SHA-256", username, "", authorization)
     yield b"v=" + b2a_base64(signature, newline=False)
-    return Auth("SCRAM-SHA-256", username, known.passwords.get(username, ""), authorization, proved=True)
+    return Auth("SCRAM-SHA-256", username, known.passwords.get(username, ""), authorization, proved=True, stored_key=stored_key)
 
 
 def _check_flag(flag: str, offered: bytes, bound: bool) -> None:

@@ -57,7 +57,8 @@ class Auth(Question):
     """Credentials, complete. 235 lets the client in as `username`. `password` is in no repr.
 
     `proved`: the client has shown that it knows the password of `username`, in an exchange in which it does not travel. Where the password
-    has travelled, whether it is the right one is still to be found out.
+    has travelled, whether it is the right one is still to be found out. `stored_key` is that of SCRAM, by which it is known which of the
+    passwords of `username` it was.
     """
 
     phase: ClassVar[str] = "auth"
@@ -66,6 +67,7 @@ class Auth(Question):
     password: str = field(repr=False)
     authorization: str = ""  # whom to act as, "" for themselves, RFC 4616 §2
     proved: bool = False
+    stored_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(slots=True)

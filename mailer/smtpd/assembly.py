@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailer.accounts.residents import Residents
+    from mailer.accounts.sessions.register import SessionRegister
     from mailer.config import Config
     from mailer.events import Event
     from mailer.io.clock import Clock
@@ -35,16 +36,19 @@ def mail_doors(
     clock: Clock,
     chores: Chores,
     arrived: Callable[[], object],
+    register: SessionRegister,
 ) -> tuple[FilterComponent, MailDoors]:
     """All doors by which mail comes in, with what stands behind them, in the order in which they start.
 
-    `residents` live here. `reports` is where those about our mail are taken, and `arrived` is called when there are new ones.
+    `residents` live here, and who of them is logged in is in the `register`. `reports` is where those about our mail are taken, and
+    `arrived` is called when there are new ones.
     """
     filters = FilterComponent(config, config.spool, tell, clock, chores)
     about_us = ReportDoorKind(config, reports, tell, clock, arrived)
     panel = filters.panel
     reception = Reception(config, residents, about_us.counter, tell, clock, panel, panel.resolver.records)
-    desk = reception.desk = LoginDesk(residents.users, UserLimits.of(*limits_of(config), secret=secrets.token_bytes()), tell, clock.now)
+    limits = UserLimits.of(*limits_of(config), secret=secrets.token_bytes())
+    desk = reception.desk = LoginDesk(residents.users, limits, tell, clock.now, register=register)
     submission = SubmissionDoorKind(desk, reception, SqliteLimits(config.spool))
     chores.every(KEEP, submission.keep)
     kinds = (about_us, StrangerDoorKind("mx", reception), StrangerDoorKind("lmtp", reception), submission)

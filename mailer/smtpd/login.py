@@ -11,7 +11,7 @@ import asyncio
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from mailer.accounts.logins import logins_of, scram_keys
+from mailer.accounts.logins import logins_of, proved_by, scram_keys, still
 from mailer.accounts.password import ITERATIONS
 from mailer.events import Alarm, LoggedIn, LoginFailed
 from mailer.mail.address_key import key_of
@@ -22,7 +22,8 @@ from mailer.smtp.server_auth import Known
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mailer.accounts.users.api import User, Users
+    from mailer.accounts.sessions.register import SessionRegister
+    from mailer.accounts.users.api import Proved, Users
     from mailer.events import Event
     from mailer.limits.users import UserLimits
     from mailer.mail.arrival import Arrival
@@ -39,7 +40,7 @@ WELCOME: Final = Reply.own(235, "2.7.0", "welcome")
 
 
 class LoginDesk:
-    """The desk for `users`, within `limits`. `now` gives seconds since the epoch; `sleep` waits so many."""
+    """The desk for `users`, within `limits`; who is in, is in the `register`. `now` gives seconds since the epoch; `sleep` waits."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class LoginDesk:
         tell: Callable[[Event], None],
         now: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        register: SessionRegister | None = None,
     ) -> None:
         self.users = users
         self.logins = logins_of(users)
@@ -55,6 +57,7 @@ class LoginDesk:
         self.now = now
         self._tell = tell
         self._sleep = sleep
+        self._register = register
 
     async def take(self, users: Users) -> None:
         """Go by other users, if they are others."""
@@ -66,39 +69,47 @@ class LoginDesk:
         """Whether nobody at all can log in from `ip` now."""
         return self.limits.failures.wait(ip, self.now()) > 0 and not self.limits.familiar.knows_any(ip, self.now())
 
-    async def admit(self, question: ask.Auth, arrival: Arrival) -> tuple[User | None, Reply]:
+    async def admit(self, question: ask.Auth, arrival: Arrival) -> tuple[Proved | None, Reply]:
         """The user who has logged in, if somebody has, and what he is told."""
         now, name = self.now(), question.username
         if self.limits.failures.wait(arrival.ip, now) and not self.limits.familiar.knows(key_of(name), arrival.ip, now):
             self._tell(LoginFailed(now, arrival, name, question.mechanism, "too many failures from there"))
             return None, ENOUGH
         try:
-            user = await self._found(question)
+            proved = await self._found(question)
         except Problem as problem:
             if problem.kind != "try-again":
                 self._tell(Alarm(now, "aliases", f"nobody can log in: {problem}", "users"))
             self._tell(LoginFailed(now, arrival, name, question.mechanism, str(problem)))
             return None, NOT_NOW
-        if user is None:
+        if proved is None:
             self.miss(arrival, name, question.mechanism, "wrong name or password")
             await self._sleep(DELAY)
             return None, WRONG
-        self.limits.familiar.note(user.key, arrival.ip, now)
-        return user, WELCOME
+        self.limits.familiar.note(proved.user.key, arrival.ip, now)
+        return proved, WELCOME
 
-    def greet(self, arrival: Arrival, mechanism: str) -> None:
-        """Tell that the user of `arrival` has logged in."""
-        self._tell(LoggedIn(self.now(), arrival, mechanism))
+    def greet(self, arrival: Arrival, mechanism: str, proved: Proved, since: float, show_out: Callable[[], None]) -> str:
+        """Let the user of `arrival` in, who came at `since`, and tell of it; what his session is called. `show_out` ends it."""
+        self._tell(LoggedIn(self.now(), arrival, mechanism, proved.app))
+        if self._register is None:
+            return ""
+        return self._register.enter(proved.user.address, arrival.door, arrival.ip, proved.app, since, show_out)
+
+    def leave(self, session: str) -> None:
+        """The session that is called so is over."""
+        if self._register is not None and session:
+            self._register.leave(session)
 
     def miss(self, arrival: Arrival, name: str, mechanism: str, reason: str) -> None:
         """Count a login that has failed, or was tried where nobody can log in, and tell of it."""
         self.limits.failures.failed(arrival.ip, self.now())
         self._tell(LoginFailed(self.now(), arrival, name, mechanism, reason))
 
-    async def still(self, user: User) -> bool:
-        """Whether `user`, who has logged in, could still do so as he did. Raises `Problem`."""
-        [found] = await self.users.find([user.address])
-        return found is not None and not found.disabled and _proof(found) == _proof(user)
+    async def still(self, proved: Proved) -> bool:
+        """Whether he who has logged in as `proved` could still do so as he did. Raises `Problem`."""
+        [found] = await self.users.find([proved.user.address])
+        return still(proved, found, self.now())
 
     async def look(self) -> None:
         """Look whether users have changed, before a mechanism asks for one that cannot wait."""
@@ -119,23 +130,18 @@ class LoginDesk:
 
     def _keys(self, name: str) -> ScramKeys | None:
         try:
-            return scram_keys(self.users.find_now([name])[0], PURPOSE)
+            return scram_keys(self.users.find_now([name])[0], PURPOSE, self.now())
         except Problem:
             return None
 
-    async def _found(self, question: ask.Auth) -> User | None:
+    async def _found(self, question: ask.Auth) -> Proved | None:
         """The user whose credentials these are. Who asks to act as another one is nobody: RFC 4616 §2 leaves that to us."""
         if question.authorization and key_of(question.authorization) != key_of(question.username):
             return await self.logins.check("", question.password, PURPOSE)
         if not question.proved:
             return await self.logins.check(question.username, question.password, PURPOSE)
         [user] = await self.users.find([question.username])
-        return None if user is None or user.disabled else user
-
-
-def _proof(user: User) -> tuple[object, ...]:
-    """What he may have logged in with."""
-    return user.password, user.keys, user.app_passwords
+        return proved_by(user, question.stored_key, PURPOSE, self.now())
 
 
 def _nonce() -> str:

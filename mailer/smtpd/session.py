@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from mailer.net.handshakes import Handshakes
-from mailer.net.stream import ENOUGH
+from mailer.net.stream import ENOUGH, PIECE
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import Server, ServerState
@@ -22,6 +22,7 @@ from .room import SMALL, Holding, MessageRoom
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from mailer.net.server import AcceptLoop
     from mailer.net.stream import Stream
@@ -61,6 +62,11 @@ class SessionPolicy(Protocol):
         ``greeting`` where it talked before that.
         """
         return None
+
+    def begun(self, _end: Callable[[Reply], None], /) -> None:
+        """The session begins. `end` ends it from outside, with this reply as the last word: at once where the client is waited for, else
+        behind the answer that is under way."""
+        return
 
     def ended(self) -> None:
         """The session is over; what it held is free."""
@@ -105,13 +111,15 @@ async def converse(
     """
     common = common or Common()
     session = _Session(stream, settings, policy, loop, context, common, share)
+    policy.begun(session.end)
     try:
         await session.run()
     except TimeoutError:
         session.hang_up(session.late)
     except asyncio.CancelledError:
-        session.hang_up(_STOPPING)
-        raise
+        session.hang_up(session.last or _STOPPING)
+        if not session.is_ended_alone():
+            raise
     finally:
         common.room.leave(session.held)
         policy.ended()
@@ -120,8 +128,8 @@ async def converse(
 class _Session:
     """The session, and what the client is late with, if it is late."""
 
-    __slots__ = ("_began", "_came", "_common", "_context", "_end", "_given_up", "_loop", "_machine", "_policy", "_stream", "_time", "_told",
-                 "held", "late")  # fmt: skip
+    __slots__ = ("_began", "_came", "_cancelled", "_common", "_context", "_end", "_given_up", "_listening", "_loop", "_machine", "_policy",
+                 "_stream", "_task", "_time", "_told", "held", "last", "late")  # fmt: skip
 
     def __init__(
         self,
@@ -145,21 +153,46 @@ class _Session:
         self._came = 0  # octets of it
         self._given_up = False  # whether there was no room for it
         self._told = False  # whether the client was found to be hasty
+        self._task = asyncio.current_task()
+        self._cancelled = False
+        self._listening = False  # whether the client is waited for, and nothing is owed to it
         self.held = Holding(share)
         self.late = _TIMEOUT
+        self.last: Reply | None = None  # the last word, once somebody has ended the session
 
     async def run(self) -> None:
         """The session up to the last word, or until somebody is late. Raises `OSError`, with `TimeoutError`."""
         while await self._answer():
             await self._speak()
+            if self.last is not None:
+                self.hang_up(self.last)
+                return
             if self._machine.state in _MESSAGE:
                 if not await self._read_message():
                     return
             else:
                 self._over()
                 with self._loop.idle():
-                    self._machine.feed(await self._stream.read())
+                    self._machine.feed(await self._heard())
         self._write()
+
+    def end(self, reply: Reply) -> None:
+        """See `SessionPolicy.begun`."""
+        self.last = reply
+        if self._listening and self._task is not None:
+            self._cancelled = self._task.cancel()
+
+    def is_ended_alone(self) -> bool:
+        """Whether nobody but `end` wants the task of the session to end."""
+        return self._cancelled and self._task is not None and self._task.uncancel() == 0
+
+    async def _heard(self, most: int = PIECE) -> bytes:
+        """What the client says next. Raises `OSError`."""
+        self._listening = True
+        try:
+            return await self._stream.read(most)
+        finally:
+            self._listening = False
 
     def hang_up(self, reply: Reply) -> None:
         """Say `reply` as the last word."""
@@ -172,7 +205,7 @@ class _Session:
     async def _answer(self) -> bool:
         """Answer whatever can be answered now; whether the session goes on."""
         machine, since = self._machine, monotonic()
-        while (question := machine.next()) is not None:
+        while self.last is None and (question := machine.next()) is not None:
             reply = await self._crowded(question) or await self._policy.answer(question)
             if (over := self._hasty(question)) is not None:
                 self.hang_up(over)
@@ -260,7 +293,7 @@ class _Session:
         if left <= 0:  # also where the next octets are there already
             raise TimeoutError
         self._stream.allow(left)
-        data = await self._stream.read(ENOUGH)
+        data = await self._heard(ENOUGH)
         self._came += len(data)
         if (full := self._policy.arrived(len(data))) is not None:
             self.hang_up(full)

@@ -40,7 +40,7 @@ from .session import SessionPolicy
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from mailer.accounts.users.api import User
+    from mailer.accounts.users.api import Proved, User
     from mailer.config import Config
     from mailer.config.sections.doors import Listen
     from mailer.limits.store.api import LimitStore
@@ -72,7 +72,9 @@ class SubmissionPolicy(SessionPolicy):
         self._peer = peer
         self._stream = stream
         self._hello = ""
-        self._user: User | None = None
+        self._proved: Proved | None = None
+        self._session = ""
+        self._end: Callable[[Reply], None] = _nothing
         self._letter = UserLetter("", {})
 
     async def answer(self, question: ask.Question) -> Reply | None:
@@ -86,9 +88,18 @@ class SubmissionPolicy(SessionPolicy):
             return None
         return self._refused(ask.Greeting() if during == "greeting" else ask.Noop(), HASTY, "early")
 
+    def begun(self, end: Callable[[Reply], None], /) -> None:
+        """See `SessionPolicy`."""
+        self._end = end
+
     def ended(self) -> None:
         """See `SessionPolicy`."""
-        self._user = None
+        self._desk.leave(self._session)
+        self._proved, self._end = None, _nothing
+
+    @property
+    def _user(self) -> User | None:
+        return self._proved and self._proved.user
 
     async def _greet(self, question: ask.Greeting) -> Reply | None:
         return self._refused(question, ENOUGH, "login") if self._desk.is_closed(self._peer.host) else None
@@ -99,23 +110,24 @@ class SubmissionPolicy(SessionPolicy):
         return None
 
     async def _log_in(self, question: ask.Auth) -> Reply:
-        user, reply = await self._desk.admit(question, self._arrival())
-        if user is not None:
-            self._user = user
-            self._desk.greet(self._arrival(), question.mechanism)
+        since = self._desk.now()
+        self._proved, reply = await self._desk.admit(question, self._arrival())
+        if self._proved is not None:
+            self._session = self._desk.greet(self._arrival(), question.mechanism, self._proved, since, lambda: self._end(OVER))
         return reply
 
     async def _begin(self, question: ask.MailFrom) -> Reply | None:
-        assert self._user is not None  # the machine wants AUTH first
+        assert self._proved is not None  # the machine wants AUTH first
+        user = self._proved.user
         self._letter = UserLetter(question.sender, question.parameters)
         try:
-            if not await self._desk.still(self._user):
+            if not await self._desk.still(self._proved):
                 return self._refused(question, OVER, "login")
-            if question.sender and not await belongs(question.sender, self._user, self._reception.residents):
+            if question.sender and not await belongs(question.sender, user, self._reception.residents):
                 return self._refused(question, FOREIGN, "sender")
         except Problem:
             return self._refused(question, LATER, "busy")
-        if not self._desk.limits.outgoing.may_send(self._user.key, self._desk.now()):
+        if not self._desk.limits.outgoing.may_send(user.key, self._desk.now()):
             return self._over_limit(question, TOO_MANY_MESSAGES)
         if self._reception.lacks_room(int(question.parameters.get("SIZE", 0))):
             return self._refused(question, FULL, "disk")
@@ -188,6 +200,10 @@ class SubmissionPolicy(SessionPolicy):
         remedy = f"if it is not he who sends: mailer user disable {who}; if it is: the limits of [accounts]"
         self._reception.tell(Alarm(self._desk.now(), "sender", f"{who} is at the limit of a day and was told: {reply.text}", who, remedy))
         return self._refused(question, reply, "limit", recipient)
+
+
+def _nothing(_: Reply) -> None:
+    """End no session: it has not begun, or is over."""
 
 
 async def _named(sender: str, content: bytes) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from mailer.accounts import logins as module
 from mailer.accounts.logins import THREADS, WAITING, RecordLogins, digest_of
 from mailer.accounts.password import record
-from mailer.accounts.users.api import AppPassword, User
+from mailer.accounts.users.api import AppPassword, Proved, User
 from mailer.accounts.users.memory import MemoryUsers
 from mailer.mail.problem import Problem
 
@@ -20,8 +20,8 @@ APP = AppPassword("phone", digest_of("abcd efgh"), frozenset({"submission"}))
 ANN = User("ann@example.com", KEPT, app_passwords=(APP,))
 
 
-def check(*asked: tuple[str, str], users: MemoryUsers | None = None, purpose: str = "submission") -> list[User | None]:
-    async def scenario() -> list[User | None]:
+def check(*asked: tuple[str, str], users: MemoryUsers | None = None, purpose: str = "submission") -> list[Proved | None]:
+    async def scenario() -> list[Proved | None]:
         logins = RecordLogins(users or MemoryUsers([ANN]))
         try:
             return [await logins.check(name, password, purpose) for name, password in asked]
@@ -33,14 +33,14 @@ def check(*asked: tuple[str, str], users: MemoryUsers | None = None, purpose: st
 
 def test_the_right_password_lets_in_and_no_other() -> None:
     """However the address is written."""
-    assert check(("ann@example.com", SECRET), ("ANN@Example.com", SECRET), ("ann@example.com", OTHER)) == [ANN, ANN, None]
+    assert check(("ann@example.com", SECRET), ("ANN@Example.com", SECRET), ("ann@example.com", OTHER)) == [Proved(ANN), Proved(ANN), None]
     assert check(("", SECRET), ("bob@example.com", SECRET), ("ann", SECRET), ("ann@example.com", "")) == [None] * 4
 
 
 def test_an_app_password_is_for_its_purpose() -> None:
     """Blanks and hyphens between its groups, and capitals, are a matter of taste."""
     right = [("ann@example.com", text) for text in ("abcdefgh", "abcd efgh", "ABCD-EFGH")]
-    assert check(*right, ("ann@example.com", "abcdefg")) == [ANN, ANN, ANN, None]
+    assert check(*right, ("ann@example.com", "abcdefg")) == [Proved(ANN, "phone")] * 3 + [None]
     assert check(*right, purpose="imap") == [None] * 3
 
 
@@ -92,7 +92,7 @@ def test_a_password_that_was_right_is_known_again(monkeypatch: pytest.MonkeyPatc
             await logins.check("ann@example.com", password, "submission")
         assert times == [SECRET, OTHER, OTHER]
         waited = module.REMEMBERED
-        assert await logins.check("ann@example.com", SECRET, "submission") == ANN
+        assert await logins.check("ann@example.com", SECRET, "submission") == Proved(ANN)
         assert times[3:] == [SECRET]
         await users.put([ANN._replace(password=record(OTHER, b"salt", cost=4))])
         assert await logins.check("ann@example.com", SECRET, "submission") is None
@@ -127,8 +127,8 @@ def test_a_thousand_at_once_are_told_to_come_again(monkeypatch: pytest.MonkeyPat
         told = [each for each in found if isinstance(each, Problem)]
         assert len(told) == 1000 - THREADS - WAITING
         assert {each.kind for each in told} == {"try-again"}
-        assert [each for each in found if not isinstance(each, Problem)] == [ANN] * (THREADS + WAITING)
-        assert await logins.check("ann@example.com", "later", "submission") == ANN
+        assert [each for each in found if not isinstance(each, Problem)] == [Proved(ANN)] * (THREADS + WAITING)
+        assert await logins.check("ann@example.com", "later", "submission") == Proved(ANN)
         await logins.close()
 
     asyncio.run(scenario())
@@ -170,6 +170,6 @@ def test_who_waits_is_answered_where_others_take_over(monkeypatch: pytest.Monkey
         await asyncio.sleep(0)
         await logins.close()
         go.set()
-        assert await asyncio.gather(*asked) == [ANN] * 5
+        assert await asyncio.gather(*asked) == [Proved(ANN)] * 5
 
     asyncio.run(scenario())

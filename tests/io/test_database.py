@@ -61,10 +61,11 @@ def test_a_change_that_fails_changes_nothing(file: Database) -> None:
 
 
 def test_a_file_of_an_older_version_is_brought_up(file: Database) -> None:
-    """And one of a later version is left alone."""
+    """By whoever comes first, be it to read. And one of a later version is left alone."""
     file.change(add)
     file.close()
     later = Database(file.path, TERMS._replace(steps=(FIRST, SECOND)))
+    assert later.read(lambda db: db is not None and db.execute("SELECT more FROM things").fetchall()) == [(None,)]
     later.change(lambda db: db.execute("UPDATE things SET more = 'x'"))
     later.close()
     with pytest.raises(Problem, match="has version 2, and this mailer knows versions up to 1"):

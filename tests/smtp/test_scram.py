@@ -148,10 +148,11 @@ def test_the_keys_of_the_standard() -> None:
     kept = ScramKeys.of("pencil", a2b_base64("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096)
     bare, said = b"n=user,r=rOprNGfwEbeRWgbNEkqO", b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
     proof = a2b_base64("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
-    signature = kept.answer(b",".join([bare, FIRST, said]), proof)
+    signature, stored_key = kept.answer(b",".join([bare, FIRST, said]), proof)
+    assert stored_key == kept.stored_key
     assert b2a_base64(signature, newline=False) == b"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
-    assert kept.answer(b",".join([bare, FIRST, said]), proof[:-1] + b"x") == b""
-    assert kept.answer(b"", b"short") == b""
+    assert kept.answer(b",".join([bare, FIRST, said]), proof[:-1] + b"x") == (b"", b"")
+    assert kept.answer(b"", b"short") == (b"", b"")
     assert "stored_key" not in repr(kept)
 
 
@@ -221,7 +222,7 @@ def test_whoever_has_one_of_several_passwords_is_known_by_it() -> None:
     salt, signed = b"0123456789abcdef", b"what was said"
     phone, laptop = (ScramKeys.of(password, salt) for password in ("of the phone", "of the laptop"))
     known = ScramKeys(salt, LEAST, phone.stored_key, phone.server_key, ((laptop.stored_key, laptop.server_key),))
-    for password in ("of the phone", "of the laptop"):
+    for password, kept in (("of the phone", phone), ("of the laptop", laptop)):
         proof, signature = proofs(password.encode(), salt, LEAST, signed)
-        assert known.answer(signed, proof) == signature
-    assert known.answer(signed, proofs(b"of the desk", salt, LEAST, signed)[0]) == b""
+        assert known.answer(signed, proof) == (signature, kept.stored_key)
+    assert known.answer(signed, proofs(b"of the desk", salt, LEAST, signed)[0]) == (b"", b"")

@@ -12,6 +12,8 @@ from typing import Any
 from mailer.accounts.logins import digest_of
 from mailer.accounts.password import key_pair, record
 from mailer.accounts.residents import Residents
+from mailer.accounts.sessions.memory import MemorySessions
+from mailer.accounts.sessions.register import SessionRegister
 from mailer.accounts.users.api import AppPassword, User
 from mailer.accounts.users.memory import MemoryUsers
 from mailer.config.file import config_of
@@ -85,7 +87,10 @@ catch_all = "ann@example.com"
         reports = ReportDoorKind(self.config, MemoryReports(), self.told.append, clock, lambda: None)
         self.reception = Reception(self.config, residents, reports.counter, self.told.append, clock)
         limits = UserLimits.of(*limits_of(self.config), secret=b"a secret")
-        self.desk = LoginDesk(self.users, limits, self.told.append, clock.now, self._sleep)
+        self.ahead = 0.0
+        self.sessions = MemorySessions()
+        self.register = SessionRegister(self.sessions, "test", lambda: clock.now() + self.ahead, self.told.append)
+        self.desk = LoginDesk(self.users, limits, self.told.append, clock.now, self._sleep, self.register)
         kind = SubmissionDoorKind(self.desk, self.reception, self.store)
         self.doors = MailDoors(self.config, [kind], self.told.append, clock, Chores(self._bug, self._bug))
 
@@ -94,6 +99,10 @@ catch_all = "ann@example.com"
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+
+    def later(self, seconds: float) -> None:
+        """So many seconds have passed, for the register of sessions."""
+        self.ahead += seconds
 
     @property
     def port(self) -> int:

@@ -10,11 +10,11 @@ import pytest
 
 from mailer.accounts.users.api import User
 from mailer.accounts.users.memory import MemoryUsers
-from mailer.events import Alarm, TakenIn, TurnedAway
+from mailer.events import Alarm, LoggedIn, TakenIn, TurnedAway
 from mailer.mail.problem import Problem
 from mailer.smtpd.submission import MOST_AUTHORS
 from tests.smtpd.house import Client
-from tests.smtpd.submission_house import ANN, MAIL, SubmissionHouse, brought, played
+from tests.smtpd.submission_house import ANN, MAIL, PHONE, SECRET, SubmissionHouse, brought, played
 
 
 def test_what_is_answered_with_250_is_in_the_spool(tmp_path: Path) -> None:
@@ -232,13 +232,72 @@ def test_a_chunk_at_a_time_is_a_message_too(tmp_path: Path) -> None:
     played(SubmissionHouse(tmp_path), play)
 
 
-def test_a_user_who_is_switched_off_or_gone_sends_no_more(tmp_path: Path) -> None:
-    """Nor one whose password was changed: at his next message he hears that he has to log in again."""
+def test_another_password_is_no_business_of_who_is_logged_in_without_it(tmp_path: Path) -> None:
+    """A program whose password is the same goes on when the user's own is changed, and he goes on when a program's is taken away."""
 
     async def play(house: SubmissionHouse) -> None:
-        changes = [[ANN._replace(disabled=True)], [ANN._replace(password="{SCRYPT}other", keys=None)], [ANN._replace(app_passwords=())], []]
-        for users in changes:
-            async with house.client() as client:
+        async with house.client(password=PHONE) as phone, house.client() as own:
+            await house.users.put([ANN._replace(password="{SCRYPT}other", keys=None)])
+            assert (await phone("MAIL FROM:<ann@example.com>")).startswith("250")
+            await house.users.put([ANN._replace(app_passwords=())])
+            assert (await own("MAIL FROM:<ann@example.com>")).startswith("250")
+
+    played(SubmissionHouse(tmp_path), play)
+
+
+def test_a_session_that_somebody_ends_is_over_at_once(tmp_path: Path) -> None:
+    """Where the client is waited for, between commands or within a message; another user's goes on, and so does a later one."""
+
+    async def play(house: SubmissionHouse) -> None:
+        async with house.client() as idle, house.client() as busy, house.client("bob@example.com", "battery staple") as bob:
+            await busy("MAIL FROM:<ann@example.com>")
+            await busy("RCPT TO:<carl@example.net>")
+            assert (await busy("DATA")).startswith("354")
+            assert house.register.occupied == 3
+            await house.sessions.end("ANN@example.com", house.desk.now())
+            await house.register.look()
+            assert [(await client.hear())[:9] for client in (idle, busy)] == ["421 4.7.0"] * 2
+            assert [await client.hear() for client in (idle, busy)] == ["", ""]
+            assert (await bob("NOOP")).startswith("250")
+            async with house.client() as again:
+                await house.register.look()
+                assert (await again("NOOP")).startswith("250")
+        assert house.entries() == []
+
+    played(SubmissionHouse(tmp_path), play)
+
+
+def test_who_comes_and_goes_is_known(tmp_path: Path) -> None:
+    """With the door, the address, and the password that was used."""
+
+    async def play(house: SubmissionHouse) -> None:
+        async with house.client(password=PHONE) as client:
+            await client("NOOP")
+            house.later(2.0)
+            await house.register.keep()
+            [session] = await house.sessions.open(now=house.desk.now())
+            assert (session.user, session.door, session.ip, session.app) == (ANN.address, "submission", "127.0.0.1", "phone")
+            assert session.process == "test"
+        [event] = house.heard(LoggedIn)
+        assert event.app == "phone"
+        async with asyncio.timeout(10):
+            while house.register.occupied:  # the other side notices that the client has left
+                await asyncio.sleep(0)
+        await house.register.keep()
+        assert await house.sessions.open(now=house.desk.now()) == []
+
+    played(SubmissionHouse(tmp_path), play)
+
+
+def test_a_user_who_is_switched_off_or_gone_sends_no_more(tmp_path: Path) -> None:
+    """Nor one whose password was changed, or is over: at his next message he hears that he has to log in again."""
+
+    async def play(house: SubmissionHouse) -> None:
+        other, gone = ANN._replace(password="{SCRYPT}other", keys=None), ANN._replace(app_passwords=())
+        over = ANN._replace(app_passwords=(ANN.app_passwords[0]._replace(expires=1.0),))
+        changes = [([ANN._replace(disabled=True)], SECRET), ([other], SECRET), ([gone], PHONE), ([over], PHONE), ([], SECRET)]
+        for users, password in changes:
+            async with house.client(password=password) as client:
                 assert (await brought(client, MAIL, "carl@example.net"))[-1].startswith("250")
                 await (house.users.put(users) if users else house.users.remove([ANN.address]))
                 assert (await client("MAIL FROM:<ann@example.com>")).startswith("421 4.7.0")

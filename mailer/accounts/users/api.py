@@ -17,7 +17,7 @@ from mailer.mail.pattern import fits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PURPOSES: Final = ("submission", "imap")
+PURPOSES: Final = ("submission", "imap", "pop3", "web")
 """What an app password may be for."""
 
 
@@ -31,7 +31,7 @@ class KeyPair(NamedTuple):
 class AppPassword(NamedTuple):
     """A password that was made for one program, called `name`: random, so that the SHA-256 of it, in hexadecimal digits, keeps it.
 
-    It opens what is among `purposes`, and nothing else. `created` is in seconds since the epoch.
+    It opens what is among `purposes`, and nothing else, until it `expires`, 0 for never. Times are in seconds since the epoch.
     """
 
     name: str
@@ -39,6 +39,11 @@ class AppPassword(NamedTuple):
     purposes: frozenset[str]
     keys: KeyPair | None = None
     created: float = 0.0
+    expires: float = 0.0
+
+    def opens(self, purpose: str, now: float) -> bool:
+        """Whether it is for this purpose, and still good at `now`."""
+        return purpose in self.purposes and not (self.expires and self.expires <= now)
 
 
 class User(NamedTuple):
@@ -46,8 +51,8 @@ class User(NamedTuple):
 
     `password` is the record of his password as `mailer.accounts.password` writes it, empty where he has none; `keys` are those of SCRAM for
     it, which go with `salt` and `iterations`, as those of his app passwords do. `sends_as` are patterns of addresses that he may send as
-    besides his own. `quota` is how many octets his mailbox may have, 0 for no limit. One who is `disabled` may neither log in nor send;
-    mail for him is taken as before. `created` is in seconds since the epoch.
+    besides his own. `quota` and `quota_messages` are how many octets and messages his mailbox may have, 0 for no limit. One who is
+    `disabled` may neither log in nor send; mail for him is taken as before. `created` is in seconds since the epoch.
     """
 
     address: str
@@ -60,6 +65,7 @@ class User(NamedTuple):
     quota: int = 0
     disabled: bool = False
     created: float = 0.0
+    quota_messages: int = 0
 
     @property
     def key(self) -> str:
@@ -70,6 +76,13 @@ class User(NamedTuple):
         """Whether `address` is his own, or one that he may send as by `sends_as`."""
         key = key_of(address)
         return key == self.key or any(fits(key_of(pattern), key) for pattern in self.sends_as)
+
+
+class Proved(NamedTuple):
+    """A user who is the one that he says, and the name of the app password that he proved it with; empty for his own."""
+
+    user: User
+    app: str = ""
 
 
 class Users(Protocol):

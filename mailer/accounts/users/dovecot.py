@@ -20,7 +20,7 @@ from mailer.mail.address import AddressError, parse
 from mailer.mail.address_key import key_of
 from mailer.mail.problem import Problem
 
-from .api import User
+from .api import Proved, User
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ class DovecotUsers:
         """The users who have logged in of late."""
         return [self._seen.get(key_of(address)) for address in addresses]
 
-    async def check(self, name: str, password: str, purpose: str) -> User | None:
+    async def check(self, name: str, password: str, purpose: str) -> Proved | None:
         """The user who logs in as `name`; the `purpose` is what Dovecot calls the service. Raises `Problem` as `Logins` says."""
         if not name or not _is_word(name) or "\0" in password:
             return None
@@ -66,7 +66,7 @@ class DovecotUsers:
         words = await self._asked(self._auth, f"{hello}AUTH\t1\tPLAIN\tservice={service}\tsecured\tnologin\tresp={response}\n")
         if words[0] == "OK":
             said = next((word.partition("=")[2] for word in words[2:] if word.startswith("user=")), name)
-            return self._remembered(said)
+            return Proved(self._remembered(said))
         if words[0] == "FAIL" and not {"temp", "code=temp_fail"} & {*words[2:]}:
             return None
         raise Problem(f"Dovecot at {self._auth} cannot check passwords now; its log says why", "try-again")

@@ -30,14 +30,24 @@ PRAGMA user_version = 1;
 COMMIT;
 """
 
-STEPS: Final = (FIRST,)
+SECOND: Final = """
+BEGIN IMMEDIATE;
+
+ALTER TABLE users ADD COLUMN quota_messages INTEGER NOT NULL DEFAULT 0;  -- 0 for no limit
+
+PRAGMA user_version = 2;
+
+COMMIT;
+"""
+
+STEPS: Final = (FIRST, SECOND)
 """Step n makes version n + 1 out of version n, as one transaction; one that was released is never changed."""
 
-FIND: Final = """SELECT address, password, stored_key, server_key, salt, iterations, app_passwords, sends_as, quota, disabled, created
-    FROM users WHERE key = ?"""
-LISTING: Final = """SELECT address, password, stored_key, server_key, salt, iterations, app_passwords, sends_as, quota, disabled, created
-    FROM users WHERE key > ? ORDER BY key LIMIT ?"""
+FIND: Final = """SELECT address, password, stored_key, server_key, salt, iterations, app_passwords, sends_as, quota, disabled, created,
+    quota_messages FROM users WHERE key = ?"""
+LISTING: Final = """SELECT address, password, stored_key, server_key, salt, iterations, app_passwords, sends_as, quota, disabled, created,
+    quota_messages FROM users WHERE key > ? ORDER BY key LIMIT ?"""
 PUT: Final = """INSERT OR REPLACE INTO users
-    (key, address, password, stored_key, server_key, salt, iterations, app_passwords, sends_as, quota, disabled, created)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    (key, address, password, stored_key, server_key, salt, iterations, app_passwords, sends_as, quota, disabled, created, quota_messages)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 REMOVE: Final = "DELETE FROM users WHERE key = ?"

@@ -100,17 +100,16 @@ def _row(user: User) -> tuple[object, ...]:
     passwords = json.dumps([_as_json(each) for each in user.app_passwords])
     return (
         user.key, user.address, user.password, stored, server, user.salt, user.iterations, passwords, json.dumps(user.sends_as), user.quota,
-        user.disabled, round(user.created * 1e6),
+        user.disabled, round(user.created * 1e6), user.quota_messages,
     )  # fmt: skip
 
 
 def _user(row: Sequence[Any]) -> User:
-    address, password, stored, server, salt, iterations, passwords, sends_as, quota, disabled, created = row
+    address, password, stored, server, salt, iterations, passwords, sends_as, quota, disabled, created, messages = row
     keys = None if stored is None else KeyPair(stored, server)
     apps = tuple(map(_app_password, json.loads(passwords)))
-    return User(
-        address, password, keys, salt, iterations, apps, tuple(json.loads(sends_as)), quota, disabled=bool(disabled), created=created / 1e6
-    )
+    senders = tuple(json.loads(sends_as))
+    return User(address, password, keys, salt, iterations, apps, senders, quota, bool(disabled), created / 1e6, messages)
 
 
 def _as_json(password: AppPassword) -> dict[str, object]:
@@ -120,4 +119,4 @@ def _as_json(password: AppPassword) -> dict[str, object]:
 
 def _app_password(said: dict[str, Any]) -> AppPassword:
     keys = said["keys"] and KeyPair(*map(a2b_base64, said["keys"]))
-    return AppPassword(said["name"], said["digest"], frozenset(said["purposes"]), keys, said["created"])
+    return AppPassword(said["name"], said["digest"], frozenset(said["purposes"]), keys, said["created"], said.get("expires", 0.0))

@@ -20,13 +20,14 @@ FULL = User(
     b"salt\0",
     4096,
     (
-        AppPassword("phone", "1" * 64, frozenset({"submission", "imap"}), PAIR, 1_700_000_000.0),
+        AppPassword("phone", "1" * 64, frozenset({"submission", "imap"}), PAIR, 1_700_000_000.0, 1_800_000_000.0),
         AppPassword("script", "2" * 64, frozenset({"submission"})),
     ),
     ("sales@example.com", "*@shop.example"),
     1 << 40,
     disabled=True,
     created=1_700_000_000.5,
+    quota_messages=1000,
 )
 BOB, EVE = User("bob@example.com"), User('"eve x"@bücher.example')
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mailer.accounts.users import dovecot
-from mailer.accounts.users.api import User
+from mailer.accounts.users.api import Proved, User
 from mailer.accounts.users.dovecot import DovecotUsers
 from mailer.mail.problem import Problem
 
@@ -39,7 +39,7 @@ def test_a_password_is_checked_by_it(tmp_path: Path) -> None:
     """Without a word of it in anything but the response, and as Dovecot calls the user."""
 
     async def test(users: DovecotUsers, heard: list[bytes]) -> None:
-        assert await users.check("ann", "correct horse", "submission") == ANN
+        assert await users.check("ann", "correct horse", "submission") == Proved(ANN)
         *lines, last = heard[0].decode().splitlines()
         assert lines[0] == "VERSION\t1\t1"
         assert last.startswith("AUTH\t1\tPLAIN\tservice=smtp\tsecured\t")
