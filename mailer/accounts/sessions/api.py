@@ -23,7 +23,7 @@ ALIVE: Final = 180.0  # seconds after which a process that has said nothing is t
 HEARD: Final = 86400.0  # seconds that the end of sessions is kept for whoever has not heard of it
 
 
-class Session(NamedTuple):
+class UserSession(NamedTuple):
     """Somebody who is logged in: `user` by his address, at a `door` (a purpose of `mailer.accounts.users.api`) of the process `process`.
 
     `app` is the name of the app password that he used, empty for his own. `since` is when he came, before anything was looked up for him.
@@ -38,7 +38,7 @@ class Session(NamedTuple):
     process: str = ""
 
 
-class Login(NamedTuple):
+class LoginLine(NamedTuple):
     """A line of the record: somebody logged in as `user`, or tried to; `why` he was not let in, empty where he was.
 
     `first` and `last` are the times of the `many` logins that it stands for, in seconds since the epoch.
@@ -84,7 +84,7 @@ class Ending(NamedTuple):
     session: str = ""
     app: str | None = None
 
-    def means(self, session: Session) -> bool:
+    def means(self, session: UserSession) -> bool:
         """Whether it ends `session`."""
         return (
             key_of(session.user) == key_of(self.user)
@@ -94,22 +94,22 @@ class Ending(NamedTuple):
         )
 
 
-class Sessions(Protocol):
+class UserSessions(Protocol):
     """Where sessions and logins are kept. What fails raises `Problem`, as `Users` says."""
 
-    async def note(self, logins: Sequence[Login]) -> None:
+    async def note(self, logins: Sequence[LoginLine]) -> None:
         """Write logins down, and when each password was used last."""
 
-    async def logins(self, user: str = "", *, since: float = 0.0, limit: int = 100) -> Sequence[Login]:
+    async def logins(self, user: str = "", *, since: float = 0.0, limit: int = 100) -> Sequence[LoginLine]:
         """Logins as `user`, or all, those whose last was at `since` or later, the newest first."""
 
     async def used(self, users: Sequence[str]) -> Sequence[Sequence[Use]]:
         """When each password of these users was used last."""
 
-    async def keep(self, process: str, begun: Sequence[Session], over: Sequence[str], at: float) -> None:
+    async def keep(self, process: str, begun: Sequence[UserSession], over: Sequence[str], at: float) -> None:
         """Write down that these sessions of `process` have begun, and those with these IDs are over; it is alive at `at`."""
 
-    async def open(self, user: str = "", *, now: float, limit: int = 1000) -> Sequence[Session]:
+    async def open(self, user: str = "", *, now: float, limit: int = 1000) -> Sequence[UserSession]:
         """The sessions of `user`, or all, the oldest first; none of a process that has said nothing for `ALIVE` seconds."""
 
     async def leave(self, process: str) -> None:

@@ -6,26 +6,26 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.address_key import key_of
 
-from .api import ALIVE, HEARD, KEPT, MOST, MOST_OF_ONE, SPAN, Ending, Login, Session, Use
+from .api import ALIVE, HEARD, KEPT, MOST, MOST_OF_ONE, SPAN, Ending, LoginLine, Use, UserSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class MemorySessions:
-    """Sessions and logins that are gone with the process: `Sessions`."""
+    """Sessions and logins that are gone with the process: `UserSessions`."""
 
     def __init__(self, most: int = MOST, most_of_one: int = MOST_OF_ONE) -> None:
         self._most = most
         self._most_of_one = most_of_one
-        self._logins: list[Login] = []
+        self._logins: list[LoginLine] = []
         self._used: dict[tuple[str, str], Use] = {}
         self._seen: dict[str, float] = {}
-        self._open: dict[str, Session] = {}
+        self._open: dict[str, UserSession] = {}
         self._endings: list[Ending] = []
         self._number = 0
 
-    async def note(self, logins: Sequence[Login]) -> None:
+    async def note(self, logins: Sequence[LoginLine]) -> None:
         """Write logins down."""
         for login in logins:
             self._note(login)
@@ -34,14 +34,14 @@ class MemorySessions:
             if login.well and use.at >= before.at:
                 self._used[key] = use
 
-    def _note(self, login: Login) -> None:
+    def _note(self, login: LoginLine) -> None:
         for at, line in enumerate(self._logins):
             if line.alike == login.alike and line.first > login.last - SPAN:
                 self._logins[at] = line._replace(last=max(line.last, login.last), many=line.many + login.many)
                 return
         self._logins.append(login)
 
-    async def logins(self, user: str = "", *, since: float = 0.0, limit: int = 100) -> Sequence[Login]:
+    async def logins(self, user: str = "", *, since: float = 0.0, limit: int = 100) -> Sequence[LoginLine]:
         """Logins, the newest first."""
         key = key_of(user)
         found = [each for each in reversed(self._logins) if each.last >= since and (not user or key_of(each.user) == key)]
@@ -51,14 +51,14 @@ class MemorySessions:
         """When each password was used last."""
         return [[use for (key, _), use in sorted(self._used.items()) if key == key_of(user)] for user in users]
 
-    async def keep(self, process: str, begun: Sequence[Session], over: Sequence[str], at: float) -> None:
+    async def keep(self, process: str, begun: Sequence[UserSession], over: Sequence[str], at: float) -> None:
         """Write down what has begun and what is over."""
         self._seen[process] = at
         self._open.update((each.id, each._replace(process=process)) for each in begun)
         for id in over:
             self._open.pop(id, None)
 
-    async def open(self, user: str = "", *, now: float, limit: int = 1000) -> Sequence[Session]:
+    async def open(self, user: str = "", *, now: float, limit: int = 1000) -> Sequence[UserSession]:
         """The sessions that are open."""
         key = key_of(user)
         found = [each for each in self._open.values() if self._seen.get(each.process, 0.0) > now - ALIVE]
@@ -83,7 +83,7 @@ class MemorySessions:
     async def sweep(self, now: float) -> int:
         """Forget what is too old, or too much."""
         before = len(self._logins) + len(self._open)
-        kept: list[Login] = []
+        kept: list[LoginLine] = []
         many: dict[tuple[object, ...], int] = {}
         for login in sorted(self._logins, key=lambda each: -each.last):
             places = (key_of(login.user), login.well), (login.well,)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 from mailer.events import NO_ADDRESS, Alarm, LoggedIn, LoginFailed, Mended
 from mailer.mail.problem import Problem
 
-from .api import Login
+from .api import LoginLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailer.events import Event
 
-    from .api import Sessions
+    from .api import UserSessions
 
 WRITE: Final = 5.0  # seconds
 AGAIN: Final = 60.0
@@ -33,25 +33,25 @@ TOO_MANY: Final = "more failures than are written down one by one"
 class LoginRecord:
     """A `Listener` that writes logins to `sessions`. `now` gives seconds since the epoch."""
 
-    def __init__(self, sessions: Sessions, now: Callable[[], float], tell: Callable[[Event], None]) -> None:
+    def __init__(self, sessions: UserSessions, now: Callable[[], float], tell: Callable[[Event], None]) -> None:
         self._sessions = sessions
         self._now = now
         self._tell = tell
-        self._heard: dict[tuple[str, ...], Login] = {}
+        self._heard: dict[tuple[str, ...], LoginLine] = {}
         self._written: dict[tuple[str, ...], float] = {}
 
     def told(self, event: Event) -> None:
         """Take note of logins, and of nothing else."""
         if isinstance(event, LoggedIn):
             arrival = event.arrival
-            self._note(Login(arrival.user, arrival.door, arrival.ip, event.mechanism, event.app, "", event.at, event.at))
+            self._note(LoginLine(arrival.user, arrival.door, arrival.ip, event.mechanism, event.app, "", event.at, event.at))
         elif isinstance(event, LoginFailed):
             arrival, user = event.arrival, event.shown[:LONGEST]
-            self._note(Login(user, arrival.door, arrival.ip, event.mechanism, "", event.reason or "?", event.at, event.at))
+            self._note(LoginLine(user, arrival.door, arrival.ip, event.mechanism, "", event.reason or "?", event.at, event.at))
 
-    def _note(self, login: Login) -> None:
+    def _note(self, login: LoginLine) -> None:
         if not login.well and login.alike not in self._heard and len(self._heard) >= MOST:
-            login = Login(NO_ADDRESS, login.door, "", "", "", TOO_MANY, login.first, login.last)
+            login = LoginLine(NO_ADDRESS, login.door, "", "", "", TOO_MANY, login.first, login.last)
         before = self._heard.get(login.alike)
         self._heard[login.alike] = before._replace(last=login.last, many=before.many + 1) if before else login
 
@@ -74,7 +74,7 @@ class LoginRecord:
         self._written.update(dict.fromkeys(due, now))
         self._tell(Mended(now, "status", "logins", "they are written down"))
 
-    def _put_back(self, login: Login) -> None:
+    def _put_back(self, login: LoginLine) -> None:
         later = self._heard.get(login.alike)
         if later is not None:
             login = login._replace(last=later.last, many=login.many + later.many)

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mailer.events import Alarm, Mended
 from mailer.mail.problem import Problem
 
-from .api import ALIVE, Session
+from .api import ALIVE, UserSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailer.events import Event
 
-    from .api import Sessions
+    from .api import UserSessions
 
 LOOK: Final = 0.5  # seconds
 KEEP: Final = 2.0
@@ -31,20 +31,20 @@ BRIEF: Final = 1.0
 
 
 class _Open(NamedTuple):
-    session: Session
+    session: UserSession
     show_out: Callable[[], object]
 
 
 class SessionRegister:
     """The sessions of `process`, as they are kept in `sessions`. `now` gives seconds since the epoch."""
 
-    def __init__(self, sessions: Sessions, process: str, now: Callable[[], float], tell: Callable[[Event], None]) -> None:
+    def __init__(self, sessions: UserSessions, process: str, now: Callable[[], float], tell: Callable[[Event], None]) -> None:
         self._sessions = sessions
         self._process = process
         self._now = now
         self._tell = tell
         self._open: dict[str, _Open] = {}
-        self._unwritten: dict[str, Session] = {}
+        self._unwritten: dict[str, UserSession] = {}
         self._written: set[str] = set()
         self._over: list[str] = []
         self._said = 0.0  # when it was last written down that this process is alive
@@ -52,7 +52,7 @@ class SessionRegister:
 
     def enter(self, user: str, door: str, ip: str, app: str, since: float, show_out: Callable[[], object]) -> str:
         """Somebody is in; what his session is called. `show_out` ends it: it is called in the thread of the event loop, once."""
-        session = Session(token_hex(8), user, door, ip, app, since, self._process)
+        session = UserSession(token_hex(8), user, door, ip, app, since, self._process)
         self._open[session.id] = _Open(session, show_out)
         self._unwritten[session.id] = session
         return session.id

@@ -15,7 +15,7 @@ from mailer.mail.address_key import key_of
 from mailer.spool.files.owner import acting
 
 from . import schema
-from .api import ALIVE, HEARD, KEPT, MOST, MOST_OF_ONE, SPAN, Ending, Login, Session, Use
+from .api import ALIVE, HEARD, KEPT, MOST, MOST_OF_ONE, SPAN, Ending, LoginLine, Use, UserSession
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,14 +29,14 @@ TERMS: Final = DatabaseTerms(
 
 
 class SqliteSessions:
-    """What is in the file beside the spool at `root`: `Sessions`. It may be used by several threads. No file means nothing was."""
+    """What is in the file beside the spool at `root`: `UserSessions`. It may be used by several threads. No file means nothing was."""
 
     def __init__(self, root: str, most: int = MOST, most_of_one: int = MOST_OF_ONE) -> None:
         self._most = most
         self._most_of_one = most_of_one
         self._file = Database(os.path.join(os.path.abspath(root), NAME), TERMS, self._as_owner)
 
-    async def note(self, logins: Sequence[Login]) -> None:
+    async def note(self, logins: Sequence[LoginLine]) -> None:
         """Write logins down."""
 
         def note(db: sqlite3.Connection) -> None:
@@ -45,14 +45,14 @@ class SqliteSessions:
 
         await asyncio.to_thread(self._file.change, note)
 
-    async def logins(self, user: str = "", *, since: float = 0.0, limit: int = 100) -> Sequence[Login]:
+    async def logins(self, user: str = "", *, since: float = 0.0, limit: int = 100) -> Sequence[LoginLine]:
         """Logins, the newest first."""
 
-        def found(db: sqlite3.Connection | None) -> list[Login]:
+        def found(db: sqlite3.Connection | None) -> list[LoginLine]:
             if db is None:
                 return []
             rows = db.execute(schema.LOGINS_OF, (_key(user), since, limit)) if user else db.execute(schema.LOGINS, (since, limit))
-            return [Login(*row) for row in rows]
+            return [LoginLine(*row) for row in rows]
 
         return await self._file.aside(found)
 
@@ -64,7 +64,7 @@ class SqliteSessions:
 
         return await self._file.aside(found)
 
-    async def keep(self, process: str, begun: Sequence[Session], over: Sequence[str], at: float) -> None:
+    async def keep(self, process: str, begun: Sequence[UserSession], over: Sequence[str], at: float) -> None:
         """Write down what has begun and what is over."""
 
         def keep(db: sqlite3.Connection) -> None:
@@ -75,15 +75,15 @@ class SqliteSessions:
 
         await asyncio.to_thread(self._file.change, keep)
 
-    async def open(self, user: str = "", *, now: float, limit: int = 1000) -> Sequence[Session]:
+    async def open(self, user: str = "", *, now: float, limit: int = 1000) -> Sequence[UserSession]:
         """The sessions that are open."""
         alive = now - ALIVE
 
-        def found(db: sqlite3.Connection | None) -> list[Session]:
+        def found(db: sqlite3.Connection | None) -> list[UserSession]:
             if db is None:
                 return []
             rows = db.execute(schema.OPEN_OF, (_key(user), alive, limit)) if user else db.execute(schema.OPEN, (alive, limit))
-            return [Session(*row) for row in rows]
+            return [UserSession(*row) for row in rows]
 
         return await self._file.aside(found)
 
@@ -147,7 +147,7 @@ class SqliteSessions:
         return nullcontext()
 
 
-def _note(db: sqlite3.Connection, login: Login) -> None:
+def _note(db: sqlite3.Connection, login: LoginLine) -> None:
     user = _bindable(login.user)
     key, door, ip, mechanism, app, why = map(_bindable, login.alike)
     begun = login.last - SPAN

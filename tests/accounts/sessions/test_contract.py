@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from mailer.accounts.sessions.api import ALIVE, HEARD, KEPT, SPAN, Ending, Login, Session, Sessions, Use
+from mailer.accounts.sessions.api import ALIVE, HEARD, KEPT, SPAN, Ending, LoginLine, Use, UserSession, UserSessions
 from mailer.accounts.sessions.memory import MemorySessions
 from mailer.accounts.sessions.sqlite import NAME, SqliteSessions
 
 NOW = 1_800_000_000.0
 ANN, BOB = "Ann@example.com", "bob@example.com"
-Scenario = Callable[[Sessions], Awaitable[None]]
+Scenario = Callable[[UserSessions], Awaitable[None]]
 
 
 @pytest.fixture(params=["sqlite", "memory"])
-def sessions(request: pytest.FixtureRequest, tmp_path: Path) -> Sessions:
+def sessions(request: pytest.FixtureRequest, tmp_path: Path) -> UserSessions:
     return SqliteSessions(str(tmp_path), 6, 3) if request.param == "sqlite" else MemorySessions(6, 3)
 
 
-def done(sessions: Sessions, scenario: Scenario) -> None:
+def done(sessions: UserSessions, scenario: Scenario) -> None:
     async def run() -> None:
         await scenario(sessions)
         await sessions.close()
@@ -30,18 +30,18 @@ def done(sessions: Sessions, scenario: Scenario) -> None:
     asyncio.run(run())
 
 
-def login(user: str = ANN, at: float = NOW, why: str = "", ip: str = "192.0.2.1", app: str = "") -> Login:
-    return Login(user, "submission", ip, "PLAIN", app, why, at, at)
+def login(user: str = ANN, at: float = NOW, why: str = "", ip: str = "192.0.2.1", app: str = "") -> LoginLine:
+    return LoginLine(user, "submission", ip, "PLAIN", app, why, at, at)
 
 
-def session(id: str, user: str = ANN, since: float = NOW, app: str = "") -> Session:
-    return Session(id, user, "imap", "192.0.2.1", app, since)
+def session(id: str, user: str = ANN, since: float = NOW, app: str = "") -> UserSession:
+    return UserSession(id, user, "imap", "192.0.2.1", app, since)
 
 
-def test_at_first_there_is_nothing(sessions: Sessions) -> None:
+def test_at_first_there_is_nothing(sessions: UserSessions) -> None:
     """And nothing is made by asking."""
 
-    async def scenario(sessions: Sessions) -> None:
+    async def scenario(sessions: UserSessions) -> None:
         assert (await sessions.logins(), await sessions.open(now=NOW), await sessions.endings(0)) == ([], [], [])
         assert await sessions.used([ANN, BOB]) == [[], []]
         assert await sessions.sweep(NOW) == 0
@@ -50,10 +50,10 @@ def test_at_first_there_is_nothing(sessions: Sessions) -> None:
     done(sessions, scenario)
 
 
-def test_logins_are_told_newest_first_and_of_whom(sessions: Sessions) -> None:
+def test_logins_are_told_newest_first_and_of_whom(sessions: UserSessions) -> None:
     """However the address is written, since when, and no more than are asked for."""
 
-    async def scenario(sessions: Sessions) -> None:
+    async def scenario(sessions: UserSessions) -> None:
         lines = [login(at=NOW + 1), login(BOB, NOW + 2), login(at=NOW + 3, why="wrong name or password")]
         await sessions.note(lines)
         assert await sessions.logins() == lines[::-1]
@@ -65,10 +65,10 @@ def test_logins_are_told_newest_first_and_of_whom(sessions: Sessions) -> None:
     done(sessions, scenario)
 
 
-def test_logins_that_are_alike_are_one_line(sessions: Sessions) -> None:
+def test_logins_that_are_alike_are_one_line(sessions: UserSessions) -> None:
     """For a while; from elsewhere, or with another password, they are another one."""
 
-    async def scenario(sessions: Sessions) -> None:
+    async def scenario(sessions: UserSessions) -> None:
         await sessions.note([login(), login(at=NOW + 5), login(ip="2001:db8::1"), login(app="phone")])
         await sessions.note([login(at=NOW + 60)._replace(many=7)])
         found = {(each.ip, each.app): (each.first, each.last, each.many) for each in await sessions.logins()}
@@ -83,10 +83,10 @@ def test_logins_that_are_alike_are_one_line(sessions: Sessions) -> None:
     done(sessions, scenario)
 
 
-def test_the_last_use_of_each_password_is_known(sessions: Sessions) -> None:
+def test_the_last_use_of_each_password_is_known(sessions: UserSessions) -> None:
     """From where and when; who was not let in has used none, and one that is told late makes it no earlier."""
 
-    async def scenario(sessions: Sessions) -> None:
+    async def scenario(sessions: UserSessions) -> None:
         await sessions.note([login(), login(at=NOW + 9, ip="192.0.2.9"), login(at=NOW + 5, app="phone"), login(BOB, why="wrong")])
         await sessions.note([login(at=NOW + 3)])
         own, phone = Use("", NOW + 9, "192.0.2.9", "submission"), Use("phone", NOW + 5, "192.0.2.1", "submission")
@@ -95,10 +95,10 @@ def test_the_last_use_of_each_password_is_known(sessions: Sessions) -> None:
     done(sessions, scenario)
 
 
-def test_nobody_who_is_not_let_in_pushes_out_lines_of_who_is(sessions: Sessions) -> None:
+def test_nobody_who_is_not_let_in_pushes_out_lines_of_who_is(sessions: UserSessions) -> None:
     """Of one user some are kept, and of all of each kind; the oldest go, and what is too old."""
 
-    async def scenario(sessions: Sessions) -> None:
+    async def scenario(sessions: UserSessions) -> None:
         await sessions.note([login(at=NOW), login(BOB, at=NOW - KEPT - 1)])
         await sessions.note([login(at=NOW + n, why="wrong", ip=f"192.0.2.{n}") for n in range(1, 6)])
         await sessions.note([login(f"{n}@example.com", NOW + 10 + n, "wrong") for n in range(9)])
@@ -110,10 +110,10 @@ def test_nobody_who_is_not_let_in_pushes_out_lines_of_who_is(sessions: Sessions)
     done(sessions, scenario)
 
 
-def test_a_session_is_open_until_it_is_over_or_its_process_is_dead(sessions: Sessions) -> None:
+def test_a_session_is_open_until_it_is_over_or_its_process_is_dead(sessions: UserSessions) -> None:
     """A process that says nothing for a while has none, and when it comes back it has them again; the sweep forgets them."""
 
-    async def scenario(sessions: Sessions) -> None:
+    async def scenario(sessions: UserSessions) -> None:
         await sessions.keep("one", [session("a"), session("b", BOB, NOW - 5)], [], NOW)
         await sessions.keep("two", [session("c", since=NOW + 1)], [], NOW)
         assert [(each.id, each.process) for each in await sessions.open(now=NOW)] == [("b", "one"), ("a", "one"), ("c", "two")]
@@ -130,10 +130,10 @@ def test_a_session_is_open_until_it_is_over_or_its_process_is_dead(sessions: Ses
     done(sessions, scenario)
 
 
-def test_what_ends_is_told_to_whoever_has_not_heard(sessions: Sessions) -> None:
+def test_what_ends_is_told_to_whoever_has_not_heard(sessions: UserSessions) -> None:
     """All sessions of a user, one of them, or those with one password; how many are known to be open is said."""
 
-    async def scenario(sessions: Sessions) -> None:
+    async def scenario(sessions: UserSessions) -> None:
         open = [session("a"), session("b", app="phone"), session("c", since=NOW + 10), session("d", BOB)]
         await sessions.keep("one", open, [], NOW)
         ended = [await sessions.end("ANN@example.com", NOW + 5), await sessions.end(ANN, NOW + 20, session="c")]

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from mailer.accounts.sessions import record as module
-from mailer.accounts.sessions.api import Login
+from mailer.accounts.sessions.api import LoginLine
 from mailer.accounts.sessions.memory import MemorySessions
 from mailer.accounts.sessions.record import AGAIN, TOO_MANY, LoginRecord
 from mailer.events import NO_ADDRESS, Alarm, Event, LoggedIn, LoginFailed
@@ -25,7 +25,7 @@ class Kept(MemorySessions):
     failing = False
     lines = 0
 
-    async def note(self, logins: Sequence[Login]) -> None:
+    async def note(self, logins: Sequence[LoginLine]) -> None:
         """As it has it."""
         if self.failing:
             raise Problem("the disk is gone", "io-error")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from mailer.accounts.sessions.api import ALIVE, Ending, Session
+from mailer.accounts.sessions.api import ALIVE, Ending, UserSession
 from mailer.accounts.sessions.memory import MemorySessions
 from mailer.accounts.sessions.register import SessionRegister
 from mailer.events import Alarm, Event, Mended
@@ -21,7 +21,7 @@ class Kept(MemorySessions):
     failing = False
     writes = 0
 
-    async def keep(self, process: str, begun: Sequence[Session], over: Sequence[str], at: float) -> None:
+    async def keep(self, process: str, begun: Sequence[UserSession], over: Sequence[str], at: float) -> None:
         """As it has it."""
         self.writes += 1
         if self.failing:
