@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mailer.mail.problem import Problem
 from mailer.mail.text import human_size
 
-from . import OK, show
+from . import OK, show, user_look
 from .options import JSON, Option, Subcommand, usage
+from .user_asked import CODES, address_of, asked, config_of, names
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Iterable
 
     from mailer.accounts.users.api import User
-    from mailer.accounts.users.sqlite import SqliteUsers
-    from mailer.config import Config
     from mailer.operate.users import UserPassword
 
     from .options import Given
+    from .user_asked import Books
 
-PURPOSES = ("submission", "imap")
+PURPOSES = ("submission", "imap", "pop3", "web")
 LONGEST = 1024  # octets of a password
 
 
@@ -31,10 +30,11 @@ def add(given: Given) -> int:
     """Make a user, and show the password that he was given."""
     from mailer.operate import users as operate
 
-    address, config, password = _address(given), _config(given), _password(given)
-    terms = operate.UserTerms(_octets(given, given.text("--quota") or "0", "--quota"), given.texts("--send-as"))
+    address, config, password = address_of(given), config_of(given), _password(given)
+    quota = _octets(given, given.text("--quota") or "0", "--quota")
+    terms = operate.UserTerms(quota, given.texts("--send-as"), given.number("--quota-messages", 0))
     scram = config.accounts.keeps_keys
-    made = _asked(config, lambda users: operate.add(users, address, terms, time.time(), password=password, scram=scram), make=True)
+    made = asked(config, lambda books: operate.add(books.users, address, terms, time.time(), password=password, scram=scram), make=True)
     code = _tell(given, made, f"the user {made.address} is there; the password is kept nowhere, and cannot be shown again")
     if config.domains and made.address.rpartition("@")[2].lower() not in {section.name for section in config.domains}:
         show.note(f"no [[domain]] is called {made.address.rpartition('@')[2]}: he can send, and gets no mail here")
@@ -45,9 +45,9 @@ def passwd(given: Given) -> int:
     """Give a user another password."""
     from mailer.operate import users as operate
 
-    address, config, password = _address(given), _config(given), _password(given)
+    address, config, password = address_of(given), config_of(given), _password(given)
     scram = config.accounts.keeps_keys
-    made = _asked(config, lambda users: operate.change_password(users, address, password=password, scram=scram))
+    made = asked(config, lambda books: operate.change_password(*books, address, time.time(), password=password, scram=scram))
     return _tell(given, made, f"the password of {made.address} is another one; those of his programs are as they were")
 
 
@@ -59,10 +59,12 @@ def app_password(given: Given) -> int:
         raise usage("it needs an ADDRESS and a NAME for the program", given.command.name)
     address, name = given.operands
     if given.flag("--remove"):
-        user = _asked(_config(given), lambda users: operate.remove_app_password(users, address, name))
+        user = asked(config_of(given), lambda books: operate.remove_app_password(*books, address, name, time.time()))
         return _changed(given, user, f"the app password {name} of {user.address} is gone")
     purposes = [purpose.strip() for text in given.texts("--for") for purpose in text.split(",")]
-    made = _asked(_config(given), lambda users: operate.add_app_password(users, address, name, purposes, time.time()))
+    now = time.time()
+    expires = now + _seconds(given, "--expires") if given.flag("--expires") else 0.0
+    made = asked(config_of(given), lambda books: operate.add_app_password(*books, address, name, purposes, now, expires=expires))
     return _tell(given, made, f"{name} logs in as {made.address} with it; it is kept nowhere, and cannot be shown again")
 
 
@@ -73,10 +75,10 @@ def listing(given: Given) -> int:
     if given.operands:
         raise usage("it takes no addresses", given.command.name)
 
-    async def all_of(users: SqliteUsers) -> list[User]:
-        return [user async for user in operate.everybody(users)]
+    async def all_of(books: Books) -> list[User]:
+        return [user async for user in operate.everybody(books.users)]
 
-    found = _asked(_config(given), all_of)
+    found = asked(config_of(given), all_of)
     if given.flag("--json"):
         for user in found:
             show.json_line(operate.as_json(user))
@@ -94,7 +96,7 @@ def _row(user: User, now: float) -> Iterable[show.Value]:
     yield show.Cell("disabled", "bad") if user.disabled else show.Cell("usable", "good")
     yield " ".join(each.name for each in user.app_passwords) or "-"
     yield " ".join(user.sends_as) or "-"
-    yield human_size(user.quota) if user.quota else "-"
+    yield _quota(user, "-")
     yield show.moment(user.created, now) if user.created else "-"
 
 
@@ -102,11 +104,18 @@ def quota(given: Given) -> int:
     """Say how large a mailbox may be."""
     from mailer.operate import users as operate
 
-    if len(given.operands) != 2:
-        raise usage("it needs an ADDRESS and a SIZE, 0 for no limit", given.command.name)
+    if len(given.operands) not in (2, 3):
+        raise usage("it needs an ADDRESS and a SIZE, 0 for no limit, and may have a number of MESSAGES", given.command.name)
     address, octets = given.operands[0], _octets(given, given.operands[1], "SIZE")
-    user = _asked(_config(given), lambda users: operate.set_quota(users, address, octets))
-    return _changed(given, user, f"the mailbox of {user.address} may have {human_size(user.quota) if user.quota else 'any size'}")
+    messages = _count(given, given.operands[2]) if len(given.operands) == 3 else None
+    user = asked(config_of(given), lambda books: operate.set_quota(books.users, address, octets, messages))
+    return _changed(given, user, f"the mailbox of {user.address} may have {_quota(user, 'any size')}")
+
+
+def _quota(user: User, none: str) -> str:
+    said = [human_size(user.quota)] if user.quota else []
+    said += [f"{user.quota_messages:,} messages"] if user.quota_messages else []
+    return ", ".join(said) or none
 
 
 def send_as(given: Given) -> int:
@@ -116,7 +125,7 @@ def send_as(given: Given) -> int:
     if not given.operands:
         raise usage("it needs an ADDRESS, and the patterns of those as whom that user may send", given.command.name)
     address, *patterns = given.operands
-    user = _asked(_config(given), lambda users: operate.set_senders(users, address, patterns))
+    user = asked(config_of(given), lambda books: operate.set_senders(books.users, address, patterns))
     return _changed(given, user, f"{user.address} may send as {', '.join(user.sends_as) or 'nobody else'}")
 
 
@@ -133,8 +142,8 @@ def enable(given: Given) -> int:
 def _switch(given: Given, *, disabled: bool) -> int:
     from mailer.operate import users as operate
 
-    address = _address(given)
-    user = _asked(_config(given), lambda users: operate.switch(users, address, disabled=disabled))
+    address = address_of(given)
+    user = asked(config_of(given), lambda books: operate.switch(*books, address, time.time(), disabled=disabled))
     return _changed(given, user, f"{user.address} {'neither logs in nor sends from now on' if disabled else 'can log in again'}")
 
 
@@ -142,28 +151,13 @@ def remove(given: Given) -> int:
     """Forget a user."""
     from mailer.operate import users as operate
 
-    address = _address(given)
-    gone = _asked(_config(given), lambda users: operate.remove(users, address))
+    address = address_of(given)
+    gone = asked(config_of(given), lambda books: operate.remove(*books, address, time.time()))
     if given.flag("--json"):
         show.json_line({"address": gone, "removed": True})
     elif not given.flag("--quiet"):
         show.say(f"the user {gone} is gone; what is in the mailbox stays where it is")
     return OK
-
-
-def _asked(config: Config, ask: Callable[[SqliteUsers], Awaitable[Any]], *, make: bool = False) -> Any:
-    """What `ask` makes of the users."""
-    from mailer.operate.users import users_of
-
-    users = users_of(config, make=make)
-
-    async def asked() -> Any:
-        try:
-            return await ask(users)
-        finally:
-            await users.close()
-
-    return asyncio.run(asked())
 
 
 def _tell(given: Given, made: UserPassword, note: str) -> int:
@@ -187,18 +181,6 @@ def _changed(given: Given, user: User, text: str) -> int:
     return OK
 
 
-def _config(given: Given) -> Config:
-    from mailer.config import load
-
-    return load(given.text("--config"), given.text("--spool"))
-
-
-def _address(given: Given) -> str:
-    if len(given.operands) != 1:
-        raise usage("it needs one ADDRESS", given.command.name)
-    return given.operands[0]
-
-
 def _password(given: Given) -> str:
     """The password that somebody chose: what is typed, or the first line of standard input; empty where one is to be made up."""
     if not given.flag("--password-stdin"):
@@ -219,6 +201,21 @@ def _password(given: Given) -> str:
     return password
 
 
+def _count(given: Given, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise usage(f"MESSAGES is a number, 0 for no limit, and not {text!r}", given.command.name)
+    return int(text)
+
+
+def _seconds(given: Given, name: str) -> float:
+    from mailer.config.values import duration
+
+    try:
+        return duration(given.text(name))
+    except ValueError as error:
+        raise usage(f"{name}: {error}", given.command.name) from None
+
+
 def _octets(given: Given, text: str, what: str) -> int:
     from mailer.config.values import size
 
@@ -228,21 +225,10 @@ def _octets(given: Given, text: str, what: str) -> int:
         raise usage(f"{what}: {error}", given.command.name) from None
 
 
-def _names(given: Given) -> Sequence[str]:
-    from mailer.operate import users as operate
-
-    async def names(users: SqliteUsers) -> list[str]:
-        return [user.address async for user in operate.everybody(users)]
-
-    found: list[str] = _asked(_config(given), names)
-    return found
-
-
 FILE = (
-    "Users are kept in accounts.sqlite3 in the spool, or where accounts.path says: of each password only what proves it. What is done to "
-    "a user holds for his next login, and for his next message where he is logged in."
+    "Users are kept in accounts.sqlite3 in the spool, or where accounts.path says: of each password only what proves it. Who is switched "
+    "off or removed, or whose password is another one, is logged out wherever he is logged in, within a second."
 )
-CODES = "exit codes: 0 · 64 usage · 67 there is no such user · 74, 75 the database cannot be used now · 77 permission · 78 configuration"
 STDIN = Option("--password-stdin", help="take the password from the first line of standard input, or ask for it at a terminal")
 
 COMMANDS = {
@@ -257,6 +243,7 @@ COMMANDS = {
         options=(
             STDIN,
             Option("--quota", metavar="SIZE", help="how large his mailbox may be, as 5GB; without a limit by default"),
+            Option("--quota-messages", metavar="COUNT", help="how many messages it may have; without a limit by default"),
             Option("--send-as", metavar="PATTERN", help="an address that he may send as, too; * for any text", repeat=True),
             JSON,
         ),
@@ -272,14 +259,15 @@ COMMANDS = {
         examples=("mailer user list",),
         epilog=CODES,
     ),
+    **user_look.COMMANDS,
     "passwd": Subcommand(
         "user passwd",
         passwd,
         summary="give a user another password, which is shown once",
-        about="The one before opens nothing any more, and who is logged in with it has to log in again. Passwords of his programs stay: "
+        about="The one before opens nothing any more, and who is logged in with it is logged out. Passwords of his programs stay: "
         "mailer user app-password --remove takes one away.",
         operands="ADDRESS",
-        words=_names,
+        words=names,
         options=(STDIN, JSON),
         examples=("mailer user passwd ann@example.com",),
         epilog=CODES,
@@ -291,24 +279,29 @@ COMMANDS = {
         about="Prints a password that only that program needs to have: it can be taken away without touching any other. One of the same "
         "name is replaced.",
         operands="ADDRESS NAME",
-        words=_names,
+        words=names,
         options=(
             Option("--for", metavar="LIST", help="what it opens, with commas between; all by default", repeat=True, words=PURPOSES),
-            Option("--remove", help="take it away"),
+            Option("--expires", metavar="AGE", help="how long it is good: 90d; by default until it is taken away"),
+            Option("--remove", help="take it away, and log out who is logged in with it"),
             JSON,
         ),
-        examples=("mailer user app-password ann@example.com phone", "mailer user app-password ann@example.com phone --remove"),
+        examples=(
+            "mailer user app-password ann@example.com phone --for imap,submission --expires 90d",
+            "mailer user app-password ann@example.com phone --remove",
+        ),
         epilog=CODES,
     ),
     "quota": Subcommand(
         "user quota",
         quota,
         summary="say how large the mailbox of a user may be",
-        about="SIZE is as 5GB, and 0 for no limit.",
-        operands="ADDRESS SIZE",
-        words=_names,
+        about="SIZE is as 5GB, and 0 for no limit; MESSAGES is how many messages it may have, and stays as it is where it is not said. The "
+        "user gets a letter when his mailbox has used up 80 and 95 percent of either.",
+        operands="ADDRESS SIZE [MESSAGES]",
+        words=names,
         options=(JSON,),
-        examples=("mailer user quota ann@example.com 5GB",),
+        examples=("mailer user quota ann@example.com 5GB", "mailer user quota ann@example.com 5GB 100000"),
         epilog=CODES,
     ),
     "send-as": Subcommand(
@@ -317,7 +310,7 @@ COMMANDS = {
         summary="say as whom else a user may send",
         about="The patterns take the place of those before; without one he sends as himself only. An alias that leads to him needs none.",
         operands="ADDRESS [PATTERN...]",
-        words=_names,
+        words=names,
         options=(JSON,),
         examples=("mailer user send-as bob@example.com '*@shop.example.com' sales@example.com",),
         epilog=CODES,
@@ -326,9 +319,9 @@ COMMANDS = {
         "user disable",
         disable,
         summary="let a user neither log in nor send",
-        about="Mail for him is taken as before, and his queued mail stays; who is logged in as him is refused at his next message.",
+        about="Mail for him is taken as before, and his queued mail stays; who is logged in as him is logged out.",
         operands="ADDRESS",
-        words=_names,
+        words=names,
         options=(JSON,),
         examples=("mailer user disable ann@example.com",),
         epilog=CODES,
@@ -339,7 +332,7 @@ COMMANDS = {
         summary="let a disabled user log in again",
         about="His passwords are as they were.",
         operands="ADDRESS",
-        words=_names,
+        words=names,
         options=(JSON,),
         examples=("mailer user enable ann@example.com",),
         epilog=CODES,
@@ -350,7 +343,7 @@ COMMANDS = {
         summary="forget a user",
         about="Mail for him is refused from then on, unless an alias or a catch-all takes it. His mailbox is not touched.",
         operands="ADDRESS",
-        words=_names,
+        words=names,
         options=(JSON,),
         examples=("mailer user remove ann@example.com",),
         epilog=CODES,

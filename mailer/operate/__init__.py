@@ -16,7 +16,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `dkim`, `rotation` | keys, their records, signatures of a message; a new key in the place of the old one, in two steps |
 | `suppression` | who is not to be mailed: put on the list, taken off it, asked about, taken over from others |
 | `api_keys` | the keys of programs that use the HTTP API |
-| `users` | the users whose mail lives here |
+| `users`, `user_sessions` | the users whose mail lives here; who of them is logged in, and who tried to be |
 | `subscribers` | who hears of each event, and how far behind |
 | `events` | what the journal has of mail, chosen and in order |
 | `reports`, `bounce_keys` | reports that came back: taken from whoever brings one, listed, shown; the keys of their tokens |

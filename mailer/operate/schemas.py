@@ -351,10 +351,21 @@ USER = {
     "address": TEXT,
     "disabled": FLAG,
     "has_password": FLAG,
-    "app_passwords": _list(_object({"name": TEXT, "purposes": _list(TEXT), "created_at": TIME.or_null})),
+    "app_passwords": _list(_object({"name": TEXT, "purposes": _list(TEXT), "created_at": TIME.or_null, "expires_at": TIME.or_null})),
     "sends_as": _list(TEXT),
     "quota": COUNT.or_null,
+    "quota_messages": COUNT.or_null,
     "created_at": TIME.or_null,
+}
+USE = {"app": SOME, "at": TIME, "ip": SOME, "door": TEXT}
+USER_SESSION = {"id": TEXT, "user": TEXT, "door": TEXT, "process": TEXT, "ip": SOME, "app": SOME, "since": TIME}
+LOGIN_LINE = {
+    **dict.fromkeys(("user", "door"), TEXT),
+    **dict.fromkeys(("ip", "mechanism", "app"), SOME),
+    "well": FLAG,
+    "why": SOME,
+    **dict.fromkeys(("first_at", "last_at"), TIME),
+    "many": COUNT,
 }
 BATCH = {"number": COUNT, "id": SOME, "request_id": SOME, "repeat": FLAG, "error": SOME, "refused": _list(CHANGE).or_none}
 _OF_SINK = {"event": TEXT, "at": TIME, "from": TEXT, "peer": TEXT}
@@ -487,6 +498,11 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     **{f"user {verb}": (_object({"address": TEXT, "name": SOME, "password": SOME}),) for verb in ("add", "passwd")},
     "user app-password": (_object({"address": TEXT, "name": SOME, "password": SOME}), _object(USER, "with --remove")),
     **{f"user {verb}": (_object(USER),) for verb in ("list", "quota", "send-as", "disable", "enable")},
+    "user show": (
+        _object({**USER, "used": _list(_object(USE)), "sessions": _list(_object(USER_SESSION)), "logins": _list(_object(LOGIN_LINE))}),
+    ),
+    "user sessions": (_object(USER_SESSION), _object({"address": TEXT, "ended": COUNT}, "with --end")),
+    "user logins": (_object(LOGIN_LINE),),
     "user remove": (_object({"address": TEXT, "removed": FLAG}),),
     "events": (_object(EVENT),),
     "hooks list": (_object(WEBHOOK),),

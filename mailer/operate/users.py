@@ -1,7 +1,7 @@
 """What an operator does with users: add, give another password, one for a program, a quota, addresses to send as; switch off, remove, list.
 
 They are in the database of the spool, or where `accounts.path` says. A password that was not chosen by somebody is made here and shown
-once. What is done to a user holds for his next login, and for his next message where he is logged in.
+once. Who is switched off, or whose password is another one, is logged out where he is logged in, within a second.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from mailer.spool.files.store import SpoolDirectory
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from mailer.accounts.sessions.api import UserSessions
     from mailer.accounts.users.api import UserBook
     from mailer.config import Config
 
@@ -34,10 +35,11 @@ LONGEST_NAME: Final = 64
 
 
 class UserTerms(NamedTuple):
-    """What a new user is given besides a password: his `quota` in octets, and patterns of addresses that he `sends_as`."""
+    """What a new user is given besides a password: his quotas in octets and messages, and patterns of addresses that he `sends_as`."""
 
     quota: int = 0
     sends_as: Sequence[str] = ()
+    quota_messages: int = 0
 
 
 class UserPassword(NamedTuple):
@@ -77,50 +79,62 @@ async def add(users: UserBook, address: str, terms: UserTerms, now: float, *, pa
     name = _address(address)
     if "+" in name.rpartition("@")[0].lstrip("+"):
         raise Problem(f"{name} is {_untagged(name)} with a tag: mail for it goes to that user, and it can be no user of its own", "usage")
-    user = User(name, quota=terms.quota, sends_as=tuple(terms.sends_as), created=now)
+    user = User(name, quota=terms.quota, sends_as=tuple(terms.sends_as), created=now, quota_messages=terms.quota_messages)
     given = password or _random()
     await users.put([_with_password(user, given, scram=scram)], new=True)
     return UserPassword(user.address, "" if password else given)
 
 
-async def change_password(users: UserBook, address: str, *, password: str = "", scram: bool = True) -> UserPassword:
-    """Give a user `password`, or one that is made up; those of his apps stay. Raises `Problem` (no-such, usage)."""
+async def change_password(
+    users: UserBook, sessions: UserSessions, address: str, now: float, *, password: str = "", scram: bool = True
+) -> UserPassword:
+    """Give a user `password`, or one that is made up; those of his apps stay, and who is logged in with the one before is logged out.
+
+    Raises `Problem` (no-such, usage).
+    """
     user = await named(users, address)
     given = password or _random()
     await users.put([_with_password(user, given, scram=scram)])
+    await sessions.end(user.address, now, app="")
     return UserPassword(user.address, "" if password else given)
 
 
-async def add_app_password(users: UserBook, address: str, name: str, purposes: Sequence[str], now: float) -> UserPassword:
-    """Make a password for one program of a user, in place of one of that name. Raises `Problem` (no-such, usage)."""
+async def add_app_password(
+    users: UserBook, sessions: UserSessions, address: str, name: str, purposes: Sequence[str], now: float, *, expires: float = 0.0
+) -> UserPassword:
+    """Make a password for one program of a user, in place of one of that name, which `expires` then. Raises `Problem` (no-such, usage)."""
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise Problem(f"the name of an app password takes 1 to {LONGEST_NAME} printable characters", "usage")
     if unknown := [purpose for purpose in purposes if purpose not in PURPOSES]:
-        raise Problem(f"an app password is for {' or '.join(PURPOSES)}, and not for {unknown[0]!r}", "usage")
+        raise Problem(f"an app password is for {', '.join(PURPOSES)}, and not for {unknown[0]!r}", "usage")
     user = _salted(await named(users, address))
     others = tuple(each for each in user.app_passwords if each.name != name)
     if len(others) >= MOST_APPS:
         raise Problem(f"{user.address} has {MOST_APPS} app passwords; remove one first", "usage")
     given = _random()
     keys = key_pair(given, user.salt, user.iterations)
-    made = AppPassword(name, digest_of(given), frozenset(purposes or PURPOSES), keys, now)
+    made = AppPassword(name, digest_of(given), frozenset(purposes or PURPOSES), keys, now, expires)
     await users.put([user._replace(app_passwords=(*others, made))])
+    await sessions.end(user.address, now, app=name)
     return UserPassword(user.address, given, name)
 
 
-async def remove_app_password(users: UserBook, address: str, name: str) -> User:
-    """Forget an app password of a user. Raises `Problem` (no-such)."""
+async def remove_app_password(users: UserBook, sessions: UserSessions, address: str, name: str, now: float) -> User:
+    """Forget an app password of a user; who is logged in with it is logged out. Raises `Problem` (no-such)."""
     user = await named(users, address)
     left = tuple(each for each in user.app_passwords if each.name != name)
     if len(left) == len(user.app_passwords):
         known = ", ".join(each.name for each in left) or "none"
         raise Problem(f"{user.address} has no app password {name!r}; there is: {known}", "no-such")
-    return await _changed(users, user._replace(app_passwords=left))
+    changed = await _changed(users, user._replace(app_passwords=left))
+    await sessions.end(user.address, now, app=name)
+    return changed
 
 
-async def set_quota(users: UserBook, address: str, quota: int) -> User:
-    """Let the mailbox of a user have so many octets, 0 for no limit. Raises `Problem` (no-such)."""
-    return await _changed(users, (await named(users, address))._replace(quota=quota))
+async def set_quota(users: UserBook, address: str, quota: int, messages: int | None = None) -> User:
+    """Let the mailbox of a user have so many octets and messages, 0 for no limit, None for what it is. Raises `Problem` (no-such)."""
+    user = await named(users, address)
+    return await _changed(users, user._replace(quota=quota, quota_messages=user.quota_messages if messages is None else messages))
 
 
 async def set_senders(users: UserBook, address: str, patterns: Sequence[str]) -> User:
@@ -130,15 +144,19 @@ async def set_senders(users: UserBook, address: str, patterns: Sequence[str]) ->
     return await _changed(users, (await named(users, address))._replace(sends_as=tuple(patterns)))
 
 
-async def switch(users: UserBook, address: str, *, disabled: bool) -> User:
-    """Let a user log in and send no more, or again. Raises `Problem` (no-such)."""
-    return await _changed(users, (await named(users, address))._replace(disabled=disabled))
+async def switch(users: UserBook, sessions: UserSessions, address: str, now: float, *, disabled: bool) -> User:
+    """Let a user log in and send no more, or again; who is switched off is logged out. Raises `Problem` (no-such)."""
+    user = await _changed(users, (await named(users, address))._replace(disabled=disabled))
+    if disabled:
+        await sessions.end(user.address, now)
+    return user
 
 
-async def remove(users: UserBook, address: str) -> str:
-    """Forget a user; his address. Raises `Problem` (no-such)."""
+async def remove(users: UserBook, sessions: UserSessions, address: str, now: float) -> str:
+    """Forget a user, and log him out; his address. Raises `Problem` (no-such)."""
     user = await named(users, address)
     await users.remove([user.address])
+    await sessions.end(user.address, now)
     return user.address
 
 
@@ -166,13 +184,18 @@ def as_json(user: User) -> dict[str, object]:
         "disabled": user.disabled,
         "has_password": bool(user.password),
         "app_passwords": [
-            {"name": each.name, "purposes": sorted(each.purposes), "created_at": rfc3339(each.created) if each.created else None}
+            {"name": each.name, "purposes": sorted(each.purposes), "created_at": _time(each.created), "expires_at": _time(each.expires)}
             for each in user.app_passwords
         ],
         "sends_as": list(user.sends_as),
         "quota": user.quota or None,
-        "created_at": rfc3339(user.created) if user.created else None,
+        "quota_messages": user.quota_messages or None,
+        "created_at": _time(user.created),
     }
+
+
+def _time(at: float) -> str | None:
+    return rfc3339(at) if at else None
 
 
 async def _changed(users: UserBook, user: User) -> User:

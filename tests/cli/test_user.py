@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from typing import Any
 
+from mailer.accounts.sessions.api import LoginLine, UserSession
+from mailer.accounts.sessions.sqlite import SqliteSessions
 from mailer.operate.schemas import SCHEMAS
 from tests.operate.test_schemas import right
 
@@ -23,7 +27,7 @@ def told(home: Home, *words: str) -> list[dict[str, Any]]:
 def test_a_user_from_his_making_to_his_end(home: Home) -> None:
     """His passwords are printed once, each; nothing that is printed or kept besides has them."""
     home.configure("")
-    verbs = ("add", "list", "passwd", "app-password", "quota", "send-as", "disable", "enable", "remove")
+    verbs = ("add", "list", "show", "passwd", "app-password", "quota", "send-as", "disable", "enable", "sessions", "logins", "remove")
     assert {f"user {verb}" for verb in verbs} <= {*SCHEMAS}
     [made] = told(home, "add", ANN, "--quota", "5GB", "--send-as", "*@shop.example.com")
     assert made["address"] == ANN
@@ -34,7 +38,9 @@ def test_a_user_from_his_making_to_his_end(home: Home) -> None:
     assert (user["quota"], user["sends_as"], user["has_password"], user["disabled"]) == (5_000_000_000, ["*@shop.example.com"], True, False)
     assert [(each["name"], each["purposes"]) for each in user["app_passwords"]] == [("phone", ["submission"])]
     assert [told(home, verb, ANN)[0]["disabled"] for verb in ("disable", "enable")] == [True, False]
-    assert told(home, "quota", ANN, "0")[0]["quota"] is None
+    assert told(home, "quota", ANN, "1MB", "100")[0]["quota_messages"] == 100
+    assert [told(home, "quota", ANN, "0")[0][name] for name in ("quota", "quota_messages")] == [None, 100]
+    assert [told(home, "show", ANN)[0][name] for name in ("address", "used", "sessions", "logins")] == [ANN, [], [], []]
     assert told(home, "send-as", ANN)[0]["sends_as"] == []
     file = home.path / "spool" / "accounts.sqlite3"
     kept = file.read_bytes() + b"".join(path.read_bytes() for path in file.parent.glob("accounts.sqlite3-*"))
@@ -76,10 +82,45 @@ def test_mistakes_are_one_line(home: Home) -> None:
     home.refused(home.mailer("user", "disable", ANN), 67, "no user ann@example.com")
     assert home.mailer("user", "add", ANN).returncode == 0
     home.refused(home.mailer("user", "add", "ANN@Example.com"), 64, "there is a user ANN@Example.com already")
-    home.refused(home.mailer("user", "app-password", ANN, "phone", "--for", "everything"), 64, "submission or imap")
+    home.refused(home.mailer("user", "app-password", ANN, "phone", "--for", "everything"), 64, "submission, imap, pop3, web")
+    home.refused(home.mailer("user", "app-password", ANN, "phone", "--expires", "soon"), 64, "--expires")
+    home.refused(home.mailer("user", "quota", ANN, "1MB", "many"), 64, "MESSAGES")
+    home.refused(home.mailer("user", "sessions", "--end"), 64, "--end needs the ADDRESS")
+    home.refused(home.mailer("user", "sessions", ANN, "--end", "--session", "x"), 67, "has no session 'x'")
 
 
 def test_users_of_others_are_changed_by_others(home: Home) -> None:
     """Where they are says the error."""
     home.configure('[accounts]\nsource = "file"\nusers_file = "/etc/mailer/users"\n')
     home.refused(home.mailer("user", "add", ANN), 78, "/etc/mailer/users")
+
+
+def test_what_is_known_of_a_user_can_be_read(home: Home) -> None:
+    """His passwords and when they were used, where he is logged in, who tried to be him; and he can be logged out."""
+    home.configure("")
+    told(home, "add", ANN, "--quota", "5GB", "--quota-messages", "1000")
+    told(home, "app-password", ANN, "phone", "--for", "imap,pop3", "--expires", "90d")
+    now = time.time()
+
+    async def write() -> None:
+        sessions = SqliteSessions(str(home.path / "spool"))
+        await sessions.note(
+            [
+                LoginLine(ANN, "imap", "192.0.2.1", "PLAIN", "phone", "", now, now, 3),
+                LoginLine(ANN, "submission", "192.0.2.66", "LOGIN", "", "wrong name or password", now, now),
+            ]
+        )
+        await sessions.keep("run-1", [UserSession("abc", ANN, "imap", "192.0.2.1", "phone", now)], [], now)
+        await sessions.close()
+
+    asyncio.run(write())
+    [shown] = told(home, "show", ANN)
+    assert [each["app"] for each in shown["used"]] == ["phone"]
+    assert shown["app_passwords"][0]["expires_at"] > shown["app_passwords"][0]["created_at"]
+    assert [each["id"] for each in told(home, "sessions")] == ["abc"]
+    assert [(each["well"], each["many"]) for each in told(home, "logins", ANN)] == [(False, 1), (True, 3)]
+    assert [each["ip"] for each in told(home, "logins", "--failed", "--limit", "1")] == ["192.0.2.66"]
+    text = home.mailer("user", "show", ANN).stdout.decode()
+    for words in ("1,000 at most", "phone", "imap pop3", "from 192.0.2.1 (imap)", "never used", "run-1", "wrong name or password"):
+        assert words in text
+    assert told(home, "sessions", ANN, "--end") == [{"address": ANN, "ended": 1}]

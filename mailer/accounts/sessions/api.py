@@ -100,8 +100,8 @@ class UserSessions(Protocol):
     async def note(self, logins: Sequence[LoginLine]) -> None:
         """Write logins down, and when each password was used last."""
 
-    async def logins(self, user: str = "", *, since: float = 0.0, limit: int = 100) -> Sequence[LoginLine]:
-        """Logins as `user`, or all, those whose last was at `since` or later, the newest first."""
+    async def logins(self, user: str = "", *, since: float = 0.0, limit: int = 100, failed: bool = False) -> Sequence[LoginLine]:
+        """Logins as `user`, or all, those whose last was at `since` or later, the newest first; or those that `failed` alone."""
 
     async def used(self, users: Sequence[str]) -> Sequence[Sequence[Use]]:
         """When each password of these users was used last."""

@@ -41,11 +41,11 @@ class MemorySessions:
                 return
         self._logins.append(login)
 
-    async def logins(self, user: str = "", *, since: float = 0.0, limit: int = 100) -> Sequence[LoginLine]:
+    async def logins(self, user: str = "", *, since: float = 0.0, limit: int = 100, failed: bool = False) -> Sequence[LoginLine]:
         """Logins, the newest first."""
         key = key_of(user)
         found = [each for each in reversed(self._logins) if each.last >= since and (not user or key_of(each.user) == key)]
-        return sorted(found, key=lambda each: -each.last)[:limit]
+        return sorted((each for each in found if not (failed and each.well)), key=lambda each: -each.last)[:limit]
 
     async def used(self, users: Sequence[str]) -> Sequence[Sequence[Use]]:
         """When each password was used last."""

@@ -73,11 +73,10 @@ COUNTED: Final = "UPDATE login SET many = many + ?, last = max(last, ?) WHERE id
 WRITTEN: Final = "INSERT INTO login (key, user, door, ip, mechanism, app, why, first, last, many) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 USED: Final = """INSERT INTO used (key, app, at, ip, door) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (key, app) DO UPDATE SET at = excluded.at, ip = excluded.ip, door = excluded.door WHERE excluded.at >= used.at"""
-LOGINS: Final = (
-    """SELECT user, door, ip, mechanism, app, why, first, last, many FROM login WHERE last >= ? ORDER BY last DESC, id DESC LIMIT ?"""
-)
-LOGINS_OF: Final = """SELECT user, door, ip, mechanism, app, why, first, last, many FROM login WHERE key = ? AND last >= ?
-    ORDER BY last DESC, id DESC LIMIT ?"""
+LOGINS: Final = """SELECT user, door, ip, mechanism, app, why, first, last, many FROM login
+    WHERE last >= ? AND (NOT ? OR why != '') ORDER BY last DESC, id DESC LIMIT ?"""
+LOGINS_OF: Final = """SELECT user, door, ip, mechanism, app, why, first, last, many FROM login
+    WHERE key = ? AND last >= ? AND (NOT ? OR why != '') ORDER BY last DESC, id DESC LIMIT ?"""
 USES: Final = "SELECT app, at, ip, door FROM used WHERE key = ? ORDER BY app"
 
 ALIVE: Final = "INSERT OR REPLACE INTO process (name, seen) VALUES (?, ?)"

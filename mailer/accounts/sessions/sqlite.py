@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mailer.io.database import Database, DatabaseTerms
 from mailer.mail.address_key import key_of
-from mailer.spool.files.owner import acting
+from mailer.spool.files.owner import as_owner_of
 
 from . import schema
 from .api import ALIVE, HEARD, KEPT, MOST, MOST_OF_ONE, SPAN, Ending, LoginLine, Use, UserSession
@@ -20,7 +20,6 @@ from .api import ALIVE, HEARD, KEPT, MOST, MOST_OF_ONE, SPAN, Ending, LoginLine,
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
-    from typing import Any
 
 NAME: Final = "sessions.sqlite3"
 TERMS: Final = DatabaseTerms(
@@ -34,7 +33,8 @@ class SqliteSessions:
     def __init__(self, root: str, most: int = MOST, most_of_one: int = MOST_OF_ONE) -> None:
         self._most = most
         self._most_of_one = most_of_one
-        self._file = Database(os.path.join(os.path.abspath(root), NAME), TERMS, self._as_owner)
+        self._root = os.path.abspath(root)
+        self._file = Database(f"{self._root}/{NAME}", TERMS, partial(as_owner_of, self._root))
 
     async def note(self, logins: Sequence[LoginLine]) -> None:
         """Write logins down."""
@@ -45,14 +45,15 @@ class SqliteSessions:
 
         await asyncio.to_thread(self._file.change, note)
 
-    async def logins(self, user: str = "", *, since: float = 0.0, limit: int = 100) -> Sequence[LoginLine]:
+    async def logins(self, user: str = "", *, since: float = 0.0, limit: int = 100, failed: bool = False) -> Sequence[LoginLine]:
         """Logins, the newest first."""
 
         def found(db: sqlite3.Connection | None) -> list[LoginLine]:
             if db is None:
                 return []
-            rows = db.execute(schema.LOGINS_OF, (_key(user), since, limit)) if user else db.execute(schema.LOGINS, (since, limit))
-            return [LoginLine(*row) for row in rows]
+            if user:
+                return [LoginLine(*row) for row in db.execute(schema.LOGINS_OF, (_key(user), since, failed, limit))]
+            return [LoginLine(*row) for row in db.execute(schema.LOGINS, (since, failed, limit))]
 
         return await self._file.aside(found)
 
@@ -106,7 +107,7 @@ class SqliteSessions:
             return int(db.execute(schema.ENDED, (_key(user), at, session, app, at - ALIVE)).fetchone()[0])
 
         def act() -> int:
-            return self._file.change(end) if os.path.isdir(os.path.dirname(self._file.path)) else 0
+            return self._file.change(end) if os.path.isdir(self._root) else 0
 
         return await asyncio.to_thread(act)
 
@@ -138,13 +139,6 @@ class SqliteSessions:
     async def close(self) -> None:
         """Let go of the file."""
         await asyncio.to_thread(self._file.close)
-
-    def _as_owner(self) -> Any:
-        """What root makes here has to be of whom the directory is, or the daemon could not read it."""
-        directory = os.path.dirname(self._file.path)
-        if os.geteuid() == 0 and os.path.isdir(directory) and os.stat(directory).st_uid != 0:
-            return acting(directory)
-        return nullcontext()
 
 
 def _note(db: sqlite3.Connection, login: LoginLine) -> None:
