@@ -7,15 +7,32 @@ folder ever becomes part of a path. UIDs, UIDVALIDITY and MODSEQ are those of IM
 A mailbox belongs to an owner, who has an ID that is never given again and never an address: people are married and renamed, and whoever
 gets an address that another had before gets a mailbox of his own.
 
-`api`      the values that cross, and the interface of one mailbox
-`flags`    what a message of a folder is marked by
-`query`    what messages are looked for by
-`layout`   where what is on the disk
-`schema`   the tables of a mailbox
-`engine`   where the rows of a mailbox are: a file of SQLite for each owner, PostgreSQL
-`owners`   who has a mailbox
-`bodies`   where the messages themselves are
-`imports`  mail that is kept elsewhere comes here
+`api`        the values that cross, and the interface of one mailbox
+`flags`      what a message of a folder is marked by
+`query`      what messages are looked for by
+`mailboxes`  all of them, found by address
+`box`        the mailbox of one owner
+`ledger`     what a change is written by: its numbers, and the counts that it leaves
+`folders`    made, renamed, deleted, subscribed
+`names`      what can be the name of a folder
+`keywords`   the keywords of a folder
+`putting`    messages that come in
+`mails`      the rows of messages
+`threads`    which conversation a message belongs to
+`entries`    what is in a folder, and what is new there
+`flagging`   changes of flags
+`copying`    copies and moves
+`expunging`  messages that are taken out
+`sweeping`   what goes with time
+`checking`   whether all is as it has to be, and mending it
+`reading`    the bodies of one mailbox, proved
+`hundreds`   values that are asked for a hundred at a time
+`layout`     where what is on the disk
+`schema`     the tables of a mailbox
+`engine`     where the rows of a mailbox are: a file of SQLite for each owner, PostgreSQL
+`owners`     who has a mailbox
+`bodies`     where the messages themselves are
+`imports`    mail that is kept elsewhere comes here
 """
 
 from __future__ import annotations

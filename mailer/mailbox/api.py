@@ -14,6 +14,7 @@ from mailer.mail.problem import Problem
 from .flags import PLAIN, Flag
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
@@ -251,6 +252,12 @@ class Mailbox(Protocol):
     def subscribe(self, name: str, subscribed: bool) -> None:
         """Say whether clients show it. Raises `NoFolder`."""
 
+    def number(self, name: str, uidvalidity: int, uidnext: int = 1) -> Folder:
+        """Have the numbers of another store in a folder that never had a message. Raises `NoFolder`, `Problem` (usage)."""
+
+    def renumber(self) -> None:
+        """Give all folders a UIDVALIDITY above all that there were, after a restore: clients forget what they know."""
+
     def put(self, news: Sequence[NewMail], quota: Quota = UNBOUNDED) -> Sequence[PutMail]:
         """Put all of them, or none. Raises `OverQuota`, `Frozen`, `NoKey`, `NoFolder`."""
 
@@ -259,6 +266,12 @@ class Mailbox(Protocol):
 
     def entries(self, folder: int, uids: Uids = None) -> Sequence[FolderEntry]:
         """The entries of a folder with these UIDs, in their order."""
+
+    def uids(self, folder: int) -> array[int]:
+        """All UIDs of a folder, ascending."""
+
+    def uidls(self, folder: int) -> Sequence[tuple[int, str]]:
+        """The names that POP3 has for the messages of a folder, by UID (RFC 1939 §7). Raises `NoFolder`."""
 
     def places(self, mails: Sequence[str]) -> Sequence[FolderEntry]:
         """All entries of these messages."""

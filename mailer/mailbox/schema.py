@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ACCOUNT: Final = """
 CREATE TABLE account (
     owner            BIGINT NOT NULL,
-    epoch            BIGINT NOT NULL,      -- who may write: that of the owner, or nobody
+    epoch            BIGINT NOT NULL,      -- of whoever may write; an older one may not
     modseq           BIGINT NOT NULL,      -- the highest that was given
     next_uidvalidity BIGINT NOT NULL,
     next_folder      BIGINT NOT NULL,
@@ -66,6 +66,7 @@ CREATE TABLE mail (
     prefix       BLOB NOT NULL,
     received     DOUBLE PRECISION NOT NULL,
     sent         DOUBLE PRECISION NOT NULL,
+    day          BIGINT NOT NULL,          -- of the Date field, in the calendar of its writer, since the epoch
     message_id   TEXT NOT NULL,
     thread       TEXT NOT NULL,
     subject      TEXT NOT NULL,

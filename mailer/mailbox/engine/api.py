@@ -43,5 +43,8 @@ class Engine(Protocol):
     def change(self, act: Callable[[Rows], T]) -> T:
         """Do `act` in one transaction, beside which no other changes this owner's rows; durable when it returns, undone if it raises."""
 
+    def forget(self) -> None:
+        """Remove all rows of this owner, for ever."""
+
     def close(self) -> None:
         """Let go of what is open."""

@@ -50,7 +50,7 @@ ALONE: Final = "SELECT pg_advisory_xact_lock(%s)"  # the whole key is an owner's
 TAKE_TURN: Final = """INSERT INTO turn (owner, writer, number, at) VALUES (%s, %s, %s, now())
     ON CONFLICT (owner, writer) DO UPDATE SET number = excluded.number, at = excluded.at"""
 WHOSE_TURN: Final = "SELECT number FROM turn WHERE owner = %s AND writer = %s"
-FORGET_TURNS: Final = f"DELETE FROM turn WHERE owner = %s AND at < now() - interval '{KEPT}'"  # noqa: S608 - of constants
+FORGET_TURNS: Final = f"DELETE FROM turn WHERE owner = %s AND at < now() - interval '{KEPT}'"
 
 
 class PostgresRows:

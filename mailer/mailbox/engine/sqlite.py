@@ -11,7 +11,8 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from mailer.io.database import SMALL_CACHE, Database, DatabaseTerms
-from mailer.mail.problem import Problem
+from mailer.io.durable import forget
+from mailer.mail.problem import Problem, from_os
 from mailer.mailbox import schema
 
 if TYPE_CHECKING:
@@ -81,6 +82,15 @@ class SqliteEngine:
         """Do `act` in one transaction."""
         return self._file.change(lambda db: act(SqliteRows(db)))
 
+    def forget(self) -> None:
+        """Remove the file. Raises `Problem`."""
+        self.close()
+        for path in (f"{self.path}-shm", f"{self.path}-wal", self.path):
+            try:
+                forget(path)
+            except OSError as error:
+                raise from_os(f"cannot remove {TERMS.what}", path, error) from None
+
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
@@ -94,8 +104,7 @@ class MemoryEngine:
     def __init__(self, owner: int = 1) -> None:
         self.owner = owner
         self._lock = RLock()
-        self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        self._db.executescript(schema.FIRST)
+        self._db = _in_memory()
 
     def read(self, ask: Callable[[Rows], T]) -> T:
         """What `ask` makes of the rows of one moment."""
@@ -114,5 +123,17 @@ class MemoryEngine:
             self._db.execute("COMMIT")
             return done
 
+    def forget(self) -> None:
+        """Remove all rows."""
+        with self._lock:
+            self._db.close()
+            self._db = _in_memory()
+
     def close(self) -> None:
         """Nothing is to be let go of: what is in memory may be asked again."""
+
+
+def _in_memory() -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    db.executescript(schema.FIRST)
+    return db

@@ -49,16 +49,13 @@ COLUMNS: Final = (
 )
 SOME: Final = 50  # keys of one statement that asks for several
 BY_KEY, BY_ID = (  # each for one key, and for `SOME`
-    {
-        many: f"SELECT {name}, {COLUMNS} FROM owner WHERE {those} AND {name} IN ({','.join('?' * many)})"  # noqa: S608 - of constants
-        for many in (1, SOME)
-    }
+    {many: f"SELECT {name}, {COLUMNS} FROM owner WHERE {those} AND {name} IN ({','.join('?' * many)})" for many in (1, SOME)}
     for name, those in (("key", "state <> 'removed'"), ("id", "number > 0"))
 )
-LISTING: Final = f"SELECT {COLUMNS} FROM owner WHERE (state = 'removed') = (? = 1) AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
+LISTING: Final = f"SELECT {COLUMNS} FROM owner WHERE (state = 'removed') = (? = 1) AND id > ? ORDER BY id LIMIT ?"
 MAKE: Final = f"""INSERT INTO owner (id, key, address, created, state, until, store, epoch, public_key, wrapped_private, wrapped_index_key,
     key_number) VALUES (?, ?, ?, ?, 'open', 0, ?, 1, '', ?, ?, 0)
-    ON CONFLICT (key) WHERE state <> 'removed' DO NOTHING RETURNING {COLUMNS}"""  # noqa: S608
+    ON CONFLICT (key) WHERE state <> 'removed' DO NOTHING RETURNING {COLUMNS}"""
 PUT: Final = f"""UPDATE owner SET key = ?, address = ?, state = ?, until = ?, store = ?, epoch = epoch + 1, public_key = ?,
-    wrapped_private = ?, wrapped_index_key = ?, key_number = ? WHERE id = ? AND epoch = ? RETURNING {COLUMNS}"""  # noqa: S608
+    wrapped_private = ?, wrapped_index_key = ?, key_number = ? WHERE id = ? AND epoch = ? RETURNING {COLUMNS}"""
 FORGET: Final = "DELETE FROM owner WHERE id = ? AND state = 'removed'"

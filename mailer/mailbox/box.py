@@ -1,0 +1,322 @@
+"""The mailbox of one owner, over an engine that has its rows and what keeps its bodies. One logic for all engines.
+
+Each question and each change is a function of another file of this room, called in one transaction here; what changed is told when it is
+durable. A mailbox whose rows are not there although its bodies are has lost them: it is not begun anew, for clients would throw away what
+they have, but says so.
+"""
+
+from __future__ import annotations
+
+import time
+from hashlib import sha256
+from threading import Lock
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
+
+from mailer.mail.problem import Problem
+from mailer.spool import new_id
+
+from . import checking, copying, entries, expunging, flagging, folders, ledger, mails, putting, sweeping
+from .api import UNBOUNDED, Frozen, PutMail
+from .flags import PLAIN
+from .ledger import Ledger, StaleOwner
+from .reading import OwnBodies
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Callable, Sequence
+
+    from .api import BoxFlaw, Copied, Flagged, Folder, FolderChanges, FolderEntry, Mail, NewMail, Quota, Role, Told, Usage
+    from .bodies.api import Bodies
+    from .engine.api import Engine, Rows
+    from .flags import Flag, Uids
+    from .owners.api import Owner
+    from .query import Query
+    from .sealing import Sealing
+
+T = TypeVar("T")
+Verdict = Literal["spam", "ham"]
+
+KEPT: Final = 7 * 86400.0  # seconds that a deleted message is kept
+PROVING = False  # whether a mailbox is checked when it closes, as it is under test
+LOST: Final = "put back a backup, or rebuild it from the messages: mailer doctor --repair"
+
+
+class MailboxTerms(NamedTuple):
+    """What a mailbox needs of others: the time, who hears of changes, who hears of junk and of what is none (the ID of the owner, that of
+    the message, the verdict), what seals bodies, how long deleted messages are kept, and the owner with an ID as he is now."""
+
+    clock: Callable[[], float] = time.time
+    tell: Told | None = None
+    judged: Callable[[str, str, Verdict], None] | None = None
+    opener: Callable[[Owner], Sealing | None] | None = None
+    kept: float = KEPT
+    again: Callable[[str], Owner | None] | None = None
+
+
+class OwnMailbox:
+    """A `Mailbox`: that of `owner`, whose rows are in `engine` and whose messages in `bodies`. Raises `Problem` where it has lost its rows.
+
+    It may be used by several threads.
+    """
+
+    def __init__(self, owner: Owner, engine: Engine, bodies: Bodies, terms: MailboxTerms | None = None) -> None:
+        self.owner = owner
+        self.engine = engine
+        self.terms = terms or MailboxTerms()
+        self.bodies = OwnBodies(owner.id, bodies, self._sealing)
+        self._sealed_by: tuple[int, Sealing | None] | None = None
+        self._lock = Lock()
+        self.open()
+
+    # Folders
+
+    def folders(self) -> Sequence[Folder]:
+        """All folders, in the order of their names."""
+        return self.engine.read(lambda rows: folders.listing(rows, self.engine.owner))
+
+    def folder(self, name: str) -> Folder | None:
+        """The folder of that name."""
+        return self.engine.read(lambda rows: ledger.by_name(rows, self.engine.owner, name))
+
+    def with_role(self, role: Role) -> Folder | None:
+        """The folder that is for this."""
+        return self.engine.read(lambda rows: folders.with_role(rows, self.engine.owner, role))
+
+    def create(self, name: str, *, role: Role = "", subscribed: bool = True) -> Folder:
+        """Make a folder, and its parents. Raises `Problem`."""
+        return self.change(lambda act: folders.create(act, name, role, subscribed=subscribed))
+
+    def rename(self, name: str, to: str) -> Folder:
+        """Give it and what is below it another name. Raises `NoFolder`, `Problem`."""
+        return self.change(lambda act: folders.rename(act, name, to))
+
+    def delete(self, name: str) -> None:
+        """Delete a folder with its messages. Raises `NoFolder`, `Problem`."""
+        self.change(lambda act: folders.delete(act, name, act.now + self.terms.kept))
+
+    def subscribe(self, name: str, subscribed: bool) -> None:
+        """Say whether clients show it. Raises `NoFolder`."""
+        self.change(lambda act: folders.subscribe(act, name, subscribed=subscribed))
+
+    def number(self, name: str, uidvalidity: int, uidnext: int = 1) -> Folder:
+        """Have the numbers of another store in a folder that never had a message. Raises `NoFolder`, `Problem`."""
+        return self.change(lambda act: folders.number(act, name, uidvalidity, uidnext))
+
+    def renumber(self) -> None:
+        """Give all folders a new UIDVALIDITY, after a restore."""
+        self.change(folders.renumber)
+
+    # Messages
+
+    def put(self, news: Sequence[NewMail], quota: Quota = UNBOUNDED) -> Sequence[PutMail]:
+        """Put all of them, or none. Raises `OverQuota`, `Frozen`, `NoKey`, `NoFolder`, `Problem`."""
+        if not news:
+            return ()
+        self.engine.read(lambda rows: putting.refuse_early(rows, self.engine.owner, news, quota))
+        coming = self._coming(news)
+        bodies = {each.ready.mail.id: each.new.content for each in coming}
+        self.bodies.put(bodies.items())
+        acted = False
+
+        def act(book: Ledger) -> list[PutMail]:
+            nonlocal acted
+            acted = False
+            done = putting.put(book, coming, quota)
+            acted = True
+            return done
+
+        try:
+            done = self.change(act)
+        except BaseException:
+            if not acted:  # else nobody knows whether the rows are there, and the bodies stay
+                self.bodies.remove([*bodies])
+            raise
+        if stale := bodies.keys() - {each.mail for each in done}:
+            self.bodies.remove([*stale])
+        return done
+
+    def put_again(self, mail: str, folder: str, flags: Flag = PLAIN, keywords: Sequence[str] = ()) -> PutMail:
+        """Have a message that is here in one more folder. Raises `NoFolder`, `Problem` (no-such) for one that is not here."""
+        put = self.change(lambda act: putting.put_again(act, mail, folder, int(flags), keywords))
+        if put is None:
+            raise Problem(f"there is no message {mail} in the mailbox", "no-such")
+        return put
+
+    def entries(self, folder: int, uids: Uids = None) -> Sequence[FolderEntry]:
+        """The entries of a folder with these UIDs, in their order."""
+        return self.engine.read(lambda rows: entries.entries(rows, self.engine.owner, folder, uids))
+
+    def uids(self, folder: int) -> array[int]:
+        """All UIDs of a folder, ascending."""
+        return self.engine.read(lambda rows: entries.uids_of(rows, self.engine.owner, folder))
+
+    def uidls(self, folder: int) -> Sequence[tuple[int, str]]:
+        """The names that POP3 has for the messages of a folder, by UID. Raises `NoFolder`."""
+        return self.engine.read(lambda rows: entries.uidls(rows, self.engine.owner, folder))
+
+    def places(self, mails: Sequence[str]) -> Sequence[FolderEntry]:
+        """All entries of these messages."""
+        return self.engine.read(lambda rows: entries.places(rows, self.engine.owner, mails))
+
+    def mails(self, ids: Sequence[str]) -> Sequence[Mail | None]:
+        """Messages by their IDs."""
+        return self.engine.read(lambda rows: mails.by_ids(rows, self.engine.owner, ids))
+
+    def read(self, mail: Mail, start: int = 0, length: int | None = None) -> bytes:
+        """Octets of a message as a reader gets it. Raises `BodyLost`, `NoKey`, `Problem`."""
+        return self.bodies.read(mail, start, length)
+
+    def flag(
+        self,
+        folder: int,
+        uids: Uids,
+        how: flagging.How,
+        flags: Flag = PLAIN,
+        keywords: Sequence[str] = (),
+        *,
+        unchanged_since: int | None = None,
+    ) -> Flagged:
+        """Change flags and keywords of messages of a folder. Raises `NoFolder`, `Problem`."""
+        return self.change(lambda act: flagging.flag(act, folder, uids, how, flags, keywords, unchanged_since))
+
+    def copy(self, folder: int, uids: Uids, to: str) -> Copied:
+        """Have them in another folder as well. Raises `NoFolder`."""
+        return self.change(lambda act: copying.copy(act, folder, uids, to))
+
+    def move(self, folder: int, uids: Uids, to: str) -> Copied:
+        """Have them in another folder instead. Raises `NoFolder`."""
+        return self.change(lambda act: copying.move(act, folder, uids, to))
+
+    def expunge(self, folder: int, uids: Uids = None, *, marked: bool = True) -> tuple[int, Sequence[int]]:
+        """Take those out of a folder that are marked as deleted, or all of `uids`. Raises `NoFolder`."""
+        return self.change(lambda act: expunging.expunge(act, folder, uids, act.now + self.terms.kept, marked=marked))
+
+    def changes(self, folder: int, since: int) -> FolderChanges:
+        """What is new in a folder since a MODSEQ. Raises `NoFolder`."""
+
+        def ask(rows: Rows) -> FolderChanges:
+            return entries.changes(rows, self.engine.owner, ledger.by_id(rows, self.engine.owner, folder), since)
+
+        return self.engine.read(ask)
+
+    def usage(self) -> Usage:
+        """What the mailbox has. Raises `Problem` where it has lost its rows."""
+        account = self.engine.read(lambda rows: ledger.account_of(rows, self.engine.owner))
+        if account is None:
+            raise self._lost()
+        return account.usage
+
+    # The whole
+
+    def open(self) -> None:
+        """Have the rows, with the folders that a new mailbox has. Raises `Problem` where there were some, and are not."""
+        if self._account() is None:
+            if self.bodies.any():
+                raise self._lost()
+            self.begin()
+
+    def begin(self) -> None:
+        """Make the rows of an empty mailbox, if nobody has."""
+        owner, now = self.owner, self.terms.clock()
+
+        def act(rows: Rows) -> None:
+            if ledger.account_of(rows, self.engine.owner) is None:
+                first = max(int(owner.created), 1) if not self.bodies.any() else int(now)
+                rows.change(ledger.OPEN, (self.engine.owner, owner.epoch, ledger.FIRST_MODSEQ, first, now))
+                book = Ledger(rows, self.engine.owner, owner.epoch, now)
+                folders.begin(book)
+                book.settle()
+
+        self.engine.change(act)
+
+    def change(self, act: Callable[[Ledger], T]) -> T:
+        """Do `act` in one transaction, and tell what changed. Raises `Frozen`, and what `act` raises."""
+        self._refuse_frozen()
+        try:
+            done, book = self._changed(act)
+        except StaleOwner:
+            self._renew()
+            done, book = self._changed(act)
+        if self.terms.tell is not None:
+            for folder in sorted(book.changed):
+                self.terms.tell(self.owner.id, folder, book.modseq)
+        if self.terms.judged is not None:
+            for mail, verdict in book.verdicts:
+                self.terms.judged(self.owner.id, mail, verdict)
+        return done
+
+    def search(self, query: Query, folder: int | None = None) -> Sequence[FolderEntry]:
+        """The entries that `query` is true of. Raises `Problem`."""
+        raise Problem(f"nothing is searched for yet in {folder}: {query!r}", "unavailable")
+
+    def check(self, *, bodies: bool = False, repair: bool = False) -> Sequence[BoxFlaw]:
+        """What is not as it has to be; mended with `repair`. Raises `Problem`."""
+        return checking.check(checking.Examined(self.engine, self.bodies, self.change), proved=bodies, repair=repair)
+
+    def sweep(self, now: float) -> int:
+        """Remove what was deleted long enough ago, and what was begun and never finished. Raises `Problem`."""
+        return sweeping.sweep(self.engine, self.bodies.kept, self.owner.id, now)
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        if PROVING and (flaws := self.check()):
+            raise AssertionError(flaws)
+        self.engine.close()
+
+    def _changed(self, act: Callable[[Ledger], T]) -> tuple[T, Ledger]:
+        owner = self.owner
+
+        def acted(rows: Rows) -> tuple[T, Ledger]:
+            book = Ledger(rows, self.engine.owner, owner.epoch, self.terms.clock())
+            done = act(book)
+            book.settle()
+            return done, book
+
+        return self.engine.change(acted)
+
+    def _coming(self, news: Sequence[NewMail]) -> list[putting.Coming]:
+        """Read what is kept of each message; two that are one message are read once."""
+        now = self.terms.clock()
+        coming: list[putting.Coming] = []
+        for new in news:
+            known = next((each.ready for each in coming if putting.same(each.new, new)), None) if new.once else None
+            if known is None:
+                digest, number = sha256(new.content).digest(), self.bodies.key_number
+                known = mails.ready(new.content, new.prefix, new.received or now, new_id(now), digest, number, new.uidl)
+            coming.append(putting.Coming(new, known))
+        return coming
+
+    def _account(self) -> ledger.Account | None:
+        try:
+            return self.engine.read(lambda rows: ledger.account_of(rows, self.engine.owner))
+        except Problem as problem:
+            if problem.kind == "no-such":
+                return None
+            raise
+
+    def _lost(self) -> Problem:
+        return Problem(f"the mailbox of {self.owner.address} has messages and nothing that says where they are; {LOST}", "io-error")
+
+    def _refuse_frozen(self) -> None:
+        owner, now = self.owner, self.terms.clock()
+        if owner.state == "frozen" and owner.until > now:
+            self._renew()
+
+    def _renew(self) -> None:
+        """Be the mailbox of the owner as he is now. Raises `Frozen`, `Problem`."""
+        now = self.terms.clock()
+        owner = self.terms.again(self.owner.id) if self.terms.again else self.owner
+        if owner is None or owner.state == "removed" or owner.store != self.owner.store:
+            raise Problem(f"the mailbox of {self.owner.address} is not here any more; try again", "try-again")
+        if owner.state == "frozen" and owner.until > now:
+            raise Frozen(f"the mailbox of {owner.address} is being moved, and can be written again in some seconds; try again")
+        self.owner = owner
+
+    def _sealing(self) -> Sealing | None:
+        """What seals the bodies of the owner as he is now."""
+        if self.terms.opener is None:
+            return None
+        with self._lock:
+            if self._sealed_by is None or self._sealed_by[0] != self.owner.epoch:
+                self._sealed_by = (self.owner.epoch, self.terms.opener(self.owner))
+            return self._sealed_by[1]

@@ -1,0 +1,61 @@
+"""Messages that are taken out of a folder. One that is in no folder any more is kept for a while, and then its file goes.
+
+A UID that went is remembered, so that a client who was away can be told (RFC 7162 §3.2).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from .entries import heavy
+from .flags import Flag
+from .hundreds import HUNDRED, hundreds
+from .ledger import weighed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .api import Folder
+    from .entries import HeavyEntry
+    from .flags import Uids
+    from .ledger import Ledger
+
+REMOVE: Final = "DELETE FROM entry WHERE owner = ? AND folder = ? AND uid = ?"
+REMEMBER: Final = "INSERT INTO expunged (owner, folder, uid, mail, modseq, at) VALUES (?, ?, ?, ?, ?, ?)"
+LEFT: Final = f"SELECT DISTINCT mail FROM entry WHERE owner = ? AND mail IN ({HUNDRED})"
+ERASE: Final = "INSERT INTO erase (owner, mail, after) VALUES (?, ?, ?) ON CONFLICT (owner, mail) DO UPDATE SET after = excluded.after"
+
+
+def expunge(ledger: Ledger, folder: int, uids: Uids, after: float, *, marked: bool = True) -> tuple[int, Sequence[int]]:
+    """Take those out of a folder that are marked as deleted, or all of `uids`; the MODSEQ, and the UIDs that went.
+
+    A message that is in no other folder may be erased `after`, in seconds since the epoch. Raises `NoFolder`.
+    """
+    state = ledger.by_id(folder)
+    if marked and not state.deleted:
+        return state.modseq, ()
+    chosen = [each for each in heavy(ledger.rows, ledger.owner, folder, uids) if not marked or each.flags & Flag.DELETED]
+    if not chosen:
+        return state.modseq, ()
+    take_out(ledger, state, chosen)
+    lose(ledger, {each.mail: each.size for each in chosen}, after)
+    return ledger.modseq, [each.uid for each in chosen]
+
+
+def take_out(ledger: Ledger, folder: Folder, chosen: Sequence[HeavyEntry]) -> None:
+    """Take entries out of a folder, and remember that they went."""
+    owner, modseq, now = ledger.owner, ledger.modseq, ledger.now
+    ledger.rows.many(REMOVE, [(owner, folder.id, each.uid) for each in chosen])
+    ledger.rows.many(REMEMBER, [(owner, folder.id, each.uid, each.mail, modseq, now) for each in chosen])
+    for each in chosen:
+        folder = weighed(folder, each.flags, each.size, -1)
+    if chosen:
+        ledger.alter(folder)
+
+
+def lose(ledger: Ledger, sizes: dict[str, int], after: float) -> None:
+    """Have those messages erased `after` that are in no folder any more."""
+    left = {row[0] for some in hundreds([*sizes]) for row in ledger.rows.run(LEFT, (ledger.owner, *some))}
+    gone = [mail for mail in sizes if mail not in left]
+    ledger.rows.many(ERASE, [(ledger.owner, mail, after) for mail in gone])
+    ledger.count(-sum(sizes[mail] for mail in gone), -len(gone))

@@ -1,0 +1,192 @@
+"""All mailboxes of this machine: found by address or by owner, kept open while they are used, and closed when many others are.
+
+Whoever uses one has it from `of` or `opened`, and has it no longer than his ``with``; a session of days keeps it for days. The same mailbox
+is one object for all who use it at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from mailer.mail.problem import Problem
+
+from .box import KEPT, MailboxTerms, OwnMailbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .api import Told
+    from .bodies.api import Bodies
+    from .box import Verdict
+    from .engine.api import Engine
+    from .owners.api import Owner, Owners
+    from .sealing import Sealing
+
+MOST_OPEN: Final = 256  # mailboxes that nobody uses and that are kept open all the same
+STRIPES: Final = 64  # mailboxes that are opened side by side
+REMOVED_KEPT: Final = 30 * 86400.0  # seconds that the mailbox of a removed owner is kept
+
+
+class MailboxesSwept(NamedTuple):
+    """What a sweep of all mailboxes did: `files` that went, and the troubles that it had, a line each."""
+
+    files: int
+    troubles: Sequence[str] = ()
+
+
+class _Open:
+    """A mailbox that is open, and how many use it."""
+
+    def __init__(self, box: OwnMailbox) -> None:
+        self.box = box
+        self.users = 0
+
+
+class Mailboxes:
+    """The mailboxes of `owners`, whose rows are where `open_engine` says and whose messages are in `bodies`. Used by several threads.
+
+    `opener` gives what seals the bodies of an owner; `clock` tells seconds since the epoch; `tell` hears of changes, and `judged` of junk
+    (the ID of the owner, that of the message, the verdict). Deleted messages are kept for `kept` seconds, mailboxes of removed owners for
+    `removed_kept`.
+    """
+
+    def __init__(
+        self,
+        owners: Owners,
+        open_engine: Callable[[Owner], Engine],
+        bodies: Bodies,
+        *,
+        opener: Callable[[Owner], Sealing | None] | None = None,
+        clock: Callable[[], float] = time.time,
+        tell: Told | None = None,
+        judged: Callable[[str, str, Verdict], None] | None = None,
+        kept: float = KEPT,
+        removed_kept: float = REMOVED_KEPT,
+        most_open: int = MOST_OPEN,
+    ) -> None:
+        self.owners = owners
+        self.bodies = bodies
+        self._open_engine = open_engine
+        self._clock = clock
+        self._terms = MailboxTerms(clock, tell, judged, opener, kept, self._again)
+        self._removed_kept = removed_kept
+        self._most_open = most_open
+        self._open: OrderedDict[str, _Open] = OrderedDict()
+        self._lock = Lock()
+        self._opening = [Lock() for _ in range(STRIPES)]
+
+    @contextmanager
+    def of(self, address: str, *, make: bool = False) -> Iterator[OwnMailbox]:
+        """The mailbox of `address`, which is made with `make` where there is none. Raises `Problem` (no-such), `NoKey`."""
+        owner = self.owners.make(address, self._clock()) if make else self.owners.find([address])[0]
+        if owner is None:
+            raise Problem(f"there is no mailbox of {address}", "no-such")
+        with self.opened(owner) as box:
+            yield box
+
+    @contextmanager
+    def opened(self, owner: Owner) -> Iterator[OwnMailbox]:
+        """The mailbox of `owner`. Raises `Problem`, `NoKey`."""
+        held = self._taken(owner)
+        try:
+            yield held.box
+        finally:
+            for each in self._left(owner.id, held):
+                each.box.close()
+
+    def remove(self, address: str) -> Owner:
+        """Have nobody find the mailbox of `address` any more; it is kept for a while. Raises `Problem` (no-such)."""
+        owner = self.owners.find([address])[0]
+        if owner is None:
+            raise Problem(f"there is no mailbox of {address}", "no-such")
+        removed = self.owners.put(owner._replace(state="removed", until=self._clock() + self._removed_kept))
+        self._forget(owner.id)
+        return removed
+
+    def sweep(self, now: float) -> MailboxesSwept:
+        """Remove what is due in all mailboxes, and the mailboxes of owners who were removed long enough ago."""
+        files, troubles = 0, []
+        for owner in self._all():
+            try:
+                with self.opened(owner) as box:
+                    files += box.sweep(now)
+            except Problem as problem:
+                troubles.append(f"{owner.address}: {problem}")
+        for owner in self._all(removed=True):
+            if owner.until <= now:
+                try:
+                    self.erase(owner)
+                except Problem as problem:
+                    troubles.append(f"{owner.address}: {problem}")
+        return MailboxesSwept(files, troubles)
+
+    def erase(self, owner: Owner) -> None:
+        """Forget the mailbox of an owner who was removed, for ever; killed in the middle, it is done again. Raises `Problem`."""
+        self._forget(owner.id)
+        self.bodies.forget(owner.id)
+        engine = self._open_engine(owner)
+        try:
+            engine.forget()
+        finally:
+            engine.close()
+        self.owners.forget(owner.id)
+
+    def close(self) -> None:
+        """Close all of them, and what they are in."""
+        with self._lock:
+            held, self._open = [*self._open.values()], OrderedDict()
+        for each in held:
+            each.box.close()
+        self.bodies.close()
+        self.owners.close()
+
+    def _taken(self, owner: Owner) -> _Open:
+        """The open mailbox of an owner, as he is now; opened where it is not."""
+        with self._opening[hash(owner.id) % STRIPES]:
+            with self._lock:
+                held = self._open.get(owner.id)
+                if held is not None and _fits(held.box.owner, owner):
+                    self._open.move_to_end(owner.id)
+                    held.users += 1
+                    return held
+            new = _Open(OwnMailbox(owner, self._open_engine(owner), self.bodies, self._terms))
+            new.users = 1
+            with self._lock:
+                self._open[owner.id] = new
+                if held is not None and held.users == 0:
+                    held.box.close()
+            return new
+
+    def _left(self, id: str, held: _Open) -> list[_Open]:
+        """One user of it less; those that are closed for that."""
+        with self._lock:
+            held.users -= 1
+            if self._open.get(id) is not held:
+                return [held] if held.users == 0 else []
+            surplus = len(self._open) - self._most_open
+            idle = [key for key, each in self._open.items() if each.users == 0][: max(surplus, 0)]
+            return [self._open.pop(key) for key in idle]
+
+    def _forget(self, id: str) -> None:
+        with self._lock:
+            held = self._open.pop(id, None)
+        if held is not None and held.users == 0:
+            held.box.close()
+
+    def _again(self, id: str) -> Owner | None:
+        return self.owners.by_id([id])[0]
+
+    def _all(self, *, removed: bool = False) -> Iterator[Owner]:
+        after = ""
+        while some := self.owners.listing(after=after, removed=removed):
+            yield from some
+            after = some[-1].id
+
+
+def _fits(open_for: Owner, owner: Owner) -> bool:
+    """Whether a mailbox that is open for an owner is the one of him as he is now."""
+    return open_for.epoch >= owner.epoch and open_for.store == owner.store
