@@ -82,6 +82,5 @@ def _multipart_extension(part: Part) -> bytes:
 
 def _described(part: Part) -> bytes:
     disposition = b"(%b %b)" % (_quoted(part.disposition[0]), _parameters(part.disposition[1])) if part.disposition else NIL
-    tags = [_quoted(tag) for tag in part.language]
-    language = NIL if not tags else tags[0] if len(tags) == 1 else b"(%b)" % b" ".join(tags)
+    language = b"(%b)" % b" ".join([_quoted(tag) for tag in part.language]) if part.language else NIL
     return b" %b %b %b" % (disposition, language, ntext(part.location or None))

@@ -51,7 +51,10 @@ def _in(value: str) -> Iterator[Addressee]:
             yield Addressee("", phrase(group), None)
         for address, start, end, first, _last in members:
             bracketed = value[start - 1 : start] == "<" and first < start
-            yield _mailbox(phrase(value[first : start - 1]) if bracketed else phrase(comment(value, end)), address)
+            if bracketed:
+                yield _mailbox(phrase(value[first : start - 1]), address if value[start:end].strip() else "")
+            else:
+                yield _mailbox(phrase(comment(value, end)), address)
         if group:
             yield END
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 HEADER = 256 * 1024  # octets of a header in which fields are looked for
 FIELD = 64 * 1024  # octets of a field
+BLOCK = 1 << 20  # octets that are looked through together: other threads run between
 
 DESCRIBING = frozenset({
     b"content-type", b"content-transfer-encoding", b"content-id", b"content-description", b"content-disposition", b"content-language",
@@ -79,16 +80,27 @@ def _body(data: bytes, at: int, end: int) -> int:
 
 
 def _beyond(data: bytes, fields: Mapping[bytes, list[bytes]], at: int, end: int, marks: Mapping[bytes, object] | None) -> Header:
-    """A header that is longer than what is looked at: the empty line ends it, or a delimiter."""
+    """A header that is longer than what is looked at, from the beginning of a line on: the empty line ends it, or a delimiter."""
     while at < end:
-        stop = data.find(b"\n", at, end)
-        after = stop + 1 if stop >= 0 else end
-        if after - at <= 2 and not data[at:after].strip(b"\r\n"):
-            return Header(fields, at, after)
-        if marks and data.startswith(b"--", at) and is_mark(data[at:after], marks):
-            break
-        at = after
-    return Header(fields, at, at)
+        stop = min(at + BLOCK, end)
+        empty = min((found for line in (b"\n\n", b"\n\r\n") if (found := data.find(line, at - 1, stop + 1)) >= 0), default=stop)
+        mark = _mark(data, at - 1, empty, end, marks) if marks else -1
+        if mark >= 0:
+            return Header(fields, mark, mark)
+        if empty < stop:
+            return Header(fields, empty + 1, _body(data, empty + 1, end))
+        at = stop
+    return Header(fields, end, end)
+
+
+def _mark(data: bytes, at: int, stop: int, end: int, marks: Mapping[bytes, object]) -> int:
+    """Where the first line between `at` and `stop` begins that is a delimiter, -1 for none."""
+    while (found := data.find(b"\n--", at, stop + 3)) >= 0:
+        at = data.find(b"\n", found + 1, end)
+        at = at if at >= 0 else end
+        if is_mark(data[found + 1 : min(at, found + 1 + FIELD)], marks):
+            return found + 1
+    return -1
 
 
 def is_mark(line: bytes, marks: Mapping[bytes, object]) -> bool:
@@ -110,10 +122,9 @@ def _is_name(text: bytes) -> bool:
 
 
 def all_fields(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    """Each field in order, its name in small letters and its value unfolded."""
-    at, found = start, header(data, start, end, frozenset())
-    last = min(found.end, start + HEADER)
-    while at < last:
+    """Each field of a header in order, its name in small letters and its value unfolded; `end` is where its body begins."""
+    at, last = start, min(end, start + HEADER)
+    while at < last and data[at] not in b"\r\n":
         stop = data.find(b"\n", at, last) + 1 or last
         while stop < last and data[stop] in _BLANKS:
             stop = data.find(b"\n", stop, last) + 1 or last

@@ -57,7 +57,7 @@ def _behind_quotes(value: str, at: int) -> int:
     at += 1
     while at < len(value) and value[at] != '"':
         at += 2 if value[at] == "\\" else 1
-    return at + 1
+    return min(at, len(value)) + 1
 
 
 def _behind_comment(value: str, at: int) -> int:
@@ -86,7 +86,7 @@ def unquoted(text: str) -> str:
     """A quoted string without its quotes, or the text as it is. RFC 5322 §3.2.4"""
     if not text.startswith('"'):
         return text.partition(" ")[0]
-    inner = text[1 : _behind_quotes(text, 0) - 1] if text.endswith('"') and len(text) > 1 else text[1:]
+    inner = text[1 : _behind_quotes(text, 0) - 1]  # what stands behind the second one belongs to nothing
     if "\\" not in inner:
         return inner
     found: list[str] = []

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.mail.entity import LONGEST_TYPE, MAX_DEPTH, MAX_PARTS
 
-from .header import DESCRIBING, Header, header
+from .header import BLOCK, DESCRIBING, Header, header
 from .parameters import Parameters, parameterised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEADERS = 1024 * 1024  # octets of the headers of all parts
-BLOCK = 1 << 20  # octets that are looked through together: other threads run between
 _NOTHING = Header({}, 0, 0)
 
 
