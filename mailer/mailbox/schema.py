@@ -176,7 +176,7 @@ FIRST: Final = f"BEGIN IMMEDIATE;\n{''.join(TABLES)}\nPRAGMA user_version = 1;\n
 STEPS: Final = (FIRST,)
 """Step n makes version n + 1 out of version n, as one transaction; one that was released is never changed."""
 
-_TYPES: Final = ((" BLOB ", " BYTEA "), (") WITHOUT ROWID;", ");"))
+_TYPES: Final = ((" BLOB ", " BYTEA "), (" TEXT ", ' TEXT COLLATE "C" '), (") WITHOUT ROWID;", ");"))  # texts as SQLite orders them
 
 
 def ddl(dialect: Literal["sqlite", "postgresql"]) -> str:

@@ -7,6 +7,7 @@ processes, which are all that is killed here; it does not wait for the disk.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import os
@@ -14,11 +15,17 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
+import pytest
+
+from mailer.testing import LoopbackServer
 from tests.fakes.processes import Program, free_port, listens, wait_until
 
 from .install import POSTGRESQL
+
+NEEDED = (pytest.mark.peer("postgresql"), pytest.mark.xdist_group("postgresql"))
+"""The marks of a test that asks for the server: those of one process share it."""
 
 NOBODY = 65534
 USER = "mailer"
@@ -70,7 +77,8 @@ class PostgreSQL:
     def __enter__(self) -> Self:
         (self.home / "password").write_text(PASSWORD)
         (self.home / "password").chmod(0o644)
-        words = ("-D", self.data, "-U", USER, "-E", "UTF8", "-A", "scram-sha-256", f"--pwfile={self.home}/password", "--no-sync")
+        words = ["-D", self.data, "-U", USER, "-E", "UTF8", "-A", "scram-sha-256", f"--pwfile={self.home}/password", "--no-sync"]
+        words += ["--locale-provider=icu", "--icu-locale=en-US"]  # as most are: the order of texts is that of a language
         done = subprocess.run(
             [*self._as, self._programs / "initdb", *words], env=self._environment, cwd=self.home, capture_output=True, text=True
         )
@@ -88,9 +96,9 @@ class PostgreSQL:
         """The directory of what it keeps."""
         return self.home / "data"
 
-    def url(self, schema: str = "") -> str:
-        """Where it is, with a schema that nobody else has."""
-        return f"postgresql://{USER}@127.0.0.1:{self.port}/postgres?options=-csearch_path%3D{schema or self.schema()}"
+    def url(self, schema: str = "", port: int = 0) -> str:
+        """Where it is, with a schema that nobody else has unless one is named; `port` is that of a proxy before it."""
+        return f"postgresql://{USER}@127.0.0.1:{port or self.port}/postgres?options=-csearch_path%3D{schema or self.schema()}"
 
     def schema(self) -> str:
         """The name of a new schema."""
@@ -128,3 +136,43 @@ class PostgreSQL:
                 os.kill(int(part), signal.SIGKILL)
         wait_until("its processes have ended", lambda: not any(Path("/proc", part).exists() for part in parts))
         wait_until("PostgreSQL has ended", lambda: not listens(self.port))
+
+
+class LosingProxy(LoopbackServer):
+    """Stands before the server at `target`; of the commits that are to come `lose` says what is lost: each question, or each answer to it.
+
+    After such a loss the connection is closed on both sides. With `deaf` nobody is let in.
+    """
+
+    def __init__(self, target: int) -> None:
+        super().__init__()
+        self.target = target
+        self.lose: list[Literal["question", "answer"]] = []
+        self.deaf = False
+        self.lost = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.deaf:
+            return
+        theirs, ours = await asyncio.open_connection("127.0.0.1", self.target)
+        swallowing = asyncio.Event()
+        back = asyncio.create_task(carried(theirs, writer, swallowing))
+        try:
+            while data := await reader.read(65536):
+                lost = self.lose.pop(0) if self.lose and b"COMMIT\0" in data else ""
+                self.lost += bool(lost)
+                if lost == "question":
+                    return
+                if lost == "answer":
+                    swallowing.set()
+                ours.write(data)
+        finally:
+            back.cancel()
+            ours.close()
+
+
+async def carried(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, swallowing: asyncio.Event) -> None:
+    """Hand on what comes, to its end, or to what is to be swallowed; then the connection is closed."""
+    while (data := await reader.read(65536)) and not swallowing.is_set():
+        writer.write(data)
+    writer.close()

@@ -10,6 +10,7 @@ shown has the password in it.
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager, suppress
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     Connection = psycopg.Connection[tuple[Any, ...]]
+
+logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of connections that had died, which we replace
 
 MOST: Final = 8  # connections of a process
 PATIENCE: Final = 5.0  # seconds
@@ -55,7 +58,7 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 
 PASSES: Final = ("08", "40", "53", "55", "57", "25006", "58030")
 """SQLSTATEs of what passes, by their beginnings: a connection that is lost, a deadlock, no room, a lock, a server that stops, one that only
-reads (a standby that was not promoted yet), an error of its disk."""
+reads (a standby that was not promoted yet), an error of its disk. What goes wrong while a connection is made has none, and may pass."""
 REFUSED: Final = ("28", "42501")  # who may not
 
 
@@ -167,7 +170,8 @@ def parameters_of(url: str, password: str = "") -> dict[str, Any]:
 def shown(parameters: Mapping[str, Any]) -> str:
     """A database, as people name it."""
     host, port, name = (parameters.get(each) or "" for each in ("host", "port", "dbname"))
-    return f"the database {host or 'of this machine'}{f':{port}' if port else ''}{f'/{name}' if name else ''}"
+    is_one = bool(port) and "," not in host
+    return f"the database {host or 'of this machine'}{f':{port}' if is_one else ''}{f'/{name}' if name else ''}"
 
 
 def problem_of(where: str, error: psycopg.Error) -> Problem:

@@ -130,7 +130,7 @@ class PostgresEngine:
 def committed(db: Connection) -> bool:
     """End the transaction; False where the answer to that was lost. Raises `Problem` where it was undone."""
     try:
-        said = db.execute("COMMIT").statusmessage
+        said = db.execute("COMMIT", prepare=False).statusmessage
     except psycopg.Error:
         if not db.closed:
             raise

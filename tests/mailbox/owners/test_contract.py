@@ -14,13 +14,13 @@ from mailer.mailbox.owners.api import Owner, Owners
 from mailer.mailbox.owners.memory import MemoryOwners
 from mailer.mailbox.owners.sqlite import SqliteOwners
 from mailer.spool import is_id
-from tests.peers.postgresql import PASSWORD
+from tests.peers.postgresql import NEEDED, PASSWORD
 
 NOW = 1_796_127_000.25
 SEALED = {"public_key": "age1xyz", "wrapped_private": b"\0\xff", "wrapped_index_key": b"'", "key_number": 3}
 
 
-@pytest.fixture(params=["sqlite", "memory", pytest.param("postgresql", marks=pytest.mark.peer("postgresql"))])
+@pytest.fixture(params=["sqlite", "memory", pytest.param("postgresql", marks=NEEDED)])
 def owners(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Owners]:
     connections = None
     kept: Owners = MemoryOwners()
