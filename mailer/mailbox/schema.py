@@ -185,3 +185,17 @@ def ddl(dialect: Literal["sqlite", "postgresql"]) -> str:
     for ours, theirs in _TYPES if dialect == "postgresql" else ():
         text = text.replace(ours, theirs)
     return text
+
+
+def columns() -> dict[str, tuple[str, ...]]:
+    """The columns of each table, in the order of the tables."""
+    found: dict[str, tuple[str, ...]] = {}
+    for statement in "".join(TABLES).split("CREATE TABLE ")[1:]:
+        head, _, body = statement.partition(" (\n")
+        words = (line.split(maxsplit=1)[0] for line in body.partition("\n)")[0].splitlines())
+        found[head] = tuple(word for word in words if word.islower())
+    return found
+
+
+FORGET: Final = tuple(f"DELETE FROM {table} WHERE owner = ?" for table in columns())
+"""What removes all rows of an owner."""

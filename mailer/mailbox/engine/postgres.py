@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 import psycopg
 
 from mailer.mail.problem import Problem
+from mailer.mailbox import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,6 +52,7 @@ TAKE_TURN: Final = """INSERT INTO turn (owner, writer, number, at) VALUES (%s, %
     ON CONFLICT (owner, writer) DO UPDATE SET number = excluded.number, at = excluded.at"""
 WHOSE_TURN: Final = "SELECT number FROM turn WHERE owner = %s AND writer = %s"
 FORGET_TURNS: Final = f"DELETE FROM turn WHERE owner = %s AND at < now() - interval '{KEPT}'"
+FORGET_ALL_TURNS: Final = "DELETE FROM turn WHERE owner = ? AND writer <> ?"
 
 
 class PostgresRows:
@@ -106,6 +108,16 @@ class PostgresEngine:
             if not is_known and not self._was_done(turn):
                 raise Problem(f"the connection to {self._connections.where} was lost, and nothing was changed; try again", "try-again")
             return done
+
+    def forget(self) -> None:
+        """Remove all rows of this owner."""
+
+        def act(rows: Rows) -> None:
+            for STATEMENT in schema.FORGET:  # noqa: N806 - each is one
+                rows.change(STATEMENT, (self.owner,))
+            rows.change(FORGET_ALL_TURNS, (self.owner, self._writer))
+
+        self.change(act)
 
     def close(self) -> None:
         """Nothing is to be let go of: the connections are everybody's."""

@@ -259,6 +259,26 @@ def test_a_server_that_does_not_wait_for_its_disk_is_made_to(postgresql: Postgre
         postgresql.asked("ALTER ROLE mailer RESET synchronous_commit")
 
 
+def test_an_owner_who_is_forgotten_has_no_rows(way: Way) -> None:
+    """In any table, and others have theirs."""
+    other = PostgresEngine(way.straight, 8)
+    other.change(lambda rows: rows.change(ADD, (8, "a")))
+    PostgresEngine(way.straight, 7).change(lambda _: None)
+    way.engine.forget()
+    assert way.count() == 0
+    assert other.read(lambda rows: rows.run(COUNT, (8,)))[0][0] == 1
+    with way.straight.lent() as db:
+        for table in [*schema.columns(), "turn"]:
+            assert {row[0] for row in db.execute(f"SELECT owner FROM {table}")} <= {8, 7 if table == "turn" else 8}
+
+
+def test_the_columns_of_a_table_are_those_of_the_database(way: Way) -> None:
+    """All of them, in their order."""
+    with way.straight.lent() as db:
+        for table, columns in schema.columns().items():
+            assert tuple(each.name for each in db.execute(f"SELECT * FROM {table}").description or ()) == columns
+
+
 def test_turns_of_engines_that_are_gone_are_forgotten(way: Way) -> None:
     """After a day."""
     with way.straight.lent() as db:
