@@ -69,7 +69,7 @@ _PLACES: Final = {
 
 _REST: Final[dict[str, Callable[[int, int], str]]] = {
     "julian": lambda local, _: str(local // _DAY + _EPOCH),
-    "iso8601": lambda local, zone: rfc3339(local)[:19] + _zone(zone, ":"),
+    "iso8601": lambda local, zone: rfc3339(local)[:19] + (_zone(zone, ":") if zone else "Z"),
     "std11": _std11,
     "zone": lambda _, zone: _zone(zone),
     "weekday": lambda local, _: str((local // _DAY + 4) % 7),  # the epoch was a Thursday, and 0 is Sunday

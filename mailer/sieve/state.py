@@ -112,7 +112,7 @@ def _place(action: Action) -> object:
 
 def _merged(before: Action, after: Action) -> Action:
     if isinstance(before, FileInto) and isinstance(after, FileInto):
-        return after._replace(create=before.create or after.create, flags=after.flags or before.flags)
+        return after._replace(create=before.create or after.create)
     if isinstance(before, Keep | FileInto) and isinstance(after, Keep | FileInto):
-        return before._replace(flags=after.flags or before.flags)
+        return before._replace(flags=after.flags)
     return before

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from mailer.mail.address import plain_local
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from .state import Run
+
+T = TypeVar("T")
 
 COMPOUND: Final = frozenset({"not", "anyof", "allof"})
 
@@ -53,8 +55,8 @@ def _matches(state: Run, test: Clause, values: Iterable[str], *, sets: bool = Tr
     return found is not None
 
 
-def _chosen(test: Clause, found: Sequence[str]) -> Sequence[str]:
-    """Those that :index asks for. RFC 5260 §6"""
+def _chosen(test: Clause, found: Sequence[T]) -> Sequence[T]:
+    """The fields that :index asks for: all of the first name that is asked for, then those of the next. RFC 5260 §6"""
     if "index" not in test.tags:
         return found
     nth = int(test.tags["index"][1])
@@ -85,8 +87,8 @@ def _header(state: Run, test: Clause) -> bool:
 
 
 def _header_values(state: Run, test: Clause) -> Iterator[str]:
-    for name in state.texts(test.values[0], test.line):
-        yield from _chosen(test, state.header.texts(name))
+    names = state.texts(test.values[0], test.line)
+    yield from _chosen(test, [text for name in names for text in state.header.texts(name)])
 
 
 def _address(state: Run, test: Clause) -> bool:
@@ -94,9 +96,11 @@ def _address(state: Run, test: Clause) -> bool:
 
 
 def _address_values(state: Run, test: Clause) -> Iterator[str]:
-    for name in state.texts(test.values[0], test.line):
+    names = state.texts(test.values[0], test.line)
+    for name in names:
         meanings.check_address_field(name, test.line)
-        yield from _chosen(test, [address for field in state.header.addresses(name) for address in field])
+    for field in _chosen(test, [field for name in names for field in state.header.addresses(name)]):
+        yield from field
 
 
 def _envelope(state: Run, test: Clause) -> bool:
@@ -110,8 +114,11 @@ def _envelope_values(state: Run, test: Clause) -> Iterator[str]:
 
 
 def _parts(test: Clause, addresses: Iterable[str]) -> Iterator[str]:
-    """The part of each address that is asked for; those are left out that have none. RFC 5228 §2.7.4, RFC 5233 §4"""
-    what = test.tags.get("part", (":all",))[0]
+    """The part of each address that is asked for; those are left out that have none, but where addresses are counted.
+
+    RFC 5228 §2.7.4, RFC 5233 §4, RFC 5231 §4.2
+    """
+    what = ":all" if test.tags.get("match", ("",))[0] == ":count" else test.tags.get("part", (":all",))[0]
     for address in addresses:
         if what == ":all" or not address:
             if what == ":all" or what in (":localpart", ":user"):
