@@ -51,6 +51,7 @@ BESIDE = {
     ("imap", "mime"),  # what IMAP tells of a message is made from its parts
     ("mime", "imap"),  # what is kept of a message is what IMAP tells of it
     ("mailbox", "spool"),  # the symbols of an ID
+    ("mailbox", "reports"),  # whose session with a server is bounded, and imports mail as well
     ("dsn", "aggregate"),  # what an attachment holds tells which report it is
     ("dsn", "mime"),  # octets become text, and encoded words too, as in all mail that is read
     ("scan", "smtp"),  # a filter has words for the client, which are a reply

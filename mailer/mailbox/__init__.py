@@ -33,6 +33,7 @@ gets an address that another had before gets a mailbox of his own.
 `owners`     who has a mailbox
 `bodies`     where the messages themselves are
 `imports`    mail that is kept elsewhere comes here
+`exports`    a mailbox goes out, in forms that other programs read
 """
 
 from __future__ import annotations

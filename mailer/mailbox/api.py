@@ -36,6 +36,8 @@ ROLES: Final[dict[Role, str]] = {
 }
 """The folders that a new mailbox has, by their roles."""
 
+IMPORTED: Final = "import"
+"""In place of the recipient in `NewMail.once`: the other word is what a message is known by where it was imported from, for good."""
 LAST_UID: Final = 2**32 - 2  # RFC 9051 §2.3.1.1 leaves one more, which the next UID of a full folder would need
 MOST_KEYWORDS: Final = 100  # of a folder
 
@@ -260,6 +262,9 @@ class Mailbox(Protocol):
 
     def put(self, news: Sequence[NewMail], quota: Quota = UNBOUNDED) -> Sequence[PutMail]:
         """Put all of them, or none. Raises `OverQuota`, `Frozen`, `NoKey`, `NoFolder`."""
+
+    def delivered(self, onces: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """The ID of the message that was put with each `NewMail.once`, wherever it is by now; empty where none was."""
 
     def put_again(self, mail: str, folder: str, flags: Flag = PLAIN, keywords: Sequence[str] = ()) -> PutMail:
         """Have a message that is here in one more folder. Raises `NoFolder`."""

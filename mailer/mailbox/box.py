@@ -135,6 +135,10 @@ class OwnMailbox:
             self.bodies.remove([*stale])
         return done
 
+    def delivered(self, onces: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """The ID of the message that was put with each of these; empty where none was."""
+        return self.engine.read(lambda rows: putting.delivered(rows, self.engine.owner, onces))
+
     def put_again(self, mail: str, folder: str, flags: Flag = PLAIN, keywords: Sequence[str] = ()) -> PutMail:
         """Have a message that is here in one more folder. Raises `NoFolder`, `Problem` (no-such) for one that is not here."""
         put = self.change(lambda act: putting.put_again(act, mail, folder, int(flags), keywords))
@@ -251,7 +255,7 @@ class OwnMailbox:
 
     def check(self, *, bodies: bool = False, repair: bool = False) -> Sequence[BoxFlaw]:
         """What is not as it has to be; mended with `repair`. Raises `Problem`."""
-        return checking.check(checking.Examined(self.engine, self.bodies, self.change), proved=bodies, repair=repair)
+        return checking.check(checking.MailboxParts(self.engine, self.bodies, self.change), proved=bodies, repair=repair)
 
     def sweep(self, now: float) -> int:
         """Remove what was deleted long enough ago, and what was begun and never finished. Raises `Problem`."""

@@ -112,9 +112,12 @@ def subscribe(ledger: Ledger, name: str, *, subscribed: bool) -> None:
 
 
 def number(ledger: Ledger, name: str, uidvalidity: int, uidnext: int) -> Folder:
-    """Have the numbers of another store in a folder that never had a message. Raises `NoFolder`, `Problem` (usage)."""
+    """Have the numbers of another store in a folder that never had a message; in one that has them already, its next UID may be higher.
+
+    Raises `NoFolder`, `Problem` (usage).
+    """
     folder = ledger.folder(name)
-    if folder.uidnext != 1:
+    if folder.uidnext != 1 and (folder.uidvalidity != uidvalidity or uidnext < folder.uidnext):
         raise Problem(f"the folder {folder.name[:60]!r} has had messages, and keeps its numbers", "usage")
     if not (0 < uidvalidity <= HIGHEST and 0 < uidnext <= LAST_UID):
         raise Problem(f"a UIDVALIDITY of {uidvalidity} and a next UID of {uidnext} leave no room for those that follow", "usage")

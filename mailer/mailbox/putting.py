@@ -86,6 +86,12 @@ def put(ledger: Ledger, coming: Sequence[Coming], quota: Quota = UNBOUNDED) -> l
     return [each._replace(usage=usage) for each in done]
 
 
+def delivered(rows: Rows, owner: int, onces: Sequence[tuple[str, str]]) -> list[str]:
+    """The ID of the message that was put with each of these; empty where none was."""
+    found = (rows.run(DELIVERED, (owner, *once)) for once in onces)
+    return [str(each[0][2]) if each else "" for each in found]
+
+
 def put_again(ledger: Ledger, mail: str, name: str, flags: int, words: Sequence[str]) -> PutMail | None:
     """Have a message that is here in one more folder; None where there is no such message. Raises `NoFolder`."""
     folder, size = ledger.folder(name), ledger.rows.run(SIZE, (ledger.owner, mail))

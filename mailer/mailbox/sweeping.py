@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailer.spool import first_id
 
+from .api import IMPORTED
 from .hundreds import HUNDRED, hundreds
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ FLOORS: Final = "SELECT folder, MAX(modseq) FROM expunged WHERE owner = ? AND at
 RAISE: Final = "UPDATE folder SET floor = ? WHERE owner = ? AND id = ? AND floor < ?"
 FORGET_EXPUNGED: Final = "DELETE FROM expunged WHERE owner = ? AND at < ?"
 FORGET_FOLDERS: Final = "DELETE FROM folder WHERE owner = ? AND gone > 0 AND gone < ?"
-FORGET_DELIVERED: Final = "DELETE FROM delivered WHERE owner = ? AND at < ?"
+FORGET_DELIVERED: Final = "DELETE FROM delivered WHERE owner = ? AND at < ? AND recipient <> ?"  # imports are repeated after years
 SEARCHED_AT: Final = "SELECT searched FROM account WHERE owner = ?"
 SEARCH: Final = "UPDATE account SET searched = ? WHERE owner = ?"
 KNOWN: Final = f"SELECT id FROM mail WHERE owner = ? AND id IN ({HUNDRED})"
@@ -82,7 +83,7 @@ def _forget(rows: Rows, owner: int, now: float) -> None:
         rows.change(RAISE, (modseq, owner, folder, modseq))
     rows.change(FORGET_EXPUNGED, (owner, now - REMEMBERED))
     rows.change(FORGET_FOLDERS, (owner, now - REMEMBERED))
-    rows.change(FORGET_DELIVERED, (owner, now - DELIVERED))
+    rows.change(FORGET_DELIVERED, (owner, now - DELIVERED, IMPORTED))
 
 
 def _give_up(rows: Rows, owner: int, now: float) -> bool:

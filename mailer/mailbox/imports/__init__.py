@@ -16,6 +16,7 @@ Whatever the source is, these hold:
 `dovecot`   what Dovecot writes into a Maildir beside the messages
 `mbox`      files of many messages: mboxo, mboxrd, mboxcl
 `from_line` the line that parts messages of an mbox
+`imap`      folders of another server
 """
 
 from __future__ import annotations

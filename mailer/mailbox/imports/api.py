@@ -20,6 +20,7 @@ class SourceFolder(NamedTuple):
     """A folder of a source: `name` with ``/`` between levels, `place` is what the source itself knows it by.
 
     `uidvalidity` and `uidnext` are 0 where it has no UIDs. `messages` is about how many there are, -1 where nobody knows before the end.
+    One that `shows_all` shows what other folders have, too; it comes last.
     """
 
     name: str
@@ -29,6 +30,7 @@ class SourceFolder(NamedTuple):
     role: Role = ""
     subscribed: bool = True
     messages: int = -1
+    shows_all: bool = False
 
 
 class SourceMessage(NamedTuple):
