@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mailer.mailbox.api import BoxFlaw, Folder, FolderEntry, Mail, Mailbox, Quota, Usage
     from mailer.mailbox.exports.api import Exported, ExportTellers
     from mailer.mailbox.imports.api import ImportSource, PassedOver
-    from mailer.mailbox.imports.taking import MailImported, ImportStep
+    from mailer.mailbox.imports.taking import ImportStep, MailImported
     from mailer.mailbox.mailboxes import Mailboxes
     from mailer.mailbox.owners.api import Owner
 
