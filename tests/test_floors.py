@@ -52,6 +52,7 @@ BESIDE = {
     ("mime", "imap"),  # what is kept of a message is what IMAP tells of it
     ("mailbox", "spool"),  # the symbols of an ID
     ("mailbox", "reports"),  # whose session with a server is bounded, and imports mail as well
+    ("mailbox", "config"),  # a master key is read as secrets are
     ("dsn", "aggregate"),  # what an attachment holds tells which report it is
     ("dsn", "mime"),  # octets become text, and encoded words too, as in all mail that is read
     ("scan", "smtp"),  # a filter has words for the client, which are a reply
@@ -270,7 +271,12 @@ def test_no_statement_is_built_from_text(path: Path) -> None:
             assert is_fixed(call.args[0], path), f"rows.{name}() in line {call.lineno} takes {ast.unparse(call.args[0])}"
 
 
-STORES = ("suppression/sqlite.py", "accounts/users/sqlite.py", "limits/store/sqlite.py", "mailbox/engine/sqlite.py")
+STORES = (
+    "suppression/sqlite.py",
+    "accounts/users/sqlite.py",
+    "limits/store/sqlite.py",
+    *(f"mailbox/engine/{name}.py" for name in ("sqlite", "sealed", "encrypted_file")),
+)
 """Where rows of a file of SQLite become values, besides the status."""
 
 

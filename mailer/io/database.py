@@ -74,6 +74,7 @@ class Database:
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
         self._which: tuple[int, int] | None = None
+        self._written: tuple[int, int] | None = None
         self._reading, self._writing = Lock(), Lock()
 
     async def soon(self, ask: Callable[[sqlite3.Connection | None], T]) -> T:
@@ -109,8 +110,7 @@ class Database:
     def change(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Do `act` in one transaction, of which a crash leaves all or nothing; the file is made if there is none. Raises `Problem`."""
         with self._writing, self._acting(), self._told():
-            db = self._open_to_write()
-            db.execute("BEGIN IMMEDIATE")
+            db = self._begun()
             try:
                 done = act(db)
                 db.execute("COMMIT")
@@ -134,6 +134,38 @@ class Database:
             return True
         return self._reader is not None and (about.st_dev, about.st_ino) == self._which
 
+    def _begun(self) -> sqlite3.Connection:
+        """The file with a transaction of ours; one that was replaced while others were waited for is let go of. Raises as the next."""
+        for _ in range(2):
+            db = self._open_to_write()
+            db.execute("BEGIN IMMEDIATE")
+            if self._is_still(self._written):
+                return db
+            db.execute("ROLLBACK")
+        raise self._replaced()
+
+    def _opened(self, which: tuple[int, int], patience: float) -> tuple[sqlite3.Connection, int]:
+        """The file `which` is there, and its version. Raises `Problem` (try-again) where it was replaced meanwhile."""
+        db = self._connect(self.path, patience)
+        try:
+            found = version(db, self.path, self.terms)
+        except BaseException:
+            db.close()
+            if not self._is_still(which):
+                raise self._replaced() from None
+            raise
+        return db, found
+
+    def _is_still(self, which: tuple[int, int] | None) -> bool:
+        try:
+            about = os.lstat(self.path)
+        except FileNotFoundError:
+            return False
+        return (about.st_dev, about.st_ino) == which
+
+    def _replaced(self) -> Problem:
+        return Problem(f"{self.terms.what} {self.path} was replaced this moment; try again", "try-again")
+
     def _open_to_read(self) -> sqlite3.Connection | None:
         """The file as it is this moment; None if there never was one. Raises `Problem`, `sqlite3.Error`, `OSError`."""
         try:
@@ -146,9 +178,9 @@ class Database:
         if self._reader is None or which != self._which:
             refuse_foreign(self.path, self.terms, about)
             self._let_go_reader()
-            db = self._connect(self.path, BRIEF)
+            db, found = self._opened(which, BRIEF)
             try:
-                if version(db, self.path, self.terms) < self.terms.version:
+                if found < self.terms.version:
                     self._bring_up()
                 db.execute("PRAGMA query_only = 1")
                 for BOUND in (self.terms.cache,):  # noqa: N806 - a constant of whoever has the tables
@@ -162,7 +194,7 @@ class Database:
 
     def _bring_up(self) -> None:
         """Make the tables of an older version ours, for who reads before anybody has written. Raises as `_open_to_read`."""
-        with self._acting(), closing(connected(self.path)) as db:
+        with self._acting(), closing(self._connect(self.path, PATIENCE)) as db:
             db.execute("PRAGMA synchronous = FULL")
             bring_up(db, version(db, self.path, self.terms), self.terms)
 
@@ -175,19 +207,18 @@ class Database:
             make(self.path, self.terms, self._connect)
             about = os.lstat(self.path)
         which = about.st_dev, about.st_ino
-        if self._writer is None or which != self._which:
+        if self._writer is None or which != self._written:
             refuse_foreign(self.path, self.terms, about)
             self._let_go_writer()
-            db = self._connect(self.path, PATIENCE)
+            db, found = self._opened(which, PATIENCE)
             try:
-                found = version(db, self.path, self.terms)
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
                 bring_up(db, found, self.terms)
             except BaseException:
                 db.close()
                 raise
-            self._writer = db
+            self._writer, self._written = db, which
             if which != self._which:
                 with self._reading:
                     self._let_go_reader()
@@ -209,14 +240,24 @@ class Database:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """What SQLite and the system say, as a `Problem`."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            self.generation += 1
-            raise problem_of(self.path, self.terms, error) from None
-        except OSError as error:
-            raise from_os(f"cannot use {self.terms.what}", self.path, error) from None
+        """As `told`, of this file, which is another one from then on."""
+        with told(self.path, self.terms):
+            try:
+                yield
+            except sqlite3.Error:
+                self.generation += 1
+                raise
+
+
+@contextmanager
+def told(path: str, terms: DatabaseTerms) -> Iterator[None]:
+    """Raise what SQLite and the system say of the file at `path` as a `Problem`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise problem_of(path, terms, error) from None
+    except OSError as error:
+        raise from_os(f"cannot use {terms.what}", path, error) from None
 
 
 def connected(path: str, patience: float = 0.0) -> sqlite3.Connection:

@@ -27,6 +27,9 @@ gets an address that another had before gets a mailbox of his own.
 `checking`   whether all is as it has to be, and mending it
 `reading`    the bodies of one mailbox, proved
 `hundreds`   values that are asked for a hundred at a time
+`keys`       the master keys, and what they wrap
+`keyring`    the keys of each owner
+`sealing`    how a body is encrypted
 `layout`     where what is on the disk
 `schema`     the tables of a mailbox
 `engine`     where the rows of a mailbox are: a file of SQLite for each owner, PostgreSQL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,70 @@ def test_a_file_that_others_may_write_is_refused(file: Database) -> None:
     os.chmod(file.path, 0o666)
     with pytest.raises(Problem, match="may be written by others"):
         file.read(count)
+
+
+# One that is put in the place of another
+
+
+def replace(file: Database, many: int) -> None:
+    """Put a file with so many things in the place of the one that is there, which nobody has open for writing."""
+    other = Database(f"{file.path}.new", TERMS)
+    for _ in range(many):
+        other.change(add)
+    other.close()
+    os.rename(other.path, file.path)
+
+
+def test_who_writes_follows_to_the_file_that_was_put_there(file: Database) -> None:
+    """Also where somebody has read it before: a change is of the file that everybody else reads."""
+    file.change(add)
+    with closing(sqlite3.connect(file.path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    replace(file, 3)
+    assert file.read(count) == 3
+    file.change(add)
+    other = Database(file.path, TERMS)
+    assert (file.read(count), other.read(count)) == (4, 4)
+    for each in (file, other):
+        each.close()
+
+
+def test_a_file_that_is_replaced_while_its_writer_waits_is_let_go_of(file: Database) -> None:
+    """What he waited for was the old one, in which nobody would ever find his change."""
+    file.change(add)
+    begun, waiting = file._open_to_write(), sqlite3.connect(file.path, isolation_level=None)
+    assert begun is file._writer
+    waiting.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    real = file._open_to_write
+
+    def replaced_meanwhile() -> sqlite3.Connection:
+        db = real()
+        if file._open_to_write is not real:
+            file._open_to_write = real  # type: ignore[method-assign]
+            replace(file, 5)
+        return db
+
+    file._open_to_write = replaced_meanwhile  # type: ignore[method-assign]
+    file.change(add)
+    assert file.read(count) == 6
+    waiting.close()
+    file.close()
+
+
+def test_a_file_that_says_it_is_none_because_it_was_replaced_is_asked_again(file: Database) -> None:
+    """Who opened the old one a moment before is told to try again, not that it is another program's."""
+    file.change(add)
+    file.close()
+
+    def slow(path: str, patience: float) -> sqlite3.Connection:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute("PRAGMA user_version = 99")
+        if patience:
+            replace(file, 2)
+        return db
+
+    with pytest.raises(Problem) as caught:
+        Database(file.path, TERMS, connect=slow).read(count)
+    assert caught.value.kind == "try-again"
+    assert Database(file.path, TERMS).read(count) == 2
