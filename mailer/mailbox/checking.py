@@ -61,20 +61,8 @@ class MailboxParts(NamedTuple):
         return self.engine.read(lambda rows: mails.by_ids(rows, self.engine.owner, ids))
 
 
-def check(box: MailboxParts, *, proved: bool = False, repair: bool = False) -> Sequence[BoxFlaw]:
-    """What is not as it has to be in a mailbox, of each body as well with `proved`; mended with `repair`. Raises `Problem`."""
-    flaws = box.engine.read(lambda rows: [*_counted(rows, box.engine.owner)])
-    if flaws and repair:
-        box.change(_recount)
-        flaws = [flaw._replace(mended=True) for flaw in flaws]
-    flaws += _bodies(box, proved=proved)
-    if repair:
-        flaws += _recovered(box)
-    return flaws
-
-
-def _counted(rows: Rows, owner: int) -> Iterator[BoxFlaw]:
-    """What the rows say that contradicts itself."""
+def contradictions(rows: Rows, owner: int) -> Iterator[BoxFlaw]:
+    """What the rows of an owner say that contradicts itself."""
     account = ledger.account_of(rows, owner)
     if account is None:
         yield BoxFlaw("the mailbox has no account")
@@ -101,6 +89,18 @@ def _counted(rows: Rows, owner: int) -> Iterator[BoxFlaw]:
         yield BoxFlaw("the message is in no folder, and was not deleted", mail)
     for id, uid, mail in rows.run(ROWLESS, (owner,)):
         yield BoxFlaw(f"the message with the UID {uid} is not known", mail, there[id].name if id in there else "")
+
+
+def check(box: MailboxParts, *, proved: bool = False, repair: bool = False) -> Sequence[BoxFlaw]:
+    """What is not as it has to be in a mailbox, of each body as well with `proved`; mended with `repair`. Raises `Problem`."""
+    flaws = box.engine.read(lambda rows: [*contradictions(rows, box.engine.owner)])
+    if flaws and repair:
+        box.change(_recount)
+        flaws = [flaw._replace(mended=True) for flaw in flaws]
+    flaws += _bodies(box, proved=proved)
+    if repair:
+        flaws += _recovered(box)
+    return flaws
 
 
 def _folder(folder: Folder, counted: Sequence[int], gone: Sequence[int]) -> Iterator[BoxFlaw]:

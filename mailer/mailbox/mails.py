@@ -77,9 +77,8 @@ def mail_of(row: Sequence[Any]) -> Mail:
 
 
 def is_answer(subject: str, base: str) -> bool:
-    """Whether a subject says that it answers: something ends in a colon before what it is about, RFC 5256 §2.1."""
-    before = subject.lower().partition(base.lower())[0] if base else ""
-    return before.rstrip().endswith(":")
+    """Whether a subject says that it answers: there is a colon before what it is about, RFC 5256 §2.1."""
+    return bool(base) and ":" in subject.partition(base)[0]
 
 
 def storable(text: str) -> str:

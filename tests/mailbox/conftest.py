@@ -1,13 +1,22 @@
-"""The server of PostgreSQL that tests of mailboxes share; it starts when the first of them asks for it."""
+"""The mailboxes of tests over each engine, and the server of PostgreSQL that they share; it starts when the first of them asks for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from mailer.mailbox import schema
+from mailer.mailbox.bodies.files import FileBodies
+from mailer.mailbox.engine.api import Engine
+from mailer.mailbox.engine.sqlite import SqliteEngine
+from mailer.mailbox.layout import Layout
+from mailer.mailbox.owners.api import Owner
 from tests.peers.postfix import scratch
-from tests.peers.postgresql import PostgreSQL
+from tests.peers.postgresql import PASSWORD, PostgreSQL
+
+from .premises import Premises
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +24,30 @@ def postgresql() -> Iterator[PostgreSQL]:
     """See `PostgreSQL`. A test that asks for it is marked with the peer of that name."""
     with scratch("postgresql") as home, PostgreSQL(home) as server:
         yield server
+
+
+@pytest.fixture(params=["sqlite", "memory", pytest.param("postgresql", marks=pytest.mark.peer("postgresql"))])
+def premises(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Premises]:
+    """Mailboxes over each engine; each is checked when it closes, and must be as it has to be."""
+    connections = None
+    if request.param == "sqlite":
+        layout = Layout(str(tmp_path / "mailboxes"))
+
+        def engine(owner: Owner) -> Engine:
+            layout.have(layout.home(owner.id))
+            return SqliteEngine(layout.index(owner.id))
+
+        made = Premises(engine, FileBodies(layout))
+    elif request.param == "postgresql":
+        from mailer.mailbox.engine.connections import Connections
+        from mailer.mailbox.engine.postgres import TURN, PostgresEngine
+
+        connections = Connections(request.getfixturevalue("postgresql").url(), {"mailboxes": (schema.ddl("postgresql") + TURN,)}, PASSWORD)
+        shared = connections
+        made = Premises(lambda owner: PostgresEngine(shared, owner.number))
+    else:
+        made = Premises()
+    yield made
+    made.boxes.close()
+    if connections:
+        connections.close()
