@@ -11,7 +11,7 @@ from mailer.mailbox.bodies.memory import MemoryBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.api import Engine
 from mailer.mailbox.engine.sqlite import MemoryEngine
-from mailer.mailbox.flags import Flag
+from mailer.mailbox.flags import PLAIN, Flag
 from mailer.mailbox.mailboxes import Mailboxes
 from mailer.mailbox.owners.api import Owner
 from mailer.mailbox.owners.memory import MemoryOwners
@@ -61,7 +61,7 @@ def message(subject: str = "hello", *, id: str = "", answers: str = "", text: st
     return "\r\n".join([*fields, "", text, ""]).encode()
 
 
-def put(box: OwnMailbox, folder: str = "INBOX", many: int = 1, flags: Flag = Flag(0), **more: object) -> list[str]:
+def put(box: OwnMailbox, folder: str = "INBOX", many: int = 1, flags: Flag = PLAIN, **more: object) -> list[str]:
     """So many messages in a folder; their IDs."""
     news = [NewMail(folder, message(f"number {number}"), flags=flags, **more) for number in range(many)]  # type: ignore[arg-type]
     return [each.mail for each in box.put(news)]

@@ -39,7 +39,7 @@ def test_a_folder_that_is_there_is_not_made_again(premises: Premises, name: str)
     with premises.ann() as box:
         box.create("a")
         before = box.folders()
-        with pytest.raises(Problem, match="there is a folder '.*' already") as caught:
+        with pytest.raises(Problem, match=r"there is a folder '.*' already") as caught:
             box.create(name)
         assert caught.value.kind == "bad-message"
         assert box.folders() == before
