@@ -20,6 +20,10 @@ gets an address that another had before gets a mailbox of his own.
 `mails`      the rows of messages
 `threads`    which conversation a message belongs to
 `entries`    what is in a folder, and what is new there
+`search`     which entries a query is true of
+`finding`    what one key of a search is true of
+`texts`      the text of messages as it is searched
+`words`      words as a person types them
 `flagging`   changes of flags
 `copying`    copies and moves
 `expunging`  messages that are taken out

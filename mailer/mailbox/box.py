@@ -13,17 +13,18 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
 from mailer.mail.problem import Problem
+from mailer.mime.rendered import render
 from mailer.spool import new_id
 
-from . import checking, copying, entries, expunging, flagging, folders, ledger, mails, putting, sweeping
-from .api import UNBOUNDED, Frozen, PutMail
+from . import checking, copying, entries, expunging, flagging, folders, ledger, mails, putting, search, sweeping, texts
+from .api import UNBOUNDED, BodyLost, Frozen, PutMail
 from .flags import PLAIN
 from .ledger import Ledger, StaleOwner
 from .reading import OwnBodies
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from .api import BoxFlaw, Copied, Flagged, Folder, FolderChanges, FolderEntry, Mail, NewMail, Quota, Role, Told, Usage
     from .bodies.api import Bodies
@@ -38,6 +39,7 @@ Verdict = Literal["spam", "ham"]
 
 KEPT: Final = 7 * 86400.0  # seconds that a deleted message is kept
 PROVING = False  # whether a mailbox is checked when it closes, as it is under test
+PORTION: Final = 100  # messages whose texts are made anew in one transaction
 LOST: Final = "put back a backup, or rebuild it from the messages: mailer doctor --repair"
 
 
@@ -251,7 +253,29 @@ class OwnMailbox:
 
     def search(self, query: Query, folder: int | None = None) -> Sequence[FolderEntry]:
         """The entries that `query` is true of. Raises `Problem`."""
-        raise Problem(f"nothing is searched for yet in {folder}: {query!r}", "unavailable")
+        if search.asks_rows_of_texts(query):
+            self._have_texts()
+        return self.engine.read(lambda rows: search.search(rows, self.engine.owner, self.engine.dialect, query, folder))
+
+    def _have_texts(self) -> None:
+        """Have what is searched, of all messages: what somebody has deleted is made anew. Raises `NoKey`, `Problem`."""
+        while lacking := self.engine.read(lambda rows: texts.lacking(rows, self.engine.owner, PORTION)):
+            self._make_texts(mail for mail in self.mails(lacking) if mail is not None)
+
+    def _make_texts(self, of: Iterable[Mail]) -> None:
+        made = [(mail, render(self._readable(mail), mail.prefix)) for mail in of]
+
+        def act(rows: Rows) -> None:
+            for mail, read in made:
+                texts.add(rows, self.engine.owner, mail.id, mail.size, mail.received, read)
+
+        self.engine.change(act)
+
+    def _readable(self, mail: Mail) -> bytes:
+        try:
+            return self.bodies.whole(mail)
+        except BodyLost:
+            return b""  # nothing is found in it, and `check` says so
 
     def check(self, *, bodies: bool = False, repair: bool = False) -> Sequence[BoxFlaw]:
         """What is not as it has to be; mended with `repair`. Raises `Problem`."""

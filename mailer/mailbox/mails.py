@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mailer.mime.rendered import render
 
+from . import texts
 from .api import Mail
 from .hundreds import HUNDRED, hundreds
 from .threads import Kinship
@@ -54,11 +55,12 @@ def ready(content: bytes, prefix: bytes, received: float, id: str, digest: bytes
 
 
 def add(ledger: Ledger, new: RowOfMail, thread: str) -> None:
-    """Write the row of a message."""
+    """Write the row of a message, and those by which it is found."""
     mail = new.mail
     row = [ledger.owner, *mail, new.rendered.day, new.uidl, ledger.modseq]
     row[7], row[16] = thread, json.dumps(mail.attachments) if mail.attachments else ""
     ledger.rows.change(ADD, row)
+    texts.add(ledger.rows, ledger.owner, mail.id, mail.size, mail.received, new.rendered)
 
 
 def by_ids(rows: Rows, owner: int, ids: Sequence[str]) -> list[Mail | None]:

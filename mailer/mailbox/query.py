@@ -70,4 +70,7 @@ class Not(NamedTuple):
     query: Query
 
 
+Leaf: TypeAlias = "Has | Among | Within | Contains | Is"
+"""A query that has no others in it."""
+
 Query: TypeAlias = "Has | Among | Within | Contains | Is | Every | Either | Not"

@@ -119,6 +119,20 @@ CREATE TABLE text (
     body  BLOB NOT NULL,                   -- what is searched, as `mailer.mailbox.texts` has it
     PRIMARY KEY (owner, mail)
 );
+
+CREATE TABLE heading (
+    owner     BIGINT NOT NULL,
+    mail      TEXT NOT NULL,
+    subject   TEXT,                        -- values of fields, decoded and without case; NULL for one that is not there
+    day       BIGINT,
+    received  DOUBLE PRECISION NOT NULL,
+    size      BIGINT NOT NULL,
+    files     TEXT NOT NULL,               -- names of files, in lines
+    sender    TEXT,
+    recipient TEXT,
+    copied    TEXT,
+    PRIMARY KEY (owner, mail)
+) WITHOUT ROWID;
 """
 
 MEMORY: Final = """
