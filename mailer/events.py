@@ -252,6 +252,16 @@ class LoginFailed(Event):
 
 
 @dataclass(slots=True)
+class Judged(Event):
+    """A user has said by moving it to Junk or out of it, or by a keyword, what the message `mail` of his mailbox is."""
+
+    owner: str
+    address: str
+    mail: str
+    verdict: Literal["spam", "ham"]
+
+
+@dataclass(slots=True)
 class DeadLetter(Event):
     """A message of a broker's `queue` was refused, and is a dead letter there. `message_id` is its property of that name."""
 

@@ -109,6 +109,37 @@ def _table(found: list[FilterState]) -> show.Table:
     return show.Table(columns, rows)
 
 
+def learn(given: Given) -> int:
+    """Tell the filters that learn what a message is; tells by the exit code whether all have heard."""
+    from mailer.config import load
+    from mailer.operate import learning
+
+    if given.flag("--spam") == given.flag("--ham"):
+        raise usage("say what it is: --spam or --ham", given.command.name)
+    if len(given.operands) > 1:
+        raise usage("it takes one ADDRESS, whom the message is for, or none", given.command.name)
+    recipient = _address(given, "ADDRESS", given.operands[0]) if given.operands else ""
+    content = _content(given)
+    config = load(given.text("--config"), given.text("--spool"))
+    found = asyncio.run(learning.taught(config, content, "spam" if given.flag("--spam") else "ham", recipient))
+    for each in found:
+        if given.flag("--json"):
+            show.json_line(each.as_json())
+        elif not given.flag("--quiet") or each.trouble:
+            show.say(f"{each.name}: {each.trouble or ('it has learned that' if each.new else 'it knew that')}")
+    return TRY_AGAIN if any(each.trouble for each in found) else OK
+
+
+def _content(given: Given) -> bytes:
+    """The message on standard input. Raises `Problem` (usage)."""
+    content = sys.stdin.buffer.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise usage(f"the message has more than {LARGEST} bytes", given.command.name)
+    if not content.strip():
+        raise usage("standard input has no message", given.command.name)
+    return content
+
+
 COMMANDS = {
     "test": Subcommand(
         "filter test",
@@ -131,6 +162,21 @@ COMMANDS = {
             "mailer filter test --ip 192.0.2.1 --to bob@example.com --json < message.eml | jq .steps",
         ),
         epilog="exit codes: 0 it would be taken (accept, mark, hold) · 69 refused · 75 put off · 64 usage · 78 configuration",
+    ),
+    "learn": Subcommand(
+        "filter learn",
+        learn,
+        summary="tell the filters that learn that a message is spam, or that it is none",
+        about="Reads a message from standard input and tells each [[filter]] with learn = true what it is, now. What users say by moving "
+        "their mail to Junk, or out of it, is told without this. ADDRESS is whom the message is for, where a filter keeps users apart.",
+        operands="[ADDRESS]",
+        options=(
+            Option("--spam", help="it is spam"),
+            Option("--ham", help="it is none"),
+            JSON,
+        ),
+        examples=("mailer filter learn --spam < message.eml", "mailer filter learn --ham ann@example.com < message.eml"),
+        epilog="exit codes: 0 all have heard · 75 one has not · 64 usage · 78 configuration, as where no filter learns",
     ),
     "list": Subcommand(
         "filter list",

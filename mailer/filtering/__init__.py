@@ -22,6 +22,9 @@ that name, or writes to the spool.
 `milters`    all milters beside a session with a client
 `proof`        what a message proves of its sender
 `disposition`  what follows from that
+`learning`     filters learn what users say of their mail
+`lessons`      where that is kept until they have
+`teachers`     spamd and rspamd, told
 `replays`      signatures that come again and again
 """
 

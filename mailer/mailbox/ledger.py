@@ -42,6 +42,7 @@ ADD_FOLDER: Final = """INSERT INTO folder (owner, id, name, name_key, role, uidv
     messages, unseen, deleted, octets, gone) VALUES (?, ?, ?, ?, ?, ?, 1, ?, 0, ?, 0, 0, 0, 0, 0)"""
 KEEP_FOLDER: Final = """UPDATE folder SET name = ?, name_key = ?, role = ?, uidvalidity = ?, uidnext = ?, modseq = ?, floor = ?,
     subscribed = ?, messages = ?, unseen = ?, deleted = ?, octets = ? WHERE owner = ? AND id = ?"""
+UNJUDGE: Final = "DELETE FROM judged WHERE owner = ? AND mail = ? AND verdict != ?"
 JUDGE: Final = "INSERT INTO judged (owner, mail, verdict) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING mail"
 
 
@@ -176,13 +177,14 @@ class Ledger:
         self.account = account._replace(octets=account.octets + octets, messages=account.messages + messages)
 
     def judge(self, mail: str, verdict: Literal["spam", "ham"]) -> None:
-        """Somebody has judged a message; it is told once."""
+        """Somebody has judged a message; it is told once, until somebody says the reverse."""
         self._judged[mail, verdict] = None
 
     def settle(self) -> None:
         """Write what was altered."""
         for mail, verdict in self._judged:
             if self.rows.run(JUDGE, (self.owner, mail, verdict)):
+                self.rows.change(UNJUDGE, (self.owner, mail, verdict))
                 self.verdicts.append((mail, verdict))
         if not self.changed:
             return

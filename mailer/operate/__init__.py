@@ -11,7 +11,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `queue` | hold, release, retry, cancel and replay messages; pause a destination |
 | `overview`, `waits`, `health`, `standing` | the summary; why mail waits; whether all is well; all of that on a page |
 | `received` | what came by the doors, taken and refused |
-| `filtering` | what would become of a message that somebody brings; how each filter does |
+| `filtering`, `learning` | what would become of a message that somebody brings; how each filter does; what they are told of one |
 | `status` | failures counted; what waits by destination, domain or reason |
 | `dkim`, `rotation` | keys, their records, signatures of a message; a new key in the place of the old one, in two steps |
 | `suppression` | who is not to be mailed: put on the list, taken off it, asked about, taken over from others |

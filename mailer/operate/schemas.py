@@ -431,6 +431,7 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     "explain": (_object(EXPLAINED),),
     "received": (_object(RECEIVED, "a message that was taken, or refusals that say the same"),),
     "filter test": (_object(TRIED),),
+    "filter learn": (_object({"name": TEXT, "new": FLAG, "trouble": SOME}),),
     "filter list": (_object(dict.fromkeys(("name", "kind", "place", "well", "trouble", "otherwise"), SOME), "a filter"),),
     "bounces": (
         _object(UNDELIVERED, "a recipient who did not get it"),

@@ -11,11 +11,18 @@ if TYPE_CHECKING:
 Act = Literal["pass", "mark", "hold", "refuse", "tempfail"]
 """What a filter wants done by itself, whatever the sum of all scores is."""
 
+Class = Literal["spam", "ham"]
+"""What a message is, as people say who have read it."""
+
 LONGEST_WORD = 200  # characters of what a filter says that are kept
 
 
 class ScanError(ValueError):
     """What came is no answer of a filter; `str()` says what is wrong with it."""
+
+
+class Unlearnable(ScanError):
+    """A filter does not learn from this message, and will not either when it is asked again."""
 
 
 @dataclass(frozen=True, slots=True)

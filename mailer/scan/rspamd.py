@@ -14,14 +14,14 @@ import h11
 
 from mailer.smtp.reply import Reply
 
-from .opinion import Opinion, ScanError, plain
+from .opinion import Opinion, ScanError, Unlearnable, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailer.mail.arrival import Arrival
 
-    from .opinion import Act
+    from .opinion import Act, Class
 
 MOST = 1 << 20  # octets of an answer
 HEAD = 1 << 16  # octets of its header
@@ -62,6 +62,17 @@ def request(length: int, arrival: Arrival, sender: str, recipients: Sequence[str
     return "\r\n".join(["POST /checkv2 HTTP/1.1", *lines, "", ""]).encode()
 
 
+def lesson(length: int, known: Class, host: str, password: str = "", recipient: str = "") -> bytes:
+    """What is sent to its controller ahead of a message of so many octets that it is to learn as spam or ham.
+
+    It unlearns by itself what the message was before. Who calls from where its ``secure_ip`` does not lead needs a `password`.
+    """
+    known_fields = {"Host": host, "User-Agent": "mailer", "Connection": "close", "Content-Length": str(length)}
+    more = {"Password": password, "Rcpt": recipient, "Deliver-To": recipient}
+    lines = [f"{name}: {text}" for name, value in {**known_fields, **more}.items() if (text := _field(value))]
+    return "\r\n".join([f"POST /learn{known} HTTP/1.1", *lines, "", ""]).encode()
+
+
 def _field(value: str) -> str:
     """A value as a field of HTTP takes it; without what would end it. RFC 9110 §5.5"""
     return "".join(char for char in value[:LONGEST_FIELD] if char.isprintable()).strip()
@@ -100,6 +111,21 @@ class RspamdEar:
             self.whole = True
         elif not isinstance(event, h11.InformationalResponse):
             raise ScanError("rspamd hung up within its answer")
+
+    @property
+    def learned(self) -> bool:
+        """Whether it has learned from a message; if not, it knew it already (208), or its own conditions are against it (204, 404).
+
+        Raises `ScanError` for an answer that says that it cannot, and `Unlearnable` for one that says so of this message.
+        """
+        if self._status in (204, 208, 404):
+            return False
+        said = f"rspamd answers {self._status}: {plain(bytes(self._body), 100)}"
+        if self._status in (400, 413, 415, 422):
+            raise Unlearnable(said)
+        if self._status != 200:
+            raise ScanError(said)
+        return True
 
     @property
     def body(self) -> bytes:

@@ -1,5 +1,7 @@
 """SpamAssassin's daemon, by the protocol SPAMC/1.5 (spamd/PROTOCOL in its source).
 
+With TELL spamd is told what a message is, and learns it: where it was started with --allow-tell.
+
 A request is a verb, its fields and the message; the answer has a line with a number, ``Spam: True ; 6.3 / 5.0``, and behind an empty line
 what the verb asks for: with CHECK nothing, with SYMBOLS the names of what was found, with HEADERS the message's new header. Its end is the
 end of the connection: it does not say a length with each verb.
@@ -13,6 +15,8 @@ from .opinion import Opinion, ScanError, plain
 
 if TYPE_CHECKING:
     from typing import Literal
+
+    from .opinion import Class
 
     Verb = Literal["CHECK", "SYMBOLS", "HEADERS"]
 
@@ -28,6 +32,20 @@ def request(length: int, verb: Verb = "SYMBOLS", user: str = "") -> bytes:
     name = "".join(char for char in user if char.isascii() and char.isprintable())
     asked = f"User: {name}\r\n" if name else ""
     return f"{verb} SPAMC/1.5\r\nContent-length: {length}\r\n{asked}\r\n".encode()
+
+
+def lesson(length: int, known: Class) -> bytes:
+    """What is sent ahead of a message of so many octets that spamd is to learn as spam or ham; it unlearns by itself what it was before."""
+    return f"TELL SPAMC/1.5\r\nContent-length: {length}\r\nMessage-class: {known}\r\nSet: local\r\n\r\n".encode()
+
+
+def learned(data: bytes) -> bool:
+    """Whether spamd has learned from the message; if not, it knew it already. Raises `ScanError` for an answer that says that it cannot."""
+    first, *fields = data[:MOST].partition(b"\r\n\r\n")[0].split(b"\r\n")
+    if not data.partition(b"\r\n")[1] or b"TELL commands are not enabled" in first:
+        raise ScanError("spamd hung up within its answer" if b"TELL" not in first else "spamd was started without --allow-tell")
+    _refuse_failure(first)
+    return any(field[:7].lower() == b"didset:" for field in fields)
 
 
 def is_pong(data: bytes) -> bool:

@@ -159,3 +159,18 @@ address = "{tmp_path}/nobody"
 def test_no_filters_are_no_trouble(shell: Shell) -> None:
     said = shell("filter", "list")
     assert (said.code, said.out) == (0, "There is no [[filter]] in the configuration.\n")
+
+
+def test_filters_are_told_by_hand_what_a_message_is(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that learn, one by one; where one has not heard, the exit code says so, and where none learns, the error does."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(MAIL)))
+    (tmp_path / "config.toml").write_text(f"[[filter]]\nkind = 'spamd'\naddress = '{tmp_path}/none'\nlearn = true\n")
+    said = shell("filter", "learn", "--spam", "bob@example.com", "--json")
+    [told] = right("filter learn", said.out)
+    assert (said.code, told["name"], told["new"], "No such file" in told["trouble"]) == (75, "spamd", False, True)
+    for words in (("--spam", "--ham"), (), ("--spam", "nobody"), ("--ham", "a@example.com", "b@example.com"), ("--ham",)):
+        assert shell("filter", "learn", *words).code == 64  # the last one has nothing on standard input any more
+    (tmp_path / "config.toml").write_text("")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(MAIL)))
+    said = shell("filter", "learn", "--ham")
+    assert (said.code, "learn = true" in said.err) == (78, True)

@@ -27,6 +27,15 @@ Foreground yes
 User root
 StreamMaxLength {limit}
 """
+BAYES = """\
+use_bayes 1
+bayes_path /tmp/bayes
+bayes_auto_learn 0
+bayes_min_ham_num 1
+bayes_min_spam_num 1
+"""
+"""One message of each kind is enough for a judgement."""
+
 MILTER = """\
 MilterSocket inet:{port}@127.0.0.1
 Foreground yes
@@ -73,7 +82,8 @@ class RealFilters:
     def _words(self, name: str, port: int) -> tuple[str, ...]:
         """The command that has it listen at `port`, with its configuration written."""
         if name == "spamd":
-            words = ("/usr/sbin/spamd", "-L", "-x", "-u", "mail", "-m", "1", "--pidfile", "/run/spamd.pid")
+            self.root.write("etc/spamassassin/66_learning.cf", BAYES)
+            words = ("/usr/sbin/spamd", "-L", "-x", "-l", "-u", "mail", "-m", "1", "--pidfile", "/run/spamd.pid")
             return (*words, "--listen", f"127.0.0.1:{port}", "--allowed-ips=127.0.0.1")
         text = {"clamd": CLAMD, "clamav-milter": MILTER, "opendmarc": OPENDMARC}[name]
         self.root.write(f"etc/{name}.test", text.format(port=port, host=self.host, limit=LIMIT))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from mailer.filtering.teachers import SpamdTeacher
+from mailer.scan.opinion import Class
 from tests.filtering.scene import MAIL, ZONE, Scene, ToldDns, section
 
 from .filters import EICAR, GTUBE, LIMIT, RealFilters
@@ -122,3 +125,31 @@ def test_opendmarc_goes_by_what_we_found_and_not_by_what_is_forged(real: RealFil
     assert ruling.fields.count(b"Authentication-Results:") >= 2
     assert b"dmarc=" in ruling.fields
     assert b"bank.example" not in ruling.fields
+
+
+def letter(*words: str) -> bytes:
+    """A letter with a token for each of many words."""
+    text = " ".join(f"{word}{number}" for number in range(60) for word in words)
+    return MAIL.replace(b"Hello.", text.encode())
+
+
+@pytest.mark.peer("spamd", root=True)
+def test_spamassassin_learns_what_users_say(real: RealFilters) -> None:
+    """What was called spam looks like spam from then on, and when it is taken back it does not; a second time is nothing new."""
+    scene = Scene(section("spamd", real.start("spamd"), learn=True))
+    teacher = SpamdTeacher(scene.panel.config.filters[0])
+    spam, ham = letter("casino", "winner"), letter("meeting", "report")
+
+    def tell(content: bytes, known: Class) -> bool:
+        return asyncio.run(teacher.tell(content, known, "ann@example.com"))
+
+    def tests(content: bytes) -> list[str]:
+        steps = judged(Scene(section("spamd", real.start("spamd"), learn=True)), content).fields.decode()
+        return re.findall(r"BAYES_[0-9]+", steps)
+
+    assert (tell(spam, "spam"), tell(ham, "ham")) == (True, True)
+    assert not tell(spam, "spam")
+    assert tests(spam)[0] >= "BAYES_80"
+    assert tests(ham)[0] <= "BAYES_20"
+    assert (tell(spam, "ham"), tell(ham, "spam")) == (True, True)
+    assert tests(spam)[0] <= "BAYES_20"

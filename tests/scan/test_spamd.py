@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.scan.opinion import ScanError
-from mailer.scan.spamd import MOST, is_pong, read, request
+from mailer.scan.spamd import MOST, is_pong, learned, lesson, read, request
 
 HEAD = b"SPAMD/1.1 0 EX_OK\r\n"
 
@@ -58,3 +58,23 @@ def test_a_torn_answer_is_none(at: int) -> None:
 def test_pings_are_answered_by_another_version() -> None:
     assert is_pong(b"SPAMD/1.5 0 PONG\r\n")
     assert not is_pong(b"SPAMD/1.5 76 Bad header line\r\n")
+
+
+def test_a_lesson_says_what_the_message_is() -> None:
+    """What it was before, spamd unlearns by itself."""
+    assert lesson(5, "ham") == b"TELL SPAMC/1.5\r\nContent-length: 5\r\nMessage-class: ham\r\nSet: local\r\n\r\n"
+    assert learned(HEAD + b"DidSet: local\r\nContent-length: 2\r\n\r\n\r\n")
+    assert not learned(HEAD + b"\r\n")
+
+
+@pytest.mark.parametrize("data", [b"", b"SPAMD/1.1", b"SPAMD/1.1 76 EX_PROTOCOL\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_lesson_that_failed_was_not_learned(data: bytes) -> None:
+    """Whatever spamd says instead."""
+    with pytest.raises(ScanError):
+        learned(data)
+
+
+def test_a_spamd_that_may_not_learn_says_which_switch_is_missing() -> None:
+    """Its own text is long."""
+    with pytest.raises(ScanError, match="--allow-tell"):
+        learned(b"SPAMD/1.0 69 Service Unavailable: TELL commands are not enabled, set the --allow-tell switch.\r\n")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import values
 from ..kinds import COMMAND, NAME, PATIENCE, PERIOD, SCORE, SCORES, HostPort, choice
-from . import COUNT, DOMAIN, DOMAINS, DURATION, SIZE, SWITCH, TEXT, Kind, Section, Setting
+from . import COUNT, DOMAIN, DOMAINS, DURATION, OPTIONAL_PATH, SIZE, SWITCH, TEXT, Kind, Section, Setting
 from .doors import DoorPlace
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ PORTS = {"rspamd": 11333, "spamd": 783, "clamd": 3310, "milter": 0}
 """The ports of those that are called; that of a milter has to be said."""
 
 TIMEOUTS = {"rspamd": 10.0, "spamd": 20.0, "clamd": 30.0, "milter": 30.0, "program": 30.0, "blocklist": 5.0}
+CONTROLLER = 11334  # the port of rspamd's controller
+LEARNERS = ("rspamd", "spamd")
 SCORERS = ("rspamd", "spamd", "blocklist")
 SHORT = 900.0  # seconds of patience with a scorer: longer than a restart takes, shorter than a night
 LIMITS = {"clamd": 25_000_000, "spamd": 512_000}
@@ -151,6 +153,25 @@ class FilterSection(Section, header="[[filter]]", member="filters", plural="filt
         example="25MB",
     )
     at_once = Setting(COUNT, "How many messages it is given at a time; others wait.", 8)
+    learn = Setting(
+        SWITCH,
+        "Whether it is told what users say of their mail by moving it to Junk or out of it: spamd, which has to be started with "
+        "--allow-tell, or rspamd. What it cannot be told now it is told later.",
+        False,
+    )
+    learn_address = Setting(
+        TEXT,
+        "Where rspamd learns: the address of its controller.",
+        "",
+        shown="the host of address, port 11334",
+        example="127.0.0.1:11334",
+    )
+    learn_password_file = Setting(
+        OPTIONAL_PATH,
+        "A file with the password of rspamd's controller, if it wants one of this machine.",
+        "",
+        example="/etc/mailer/rspamd.secret",
+    )
     weight = Setting(SCORE, "What its score is multiplied by: that of spamd or rspamd.", 1)
     score = Setting(SCORE, "What it adds that a list has the client. A list of good senders has one below zero.", 3)
     scores = Setting(
@@ -191,8 +212,19 @@ class FilterSection(Section, header="[[filter]]", member="filters", plural="filt
             raise ValueError(f'{values.written(self.address)} has no port; write "127.0.0.1:8891", or the path of a socket')
         return DoorPlace(found.host, port)
 
+    @property
+    def learning_place(self) -> DoorPlace:
+        """Where it learns. Raises `ValueError` for an address that is none."""
+        if self.kind != "rspamd":
+            return self.place
+        if self.learn_address.startswith("/"):
+            return DoorPlace.read(self.learn_address)
+        found = HostPort.read(self.learn_address) if self.learn_address else HostPort(self.place.host or "localhost")
+        return DoorPlace(found.host, found.port or CONTROLLER)
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """What a kind needs, and what it has no use for."""
+        yield from self._learning_problems()
         if self.kind == "program":
             if not self.command:
                 yield "kind", 'a program needs a command; write command = ["/usr/local/bin/look"]'
@@ -210,6 +242,17 @@ class FilterSection(Section, header="[[filter]]", member="filters", plural="filt
             yield "address", str(error)
         if self.kind != "blocklist" and self.scores:
             yield "scores", 'that is for kind = "blocklist"'
+
+    def _learning_problems(self) -> Iterator[tuple[str, str]]:
+        if self.learn and self.kind not in LEARNERS:
+            yield "learn", f"that is for kind = {' and '.join(values.written(kind) for kind in LEARNERS)}"
+        if self.learn_address and self.kind != "rspamd":
+            yield "learn_address", 'that is for kind = "rspamd"'
+        elif self.learn and self.kind in LEARNERS and self.address:
+            try:
+                assert self.learning_place
+            except ValueError as error:
+                yield "learn_address", str(error)
 
     @classmethod
     def conflicts(cls, validated: Validated) -> Iterator[tuple[Path, str]]:
