@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Teacher(Protocol):
-    """Who tells one filter."""
+    """What tells one filter of a message."""
 
     async def tell(self, content: bytes, known: Class, recipient: str) -> bool:
         """Tell what a message to `recipient` is; whether that was new. Undone by telling the other.

@@ -246,7 +246,7 @@ class FilterSection(Section, header="[[filter]]", member="filters", plural="filt
     def _learning_problems(self) -> Iterator[tuple[str, str]]:
         if self.learn and self.kind not in LEARNERS:
             yield "learn", f"that is for kind = {' and '.join(values.written(kind) for kind in LEARNERS)}"
-        if self.learn_address and self.kind != "rspamd":
+        if self.learn and self.learn_address and self.kind != "rspamd":
             yield "learn_address", 'that is for kind = "rspamd"'
         elif self.learn and self.kind in LEARNERS and self.address:
             try:
