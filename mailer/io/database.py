@@ -120,6 +120,19 @@ class Database:
                 raise
             return done
 
+    def damage(self) -> str:
+        """What is wrong with the file, by all that is in it; empty for nothing, and where there is none.
+
+        Raises `Problem` for what passes, and where it is not ours to judge.
+        """
+        try:
+            said = self.patiently(lambda db: "ok" if db is None else str(db.execute("PRAGMA quick_check(1)").fetchone()[0]))
+        except Problem as problem:
+            if problem.kind != "io-error":
+                raise
+            return str(problem)
+        return "" if said == "ok" else said
+
     def close(self) -> None:
         """Let go of the file."""
         with self._writing, self._reading:

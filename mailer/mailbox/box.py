@@ -58,17 +58,17 @@ class MailboxTerms(NamedTuple):
 class OwnMailbox:
     """A `Mailbox`: that of `owner`, whose rows are in `engine` and whose messages in `bodies`. Raises `Problem` where it has lost its rows.
 
-    It may be used by several threads.
+    With `anew`, the rows are begun anew if they are not there, whatever there is of messages. It may be used by several threads.
     """
 
-    def __init__(self, owner: Owner, engine: Engine, bodies: Bodies, terms: MailboxTerms | None = None) -> None:
+    def __init__(self, owner: Owner, engine: Engine, bodies: Bodies, terms: MailboxTerms | None = None, *, anew: bool = False) -> None:
         self.owner = owner
         self.engine = engine
         self.terms = terms or MailboxTerms()
         self.bodies = OwnBodies(owner.id, bodies, self._sealing)
         self._sealed_by: tuple[int, Sealing | None] | None = None
         self._lock = Lock()
-        self.open()
+        self._open(anew=anew)
 
     # Folders
 
@@ -214,27 +214,6 @@ class OwnMailbox:
 
     # The whole
 
-    def open(self) -> None:
-        """Have the rows, with the folders that a new mailbox has. Raises `Problem` where there were some, and are not."""
-        if self._account() is None:
-            if self.bodies.any():
-                raise self._lost()
-            self.begin()
-
-    def begin(self) -> None:
-        """Make the rows of an empty mailbox, if nobody has."""
-        owner, now = self.owner, self.terms.clock()
-
-        def act(rows: Rows) -> None:
-            if ledger.account_of(rows, self.engine.owner) is None:
-                first = max(int(owner.created), 1) if not self.bodies.any() else int(now)
-                rows.change(ledger.OPEN, (self.engine.owner, owner.epoch, ledger.FIRST_MODSEQ, first, now))
-                book = Ledger(rows, self.engine.owner, owner.epoch, now)
-                folders.begin(book)
-                book.settle()
-
-        self.engine.change(act)
-
     def change(self, act: Callable[[Ledger], T]) -> T:
         """Do `act` in one transaction, and tell what changed. Raises `Frozen`, and what `act` raises."""
         self._refuse_frozen()
@@ -313,6 +292,25 @@ class OwnMailbox:
                 known = mails.ready(new.content, new.prefix, new.received or now, new_id(now), digest, number, new.uidl)
             coming.append(putting.Coming(new, known))
         return coming
+
+    def _open(self, *, anew: bool) -> None:
+        """Have the rows, with the folders that a new mailbox has. Raises `Problem` where there were some, and are not."""
+        if self._account() is not None:
+            return
+        filled = self.bodies.any()
+        if filled and not anew:
+            raise self._lost()
+        owner, now = self.owner, self.terms.clock()
+        first = int(now) if filled else max(int(owner.created), 1)  # above all that there were, as long as there was less than one a second
+
+        def act(rows: Rows) -> None:
+            if ledger.account_of(rows, self.engine.owner) is None:
+                rows.change(ledger.OPEN, (self.engine.owner, owner.epoch, ledger.FIRST_MODSEQ, first, now))
+                book = Ledger(rows, self.engine.owner, owner.epoch, now)
+                folders.begin(book)
+                book.settle()
+
+        self.engine.change(act)
 
     def _account(self) -> ledger.Account | None:
         try:

@@ -44,6 +44,8 @@ PLACELESS: Final = """SELECT id FROM mail m WHERE m.owner = ?
     AND NOT EXISTS (SELECT 1 FROM erase r WHERE r.owner = m.owner AND r.mail = m.id)"""
 ROWLESS: Final = """SELECT e.folder, e.uid, e.mail FROM entry e WHERE e.owner = ?
     AND NOT EXISTS (SELECT 1 FROM mail m WHERE m.owner = e.owner AND m.id = e.mail)"""
+FOLDERLESS: Final = """SELECT e.folder, e.uid, e.mail FROM entry e WHERE e.owner = ?
+    AND NOT EXISTS (SELECT 1 FROM folder f WHERE f.owner = e.owner AND f.id = e.folder AND f.gone = 0)"""
 SIZES: Final = "SELECT id, size, prefix, key_number FROM mail WHERE owner = ? AND id > ? ORDER BY id LIMIT 1000"
 DROP: Final = "DELETE FROM entry WHERE owner = ? AND folder = ? AND uid = ?"
 WORDS: Final = "SELECT mail FROM erase WHERE owner = ? AND after = 0"
@@ -118,7 +120,7 @@ def _folder(folder: Folder, counted: Sequence[int], gone: Sequence[int]) -> Iter
 def _recount(act: Ledger) -> None:
     """Have counts and numbers that are so; what is in no folder goes into one, and what has no message goes."""
     rows, owner = act.rows, act.owner
-    for id, uid, _ in rows.run(ROWLESS, (owner,)):
+    for id, uid, _ in (*rows.run(ROWLESS, (owner,)), *rows.run(FOLDERLESS, (owner,))):
         rows.change(DROP, (owner, id, uid))
     _number(act)
     placeless = [row[0] for row in rows.run(PLACELESS, (owner,))]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.mail.problem import Problem
 
+from .api import BoxFlaw
 from .box import KEPT, MailboxTerms, OwnMailbox
 
 if TYPE_CHECKING:
@@ -97,6 +98,19 @@ class Mailboxes:
         finally:
             for each in self._left(owner.id, held):
                 each.box.close()
+
+    def repair(self, owner: Owner) -> Sequence[BoxFlaw]:
+        """Mend the mailbox of an owner, and begin its rows anew where they are gone or damaged: from its messages alone, all that there are
+        come into one folder. What was damaged stays beside it. Raises `Problem`, `NoKey`."""
+        self._forget(owner.id)
+        engine = self._open_engine(owner)
+        try:
+            aside = engine.set_aside(self._clock())
+            box = OwnMailbox(owner, engine, self.bodies, self._terms, anew=True)
+            flaws = box.check(repair=True)
+        finally:
+            engine.close()
+        return [BoxFlaw(f"what said where messages are was damaged, and is {aside} now", mended=True), *flaws] if aside else flaws
 
     def remove(self, address: str) -> Owner:
         """Have nobody find the mailbox of `address` any more; it is kept for a while. Raises `Problem` (no-such)."""

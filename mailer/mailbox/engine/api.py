@@ -43,6 +43,10 @@ class Engine(Protocol):
     def change(self, act: Callable[[Rows], T]) -> T:
         """Do `act` in one transaction, beside which no other changes this owner's rows; durable when it returns, undone if it raises."""
 
+    def set_aside(self, now: float) -> str:
+        """Where the rows are damaged, so that nothing can be read of them, put them aside as they are, so that others can be begun; where
+        they are then, empty where nothing is wrong with them."""
+
     def forget(self) -> None:
         """Remove all rows of this owner, for ever."""
 

@@ -94,6 +94,13 @@ class SealedEngine:
         if keys and _is_plain(self.path) is False:
             renew(self.path, keys)
 
+    def set_aside(self, now: float) -> str:
+        """Where the file is damaged, give it another name. Raises `NoKey`, `Problem`."""
+        aside = self._opened().set_aside(now)
+        if aside:
+            self.close()
+        return aside
+
     def forget(self) -> None:
         """Remove the file, for which no key is needed. Raises `Problem`."""
         self.close()

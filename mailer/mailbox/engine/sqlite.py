@@ -6,6 +6,7 @@ nobody. What is read is of one moment, however many questions it takes.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
@@ -62,6 +63,7 @@ class SqliteEngine:
     def __init__(self, path: str, owner: int = 1, *, connect: Connect | None = None) -> None:
         self.path = path
         self.owner = owner
+        self._connect = connect
         self._file = Database(path, TERMS, connect=connect)
 
     def read(self, ask: Callable[[Rows], T]) -> T:
@@ -81,6 +83,21 @@ class SqliteEngine:
     def change(self, act: Callable[[Rows], T]) -> T:
         """Do `act` in one transaction."""
         return self._file.change(lambda db: act(SqliteRows(db)))
+
+    def set_aside(self, now: float) -> str:
+        """Where the file is damaged, give it another name. Raises `Problem`."""
+        if not self._file.damage():
+            return ""
+        self.close()
+        aside = f"{self.path}.damaged-{int(now)}"
+        try:
+            for suffix in ("-wal", "-shm", ""):
+                if os.path.lexists(f"{self.path}{suffix}"):
+                    os.rename(f"{self.path}{suffix}", f"{aside}{suffix}")
+        except OSError as error:
+            raise from_os(f"cannot put aside {TERMS.what}", self.path, error) from None
+        self._file = Database(self.path, TERMS, connect=self._connect)
+        return aside
 
     def forget(self) -> None:
         """Remove the file. Raises `Problem`."""
@@ -122,6 +139,10 @@ class MemoryEngine:
                 raise
             self._db.execute("COMMIT")
             return done
+
+    def set_aside(self, now: float) -> str:  # noqa: ARG002 - of the interface
+        """Nothing damages what is in memory."""
+        return ""
 
     def forget(self) -> None:
         """Remove all rows."""
