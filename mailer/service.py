@@ -45,6 +45,7 @@ from mailer.journal.component import JournalComponent
 from mailer.journal.files import journal_of
 from mailer.log import SPAN, LogComponent
 from mailer.mail.problem import Problem
+from mailer.mailbox.component import MailboxesComponent
 from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter, relays_of
 from mailer.metrics.queue_figures import QueueFigures
@@ -61,6 +62,8 @@ from mailer.submit import Submission, forward
 from mailer.suppression.component import SuppressionComponent
 from mailer.suppression.sqlite import SqliteSuppression
 from mailer.tracing.component import Traces
+from mailer.transport.filing import PlainFiling
+from mailer.transport.local import LocalCourier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -173,6 +176,7 @@ class Service:
         self.living = living = ResidentsComponent(config, tell, clock, self.chores, once=once)
         self.logged_in = SessionsComponent("run", directory.root, tell, clock, self.chores, once=once)
         self.events.listeners.append(self.logged_in.record)
+        self.boxes = boxes = MailboxesComponent(config, tell, clock, self.chores, once=once)
         self.queue = queue = Queue(
             config,
             spool,
@@ -188,6 +192,7 @@ class Service:
             book=self.book,
             suppression=suppression,
             residents=living.residents,
+            local=LocalCourier(boxes, lambda: living.residents.users, PlainFiling(), clock, lambda: self.config.mailboxes.full_grace),
         )
         intake = IntakeComponent(directory, config, status, clock, queue.manager.hear, tell, self.chores, once=once)
         self.sweep = Sweep(spool, status, config, clock, self.chores, once=once)
@@ -224,6 +229,7 @@ class Service:
             intake,
             living,
             self.logged_in,
+            boxes,
             self.chores,  # what they do goes on while the queue ends
             queue,
             *receiving,
@@ -245,7 +251,7 @@ class Service:
         def doors(config: Config, chores: Chores) -> tuple[FilterComponent, MailDoors]:
             from mailer.smtpd.assembly import mail_doors
 
-            return mail_doors(config, self.living.residents, reports, tell, clock, chores, arrived, self.logged_in.register)
+            return mail_doors(config, self.living.residents, reports, tell, clock, chores, arrived, self.logged_in.register, self.boxes)
 
         entrance = MailEntrance(config, doors, self.chores, Chores(self._spool_alarm, self._short))
         self.sessions = entrance.sessions

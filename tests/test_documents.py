@@ -15,8 +15,8 @@ from mailer.rewriting import Rules
 ROOT = Path(__file__).parent.parent
 UNIT = (ROOT / "packaging/systemd/mailer.service").read_text()
 CONFIGURATIONS = sorted((ROOT / "examples").rglob("*.toml"))
-SPOOL = re.compile(r"(/var/(?:lib|spool)/mailer)\b(?!/[\w-]+\.access)")
-"""Where a document says that the spool of a machine is. (Access tokens lie in a directory of their own.)"""
+SPOOL = re.compile(r"(/var/(?:lib|spool)/mailer)\b(?!/[\w-]+\.access|/mailboxes)")
+"""Where a document says that the spool of a machine is. (Access tokens lie in a directory of their own, and so do mailboxes.)"""
 
 PLACES = ("README.md", "config.example.toml", "packaging/systemd/mailer.service")
 DOCUMENTS = [*(ROOT / place for place in PLACES), *CONFIGURATIONS, *sorted((ROOT / "man").iterdir())]

@@ -52,7 +52,7 @@ BESIDE = {
     ("mime", "imap"),  # what is kept of a message is what IMAP tells of it
     ("mailbox", "spool"),  # the symbols of an ID
     ("mailbox", "reports"),  # whose session with a server is bounded, and imports mail as well
-    ("mailbox", "config"),  # a master key is read as secrets are
+    ("mailbox", "config"),  # whoever has the spool has the mailboxes; keys are read as other secrets are
     ("dsn", "aggregate"),  # what an attachment holds tells which report it is
     ("dsn", "mime"),  # octets become text, and encoded words too, as in all mail that is read
     ("scan", "smtp"),  # a filter has words for the client, which are a reply

@@ -54,6 +54,7 @@ KINDS: dict[AlarmKind, KindOfAlarm] = {
     "later": KindOfAlarm("warning", DAILY, "the later version of the program"),
     "login": KindOfAlarm("critical", DAILY),
     "mailbox": KindOfAlarm("critical", DAILY, "report_source; mailer bounces ingest --source NAME looks into it now"),
+    "mailboxes": KindOfAlarm("critical", LONG, "mailboxes.path: mailer doctor shows what is wrong there"),
     "memory": KindOfAlarm("critical", QUIET, "more memory, or a smaller delivery.active_limit"),
     "metrics": KindOfAlarm("warning", QUIET, "metrics.listen"),
     "offline": KindOfAlarm("critical", LONG, "the network of this machine"),

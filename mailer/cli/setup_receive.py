@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from .options import Given
 
-MAILDIR, LMTP = "maildir", "lmtp"
+LOCAL, MAILDIR, LMTP = "local", "maildir", "lmtp"
 SYSTEM_MAIL, OWN_MAIL = "/srv/mail/{domain}/{user}", "~/mail/{domain}/{user}"
 DOVECOT = "/run/dovecot/lmtp"
 NONE = "none"
@@ -104,8 +104,8 @@ class ReceiveSetup:
 
     def _check_all_said(self) -> None:
         missing = [name for name in ("--domain", "--user") if not self.given.flag(name)]
-        if not (self.given.flag("--maildir") or self.given.flag("--lmtp")):
-            missing.append("--maildir or --lmtp")
+        if not any(map(self.given.flag, ("--local", "--maildir", "--lmtp"))):
+            missing.append("--local, --maildir or --lmtp")
         if missing:
             raise usage(f"nobody can be asked here, and these are not said: {', '.join(missing)}", "setup receive")
 
@@ -113,16 +113,21 @@ class ReceiveSetup:
         return config_of(self.path, self.before.encode(), self.given.path("--spool") or "/nonexistent")
 
     def _where(self) -> tuple[str, str]:
-        """A place for Maildirs, or a server of mailboxes."""
+        """A place for Maildirs, or a server of mailboxes; neither where they are our own."""
+        if self.given.flag("--local"):
+            return "", ""
         for name in ("--maildir", "--lmtp"):
             if self.given.flag(name):
                 return (self._maildir(""), "") if name == "--maildir" else ("", self._lmtp(""))
         ask.say("Where are the mailboxes?")
         options = [
+            (LOCAL, "our own: searched, filed by rules and encrypted by this program"),
             (MAILDIR, "directories of this machine, which an IMAP server reads"),
             (LMTP, "a server that takes mail by LMTP: Dovecot, …"),
         ]
-        chosen = ask.chosen("A number or a name", options, LMTP if os.path.exists(DOVECOT) else MAILDIR)
+        chosen = ask.chosen("A number or a name", options, LMTP if os.path.exists(DOVECOT) else LOCAL)
+        if chosen == LOCAL:
+            return "", ""
         if chosen == MAILDIR:
             return self._maildir(SYSTEM_MAIL if os.geteuid() == 0 else OWN_MAIL), ""
         return "", self._lmtp(DOVECOT)
@@ -327,6 +332,7 @@ COMMANDS = {
         options=(
             Option("--domain", metavar="DOMAIN", help="whose mail shall come here"),
             Option("--hostname", metavar="NAME", help="what others call this machine, in MX and in its certificate"),
+            Option("--local", help="mailboxes are our own"),
             Option("--maildir", metavar="PATH", help="mailboxes are Maildirs there: /srv/mail/{domain}/{user}"),
             Option("--lmtp", metavar="PLACE", help="a server keeps them, and takes mail by LMTP at a socket or HOST:PORT"),
             Option("--certificate", metavar="FILE", help="the certificate for NAME; none: there is none yet"),
@@ -338,7 +344,7 @@ COMMANDS = {
         ),
         examples=(
             "sudo mailer setup receive",
-            "sudo mailer setup receive --domain example.com --lmtp /run/dovecot/lmtp --user ann --unit",
+            "sudo mailer setup receive --domain example.com --local --user ann --unit",
         ),
         epilog=(
             "exit codes: 0 set up · 64 an answer is missing or wrong · 69 systemd refuses · 73 the domain is there already · 77 no "

@@ -9,7 +9,7 @@ from .dates import rfc3339
 AlarmKind = Literal[
     "aliases", "blocklist", "bounces", "broker", "bug", "certificate", "clock", "config", "damaged", "descriptors", "destination",
     "disk", "dkim", "dns", "door", "doorbell", "drop", "expiry", "filter", "intake", "invariant", "journal", "later", "login",
-    "mailbox", "memory", "metrics", "offline", "old", "pauses", "record", "refused", "rejected", "replay", "report", "reports",
+    "mailbox", "mailboxes", "memory", "metrics", "offline", "old", "pauses", "record", "refused", "rejected", "replay", "report", "reports",
     "sandbox", "sender", "spool", "status", "stuck", "suppression", "traces", "unanswered", "unheard", "warmup", "webhook",
 ]  # fmt: skip
 """What an alarm is about, in a word that does not change: what a monitoring system goes by."""

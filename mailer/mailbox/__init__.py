@@ -41,6 +41,8 @@ gets an address that another had before gets a mailbox of his own.
 `bodies`     where the messages themselves are
 `imports`    mail that is kept elsewhere comes here
 `exports`    a mailbox goes out, in forms that other programs read
+`configured` the mailboxes that the configuration says
+`component`  mailboxes as a part of the daemon
 """
 
 from __future__ import annotations

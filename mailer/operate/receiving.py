@@ -61,9 +61,9 @@ NO_CERTIFICATE = CertificateFiles()
 class ReceivingPlan:
     """What is to be set up: `domain` is whose mail comes here, `hostname` this machine's name for others, `path` the configuration.
 
-    Mailboxes are Maildirs (`maildir`, a place with ``{user}`` in it), or kept by a server that takes mail by LMTP: at a unix socket or at
-    ``HOST:PORT`` (`lmtp`). `user` is who gets the mail for postmaster. Without a `certificate` mail comes in the clear, and nobody can log
-    in to send. `spool` is empty for the usual one.
+    Mailboxes are our own, or Maildirs (`maildir`, a place with ``{user}`` in it), or kept by a server that takes mail by LMTP: at a unix
+    socket or at ``HOST:PORT`` (`lmtp`). `user` is who gets the mail for postmaster. Without a `certificate` mail comes in the clear, and
+    nobody can log in to send. `spool` is empty for the usual one.
     """
 
     path: str
@@ -112,7 +112,7 @@ class ReceivingPlan:
             users = "# Mail of our users, who log in: with TLS from the first byte, and with STARTTLS\n"
             yield users + self._door("submission", 465, "implicit")
             yield self._door("submission", 587, "starttls")
-        via = f"maildir:{self.maildir}"
+        via = f"maildir:{self.maildir}" if self.maildir else "local"
         if self.lmtp:
             name = RELAY
             while ("relay", name) in Places(text).tables:

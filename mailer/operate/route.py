@@ -95,9 +95,15 @@ class Preview(NamedTuple):
         return self.config.lines.get(f"domain.{number}.name" if self.resolution.home else f"route.{number}.match")
 
     def mailbox(self, way: WayOut) -> str:
-        """The mailbox of the address on this machine, or why there can be none; empty where mail goes elsewhere."""
+        """The mailbox of the address on this machine, or why there can be none; empty where mail goes elsewhere.
+
+        One of our own is called by the address of its owner.
+        """
         from mailer.transport.maildir import NoMailboxName, mailbox_path
 
+        if way.via.kind == "local":
+            people = self.residence.recipients if self.residence else ()
+            return _owner(people[0].address if len(people) == 1 else str(self.address))
         if way.via.kind != "maildir":
             return ""
         try:
@@ -187,6 +193,12 @@ class Preview(NamedTuple):
             "sessions": {"first": terms.window_start, "most": terms.window_max} if terms else None,
             "error": trouble and _refusal(trouble),
         }
+
+
+def _owner(address: str) -> str:
+    """Whose mailbox an address leads to: a tag says no other one."""
+    local, _, domain = key_of(address).rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"
 
 
 def _refusal(trouble: Unroutable) -> dict[str, object]:

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from mailer.spool.api import Changes, Spool
     from mailer.status.api import StatusRecorder
     from mailer.suppression.api import SuppressionChange, SuppressionList
+    from mailer.transport.courier import Courier
     from mailer.transport.meter import Meter
 
     from .recorder import Recorder
@@ -108,7 +109,7 @@ class Queue(Component):
 
     `recorder` writes what becomes of mail, and is closed by whoever made it, after `stop`; `status` is what it writes to. `hush`
     is told to keep the log short, or not to any more; `keep_files` how many files the spool may keep open; `meter` of sessions. The first
-    of the `chores` is the manager's loop; with `once` it ends when nothing is due.
+    of the `chores` is the manager's loop; with `once` it ends when nothing is due. `local` carries mail into our own mailboxes.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class Queue(Component):
         book: AlarmBook | None = None,
         suppression: SuppressionList | None = None,
         residents: Residents | None = None,
+        local: Courier | None = None,
     ) -> None:
         self.config = config
         self.spool = spool
@@ -149,7 +151,9 @@ class Queue(Component):
         keep_files(shares.files)
         reactions = self._reactions(config)
         pool = pool_of(config, shares, meter)
-        self.couriers = {name: courier(pool, clock, reactions.meaning) for name, courier in COURIERS.items()}
+        self.couriers: dict[str, Courier] = {name: courier(pool, clock, reactions.meaning) for name, courier in COURIERS.items()}
+        if local is not None:
+            self.couriers["local"] = local
         self.scheduler = Scheduler(limits_of(config, shares), reactions.table)
         policy = policy_of(config, tell, clock.now(), reactions, shares)
         self.manager = QueueManager(

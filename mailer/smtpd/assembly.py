@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mailer.io.clock import Clock
     from mailer.io.component import Chores
     from mailer.reports.api import Reports
+    from mailer.transport.writers import MailboxOpener
 
 
 def mail_doors(
@@ -37,16 +38,17 @@ def mail_doors(
     chores: Chores,
     arrived: Callable[[], object],
     register: SessionRegister,
+    boxes: MailboxOpener | None = None,
 ) -> tuple[FilterComponent, MailDoors]:
     """All doors by which mail comes in, with what stands behind them, in the order in which they start.
 
     `residents` live here, and who of them is logged in is in the `register`. `reports` is where those about our mail are taken, and
-    `arrived` is called when there are new ones.
+    `arrived` is called when there are new ones. `boxes` are mailboxes of our own.
     """
     filters = FilterComponent(config, config.spool, tell, clock, chores)
     about_us = ReportDoorKind(config, reports, tell, clock, arrived)
     panel = filters.panel
-    reception = Reception(config, residents, about_us.counter, tell, clock, panel, panel.resolver.records)
+    reception = Reception(config, residents, about_us.counter, tell, clock, panel, panel.resolver.records, boxes)
     limits = UserLimits.of(*limits_of(config), secret=secrets.token_bytes())
     desk = reception.desk = LoginDesk(residents.users, limits, tell, clock.now, register=register)
     submission = SubmissionDoorKind(desk, reception, SqliteLimits(config.spool))

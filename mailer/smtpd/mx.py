@@ -130,10 +130,11 @@ class StrangerPolicy(SessionPolicy):
     async def _begin(self, question: ask.MailFrom) -> Reply | None:
         limits = self._reception.config.receiving
         self._answered = None
-        self._transaction = InboundTransaction(question.sender, limits.max_recipients, utf8="SMTPUTF8" in question.parameters)
+        octets = int(question.parameters.get("SIZE", 0))
+        self._transaction = InboundTransaction(question.sender, limits.max_recipients, octets, utf8="SMTPUTF8" in question.parameters)
         if self._naming is not None and not self._naming.done():
             await asyncio.wait((self._naming,), timeout=NAMING)
-        if self._reception.lacks_room(int(question.parameters.get("SIZE", 0))):
+        if self._reception.lacks_room(octets):
             return self._refused(question, FULL, "disk")
         if self._case is None or (reply := await self._case.sender(self._arrival(), question.sender)) is None:
             return None
@@ -143,7 +144,7 @@ class StrangerPolicy(SessionPolicy):
         transaction, address = self._transaction, question.address
         if self._reception.reports.is_ours(address):
             return self._report(question)
-        residence = await self._reception.resolve(address)
+        residence = await self._reception.resolve(address, transaction.octets)
         if (refusal := transaction.against(residence)) is not None:
             reply = await self._slowly(refusal.reply) if residence.kind in ("unknown", "elsewhere") else refusal.reply
             return self._refused(question, reply, refusal.reason, address)

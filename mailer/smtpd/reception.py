@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mailer.submit import Prepared
     from mailer.submit.accept import Inbound
     from mailer.submit.together import Ready
+    from mailer.transport.writers import MailboxOpener
 
     from .login import LoginDesk
     from .reports import ReportCounter
@@ -48,7 +49,7 @@ class Reception:
     """What all sessions of these doors share: who lives there (`residents`), who judges (`panel`), and the way into the spool.
 
     `reports` takes those about our mail, and `records` asks the DNS, as `mailer.net.records.answered` wants it. Without a panel nobody
-    judges, and without records no client has a name. `desk` is where users log in, if somewhere they can.
+    judges, and without records no client has a name. `boxes` are mailboxes of our own. `desk` is where users log in, if somewhere they can.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Reception:
         clock: Clock,
         panel: Panel | None = None,
         records: Callable[[str, str], Awaitable[DnsRecords]] | None = None,
+        boxes: MailboxOpener | None = None,
     ) -> None:
         self.config = config
         self.residents = residents
@@ -69,7 +71,7 @@ class Reception:
         self.clock = clock
         self.desk: LoginDesk | None = None
         self.next_hops = NextHops(config, tell, clock)
-        self.quotas = MailboxQuotas(config)
+        self.quotas = MailboxQuotas(config, boxes=boxes)
         self._records = records
         self._asked_for, self._roomy_until, self._lacking = 0, 0.0, False
         self._tray: Tray | None = None
@@ -86,16 +88,17 @@ class Reception:
             return None
         return asyncio.ensure_future(answered(confirmed_name(ip), self._records))
 
-    async def resolve(self, address: str) -> Residence:
-        """What becomes of mail for `address`, confirmed by the next hop where it has the last word; a full mailbox takes none for now."""
+    async def resolve(self, address: str, octets: int = 0) -> Residence:
+        """What becomes of mail of `octets` for `address`, confirmed by the next hop where it has the last word; a full mailbox takes none
+        for now."""
         residence = await self._confirmed(address)
-        if residence.reply is None and (full := await self._full(residence)) is not None:
+        if residence.reply is None and (full := await self._full(residence, octets)) is not None:
             return Residence("trouble", reply=full)
         return residence
 
-    async def _full(self, residence: Residence) -> Reply | None:
+    async def _full(self, residence: Residence, octets: int) -> Reply | None:
         try:
-            return await self.quotas.refuses(self.residents.users, residence.recipients)
+            return await self.quotas.refuses(self.residents.users, residence.recipients, octets)
         except Problem:
             return NOT_NOW
 

@@ -46,7 +46,7 @@ class RecipientRefusal(NamedTuple):
 def _out_of_circles(people: Sequence[Recipient], content: bytes, here: Collection[str]) -> Sequence[Recipient]:
     """The recipients, of whom those do not get it whom it has reached before.
 
-    That is a loop where an address of ours would pass it on once more, and in a Maildir of a domain that is `here`.
+    That is a loop where an address of ours would pass it on once more, and in a mailbox of a domain that is `here`.
     """
     ours = [one.behalf or (one.address if one.domain in here else "") for one in people]
     before = reached(content, {address for address in ours if address})
@@ -59,10 +59,14 @@ def _out_of_circles(people: Sequence[Recipient], content: bytes, here: Collectio
 
 
 class InboundTransaction:
-    """A message that is being announced, from `sender`, with at most `most` recipients; `utf8` says that it may be beyond ASCII."""
+    """A message that is being announced, from `sender`, with at most `most` recipients; `utf8` says that it may be beyond ASCII.
 
-    def __init__(self, sender: str, most: int, *, utf8: bool = False) -> None:
+    `octets` is its size, as far as the client has said it.
+    """
+
+    def __init__(self, sender: str, most: int, octets: int = 0, *, utf8: bool = False) -> None:
         self.sender = sender
+        self.octets = octets
         self.utf8 = utf8
         self.named: list[str] = []
         self.reports: list[str] = []  # addresses among them that reports about our mail come to
@@ -98,7 +102,7 @@ class InboundTransaction:
     def inbound(self, content: bytes, arrival: Arrival, ruling: Ruling, here: Collection[str] = ()) -> Inbound:
         """The message as it is to be taken, by what was ruled about it; `content` has the line ends of the spool.
 
-        Mailboxes of the domains that are `here` are Maildirs of this machine.
+        Mailboxes of the domains that are `here` are on this machine.
         """
         amendment = ruling.amendment or Amendment()
         if amendment.content is not None:

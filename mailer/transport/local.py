@@ -56,16 +56,14 @@ class Home(NamedTuple):
 
 
 class LocalCourier:
-    """The courier of the mailboxes `boxes`, for those who are `users`. `grace` is how long mail waits for room, in seconds.
-
-    All of them are asked for anew at each message, for a reload may change them.
-    """
+    """The courier of the mailboxes `boxes`, for those who are `users`, who files mail by `filing`. `grace` is how long mail waits for room,
+    in seconds. Users and that are asked for anew at each message, for a reload may change them."""
 
     def __init__(
         self,
-        boxes: Callable[[], MailboxOpener],
+        boxes: MailboxOpener,
         users: Callable[[], Users],
-        filing: Callable[[], Filing],
+        filing: Filing,
         clock: SteadyClock,
         grace: Callable[[], float],
     ) -> None:
@@ -121,7 +119,8 @@ class LocalSession:
         junk, been = await look(content, addresses)
         sender = return_path(load.returns.of(load.envelope, load.job.route, load.job.recipients))
         outcomes: dict[int, Outcome] = {}
-        handed: dict[int, asyncio.Future[Filed]] = {}
+        handed: dict[int, str] = {}
+        filings: dict[str, asyncio.Future[Filed]] = {}  # by the recipient, who may be named twice, and gets it once
         for to, home in homes.items():
             address = people[to].address
             if home is None:
@@ -130,12 +129,13 @@ class LocalSession:
                 text = f"it has been in the mailbox of {address} before, as its Delivered-To says"
                 outcomes[to] = verdict.loop([to], text, now)[0]
             else:
-                once = (load.envelope.id, key_of(address))
-                prefix = sender + delivered_to(address)
-                letter = MailboxLetter(load.envelope, content, prefix, address, junk, once, home.detail, now, home.quota)
-                handed[to] = self._courier.writers.hand_in(home.address, letter)
-        for to, filing in handed.items():
-            outcomes[to] = self._judged(load, to, await filing)
+                key = handed[to] = key_of(address)
+                if key not in filings:
+                    once, prefix = (load.envelope.id, key), sender + delivered_to(address)
+                    letter = MailboxLetter(load.envelope, content, prefix, address, junk, once, home.detail, now, home.quota)
+                    filings[key] = self._courier.writers.hand_in(home.address, letter)
+        for to, key in handed.items():
+            outcomes[to] = self._judged(load, to, await filings[key])
         return [outcomes[to] for to in homes]
 
     def _judged(self, load: Load[Any], to: int, filed: Filed) -> Outcome:
@@ -176,7 +176,7 @@ def _home(parted: tuple[str, str], whole: User | None, untagged: User | None) ->
 
 def quota_of(user: User) -> Quota:
     """What the mailbox of `user` may have."""
-    return Quota(user.quota, getattr(user, "quota_messages", 0))
+    return Quota(user.quota, user.quota_messages)
 
 
 def _parted(key: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from mailer.mailbox.api import Frozen, NoKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from mailer.mailbox.api import Mailbox, PutMail
@@ -51,9 +51,9 @@ class _Waiting(NamedTuple):
 
 
 class Writers:
-    """The writers to `boxes`, who ask `filing` where letters go; both are asked for anew each time, for a reload may change them."""
+    """The writers to `boxes`, who ask `filing` where letters go."""
 
-    def __init__(self, boxes: Callable[[], MailboxOpener], filing: Callable[[], Filing], threads: int = THREADS) -> None:
+    def __init__(self, boxes: MailboxOpener, filing: Filing, threads: int = THREADS) -> None:
         self._boxes = boxes
         self._filing = filing
         self._pool = ThreadPoolExecutor(threads, "mailbox")
@@ -102,8 +102,8 @@ class Writers:
 
     def _put(self, address: str, letters: Sequence[MailboxLetter]) -> Sequence[Filed]:
         try:
-            with self._boxes().of(address, make=True) as mailbox:
-                return _filed(mailbox, self._filing(), letters)
+            with self._boxes.of(address, make=True) as mailbox:
+                return _filed(mailbox, self._filing, letters)
         except Exception as error:
             return [Filed(error=error)] * len(letters)
 

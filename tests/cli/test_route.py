@@ -122,6 +122,9 @@ def test_a_domain_of_ours(route: Program, server: Nameserver, tmp_path: Path) ->
     assert (found["ours"], found["rule"]["line"], found["ways"][0]["mailbox"]) == (True, line, "/srv/example.com/you")
     assert (found["ways"][0]["return_path"], found["destination"]) == (None, "maildir:/srv/{domain}/{user}")
     assert bad["ways"][0]["mailbox"] == "it cannot be the name of a mailbox"
+    route.file.write_text(f'{text}[[domain]]\nname = "example.com"\nvia = "local"\n')
+    found = json.loads(route("--json", "You+x@example.com")[1])
+    assert (found["ways"][0]["via"], found["ways"][0]["mailbox"], found["destination"]) == ("local", "you@example.com", "local")
 
 
 def test_an_alias_of_ours(route: Program, server: Nameserver, tmp_path: Path) -> None:

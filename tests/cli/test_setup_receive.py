@@ -111,7 +111,7 @@ def test_what_is_not_said_is_one_error(machine: Machine) -> None:
     """With all that is missing, and nothing is made."""
     code, out, err = machine.setup()
     assert (code, out, err.count("\n")) == (64, "", 1)
-    for name in ("--domain", "--maildir or --lmtp", "--user"):
+    for name in ("--domain", "--local, --maildir or --lmtp", "--user"):
         assert name in err
     assert not machine.file.parent.exists()
 

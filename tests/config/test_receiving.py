@@ -65,6 +65,8 @@ def test_a_domain_is_compared_as_the_dns_has_it() -> None:
         (DOMAIN.replace("{domain}", "{name}"), 3, "braces"),
         (DOMAIN.replace("/srv", "srv"), 3, "no whole path"),
         (DOMAIN.replace('"maildir:/srv/mail/{domain}/{user}"', '"mx"'), 3, "leads to no mailbox"),
+        (DOMAIN.replace('"maildir:/srv/mail/{domain}/{user}"', '["local", "relay:dovecot"]') + RELAY, 3, "name one way"),
+        (DOMAIN.replace('"maildir:/srv/mail/{domain}/{user}"', '"local"') + 'users = "any"\nverify = true\n', 5, "no next hop"),
         (RECEIVING + DOMAIN + DOOR + 'tls = "starttls"\n', 9, "needs a certificate"),
         (RECEIVING + DOMAIN + DOOR + 'tls = "implicit"\ncertificate_file = "/x.pem"\n', 9, "starttls"),
         (RECEIVING + DOMAIN + DOOR + 'protocol = "lmtp"\n', 9, "reports"),

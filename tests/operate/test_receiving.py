@@ -60,6 +60,13 @@ def test_a_machine_where_nothing_was() -> None:
     assert text.startswith("# Written by `mailer setup`")
 
 
+def test_mailboxes_of_our_own_need_no_place() -> None:
+    """The configuration says that they are ours, and where they are is the default."""
+    found = tomllib.loads(plan(maildir="").document(BEFORE))
+    assert found["domain"] == [{"name": "example.com", "via": "local"}]
+    assert "mailboxes" not in found
+
+
 @pytest.mark.parametrize(
     ("lmtp", "relay"),
     [

@@ -307,6 +307,9 @@ via = "maildir:/srv/mail/{domain}/{user}"
 [[domain]]
 name = "kept.example"
 via = "relay:dovecot"
+[[domain]]
+name = "ours.example"
+via = "local"
 """
 
 
@@ -316,13 +319,15 @@ def test_mail_that_lives_here_goes_to_its_mailboxes(finders: Finders) -> None:
     found = route(finder, "EXAMPLE.com")
     assert (found.transport, found.place, found.key) == ("maildir", "/srv/mail/{domain}/{user}", "maildir:/srv/mail/{domain}/{user}")
     assert (found.verp, found.relay, found.hops) == (False, True, ())
+    ours = route(finder, "ours.example")
+    assert (ours.transport, ours.key, ours.place, ours.verp, ours.hops) == ("local", "local", "", False, ())
     kept = route(finder, "kept.example")
     assert (kept.transport, kept.key, kept.verp) == ("lmtp", "relay:dovecot", False)
 
 
 def test_the_relay_of_our_mailboxes_takes_no_other_mail(finders: Finders) -> None:
     """It is the only one, and all else goes to its MX hosts; with another one, that takes all."""
-    assert route(finders(HOMES.replace("example.com", "ours.example")), "example.com").key == "mx:a,b"
+    assert route(finders(HOMES.replace("example.com", "mine.example")), "example.com").key == "mx:a,b"
     assert route(finders(RELAYS.partition("[relay.two]")[0] + HOMES), "example.net").key == "relay:one"
 
 
