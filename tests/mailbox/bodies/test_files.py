@@ -21,6 +21,8 @@ from mailer.spool import new_id
 ANN = new_id(1.0)
 IDS = [new_id(3.0 + number / 1000) for number in range(5)]
 
+ID = "01KBD7ZQ5E8M4N9P2R6S3T7V1W"
+
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
@@ -56,7 +58,10 @@ def test_directories_and_files_are_for_their_owner_alone(layout: Layout, bodies:
     assert on_disk(layout) == [f"/mail/{IDS[0][5:7]}/{IDS[0]}"]
 
 
-@pytest.mark.parametrize("id", ["", "..", "../../../etc/passwd/aaaaaaaa", IDS[0] + "/", IDS[0].lower(), IDS[0][:-1] + "\n"])
+@pytest.mark.parametrize(
+    "id", ["", "..", "../../../etc/passwd/aaaaaaaa", f"{ID}/", ID.lower(), f"{ID[:-1]}\n"],
+    ids=["nothing", "above", "far above", "a directory", "small letters", "a line end"],
+)  # fmt: skip
 def test_what_is_no_id_never_becomes_a_path(layout: Layout, bodies: FileBodies, id: str) -> None:
     """Neither as a message nor as an owner; nothing is made."""
     for body in (NewBody(ANN, id, (b"x",)), NewBody(id, IDS[0], (b"x",))):
