@@ -5,8 +5,8 @@ for Dovecot 2.3 is run by the tests as it is printed. That for 2.4, which reads 
 was never run.
 
 Of a password Dovecot is given the record by which we check SCRAM-SHA-256, which both of us know (RFC 5803): with it Dovecot checks SCRAM
-and PLAIN. Our own records, of SCRYPT, it cannot read: a user without such keys (accounts.mechanisms had no SCRAM when he got his password) needs
-a new one. Passwords of single programs are known to us alone.
+and PLAIN. Our own records, of SCRYPT, it cannot read: who has no such keys, as accounts.mechanisms had no SCRAM when he got his password,
+needs a new one. Passwords of single programs are known to us alone.
 """
 
 from __future__ import annotations
