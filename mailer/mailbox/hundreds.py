@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+T = TypeVar("T")
 
 HUNDRED: Final = ", ".join("?" * 100)
 TEN: Final = ", ".join("?" * 10)
 
 
-def hundreds(values: Sequence[str], size: int = 100) -> Iterator[Sequence[str]]:
+def hundreds(values: Sequence[T], size: int = 100) -> Iterator[Sequence[T]]:
     """The values, each once, in pieces of `size`; the last piece is filled with its last value."""
     each = list(dict.fromkeys(values))
     for start in range(0, len(each), size):

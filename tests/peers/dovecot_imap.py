@@ -10,7 +10,7 @@ import pwd
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
 
@@ -39,15 +39,16 @@ def is_there() -> bool:
 
 
 class DovecotImap:
-    """Start and stop it as a context manager; the messages are put there before."""
+    """Start and stop it as a context manager; the messages are put there before, and `seen` says of each by its number whether it is."""
 
-    def __init__(self, home: Path, messages: Sequence[bytes]) -> None:
+    def __init__(self, home: Path, messages: Iterable[bytes], seen: Callable[[int], bool] = lambda number: False) -> None:
         user = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         self.home = home
         for name in ("run", "Maildir/new", "Maildir/cur", "Maildir/tmp"):
             (home / name).mkdir(parents=True, exist_ok=True)
         for number, message in enumerate(messages):
-            (home / f"Maildir/cur/{1_700_000_000 + number}.{number:06}.host:2,").write_bytes(message)
+            name = f"{1_700_000_000 + number}.{number:06}.host:2,{'S' * seen(number)}"
+            (home / "Maildir/cur" / name).write_bytes(message)
         (home / "dovecot.conf").write_text(CONFIGURATION.format(home=home, user=user.pw_uid, group=user.pw_gid))
         if os.geteuid() == 0:
             for path in (home, *home.rglob("*")):
