@@ -16,6 +16,7 @@ from mailer.mail.problem import Problem
 
 from .api import BoxFlaw
 from .box import KEPT, MailboxTerms, OwnMailbox
+from .fencing import thawed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -192,7 +193,9 @@ class Mailboxes:
             held.box.close()
 
     def _again(self, id: str) -> Owner | None:
-        return self.owners.by_id([id])[0]
+        """The owner with this ID as he is now, opened again where a move of his was given up."""
+        owner = self.owners.by_id([id])[0]
+        return owner and thawed(self.owners, owner, self._clock())
 
     def _all(self, *, removed: bool = False) -> Iterator[Owner]:
         after = ""

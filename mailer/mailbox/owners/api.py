@@ -4,7 +4,7 @@ His ID is a ULID and names his rows and files; it never changes. His address may
 with others. Of an owner who is ``removed`` nobody finds the mailbox by an address any more; it is kept until a sweep, so that a mistake can
 be undone. Whose mailbox is ``frozen`` may read and not write until `until`, after which it is open again, whatever became of whoever froze
 it; `epoch` is one more with each change of him, so that of two who would change him at once one is told to look again
-(`mailer.mailbox.engine.fence` says what it is for beside that).
+(`mailer.mailbox.fencing` says what it is for beside that).
 """
 
 from __future__ import annotations
