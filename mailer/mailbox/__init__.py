@@ -13,6 +13,7 @@ gets an address that another had before gets a mailbox of his own.
 `mailboxes`  all of them, found by address
 `box`        the mailbox of one owner
 `ledger`     what a change is written by: its numbers, and the counts that it leaves
+`fencing`    who may write a mailbox while it is moved
 `folders`    made, renamed, deleted, subscribed
 `names`      what can be the name of a folder
 `keywords`   the keywords of a folder

@@ -201,15 +201,19 @@ def ddl(dialect: Literal["sqlite", "postgresql"]) -> str:
     return text
 
 
-def columns() -> dict[str, tuple[str, ...]]:
-    """The columns of each table, in the order of the tables."""
-    found: dict[str, tuple[str, ...]] = {}
+def _parts() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """The columns of each table and its key, in the order of the tables."""
+    found: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
     for statement in "".join(TABLES).split("CREATE TABLE ")[1:]:
         head, _, body = statement.partition(" (\n")
-        words = (line.split(maxsplit=1)[0] for line in body.partition("\n)")[0].splitlines())
-        found[head] = tuple(word for word in words if word.islower())
+        lines = body.partition("\n)")[0].splitlines()
+        words = (line.split(maxsplit=1)[0] for line in lines)
+        key = lines[-1].partition("PRIMARY KEY (")[2].rstrip(")").split(", ")
+        found[head] = tuple(word for word in words if word.islower()), tuple(key)
     return found
 
 
-FORGET: Final = tuple(f"DELETE FROM {table} WHERE owner = ?" for table in columns())
+PARTS: Final = _parts()
+"""The columns and the key of each table, both with `owner` first."""
+FORGET: Final = tuple(f"DELETE FROM {table} WHERE owner = ?" for table in PARTS)
 """What removes all rows of an owner."""

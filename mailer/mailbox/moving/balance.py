@@ -1,0 +1,43 @@
+"""Whether both sides of a move are the same: counts and sums of each table and each folder, made where the rows are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from .tables import COLUMNS, TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailer.mailbox.engine.api import Engine, Rows
+
+COUNTS: Final = {name: f"SELECT COUNT(*) FROM {name} WHERE owner = ?" for name in COLUMNS}
+SUMS: Final = {
+    **COUNTS,
+    "account": f"SELECT {', '.join(COLUMNS['account'])} FROM account WHERE owner = ?",
+    "folder": f"SELECT {', '.join(COLUMNS['folder'])} FROM folder WHERE owner = ? ORDER BY id",
+    "mail": "SELECT COUNT(*), SUM(size), SUM(modseq), MAX(modseq), SUM(key_number) FROM mail WHERE owner = ?",
+    "entry": """SELECT folder, COUNT(*), SUM(uid), MAX(uid), SUM(flags), SUM(modseq), MAX(modseq), SUM(LENGTH(keywords)) FROM entry
+        WHERE owner = ? GROUP BY folder ORDER BY folder""",
+    "expunged": """SELECT folder, COUNT(*), SUM(uid), SUM(modseq) FROM expunged WHERE owner = ? GROUP BY folder ORDER BY folder""",
+    "text": "SELECT COUNT(*), SUM(LENGTH(body)) FROM text WHERE owner = ?",
+}
+"""What is the same on both sides if the rows of a table are."""
+
+
+def differing(source: Engine, target: Engine) -> Sequence[str]:
+    """The tables that differ. Raises `Problem`."""
+    ours, theirs = (each.read(lambda rows, owner=each.owner: _sums(rows, owner)) for each in (source, target))  # type: ignore[misc]
+    return [name for name in TABLES if ours[name] != theirs[name]]
+
+
+def _sums(rows: Rows, owner: int) -> dict[str, list[list[object]]]:
+    found: dict[str, list[list[object]]] = {}
+    for name, STATEMENT in SUMS.items():  # noqa: N806 - each is one
+        found[name] = [[_plain(value) for value in row] for row in rows.run(STATEMENT, (owner,))]
+    return found
+
+
+def _plain(value: object) -> object:
+    """A sum as a number of Python; PostgreSQL has decimal ones for it."""
+    return value if isinstance(value, str | bytes | float | None) else int(value)  # type: ignore[call-overload]

@@ -1,0 +1,162 @@
+"""The phases of a move; what each of them leaves behind when it is killed is said in `mailer.mailbox.moving`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from mailer.mail.problem import Problem
+from mailer.mailbox.bodies.api import Body
+from mailer.mailbox.fencing import fence, thawed
+
+from .balance import differing
+from .news import bring, modseq_of
+from .tables import TABLES, same
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailer.mailbox.bodies.api import Bodies
+    from mailer.mailbox.engine.api import Engine
+    from mailer.mailbox.owners.api import Owner, Owners
+
+LEASE: Final = 5.0  # seconds in which nobody writes, at most
+FEW: Final = 100  # rows that are left to be brought while nobody writes
+ROUNDS: Final = 20  # of the chase: somebody who writes faster than we read is frozen all the same
+TRIES: Final = 3  # of a freeze
+MARGIN: Final = 1.0  # seconds of the lease that are left when the owner is given away
+
+
+class MailboxStore(NamedTuple):
+    """Where mailboxes can be: its name, as owners have it, what opens the rows of one there, and what has the messages."""
+
+    name: str
+    open: Callable[[Owner], Engine]
+    bodies: Bodies
+
+
+class Watched(Protocol):
+    """Who is told of the progress of a move: the phase, and how many rows and messages were brought in it."""
+
+    def __call__(self, phase: str, many: int) -> None:
+        """Hear of it."""
+
+
+class Moved(NamedTuple):
+    """What a move did: rows and messages that were brought, and for how many seconds nobody could write."""
+
+    owner: Owner
+    rows: int
+    bodies: int
+    frozen: float
+
+
+class Move:
+    """The move of an owner from the store `source` to `target`; `clock` tells seconds since the epoch. Raises `Problem`."""
+
+    def __init__(
+        self,
+        owners: Owners,
+        source: MailboxStore,
+        target: MailboxStore,
+        clock: Callable[[], float],
+        watched: Watched = lambda phase, many: None,
+    ) -> None:
+        self._owners = owners
+        self._source = source
+        self._target = target
+        self._clock = clock
+        self._watched = watched
+        self._rows = self._bodies = 0
+
+    def run(self, owner: Owner) -> Moved:
+        """Move him, or finish what a move before has begun. Raises `Problem`: try-again for what passes, and he is where he was."""
+        owner = thawed(self._owners, owner, self._clock())
+        if owner.state != "open":
+            raise Problem(f"the mailbox of {owner.address} is {owner.state}, and is not moved; try again later", "try-again")
+        if owner.store != self._source.name:
+            raise Problem(f"the mailbox of {owner.address} is in the store {owner.store or 'default'!r} already", "usage")
+        ours, theirs = self._source.open(owner), self._target.open(owner)
+        try:
+            return self._moved(owner, ours, theirs)
+        finally:
+            ours.close()
+            theirs.close()
+
+    def _moved(self, owner: Owner, ours: Engine, theirs: Engine) -> Moved:
+        for _ in range(TRIES):
+            since = self._copy(owner, ours, theirs)
+            since = self._chase(ours, theirs, since)
+            begun = time.monotonic()
+            frozen = self._owners.put(owner._replace(state="frozen", until=self._clock() + LEASE))
+            try:
+                wrong = self._finish(frozen, ours, theirs, since)
+                if not wrong and time.monotonic() - begun < LEASE - MARGIN:
+                    given = self._owners.put(frozen._replace(state="open", until=0.0, store=self._target.name))
+                    return Moved(given, self._rows, self._bodies, time.monotonic() - begun)
+            except BaseException:
+                self._give_up(frozen)
+                raise
+            owner = self._give_up(frozen)
+        reason = f"{', '.join(wrong)} differ" if wrong else f"the rest took longer than {LEASE - MARGIN:.0f} s"
+        raise Problem(f"the mailbox of {owner.address} stays where it is, for {reason}; try again when less is going on", "try-again")
+
+    def _copy(self, owner: Owner, ours: Engine, theirs: Engine) -> int:
+        """Have all on the other side that is here; the MODSEQ up to which that is so."""
+        since = modseq_of(ours)
+        self._bring_bodies(owner)
+        for name in TABLES:
+            self._tell("copy", same(ours, theirs, name))
+        return since
+
+    def _chase(self, ours: Engine, theirs: Engine, since: int) -> int:
+        for _ in range(ROUNDS):
+            many, since = bring(ours, theirs, since)
+            self._tell("chase", many)
+            if many < FEW:
+                break
+        return since
+
+    def _finish(self, owner: Owner, ours: Engine, theirs: Engine, since: int) -> list[str]:
+        """Bring the rest while nobody writes; the tables that differ all the same."""
+        fence(ours, owner.epoch + 1)
+        self._bring_bodies(owner)
+        self._tell("freeze", bring(ours, theirs, since)[0])
+        return list(differing(ours, theirs))
+
+    def _give_up(self, frozen: Owner) -> Owner:
+        """Let everybody write again where the mailbox was; the owner then."""
+        try:
+            return self._owners.put(frozen._replace(state="open", until=0.0))
+        except Problem:  # the lease was over, and somebody writes, or nobody can be asked, and soon it is over
+            return self._owners.by_id([frozen.id])[0] or frozen
+
+    def _bring_bodies(self, owner: Owner) -> None:
+        """Have the messages on the other side that it lacks."""
+        here, there = self._source.bodies, self._target.bodies
+        if here is there:
+            return
+        known = {(kept.id, kept.size) for kept in there.listing(owner.id)}
+        for kept in here.listing(owner.id):
+            if (kept.id, kept.size) not in known:
+                there.put([Body(owner.id, kept.id, [here.read(owner.id, kept.id)])])
+                self._bodies += 1
+                self._watched("messages", 1)
+
+    def _tell(self, phase: str, many: int) -> None:
+        self._rows += many
+        self._watched(phase, many)
+
+
+def purge(owner: Owner, left: MailboxStore, *, bodies_too: bool) -> None:
+    """Remove what a move has left in the store `left`; its messages as well where the new store has others. Raises `Problem` (usage) where
+    his mailbox is there."""
+    if owner.store == left.name:
+        raise Problem(f"the mailbox of {owner.address} is in the store {left.name or 'default'!r}, and stays", "usage")
+    if bodies_too:
+        left.bodies.forget(owner.id)
+    engine = left.open(owner)
+    try:
+        engine.forget()
+    finally:
+        engine.close()
