@@ -40,6 +40,7 @@ gets an address that another had before gets a mailbox of his own.
 `engine`     where the rows of a mailbox are: a file of SQLite for each owner, PostgreSQL
 `owners`     who has a mailbox
 `bodies`     where the messages themselves are
+`moving`     a mailbox goes from one store to another
 `imports`    mail that is kept elsewhere comes here
 `exports`    a mailbox goes out, in forms that other programs read
 `configured` the mailboxes that the configuration says

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from mailer.mail.problem import Problem
-from mailer.mailbox.bodies.api import Body
+from mailer.mailbox.bodies.api import NewBody
 from mailer.mailbox.fencing import fence, thawed
 
 from .balance import differing
@@ -60,7 +60,7 @@ class Move:
         source: MailboxStore,
         target: MailboxStore,
         clock: Callable[[], float],
-        watched: Watched = lambda phase, many: None,
+        watched: Watched | None = None,
     ) -> None:
         self._owners = owners
         self._source = source
@@ -136,16 +136,30 @@ class Move:
         here, there = self._source.bodies, self._target.bodies
         if here is there:
             return
-        known = {(kept.id, kept.size) for kept in there.listing(owner.id)}
+        known = {kept.id: kept for kept in there.listing(owner.id)}
         for kept in here.listing(owner.id):
-            if (kept.id, kept.size) not in known:
-                there.put([Body(owner.id, kept.id, [here.read(owner.id, kept.id)])])
-                self._bodies += 1
-                self._watched("messages", 1)
+            other = known.get(kept.id)
+            if other is None or other.size != kept.size or other.written < kept.written:  # it may have been encrypted anew
+                self._bring_body(owner.id, kept.id, is_there=other is not None)
+
+    def _bring_body(self, owner: str, id: str, *, is_there: bool) -> None:
+        try:
+            body = NewBody(owner, id, [self._source.bodies.read(owner, id)])
+        except Problem as problem:
+            if problem.kind == "no-such":  # it was removed a moment ago
+                return
+            raise
+        (self._target.bodies.replace if is_there else self._target.bodies.put)([body])
+        self._bodies += 1
+        self._hear("messages", 1)
 
     def _tell(self, phase: str, many: int) -> None:
         self._rows += many
-        self._watched(phase, many)
+        self._hear(phase, many)
+
+    def _hear(self, phase: str, many: int) -> None:
+        if self._watched is not None:
+            self._watched(phase, many)
 
 
 def purge(owner: Owner, left: MailboxStore, *, bodies_too: bool) -> None:

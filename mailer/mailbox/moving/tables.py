@@ -66,10 +66,12 @@ TABLES: Final = {name: _table(name) for name in schema.PARTS}
 def same(source: Engine, target: Engine, name: str) -> int:
     """Have in `target` the rows that `source` has in a table; how many were written or removed there. Raises `Problem`."""
     table = TABLES[name]
-    changed, after, last = 0, (), ((),)
-    while last:
+    after: Row = ()
+    changed, is_last = 0, False
+    while not is_last:
         page = source.read(lambda rows, after=after: _page(rows, source.owner, table, after))  # type: ignore[misc]
-        last = tuple(page[-1][: table.keys]) if len(page) == table.portion else ()
+        is_last = len(page) < table.portion
+        last = () if is_last else tuple(page[-1][: table.keys])
         there = target.read(lambda rows, after=after, last=last: _there(rows, target.owner, table, after, last))  # type: ignore[misc]
         changed += _write(target, name, page, there)
         after = last
