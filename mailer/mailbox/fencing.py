@@ -1,4 +1,4 @@
-"""Who may write a mailbox, while it is moved from one store to another: a fence at its rows, a lease on it, and who opens it again.
+"""The right to write a mailbox, while it is moved from one store to another: a fence at its rows, a lease on it, and who opens it again.
 
 An owner has an epoch, which is one more with each change of him (`mailer.mailbox.owners.api`). The rows of his mailbox have one, too: who
 writes must not have a lower one. Only a move raises that:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, SupportsInt
 
 from .tables import COLUMNS, TABLES
 
@@ -27,7 +28,7 @@ SUMS: Final = {
 
 def differing(source: Engine, target: Engine) -> Sequence[str]:
     """The tables that differ. Raises `Problem`."""
-    ours, theirs = (each.read(lambda rows, owner=each.owner: _sums(rows, owner)) for each in (source, target))  # type: ignore[misc]
+    ours, theirs = (each.read(partial(_sums, owner=each.owner)) for each in (source, target))
     return [name for name in TABLES if ours[name] != theirs[name]]
 
 
@@ -40,4 +41,4 @@ def _sums(rows: Rows, owner: int) -> dict[str, list[list[object]]]:
 
 def _plain(value: object) -> object:
     """A sum as a number of Python; PostgreSQL has decimal ones for it."""
-    return value if isinstance(value, str | bytes | float | None) else int(value)  # type: ignore[call-overload]
+    return int(value) if isinstance(value, SupportsInt) and not isinstance(value, float) else value

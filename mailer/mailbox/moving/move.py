@@ -36,7 +36,7 @@ class MailboxStore(NamedTuple):
 
 
 class Watched(Protocol):
-    """Who is told of the progress of a move: the phase, and how many rows and messages were brought in it."""
+    """What hears of the progress of a move: the phase, and how many rows and messages were brought in it."""
 
     def __call__(self, phase: str, many: int) -> None:
         """Hear of it."""
@@ -72,12 +72,10 @@ class Move:
     def run(self, owner: Owner) -> Moved:
         """Move him, or finish what a move before has begun. Raises `Problem`: try-again for what passes, and he is where he was."""
         owner = thawed(self._owners, owner, self._clock())
-        if owner.state != "open":
-            raise Problem(f"the mailbox of {owner.address} is {owner.state}, and is not moved; try again later", "try-again")
-        if owner.store != self._source.name:
-            raise Problem(f"the mailbox of {owner.address} is in the store {owner.store or 'default'!r} already", "usage")
+        self._refuse(owner)
         ours, theirs = self._source.open(owner), self._target.open(owner)
         try:
+            theirs.change(lambda _: None)  # a file is made by the first change
             return self._moved(owner, ours, theirs)
         finally:
             ours.close()
@@ -98,8 +96,16 @@ class Move:
                 self._give_up(frozen)
                 raise
             owner = self._give_up(frozen)
+            self._refuse(owner)
         reason = f"{', '.join(wrong)} differ" if wrong else f"the rest took longer than {LEASE - MARGIN:.0f} s"
         raise Problem(f"the mailbox of {owner.address} stays where it is, for {reason}; try again when less is going on", "try-again")
+
+    def _refuse(self, owner: Owner) -> None:
+        """Refuse to move one who is not here, or not free. Raises `Problem`."""
+        if owner.state != "open":
+            raise Problem(f"the mailbox of {owner.address} is {owner.state}, and is not moved; try again later", "try-again")
+        if owner.store != self._source.name:
+            raise Problem(f"the mailbox of {owner.address} is in the store {owner.store or 'default'!r} already", "usage")
 
     def _copy(self, owner: Owner, ours: Engine, theirs: Engine) -> int:
         """Have all on the other side that is here; the MODSEQ up to which that is so."""

@@ -5,6 +5,7 @@ A side that has nothing is filled by that, one that has a part gets the rest, an
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from mailer.mailbox import schema
@@ -69,10 +70,10 @@ def same(source: Engine, target: Engine, name: str) -> int:
     after: Row = ()
     changed, is_last = 0, False
     while not is_last:
-        page = source.read(lambda rows, after=after: _page(rows, source.owner, table, after))  # type: ignore[misc]
+        page = source.read(partial(_page, owner=source.owner, table=table, after=after))
         is_last = len(page) < table.portion
         last = () if is_last else tuple(page[-1][: table.keys])
-        there = target.read(lambda rows, after=after, last=last: _there(rows, target.owner, table, after, last))  # type: ignore[misc]
+        there = target.read(partial(_there, owner=target.owner, table=table, after=after, last=last))
         changed += _write(target, name, page, there)
         after = last
     return changed
