@@ -35,6 +35,7 @@ gets an address that another had before gets a mailbox of his own.
 `keys`       the master keys, and what they wrap
 `keyring`    the keys of each owner
 `sealing`    how a body is encrypted
+`rekeying`   other keys, while a mailbox is used
 `layout`     where what is on the disk
 `schema`     the tables of a mailbox
 `engine`     where the rows of a mailbox are: a file of SQLite for each owner, PostgreSQL

@@ -78,7 +78,8 @@ class Mail(NamedTuple):
     kept. `envelope` and `structure` are ENVELOPE and BODYSTRUCTURE as IMAP sends them, `structure` with extension data; `tree` tells where
     each part is. `sent` is the time of its Date field, `received` when it came, both in seconds since the epoch, and
     `sent` 0 where there is none. `thread` is the ID of the first message of the conversation. `attachments` are names of files.
-    `digest` is the SHA-256 of the body before it was encrypted. `key_number` is not 0 where the body is encrypted.
+    `digest` is the SHA-256 of the body before it was encrypted. `key_number` is not 0 where the body is encrypted,
+    and negative while that changes.
     """
 
     id: str

@@ -55,6 +55,13 @@ class MailboxTerms(NamedTuple):
     again: Callable[[str], Owner | None] | None = None
 
 
+class KeysChanged(Problem):
+    """The owner got other keys after a body was sealed, which nobody could open when those before are gone: it is sealed again."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"the mailbox of {address} was given new keys this moment; try again", "try-again")
+
+
 class OwnMailbox:
     """A `Mailbox`: that of `owner`, whose rows are in `engine` and whose messages in `bodies`. Raises `Problem` where it has lost its rows.
 
@@ -114,6 +121,12 @@ class OwnMailbox:
         """Put all of them, or none. Raises `OverQuota`, `Frozen`, `NoKey`, `NoFolder`, `Problem`."""
         if not news:
             return ()
+        try:
+            return self._put(news, quota)
+        except KeysChanged:
+            return self._put(news, quota)
+
+    def _put(self, news: Sequence[NewMail], quota: Quota) -> Sequence[PutMail]:
         self.engine.read(lambda rows: putting.refuse_early(rows, self.engine.owner, news, quota))
         coming = self._coming(news)
         bodies = {each.ready.mail.id: each.new.content for each in coming}
@@ -123,6 +136,8 @@ class OwnMailbox:
         def act(book: Ledger) -> list[PutMail]:
             nonlocal acted
             acted = False
+            if self.bodies.key_number != coming[0].ready.mail.key_number:
+                raise KeysChanged(self.owner.address)
             done = putting.put(book, coming, quota)
             acted = True
             return done
@@ -338,11 +353,11 @@ class OwnMailbox:
             raise Frozen(f"the mailbox of {owner.address} is being moved, and can be written again in some seconds; try again")
         self.owner = owner
 
-    def _sealing(self) -> Sealing | None:
-        """What seals the bodies of the owner as he is now."""
+    def _sealing(self, anew: bool) -> Sealing | None:
+        """What seals the bodies of the owner as he is now; `anew` where it may be another than a moment ago."""
         if self.terms.opener is None:
             return None
         with self._lock:
-            if self._sealed_by is None or self._sealed_by[0] != self.owner.epoch:
+            if anew or self._sealed_by is None or self._sealed_by[0] != self.owner.epoch:
                 self._sealed_by = (self.owner.epoch, self.terms.opener(self.owner))
             return self._sealed_by[1]

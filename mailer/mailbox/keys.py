@@ -30,14 +30,16 @@ SIZE: Final = 32  # octets of a master key
 NONCE: Final = 12  # octets, NIST SP 800-38D §8.2.2: a random one for each encryption, of which one key makes far less than 2^32
 LONGEST: Final = 16384  # octets of a file of keys
 MOST_DIGITS: Final = 9  # of the number of a key
-AGAIN: Final = 5.0  # seconds after which keys that were not there are looked for again
+AGAIN: Final = 5.0  # seconds after which a key that was not there is looked for again
+ANY: Final = 0  # what stands for the newest one, whatever its number is
 HOW: Final = "`mailer mailbox key make` makes the first one"
 
 
 class MasterKeys:
     """The keys that `read` gives, which are at `where`, as people are told.
 
-    They are read when one is needed first, and when one is missing. It may be used by several threads.
+    They are read when one is needed first, and when one is missing; the same one is looked for again after `AGAIN`. It may be used by
+    several threads.
     """
 
     def __init__(self, read: Callable[[], Mapping[int, bytes]], where: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -45,27 +47,26 @@ class MasterKeys:
         self._read = read
         self._clock = clock
         self._known: Mapping[int, bytes] = {}
-        self._looked: float | None = None
+        self._missed: dict[int, tuple[float, str]] = {}
         self._lock = Lock()
 
     def of(self, number: int) -> bytes:
         """The key with that number. Raises `NoKey`."""
         with self._lock:
             if number not in self._known:
-                self._look()
+                self._look(number)
         try:
             return self._known[number]
         except KeyError:
             there = ", ".join(map(str, sorted(self._known))) or "none"
-            raise NoKey(
-                f"the master key {number} of the mailboxes is lost: it is not in {self.where} (there: {there}); put it back"
-            ) from None
+            text = f"the master key {number} of the mailboxes is lost: it is not in {self.where} (there: {there}); put it back"
+            raise NoKey(text) from None
 
-    def newest(self) -> int:
-        """The number of the key that wraps what is new. Raises `NoKey` where there is none."""
+    def newest(self, *, anew: bool = False) -> int:
+        """The number of the key that wraps what is new; `anew` asks whether there is another since. Raises `NoKey` where there is none."""
         with self._lock:
-            if not self._known:
-                self._look()
+            if anew or not self._known:
+                self._look(ANY, anew=anew)
             if not self._known:
                 raise NoKey(f"there is no master key of the mailboxes in {self.where}; {HOW}")
             return max(self._known)
@@ -73,20 +74,21 @@ class MasterKeys:
     def numbers(self) -> list[int]:
         """The numbers of the keys that are there this moment. Raises `NoKey` where they cannot be read."""
         with self._lock:
-            self._looked = None
-            self._look()
+            self._look(ANY, anew=True)
             return sorted(self._known)
 
-    def _look(self) -> None:
-        """Read them anew, unless that was a moment ago: a command may take seconds, and all mailboxes ask at once."""
+    def _look(self, number: int, *, anew: bool = False) -> None:
+        """Read them for the sake of one, unless that was a moment ago: a command may take seconds, and all mailboxes ask at once."""
         now = self._clock()
-        if self._looked is not None and now - self._looked < AGAIN:
-            return
-        try:
-            self._known = {**self._read()}
-        except Problem as problem:
-            raise NoKey(f"the master keys of the mailboxes cannot be read: {problem}") from None
-        self._looked = now
+        at, trouble = self._missed.get(number, (now - AGAIN, ""))
+        if now - at >= AGAIN or anew:
+            try:
+                self._known, trouble = {**self._read()}, ""
+            except Problem as problem:
+                trouble = f"the master keys of the mailboxes cannot be read: {problem}"
+            self._missed[number] = now, trouble
+        if trouble:
+            raise NoKey(trouble)
 
 
 class KeyFile(NamedTuple):

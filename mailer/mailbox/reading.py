@@ -7,7 +7,6 @@ proved each time. Of those that are encrypted the last is kept open for the next
 
 from __future__ import annotations
 
-from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from mailer.mail.problem import Problem
 
 from .api import BodyLost, NoKey
 from .bodies.api import NewBody
+from .sealing import CHANGING, MAGIC, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from .sealing import Sealing
 
 LARGE: Final = 256 << 10  # octets from which on a piece is read alone
-SEALED: Final = b"age-encryption.org/v1\n"  # what a sealed body begins with, and no message does: its first line is no field
 LARGEST_KEPT: Final = 64 << 20  # octets of an opened body that is kept for the next piece
 
 
 class OwnBodies:
-    """The bodies of the owner with the ID `owner` in `bodies`, sealed by what `sealing` gives, if it gives something."""
+    """The bodies of the owner with the ID `owner` in `bodies`, sealed by what `sealing` gives, if it gives something; asked with True, it
+    looks anew."""
 
-    def __init__(self, owner: str, bodies: Bodies, sealing: Callable[[], Sealing | None]) -> None:
+    def __init__(self, owner: str, bodies: Bodies, sealing: Callable[[bool], Sealing | None]) -> None:
         self._owner = owner
         self.kept = bodies
         self._sealing = sealing
@@ -41,12 +41,12 @@ class OwnBodies:
     @property
     def key_number(self) -> int:
         """The number of the key by which bodies are sealed now; 0 where they are kept as they are."""
-        sealing = self._sealing()
+        sealing = self._sealing(False)
         return sealing.number if sealing else 0
 
     def put(self, contents: Iterable[tuple[str, bytes]]) -> None:
         """Keep each by its ID, durably. Raises `Problem`."""
-        sealing = self._sealing()
+        sealing = self._sealing(False)
         self.kept.put([NewBody(self._owner, id, (sealing.seal(body) if sealing else body,)) for id, body in contents])
 
     def remove(self, ids: Sequence[str]) -> None:
@@ -69,23 +69,27 @@ class OwnBodies:
     def whole(self, mail: Mail) -> bytes:
         """The body of a message, proved. Raises `BodyLost`, `NoKey`, `Problem`."""
         stored = self._stored(mail, 0, None)
-        sealing = self._sealing() if mail.key_number else None
-        if mail.key_number and sealing is None:
-            raise NoKey(f"the message {mail.id} is encrypted with the key {mail.key_number}, which is not there")
-        body = sealing.open(stored) if sealing else stored
-        if len(body) != mail.size - len(mail.prefix) or sha256(body).digest() != mail.digest:
-            raise BodyLost(f"the body of the message {mail.id} is not what was put there; `mailer mailbox verify` says what else is so")
-        return body
+        try:
+            if not mail.key_number and not stored.startswith(MAGIC):
+                return opened(stored, mail.digest, None)
+            try:
+                return opened(stored, mail.digest, self._sealing(False))
+            except NoKey:  # the owner may have others since
+                return opened(stored, mail.digest, self._sealing(True))
+        except BodyLost as lost:
+            raise BodyLost(f"the message {mail.id}: {lost}; `mailer mailbox verify` says what else is so") from None
+        except NoKey as missing:
+            raise NoKey(f"the message {mail.id}: {missing}") from None
 
     def found(self, id: str) -> tuple[bytes, int]:
         """A body of which no row tells, and the number of the key that it was sealed by. Raises `NoKey`, `BodyLost`, `Problem`."""
         stored = self.kept.read(self._owner, id)
-        if not stored.startswith(SEALED):
+        if not stored.startswith(MAGIC):
             return stored, 0
-        sealing = self._sealing()
+        sealing = self._sealing(True)
         if sealing is None:
             raise NoKey(f"the message {id} is encrypted, and its key is not there")
-        return sealing.open(stored), sealing.number
+        return sealing.open(stored), sealing.number or CHANGING
 
     def sizes(self) -> dict[str, int]:
         """The octets of each that is there, as it is kept. Raises `Problem`."""
@@ -93,7 +97,7 @@ class OwnBodies:
 
     def _piece(self, mail: Mail, first: int, length: int) -> bytes:
         octets = mail.size - len(mail.prefix)
-        if not mail.key_number and octets > LARGE and length < octets:
+        if not mail.key_number and octets > LARGE and length < octets and not self._is_sealed(mail):
             piece = self._stored(mail, first, length)
             if len(piece) != length:
                 raise BodyLost(f"the body of the message {mail.id} is shorter than what was put there")
@@ -106,6 +110,10 @@ class OwnBodies:
             with self._lock:
                 self._last = (mail.id, body)
         return body[first : first + length]
+
+    def _is_sealed(self, mail: Mail) -> bool:
+        """Whether it may have been encrypted since somebody looked at its row."""
+        return self._sealing(False) is not None and self._stored(mail, 0, len(MAGIC)) == MAGIC
 
     def _stored(self, mail: Mail, start: int, length: int | None) -> bytes:
         try:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MAGIC: Final = b"age-encryption.org/v1\n"
 """What an age file begins with. A message can begin with it as well, so that nothing is decided by this alone."""
 
+CHANGING: Final = -1
+"""What is in the row of a message while its body is being encrypted or decrypted: whether it is, the body says."""
+
 
 class Sealing(Protocol):
     """What encrypts the bodies of one owner, and decrypts them."""

@@ -128,15 +128,13 @@ class SealedEngine:
         return SqliteEngine(self.path, self.owner, connect=self._connect if wished else None)
 
     def _is_over(self, file: SqliteEngine, problem: Problem) -> bool:
-        """Whether what went wrong is that the file was given another key, or written anew; then it is opened anew for the next question."""
+        """Whether what went wrong may be that the file has another key now, or is another: it is opened anew, to be asked once more."""
         if problem.kind != "io-error" and not isinstance(problem, NoKey):
             return False
         with self._lock:
-            if self._file is file and self._present() == self._keys and _is_plain(self.path) is not self._keyring.encrypting:
-                return False
-            mine, self._file = self._file is file, None if self._file is file else self._file
-        if mine:
-            file.close()
+            if self._file is file:
+                self._file = None
+        file.close()
         return True
 
     def _present(self) -> Sequence[bytes]:
