@@ -47,6 +47,7 @@ def missing(config: Config) -> Iterator[Mistake]:
     yield from _readable(config, "tls.ca_file", config.tls.ca_file)
     yield from _doors(config)
     yield from _mailboxes(config)
+    yield from _databases(config)
     yield from _sources(config)
     if config.amqp.url_file:
         yield from _told(config, "amqp.url_file", Secret("file", (config.amqp.url_file,)))
@@ -91,6 +92,17 @@ def _mailboxes(config: Config) -> Iterator[Mistake]:
     if os.path.lexists(path := config.forwarding.secret_file):
         read = partial(read_private, path, "the file of SRS secrets", 1)
         yield from _told(config, "forwarding.secret_file", read)
+
+
+def _databases(config: Config) -> Iterator[Mistake]:
+    """Databases of mailboxes that could not be asked, as far as this machine tells."""
+    places = [("mailboxes", config.mailboxes), *((f"mailbox_store.{at}", store) for at, store in enumerate(config.mailbox_stores))]
+    for where, place in places:
+        if place.database and find_spec("psycopg") is None:
+            text = f"database needs the extra cluster: {installing('cluster')}"
+            yield Mistake(config.lines.get(f"{where}.database", 0), text)
+        if place.secret is not None:
+            yield from _told(config, f"{where}.database_password_file", place.secret)
 
 
 def _sources(config: Config) -> Iterator[Mistake]:

@@ -25,7 +25,7 @@ from .sections.domain import LocalDomain
 from .sections.doors import Api, Listen
 from .sections.filtering import FilteringSection, FilterSection
 from .sections.forwarding import Forwarding
-from .sections.mailboxes import MailboxSection
+from .sections.mailboxes import MailboxSection, MailboxStoreSection
 from .sections.receiving import Receiving
 from .sections.relay import Relay, RouteRule, completed, homes
 from .sections.report_source import ReportSource
@@ -43,7 +43,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
     TimeoutSection, Retry, Tls, Dns, Check, Bounce, ReportSource, Suppress,
-    Status, JournalSection, Listen, Receiving, LocalDomain, MailboxSection, AccountSection, Forwarding,
+    Status, JournalSection, Listen, Receiving, LocalDomain, MailboxSection, MailboxStoreSection, AccountSection, Forwarding,
     FilteringSection, FilterSection, Api, Amqp, AmqpQueue, LogSection,
     AlarmSection, Metrics, TraceSection, Webhook,
 )  # fmt: skip
@@ -93,6 +93,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     receiving: Receiving
     domains: tuple[LocalDomain, ...]
     mailboxes: MailboxSection
+    mailbox_stores: tuple[MailboxStoreSection, ...]
     forwarding: Forwarding
     accounts: AccountSection
     filtering: FilteringSection
