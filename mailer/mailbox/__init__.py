@@ -36,6 +36,7 @@ gets an address that another had before gets a mailbox of his own.
 `keyring`    the keys of each owner
 `sealing`    how a body is encrypted
 `rekeying`   other keys, while a mailbox is used
+`scripts`    scripts, rules, answers and forwards of an owner
 `layout`     where what is on the disk
 `schema`     the tables of a mailbox
 `engine`     where the rows of a mailbox are: a file of SQLite for each owner, PostgreSQL

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .flags import Uids
     from .owners.api import Owner
     from .query import Query
+    from .scripts import Scripts
 
 Role: TypeAlias = Literal["", "inbox", "drafts", "sent", "junk", "trash", "archive"]
 """What a folder is for: the special uses of RFC 6154 §2, in the words of RFC 8621 §2."""
@@ -233,6 +234,7 @@ class Mailbox(Protocol):
     """One owner's mailbox. What fails raises `Problem`, and one of those above where it says so. A change is durable when it returns."""
 
     owner: Owner
+    scripts: Scripts
 
     def folders(self) -> Sequence[Folder]:
         """All folders, in the order of their names."""

@@ -21,6 +21,7 @@ from .api import UNBOUNDED, BodyLost, Frozen, PutMail
 from .flags import PLAIN
 from .ledger import Ledger, StaleOwner
 from .reading import OwnBodies
+from .scripts import Scripts
 
 if TYPE_CHECKING:
     from array import array
@@ -73,6 +74,7 @@ class OwnMailbox:
         self.engine = engine
         self.terms = terms or MailboxTerms()
         self.bodies = OwnBodies(owner.id, bodies, self._sealing)
+        self.scripts = Scripts(engine)
         self._sealed_by: tuple[int, Sealing | None] | None = None
         self._lock = Lock()
         self._open(anew=anew)

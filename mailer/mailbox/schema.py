@@ -180,7 +180,60 @@ CREATE TABLE judged (
 ) WITHOUT ROWID;
 """
 
-TABLES: Final = (ACCOUNT, MESSAGES, MEMORY)
+RULES: Final = """
+CREATE TABLE script (
+    owner  BIGINT NOT NULL,
+    name   TEXT NOT NULL,
+    source TEXT NOT NULL,                  -- Sieve
+    active BIGINT NOT NULL,                -- of one script at most
+    at     DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (owner, name)
+) WITHOUT ROWID;
+
+CREATE TABLE rule (
+    owner BIGINT NOT NULL,
+    place BIGINT NOT NULL,                 -- in the order in which they are asked
+    data  TEXT NOT NULL,                   -- JSON, as `mailer.filing.rules` has it
+    PRIMARY KEY (owner, place)
+) WITHOUT ROWID;
+
+CREATE TABLE vacation (
+    owner BIGINT NOT NULL,
+    data  TEXT NOT NULL,                   -- JSON, as `mailer.filing.rules` has it
+    PRIMARY KEY (owner)
+) WITHOUT ROWID;
+
+CREATE TABLE forward (
+    owner     BIGINT NOT NULL,
+    target    TEXT NOT NULL,               -- as addresses are compared
+    address   TEXT NOT NULL,
+    kind      TEXT NOT NULL,               -- copy, move, rules
+    confirmed DOUBLE PRECISION NOT NULL,   -- 0 for one that is not
+    code      TEXT NOT NULL,               -- SHA-256 of what confirms it
+    asked     DOUBLE PRECISION NOT NULL,
+    tries     BIGINT NOT NULL,
+    PRIMARY KEY (owner, target)
+) WITHOUT ROWID;
+
+CREATE TABLE answered (
+    owner  BIGINT NOT NULL,
+    handle TEXT NOT NULL,                  -- which answer
+    sender TEXT NOT NULL,                  -- who got it
+    at     DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (owner, handle, sender)
+) WITHOUT ROWID;
+
+CREATE INDEX answered_at ON answered (owner, at);
+
+CREATE TABLE carried (
+    owner BIGINT NOT NULL,
+    id    TEXT NOT NULL,                   -- of a message that a rule has sent
+    at    DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+"""
+
+TABLES: Final = (ACCOUNT, MESSAGES, MEMORY, RULES)
 """What an engine has; another room of rows is one more text."""
 
 NAMES: Final = frozenset({"account", "folder", "mail", "entry"})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailer.spool import first_id
 
+from . import scripts
 from .api import IMPORTED
 from .hundreds import HUNDRED, hundreds
 
@@ -85,6 +86,7 @@ def _forget(rows: Rows, owner: int, now: float) -> None:
     rows.change(FORGET_EXPUNGED, (owner, now - REMEMBERED))
     rows.change(FORGET_FOLDERS, (owner, now - REMEMBERED))
     rows.change(FORGET_DELIVERED, (owner, now - DELIVERED, IMPORTED))
+    scripts.forget(rows, owner, now)
 
 
 def _give_up(rows: Rows, owner: int, now: float) -> bool:

@@ -38,7 +38,7 @@ from .check import SieveScript, parse
 from .errors import SieveError
 from .forms import EXTENSIONS
 from .matching import Effort
-from .run import run
+from .run import run, run_in_turn
 from .state import MailFacts
 
 __all__ = [
@@ -55,4 +55,5 @@ __all__ = [
     "Vacation",
     "parse",
     "run",
+    "run_in_turn",
 ]

@@ -6,12 +6,16 @@ from mailer.mail.problem import Problem
 
 
 class SieveError(Problem):
-    """A script that cannot be used, or that failed in its line `line`; `text` says why, `str()` says both."""
+    """A script that cannot be used, or that failed in its line `line`; `text` says why, `str()` says both.
+
+    `script` is which one of several it is.
+    """
 
     def __init__(self, line: int, text: str) -> None:
         super().__init__(f"line {line}: {text}", "bad-message")
         self.line = line
         self.text = text
+        self.script = 0
 
 
 def quoted(text: str) -> str:

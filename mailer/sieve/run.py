@@ -31,7 +31,29 @@ LONGEST_PERIOD: Final = 30 * DAY  # RFC 5230 §4.1
 
 def run(script: SieveScript, facts: MailFacts, effort: Effort | None = None) -> Sequence[Action]:
     """What `script` does with the message of `facts`. Raises `SieveError`."""
+    return run_in_turn([script], facts, effort)
+
+
+def run_in_turn(scripts: Sequence[SieveScript], facts: MailFacts, effort: Effort | None = None) -> Sequence[Action]:
+    """What several scripts do with one message: each is asked as long as those before it have left the implicit keep.
+
+    Raises `SieveError`; its `script` is the number of the one that failed.
+    """
     state = Run(facts, effort or Effort())
+    for nth, script in enumerate(scripts):
+        if state.is_kept:
+            state.begin()
+            try:
+                _run(script, state)
+            except SieveError as error:
+                error.script = nth
+                raise
+    if state.is_kept:
+        state.act(Keep(tuple(state.flags)), 0, kept=True)
+    return tuple(state.actions)
+
+
+def _run(script: SieveScript, state: Run) -> None:
     blocks = [iter(script.commands)]
     passed = False  # whether the last if, or an elsif behind it, was true
     while blocks:
@@ -40,7 +62,7 @@ def run(script: SieveScript, facts: MailFacts, effort: Effort | None = None) -> 
             blocks.pop()
             passed = True
         elif command.name == "stop":
-            break
+            return
         elif command.block is not None:
             if command.name != "if" and passed:
                 continue
@@ -49,9 +71,6 @@ def run(script: SieveScript, facts: MailFacts, effort: Effort | None = None) -> 
                 blocks.append(iter(command.block))
         else:
             _COMMANDS[command.name](state, command)
-    if state.is_kept:
-        state.act(Keep(tuple(state.flags)), 0, kept=True)
-    return tuple(state.actions)
 
 
 def _flags(state: Run, command: Clause) -> tuple[str, ...]:

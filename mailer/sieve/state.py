@@ -66,6 +66,11 @@ class Run:
         self.is_kept = True  # the implicit keep, RFC 5228 §2.10.2
         self.body: list[tuple[str, str]] | None = None
 
+    def begin(self) -> None:
+        """Begin with a script: variables and flags are each script's own."""
+        self.variables = Variables()
+        self.flags = []
+
     def text(self, value: Any, line: int) -> str:
         """A string of the script as it is now. Raises `SieveError` where it has grown too long."""
         if not isinstance(value, Template):

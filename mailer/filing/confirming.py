@@ -1,0 +1,64 @@
+"""An address that mail is to be forwarded to is asked first: who got into somebody's account must not read along for ever.
+
+The code goes to that address, and the owner of the mailbox hears that it was asked. Only he who has both, the mail there and the right to
+change the rules here, can have mail forwarded. Of the code the mailbox keeps a digest.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from mailer.submit import Submission, submit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailer.mailbox.api import Mailbox
+    from mailer.mailbox.scripts import ForwardKind, OwnForward
+
+    from .carry import Desk
+
+LENGTH: Final = 10  # symbols of a code
+ALPHABET: Final = "23456789abcdefghjkmnpqrstuvwxyz"  # none that looks like another
+
+
+def digest_of(code: str) -> str:
+    """What is kept of a code; blanks and capital letters make no difference."""
+    return sha256("".join(code.lower().split()).encode("utf-8", "replace")).hexdigest()
+
+
+def ask(mailbox: Mailbox, address: str, kind: ForwardKind, desk: Desk, choose: Callable[[str], str]) -> OwnForward:
+    """Note a forward to `address`, which does not count yet, and send it the code; `choose` takes a symbol of a text by chance.
+
+    Raises `Problem`.
+    """
+    code = "".join(choose(ALPHABET) for _ in range(LENGTH))
+    found = mailbox.scripts.add_forward(address, kind, desk.now, code=digest_of(code))
+    if found.confirmed:
+        return found
+    owner = mailbox.owner.address
+    _send(
+        owner,
+        address,
+        f"May mail for {owner} be forwarded to you?",
+        f"{owner} asks to have mail forwarded to {address}.\r\n\r\nIf you want that, give {owner} this code:\r\n\r\n    {code}\r\n\r\n"
+        "If you do not, do nothing: without the code, none is forwarded. It can be used for a week.\r\n",
+        desk,
+    )
+    _send(
+        owner,
+        owner,
+        f"Mail is to be forwarded to {address}",
+        f"Somebody who can change the rules of {owner} asks to have mail forwarded to {address}. It is not forwarded before a code "
+        f"is given that was sent there.\r\n\r\nIf that was not you, change your password, and take the address out:\r\n\r\n"
+        f"    mailer mailbox forward {owner} remove {address}\r\n",
+        desk,
+    )
+    return found
+
+
+def _send(owner: str, to: str, subject: str, text: str, desk: Desk) -> None:
+    fields = [f"From: {owner}", f"To: {to}", f"Subject: {subject}", "Auto-Submitted: auto-generated", "MIME-Version: 1.0"]
+    fields += ["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit", "", text]
+    submit(Submission("\r\n".join(fields).encode(), sender="", recipients=[to]), desk.settings, desk.now)
