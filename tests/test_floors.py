@@ -72,6 +72,7 @@ BESIDE = {
     ("journal", "spool"),  # IDs of events are made as those of messages are
     ("metrics", "net"),  # figures are served by the accept loop of all servers
     ("metrics", "spool"),  # an ID tells the age of its message
+    ("filing", "submit"),  # what rules send goes by the doors that there are
     ("routing", "shaping"),  # a route has the terms of its destination
     ("cli", "service"),  # `mailer run`
     ("cli", "demo"),  # `mailer demo`

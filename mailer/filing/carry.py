@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mailer.mailbox.api import Mailbox, PutMail
     from mailer.transport.filing import MailboxLetter
 
-    from .decide import Filed, FilingPlan
+    from .decide import FilingPlace, FilingPlan
 
 MOST_ANSWERS: Final = 100  # of one mailbox in an hour
 HOUR: Final = 3600.0
@@ -49,26 +49,26 @@ _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's, as in ever
 _FLAGS: Final = {f"\\{flag.name.lower()}": flag for flag in Flag if flag.name}
 
 
-class Desk(NamedTuple):
+class SendingTerms(NamedTuple):
     """Where mail is handed in: the settings of submission, and what time it is, in seconds since the epoch."""
 
     settings: SubmissionSettings
     now: float
 
 
-def carry(plan: FilingPlan, mailbox: Mailbox, letter: MailboxLetter, desk: Desk) -> Sequence[PutMail]:
+def carry(plan: FilingPlan, mailbox: Mailbox, letter: MailboxLetter, terms: SendingTerms) -> Sequence[PutMail]:
     """Do what `plan` says; where the letter was put. Raises `Problem`, and then it is tried again."""
     for address in plan.forwards:
-        _forward(mailbox, letter, address, desk)
+        _forward(mailbox, letter, address, terms)
     if plan.answer is not None:
-        _answer(plan, mailbox, letter, desk)
+        _answer(plan, mailbox, letter, terms)
     told = [plan.failed] if plan.failed else [f"mail is not forwarded to {address}, which was not confirmed" for address in plan.waiting]
     for line in told:
-        _tell(mailbox, letter, line, desk)
+        _tell(mailbox, letter, line, terms)
     return mailbox.put(news_of(plan.places, mailbox, letter), letter.quota)
 
 
-def news_of(places: Sequence[Filed], mailbox: Mailbox, letter: MailboxLetter) -> Sequence[NewMail]:
+def news_of(places: Sequence[FilingPlace], mailbox: Mailbox, letter: MailboxLetter) -> Sequence[NewMail]:
     """The letter as it is put into each folder; two that are one folder are one."""
     news: dict[str, NewMail] = {}
     for place in places:
@@ -78,11 +78,11 @@ def news_of(places: Sequence[Filed], mailbox: Mailbox, letter: MailboxLetter) ->
     return [*news.values()]
 
 
-def _folder(place: Filed, mailbox: Mailbox) -> str:
+def _folder(place: FilingPlace, mailbox: Mailbox) -> str:
     if not place.role:
         return place.folder or INBOX
-    found = mailbox.with_role(place.role)  # type: ignore[arg-type]
-    return found.name if found is not None else ROLES[place.role]  # type: ignore[index]
+    found = mailbox.with_role(place.role)
+    return found.name if found is not None else ROLES[place.role]
 
 
 def _flags(words: Sequence[str]) -> tuple[Flag, tuple[str, ...]]:
@@ -100,7 +100,7 @@ def sent_id(letter: MailboxLetter, what: str) -> str:
     return id[:10] + "".join(_ALPHABET[(number >> 5 * at) & 31] for at in range(15, -1, -1))
 
 
-def _forward(mailbox: Mailbox, letter: MailboxLetter, address: str, desk: Desk) -> None:
+def _forward(mailbox: Mailbox, letter: MailboxLetter, address: str, terms: SendingTerms) -> None:
     id = sent_id(letter, f"forward {key_of(address)}")
     if mailbox.scripts.carried(id):
         return
@@ -108,7 +108,7 @@ def _forward(mailbox: Mailbox, letter: MailboxLetter, address: str, desk: Desk) 
     foreign = old.foreign
     envelope = Envelope(
         id,
-        rfc3339(desk.now),
+        rfc3339(terms.now),
         old.sender,
         [Recipient(address, behalf=letter.recipient if foreign else "")],
         message_id=head.value(b"message-id") or "",
@@ -117,11 +117,11 @@ def _forward(mailbox: Mailbox, letter: MailboxLetter, address: str, desk: Desk) 
         options={name: value for name, value in old.options.items() if name in ("sandbox", "smtputf8", "body")},
     )
     top = b"" if foreign else delivered_to(letter.recipient)
-    put_alone(Ready(AcceptedMail(envelope, top + letter.content), None), desk.settings)
-    mailbox.scripts.note(id, desk.now)
+    put_alone(Ready(AcceptedMail(envelope, top + letter.content), None), terms.settings)
+    mailbox.scripts.note(id, terms.now)
 
 
-def _answer(plan: FilingPlan, mailbox: Mailbox, letter: MailboxLetter, desk: Desk) -> None:
+def _answer(plan: FilingPlan, mailbox: Mailbox, letter: MailboxLetter, terms: SendingTerms) -> None:
     answer, sender = plan.answer, letter.envelope.sender
     if answer is None:
         return
@@ -129,18 +129,18 @@ def _answer(plan: FilingPlan, mailbox: Mailbox, letter: MailboxLetter, desk: Des
     id = sent_id(letter, f"answer {handle}")
     scripts = mailbox.scripts
     before = scripts.answered(handle, key)
-    if scripts.carried(id) or (before and before > desk.now - answer.seconds) or scripts.answers(desk.now - HOUR) >= MOST_ANSWERS:
+    if scripts.carried(id) or (before and before > terms.now - answer.seconds) or scripts.answers(terms.now - HOUR) >= MOST_ANSWERS:
         return
     head = Message(letter.content[: header_end(letter.content)], b"")
     data = reply(answer, head, sender, mailbox.owner.address, shown(head.value(b"subject") or ""))
-    _hand_in(data, sender, desk, id)
-    scripts.note(id, desk.now, handle=handle, sender=key)
+    _hand_in(data, sender, terms, id)
+    scripts.note(id, terms.now, handle=handle, sender=key)
 
 
-def _tell(mailbox: Mailbox, letter: MailboxLetter, line: str, desk: Desk) -> None:
+def _tell(mailbox: Mailbox, letter: MailboxLetter, line: str, terms: SendingTerms) -> None:
     """Tell the owner, once a day."""
     handle = f"told {sha256(line.encode()).hexdigest()[:32]}"
-    if mailbox.scripts.answered(handle, "") > desk.now - DAY:
+    if mailbox.scripts.answered(handle, "") > terms.now - DAY:
         return
     owner, id = mailbox.owner.address, sent_id(letter, handle)
     text = (
@@ -150,14 +150,14 @@ def _tell(mailbox: Mailbox, letter: MailboxLetter, line: str, desk: Desk) -> Non
     fields = [f"From: {owner}", f"To: {owner}", "Subject: Your rules for mail do not work", "Auto-Submitted: auto-generated"]
     fields += ["MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit", "", text]
     data = "\r\n".join(fields).encode("utf-8", "replace")
-    _hand_in(data, owner, desk, id)
-    mailbox.scripts.note(id, desk.now, handle=handle)
+    _hand_in(data, owner, terms, id)
+    mailbox.scripts.note(id, terms.now, handle=handle)
 
 
-def _hand_in(data: bytes, to: str, desk: Desk, id: str) -> None:
+def _hand_in(data: bytes, to: str, terms: SendingTerms, id: str) -> None:
     """Send a message of ours; one that can never be sent, for whom it is to is no address, is none. Raises `Problem` to try it again."""
     try:
-        submit(Submission(data, sender="", recipients=[to]), desk.settings, desk.now, id=id)
+        submit(Submission(data, sender="", recipients=[to]), terms.settings, terms.now, id=id)
     except Problem as problem:
         if problem.kind not in ("bad-message", "usage"):
             raise

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mailer.mailbox.api import Mailbox
     from mailer.mailbox.scripts import ForwardKind, OwnForward
 
-    from .carry import Desk
+    from .carry import SendingTerms
 
 LENGTH: Final = 10  # symbols of a code
 ALPHABET: Final = "23456789abcdefghjkmnpqrstuvwxyz"  # none that looks like another
@@ -28,13 +28,13 @@ def digest_of(code: str) -> str:
     return sha256("".join(code.lower().split()).encode("utf-8", "replace")).hexdigest()
 
 
-def ask(mailbox: Mailbox, address: str, kind: ForwardKind, desk: Desk, choose: Callable[[str], str]) -> OwnForward:
+def ask(mailbox: Mailbox, address: str, kind: ForwardKind, terms: SendingTerms, choose: Callable[[str], str]) -> OwnForward:
     """Note a forward to `address`, which does not count yet, and send it the code; `choose` takes a symbol of a text by chance.
 
     Raises `Problem`.
     """
     code = "".join(choose(ALPHABET) for _ in range(LENGTH))
-    found = mailbox.scripts.add_forward(address, kind, desk.now, code=digest_of(code))
+    found = mailbox.scripts.add_forward(address, kind, terms.now, code=digest_of(code))
     if found.confirmed:
         return found
     owner = mailbox.owner.address
@@ -44,7 +44,7 @@ def ask(mailbox: Mailbox, address: str, kind: ForwardKind, desk: Desk, choose: C
         f"May mail for {owner} be forwarded to you?",
         f"{owner} asks to have mail forwarded to {address}.\r\n\r\nIf you want that, give {owner} this code:\r\n\r\n    {code}\r\n\r\n"
         "If you do not, do nothing: without the code, none is forwarded. It can be used for a week.\r\n",
-        desk,
+        terms,
     )
     _send(
         owner,
@@ -53,12 +53,12 @@ def ask(mailbox: Mailbox, address: str, kind: ForwardKind, desk: Desk, choose: C
         f"Somebody who can change the rules of {owner} asks to have mail forwarded to {address}. It is not forwarded before a code "
         f"is given that was sent there.\r\n\r\nIf that was not you, change your password, and take the address out:\r\n\r\n"
         f"    mailer mailbox forward {owner} remove {address}\r\n",
-        desk,
+        terms,
     )
     return found
 
 
-def _send(owner: str, to: str, subject: str, text: str, desk: Desk) -> None:
+def _send(owner: str, to: str, subject: str, text: str, terms: SendingTerms) -> None:
     fields = [f"From: {owner}", f"To: {to}", f"Subject: {subject}", "Auto-Submitted: auto-generated", "MIME-Version: 1.0"]
     fields += ["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit", "", text]
-    submit(Submission("\r\n".join(fields).encode(), sender="", recipients=[to]), desk.settings, desk.now)
+    submit(Submission("\r\n".join(fields).encode(), sender="", recipients=[to]), terms.settings, terms.now)

@@ -1,6 +1,6 @@
 """What becomes of a letter, decided: which folders it goes into, whom it is passed on to, whether its sender gets an answer, and why not.
 
-Pure. What the owner has said comes to scripts (`Compiled`); they are asked, and what they say is held against what may be: mail is passed
+Pure. What the owner has said comes to scripts (`OwnScripts`); they are asked, and what they say is held against what may be: mail is passed
 on only to addresses that were confirmed or are ours, unwanted mail to nobody, and no machine is answered. Nothing is lost by a rule: mail
 that is neither filed nor passed on is kept in the inbox, what is discarded goes into the trash, and a script that fails leaves all as if
 there were none.
@@ -26,14 +26,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mailer.mail.message import Message
+    from mailer.mailbox.api import Role
     from mailer.mailbox.scripts import Instructions, OwnForward
     from mailer.sieve import Action, MailFacts, SieveScript
 
-TRASH: Final = "trash"
-JUNK: Final = "junk"
+USES: Final[dict[str, Role]] = {
+    "\\junk": "junk", "\\trash": "trash", "\\sent": "sent", "\\drafts": "drafts", "\\archive": "archive", "inbox": "inbox",
+}  # fmt: skip
+"""What folders are for, in the words of RFC 6154 §2."""
 
 
-class Compiled(NamedTuple):
+class OwnScripts(NamedTuple):
     """The scripts of an owner, what each is called for him, and what is wrong with what he said; empty for nothing."""
 
     scripts: Sequence[SieveScript] = ()
@@ -41,19 +44,19 @@ class Compiled(NamedTuple):
     wrong: str = ""
 
 
-class Filed(NamedTuple):
+class FilingPlace(NamedTuple):
     """A folder that a letter goes into, by its name or by what it is for (`role`), with flags of IMAP; the inbox where both are empty."""
 
     folder: str = ""
     flags: Sequence[str] = ()
-    role: str = ""
+    role: Role = ""
 
 
 class FilingPlan(NamedTuple):
     """What is to be done with a letter. `failed` is what is wrong with the owner's instructions, `withheld` what they say and is not done,
     a line each; `waiting` are addresses that were not confirmed."""
 
-    places: Sequence[Filed]
+    places: Sequence[FilingPlace]
     forwards: Sequence[str] = ()
     answer: Vacation | None = None
     failed: str = ""
@@ -61,7 +64,7 @@ class FilingPlan(NamedTuple):
     waiting: Sequence[str] = ()
 
 
-class Situation(NamedTuple):
+class LetterFacts(NamedTuple):
     """What is known of a letter and its owner: whether it is `junk`, its `header`, his `own` addresses, and which others are ours."""
 
     facts: MailFacts
@@ -76,7 +79,7 @@ def is_plain(instructions: Instructions) -> bool:
     return not (instructions.script or instructions.rules or instructions.vacation or instructions.forwards)
 
 
-def compiled(instructions: Instructions) -> Compiled:
+def compiled(instructions: Instructions) -> OwnScripts:
     """The scripts of an owner: what his forwards, his answer and his rules come to, then his own."""
     scripts, called, wrong = [], [], ""
     try:
@@ -95,7 +98,7 @@ def compiled(instructions: Instructions) -> Compiled:
             called.append(f"script {own.name}")
     except SieveError as error:
         wrong = f"script {own.name if own else ''}: {error}"
-    return Compiled(scripts, called, wrong)
+    return OwnScripts(scripts, called, wrong)
 
 
 @lru_cache(256)
@@ -103,7 +106,7 @@ def _parsed(source: str) -> SieveScript:
     return sieve.parse(source)
 
 
-def decide(said: Compiled, forwards: Sequence[OwnForward], about: Situation) -> FilingPlan:
+def decide(said: OwnScripts, forwards: Sequence[OwnForward], about: LetterFacts) -> FilingPlan:
     """What is to be done with a letter."""
     failed = said.wrong
     actions: Sequence[Action] = (Keep(),)
@@ -114,14 +117,14 @@ def decide(said: Compiled, forwards: Sequence[OwnForward], about: Situation) -> 
             failed = f"{said.called[error.script]}: {error}"
     passed, withheld, waiting = _passed(actions, forwards, about)
     answer = next((each for each in actions if isinstance(each, Vacation)), None)
-    why = _objection(about) if answer is not None else ""
+    why = _objection(about, answer.addresses) if answer is not None else ""
     if why:
         withheld.append(f"no answer: {why}")
     places = [place for action in actions if (place := _place(action, about, kept=bool(passed)))]
     return FilingPlan(places or ([] if passed else [_kept(about)]), passed, None if why else answer, failed, withheld, waiting)
 
 
-def _passed(actions: Sequence[Action], forwards: Sequence[OwnForward], about: Situation) -> tuple[list[str], list[str], list[str]]:
+def _passed(actions: Sequence[Action], forwards: Sequence[OwnForward], about: LetterFacts) -> tuple[list[str], list[str], list[str]]:
     """Whom it is passed on to, what is not done for which reason, and which addresses were not confirmed."""
     confirmed = {key_of(each.address) for each in forwards if each.confirmed}
     mine = {key_of(each) for each in about.own}
@@ -144,28 +147,29 @@ def _passed(actions: Sequence[Action], forwards: Sequence[OwnForward], about: Si
     return passed, withheld, waiting
 
 
-def _objection(about: Situation) -> str:
-    return "it is marked as unwanted" if about.junk else objection(about.header, about.facts.sender, about.own)
+def _objection(about: LetterFacts, addresses: Sequence[str]) -> str:
+    """Why there is no answer; `addresses` are the owner's besides, as he says."""
+    return "it is marked as unwanted" if about.junk else objection(about.header, about.facts.sender, (*about.own, *addresses))
 
 
-def _kept(about: Situation, flags: Sequence[str] = ()) -> Filed:
+def _kept(about: LetterFacts, flags: Sequence[str] = ()) -> FilingPlace:
     """Where it goes that nobody has said anything about."""
-    return Filed(role=JUNK, flags=flags) if about.junk else Filed(flags=flags)
+    return FilingPlace(role="junk", flags=flags) if about.junk else FilingPlace(flags=flags)
 
 
-def _place(action: Action, about: Situation, *, kept: bool) -> Filed | None:
+def _place(action: Action, about: LetterFacts, *, kept: bool) -> FilingPlace | None:
     """The folder that an action means; a folder that there cannot be is the inbox. What is passed on need not go into the trash."""
     if isinstance(action, Keep):
         return _kept(about, action.flags)
     if isinstance(action, Discard):
-        return None if kept else Filed(role=TRASH)
+        return None if kept else FilingPlace(role="trash")
     if not isinstance(action, FileInto):
         return None
-    role = action.role.removeprefix("\\").lower()
-    if role in ("junk", "trash", "sent", "drafts", "archive") and about.facts.has_role(action.role):
-        return Filed(role=role, flags=action.flags)
+    role = USES.get(action.role.lower())
+    if role and about.facts.has_role(action.role):
+        return FilingPlace(role=role, flags=action.flags)
     try:
         folder = names.checked(action.folder)
     except Problem:
-        return Filed(flags=action.flags)
-    return Filed("" if folder == INBOX else folder, action.flags)
+        return FilingPlace(flags=action.flags)
+    return FilingPlace("" if folder == INBOX else folder, action.flags)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.address import domain_of
 from mailer.transport.filing import PlainFiling
 
-from .carry import Desk, carry, news_of
+from .carry import SendingTerms, carry, news_of
 from .decide import compiled, decide, is_plain
 from .mail import situation
 
@@ -43,7 +43,7 @@ class RulesFiling:
         """Do with `letter` what its owner says. Raises `Problem`."""
         if is_plain(mailbox.scripts.instructions()):
             return self._plain.file(mailbox, letter)
-        return carry(self.plan(mailbox, letter), mailbox, letter, Desk(self._config().submitting, self._clock()))
+        return carry(self.plan(mailbox, letter), mailbox, letter, SendingTerms(self._config().submitting, self._clock()))
 
     def plan(self, mailbox: Mailbox, letter: MailboxLetter) -> FilingPlan:
         """What is to be done with `letter`. Raises `Problem`."""

@@ -12,23 +12,19 @@ from mailer.mime.text import text
 from mailer.mime.words import shown
 from mailer.sieve import MailFacts
 
-from .decide import Situation
+from .decide import USES, LetterFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mailer.mailbox.api import Mailbox, Role
+    from mailer.mailbox.api import Mailbox
     from mailer.transport.filing import MailboxLetter
 
 RAW: Final = 1 << 20  # octets of a body that are looked at as it is
 TEXT: Final = 1 << 18  # octets of the text of a part
 
-ROLES: Final[dict[str, Role]] = {
-    "\\junk": "junk", "\\trash": "trash", "\\sent": "sent", "\\drafts": "drafts", "\\archive": "archive", "inbox": "inbox",
-}  # fmt: skip
 
-
-def situation(mailbox: Mailbox, letter: MailboxLetter, is_ours: Callable[[str], bool], extra: Sequence[str] = ()) -> Situation:
+def situation(mailbox: Mailbox, letter: MailboxLetter, is_ours: Callable[[str], bool], extra: Sequence[str] = ()) -> LetterFacts:
     """What is known of `letter`, which is for the owner of `mailbox`; `extra` are addresses of his besides."""
     content = letter.prefix + letter.content
     end = header_end(content)
@@ -47,7 +43,7 @@ def situation(mailbox: Mailbox, letter: MailboxLetter, is_ours: Callable[[str], 
         {"name": "mailer", "phase": "during", "location": "MS", "domain": key_of(letter.recipient).rpartition("@")[2]},
     )
     own = {mailbox.owner.address, letter.recipient, _untagged(letter.recipient), *extra}
-    return Situation(facts, Message(content[:end], b""), letter.junk, sorted(own), is_ours)
+    return LetterFacts(facts, Message(content[:end], b""), letter.junk, sorted(own), is_ours)
 
 
 def _texts(content: bytes) -> Iterator[tuple[str, str]]:
@@ -61,7 +57,7 @@ def _texts(content: bytes) -> Iterator[tuple[str, str]]:
 def _has_role(mailbox: Mailbox, use: str) -> bool:
     """Whether there is a folder for a special use, or whether the folder that is named before a blank is for it."""
     folder, _, flag = use.rpartition(" ")
-    found = mailbox.with_role(ROLES[flag.lower()]) if flag.lower() in ROLES else None
+    found = mailbox.with_role(USES[flag.lower()]) if flag.lower() in USES else None
     return found is not None and (not folder or found.name == folder)
 
 

@@ -7,7 +7,7 @@ text is one string. What is read here is checked, so that what is kept always ma
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from mailer.mail.address import AddressError, parse
 from mailer.mail.problem import Problem
@@ -134,7 +134,7 @@ def _condition(document: object) -> Condition:
         raise Problem(f"{field!r} cannot be the name of a header field", "usage")
     if how == "exists" and what in ("body", "detail"):
         raise Problem(f"{what} is compared with something", "usage")
-    return Condition(what, how, value, field, _truth(document, "negated"))  # type: ignore[arg-type]
+    return Condition(cast("What", what), cast("How", how), value, field, _truth(document, "negated"))
 
 
 def _action(document: object) -> RuleAction:
@@ -143,7 +143,7 @@ def _action(document: object) -> RuleAction:
     _only(document, RuleAction._fields, "an action")
     do = _one_of(document, "do", DOS)
     value = "" if do in BARE else _VALUES[do](_text(document, "value", empty=False))
-    return RuleAction(do, value)  # type: ignore[arg-type]
+    return RuleAction(cast("Do", do), value)
 
 
 def _address(text: object) -> str:

@@ -11,7 +11,7 @@ SYSTEM: Final = frozenset({"\\seen", "\\answered", "\\flagged", "\\deleted", "\\
 MOST: Final = 64  # flags of a list
 LONGEST: Final = 100  # characters of a keyword
 
-_NOT: Final = frozenset('(){%*"\\]')  # what no keyword of IMAP has, RFC 9051 §9
+_NOT: Final = frozenset(' (){%*"\\]')  # what no keyword of IMAP has, RFC 9051 §9
 
 
 def flags_of(texts: Iterable[str]) -> list[str]:
