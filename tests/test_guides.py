@@ -20,7 +20,7 @@ from tests.test_manual import MAN, plain
 
 GUIDES = (
     "mailer-library.3", "mailer-troubleshooting.7", "mailer-security.7", "mailer-tuning.7", "mailer-api.7", "mailer-feedback.7",
-    "mailer-receiving.7",
+    "mailer-receiving.7", "mailer-mailboxes.7",
 )  # fmt: skip
 ELSEWHERE = ("run", "stop", "reload", "setup", "sink", "oauth", "demo", "help", "web", "amqp")
 """What serves until it is ended, asks a person, or needs a daemon; the tests of each try it."""

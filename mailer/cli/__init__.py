@@ -77,6 +77,7 @@ TABLE = {
     "dkim": "keys, DNS records and verification of DKIM signatures",
     "config": "make, check or show the configuration",
     "user": "the users whose mail lives here: passwords, quota, as whom they send",
+    "mailbox": "the mail that is kept here: list, show, verify, import, export, Dovecot beside us",
     "api": "keys of the HTTP API, and its OpenAPI document",
     "oauth": "get a refresh token for a relay, and keep it",
     "events": "what becomes of mail, as it happens: the journal, line by line",

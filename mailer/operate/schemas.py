@@ -347,6 +347,42 @@ API_KEY = {
     "disabled": FLAG,
     "usable": FLAG,
 }
+MAILBOX = {
+    "address": TEXT,
+    "id": TEXT,
+    "messages": COUNT.or_null,
+    "octets": COUNT.or_null,
+    "quota": COUNT.or_null,
+    "quota_messages": COUNT.or_null,
+    "created_at": TIME,
+    "state": TEXT,
+    "trouble": SOME,
+}
+FOLDER = {
+    "folder": TEXT,
+    "role": SOME,
+    "messages": COUNT,
+    "unseen": COUNT,
+    "octets": COUNT,
+    "uidvalidity": COUNT,
+    "uidnext": COUNT,
+    "modseq": COUNT,
+    "subscribed": FLAG,
+}
+KEPT_MAIL = {
+    "uid": COUNT,
+    "id": TEXT,
+    "received_at": TIME,
+    "octets": COUNT,
+    "from": TEXT,
+    "to": TEXT,
+    "subject": TEXT,
+    "message_id": SOME,
+    "flags": _list(TEXT),
+}
+FLAW = {"address": TEXT, "what": TEXT, "mail": TEXT, "folder": TEXT, "mended": FLAG}
+MAIL_IMPORTED = {"address": TEXT, "put": COUNT, "octets": COUNT, "there": COUNT, "passed": COUNT, "folders": COUNT}
+MAIL_EXPORTED = {"address": TEXT, "path": TEXT, "messages": COUNT, "octets": COUNT, "folders": COUNT, "left": COUNT}
 USER = {
     "address": TEXT,
     "disabled": FLAG,
@@ -497,6 +533,11 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     **{f"api key {verb}": (_object(API_KEY),) for verb in ("list", "disable", "enable")},
     "api key remove": (_object({"name": TEXT, "removed": FLAG}),),
     **{f"user {verb}": (_object({"address": TEXT, "name": SOME, "password": SOME}),) for verb in ("add", "passwd")},
+    "mailbox list": (_object(MAILBOX), _object(FOLDER, "of one mailbox")),
+    "mailbox show": (_object(KEPT_MAIL),),
+    "mailbox verify": (_object(FLAW),),
+    "mailbox import": (_object(MAIL_IMPORTED),),
+    "mailbox export": (_object(MAIL_EXPORTED),),
     "user app-password": (_object({"address": TEXT, "name": SOME, "password": SOME}), _object(USER, "with --remove")),
     **{f"user {verb}": (_object(USER),) for verb in ("list", "quota", "send-as", "disable", "enable")},
     "user show": (

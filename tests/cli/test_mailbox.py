@@ -1,0 +1,137 @@
+"""``mailer mailbox``: mail comes in, is shown and verified, and goes out, as an operator does it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailer.operate.schemas import SCHEMAS
+from tests.mailbox.test_imports_maildir import folder, message
+from tests.mailbox.test_imports_taking import letter
+from tests.operate.test_schemas import right
+
+from .home import Home
+
+ANN = "ann@example.com"
+
+
+@pytest.fixture
+def kept(home: Home) -> Home:
+    """A home with a place for mailboxes."""
+    home.configure(f'\n[mailboxes]\npath = "{home.path}/mailboxes"\n')
+    return home
+
+
+@pytest.fixture
+def maildir(kept: Home) -> Path:
+    """A Maildir with two messages and a folder."""
+    root = folder(kept.path / "Maildir")
+    message(root / "cur", "1.a:2,S", letter(1))
+    message(root / "new", "2.b", letter(2))
+    message(folder(root / ".Work") / "cur", "3.c:2,F", letter(3))
+    return root
+
+
+def told(home: Home, *words: str | Path, code: int = 0) -> list[dict[str, Any]]:
+    """What a command prints with ``--json``, which is what its schema says."""
+    done = home.mailer("mailbox", *words, "--json")
+    assert done.returncode == code, done.stderr
+    return right(f"mailbox {words[0]}", done.stdout.decode(), lines=0)
+
+
+def test_mail_comes_in_is_shown_and_goes_out(kept: Home, maildir: Path) -> None:
+    """And comes in once only; what is shown is what is there."""
+    assert {f"mailbox {verb}" for verb in ("list", "show", "verify", "import", "export")} <= {*SCHEMAS}
+    assert told(kept, "import", ANN, maildir, "--make") == [
+        {"address": ANN, "put": 3, "octets": 159, "there": 0, "passed": 0, "folders": 2}
+    ]
+    assert told(kept, "import", ANN, maildir)[0]["put"] == 0
+    [line] = told(kept, "list")
+    assert (line["address"], line["messages"], line["octets"], line["quota"], line["state"]) == (ANN, 3, 159, None, "open")
+    folders = {each["folder"]: each for each in told(kept, "list", ANN)}
+    assert (folders["INBOX"]["messages"], folders["INBOX"]["unseen"], folders["Work"]["messages"]) == (2, 1, 1)
+    assert folders["Sent"]["role"] == "sent"
+    shown = told(kept, "show", ANN)
+    assert [(each["uid"], each["subject"], each["flags"]) for each in shown] == [(2, "number 2", []), (1, "number 1", ["seen"])]
+    assert [each["flags"] for each in told(kept, "show", ANN, "Work", "--limit", "1")] == [["flagged"]]
+    assert kept.mailer("mailbox", "show", ANN, "Work", "1").stdout == letter(3)
+    assert told(kept, "verify") == []
+    assert told(kept, "export", ANN, "--maildir", kept.path / "out")[0]["messages"] == 3
+    assert (kept.path / "out" / ".Work" / "dovecot-uidlist").exists()
+    assert told(kept, "export", ANN, "--mbox", kept.path / "mboxes")[0]["folders"] == 7
+    done = kept.mailer("mailbox", "import", ANN, kept.path / "mboxes" / "INBOX.mbox", "--folder", "Old")
+    assert done.stdout == b"2 messages (106 B) in 1 folders came to ann@example.com\n"
+
+
+def test_what_is_damaged_is_named(kept: Home, maildir: Path) -> None:
+    """By verify and by an export; neither gives zeros for it."""
+    told(kept, "import", ANN, maildir, "--make")
+    [*bodies] = (path for path in (kept.path / "mailboxes").glob("u/*/*/mail/*/*") if letter(3) == path.read_bytes())
+    bodies[0].chmod(0o600)
+    bodies[0].write_bytes(letter(4))
+    done = kept.mailer("mailbox", "verify", ANN)
+    assert done.returncode == 74
+    assert bodies[0].name.encode() in done.stdout
+    assert kept.mailer("mailbox", "verify", ANN, "--quick").returncode == 0
+    done = kept.mailer("mailbox", "export", ANN, "--mbox", kept.path / "out")
+    assert (done.returncode, b"Work, UID 1" in done.stderr, b"2 messages" in done.stdout) == (65, True, True)
+
+
+def test_what_is_passed_over_is_told(kept: Home, maildir: Path) -> None:
+    """On standard error, a line each, and by the exit code."""
+    (maildir / "cur" / "link").symlink_to("/etc/passwd")
+    done = kept.mailer("mailbox", "import", ANN, maildir, "--make")
+    assert done.returncode == 65
+    assert done.stderr.decode() == f"mailer: passed over: {maildir}/cur/link: it is a symbolic link\n"
+    assert b"3 messages (159 B) in 2 folders came to ann@example.com, 1 were passed over" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        (("import", ANN), 64, "needs an ADDRESS and a SOURCE"),
+        (("import", ANN, "HOME/Maildir"), 67, "no mailbox of ann@example.com"),
+        (("import", ANN, "HOME/nothing", "--make"), 73, "No such file"),
+        (("import", ANN, "HOME/Maildir", "--user", "x", "--password-file", "y"), 64, "is no server"),
+        (("import", ANN, "imaps://host"), 64, "--user"),
+        (("import", ANN, "imaps://ann@host", "--user", "ann", "--password-file", "x"), 64, "imaps://HOST"),
+        (("import", ANN, "imaps://host", "--user", "ann"), 64, "no password"),
+        (("list", "a", "b"), 64, "one ADDRESS"),
+        (("list", ANN), 67, "no mailbox of"),
+        (("show",), 64, "needs an ADDRESS"),
+        (("export", ANN), 64, "--maildir DIR or --mbox DIR"),
+        (("export", ANN, "--maildir", "a", "--mbox", "b"), 64, "--maildir DIR or --mbox DIR"),
+        (("dovecot", "--version", "1.2"), 64, "2.3 and 2.4"),
+        (("dovecot", "--key", "x"), 64, "go together"),
+        (("dovecot", "--mail", "a{b"), 64, "cannot stand"),
+    ],
+)
+def test_mistakes_are_one_line(kept: Home, maildir: Path, words: tuple[str, ...], code: int, why: str) -> None:
+    """That says what, where, and what to do."""
+    assert maildir.is_dir()
+    kept.refused(kept.mailer("mailbox", *(word.replace("HOME", str(kept.path)) for word in words)), code, why)
+
+
+def test_messages_that_are_not_there(kept: Home, maildir: Path) -> None:
+    """A folder, a UID, and a word that is none."""
+    told(kept, "import", ANN, maildir, "--make")
+    for words, code, why in ((("Nowhere",), 67, "no folder"), (("INBOX", "99"), 67, "UID 99"), (("INBOX", "x"), 64, "a UID is a number")):
+        kept.refused(kept.mailer("mailbox", "show", ANN, *words), code, why)
+
+
+def test_the_configuration_of_dovecot(kept: Home) -> None:
+    """With the users who have keys; the others are named. That for 2.4 says that it was not run."""
+    done = kept.mailer("mailbox", "dovecot", "--certificate", "/a.pem", "--key", "/a.key")
+    assert done.returncode == 0
+    assert b"ssl_cert = </a.pem" in done.stdout
+    done = kept.mailer("mailbox", "dovecot", "--version", "2.4")
+    assert done.stdout.splitlines()[0].startswith(b"# Dovecot 2.4")
+    assert b"dovecot_config_version = 2.4.0\n" in done.stdout
+    assert b"never run" in done.stderr
+    password = json.loads(kept.mailer("user", "add", ANN, "--json").stdout)["password"]
+    done = kept.mailer("mailbox", "dovecot", "--users")
+    assert done.stdout.startswith(b"ann@example.com:{SCRAM-SHA-256}")
+    assert password.encode() not in done.stdout
