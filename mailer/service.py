@@ -32,6 +32,7 @@ from mailer.config.file import load, load_again
 from mailer.config.secret import check_ancestors
 from mailer.doors import Doors, wanted
 from mailer.events import Alarm, Daemon, Events, Mended
+from mailer.filing import RulesFiling
 from mailer.hooks.files import FileHookStore
 from mailer.hooks.watch import HookWatch
 from mailer.intake.component import Doorbell, IntakeComponent
@@ -62,7 +63,6 @@ from mailer.submit import Submission, forward
 from mailer.suppression.component import SuppressionComponent
 from mailer.suppression.sqlite import SqliteSuppression
 from mailer.tracing.component import Traces
-from mailer.transport.filing import PlainFiling
 from mailer.transport.local import LocalCourier
 
 if TYPE_CHECKING:
@@ -177,6 +177,7 @@ class Service:
         self.logged_in = SessionsComponent("run", directory.root, tell, clock, self.chores, once=once)
         self.events.listeners.append(self.logged_in.record)
         self.boxes = boxes = MailboxesComponent(config, tell, clock, self.chores, once=once)
+        filing = RulesFiling(lambda: self.config, clock.now)
         self.queue = queue = Queue(
             config,
             spool,
@@ -192,7 +193,7 @@ class Service:
             book=self.book,
             suppression=suppression,
             residents=living.residents,
-            local=LocalCourier(boxes, lambda: living.residents.users, PlainFiling(), clock, lambda: self.config.mailboxes.full_grace),
+            local=LocalCourier(boxes, lambda: living.residents.users, filing, clock, lambda: self.config.mailboxes.full_grace),
         )
         intake = IntakeComponent(directory, config, status, clock, queue.manager.hear, tell, self.chores, once=once)
         self.sweep = Sweep(spool, status, config, clock, self.chores, once=once)

@@ -58,6 +58,8 @@ class SendingTerms(NamedTuple):
 
 def carry(plan: FilingPlan, mailbox: Mailbox, letter: MailboxLetter, terms: SendingTerms) -> Sequence[PutMail]:
     """Do what `plan` says; where the letter was put. Raises `Problem`, and then it is tried again."""
+    if plan.sends:
+        mailbox.scripts.ready()
     for address in plan.forwards:
         _forward(mailbox, letter, address, terms)
     if plan.answer is not None:

@@ -63,6 +63,11 @@ class FilingPlan(NamedTuple):
     withheld: Sequence[str] = ()
     waiting: Sequence[str] = ()
 
+    @property
+    def sends(self) -> bool:
+        """Whether something is sent, or somebody told."""
+        return bool(self.forwards or self.answer or self.failed or self.waiting)
+
 
 class LetterFacts(NamedTuple):
     """What is known of a letter and its owner: whether it is `junk`, its `header`, his `own` addresses, and which others are ours."""

@@ -34,7 +34,7 @@ class RulesFiling:
         if is_plain(mailbox.scripts.instructions()):
             return self._plain.plain(mailbox, letter)
         plan = self.plan(mailbox, letter)
-        if plan.forwards or plan.answer or plan.failed or plan.waiting:
+        if plan.sends:
             return None
         news = news_of(plan.places, mailbox, letter)
         return news[0] if len(news) == 1 else None

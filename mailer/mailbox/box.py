@@ -74,7 +74,7 @@ class OwnMailbox:
         self.engine = engine
         self.terms = terms or MailboxTerms()
         self.bodies = OwnBodies(owner.id, bodies, self._sealing)
-        self.scripts = Scripts(engine)
+        self.scripts = Scripts(engine, self._change_rows)
         self._sealed_by: tuple[int, Sealing | None] | None = None
         self._lock = Lock()
         self._open(anew=anew)
@@ -286,6 +286,10 @@ class OwnMailbox:
         if PROVING and (flaws := self.engine.read(lambda rows: [*checking.contradictions(rows, self.engine.owner)])):
             raise AssertionError(flaws)
         self.engine.close()
+
+    def _change_rows(self, act: Callable[[Rows], T]) -> T:
+        """Do `act` with rows that are no folder's."""
+        return self.change(lambda book: act(book.rows))
 
     def _changed(self, act: Callable[[Ledger], T]) -> tuple[T, Ledger]:
         owner = self.owner

@@ -7,19 +7,21 @@ sent for a message, so that a second attempt sends nothing again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
 from mailer.mail.address_key import key_of
 from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
     from .engine.api import Engine, Rows
 
     ForwardKind: TypeAlias = Literal["copy", "move", "rules"]
     """Whether all mail is forwarded and a copy stays here, all and none stays, or only what a rule or a script says."""
+
+T = TypeVar("T")
 
 MOST_SCRIPTS: Final = 32
 MOST_RULES: Final = 200
@@ -93,8 +95,14 @@ class Instructions(NamedTuple):
 class Scripts:
     """What the owner of the rows in `engine` has said. What fails raises `Problem`, as an `Engine` does."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, change: Callable[[Callable[[Rows], T]], T] | None = None) -> None:
+        """`change` is how rows are changed, by whoever has the right to."""
         self._engine = engine
+        self._change = change or engine.change
+
+    def ready(self) -> None:
+        """Raises `Problem` if nothing can be changed now."""
+        self._change(lambda _: None)
 
     def instructions(self) -> Instructions:
         """All that he has said, as it is at one moment."""
@@ -110,11 +118,11 @@ class Scripts:
             if len(rows.run(SCRIPTS, (self._engine.owner,))) > MOST_SCRIPTS:
                 raise Problem(f"there are {MOST_SCRIPTS} scripts, and no more; delete one", "usage")
 
-        self._engine.change(act)
+        self._change(act)
 
     def delete_script(self, name: str) -> None:
         """Forget a script. Raises `Problem` (no-such)."""
-        if not self._engine.change(lambda rows: rows.change(DELETE_SCRIPT, (self._engine.owner, name))):
+        if not self._change(lambda rows: rows.change(DELETE_SCRIPT, (self._engine.owner, name))):
             raise _no_script(name)
 
     def activate(self, name: str) -> None:
@@ -125,7 +133,7 @@ class Scripts:
                 raise _no_script(name)
             rows.change(ACTIVATE, (name, self._engine.owner))
 
-        self._engine.change(act)
+        self._change(act)
 
     def set_rules(self, rules: Sequence[str]) -> None:
         """Have these rules, in this order, and no others. Raises `Problem` (usage) where there are too many."""
@@ -136,7 +144,7 @@ class Scripts:
             rows.change(NO_RULES, (self._engine.owner,))
             rows.many(PUT_RULE, [(self._engine.owner, place, data) for place, data in enumerate(rules)])
 
-        self._engine.change(act)
+        self._change(act)
 
     def set_vacation(self, data: str) -> None:
         """Have this answer, or none where `data` is empty."""
@@ -146,7 +154,7 @@ class Scripts:
             if data:
                 rows.change(PUT_VACATION, (self._engine.owner, data))
 
-        self._engine.change(act)
+        self._change(act)
 
     def add_forward(self, address: str, kind: ForwardKind, now: float, *, code: str = "", confirmed: bool = False) -> OwnForward:
         """Have mail forwarded to `address`, when the code with the digest `code` confirms it, or at once where it is `confirmed`.
@@ -158,7 +166,7 @@ class Scripts:
             rows.change(PUT_FORWARD, (self._engine.owner, key_of(address), address, kind, now if confirmed else 0.0, code, now))
             return _forwards(rows, self._engine.owner)
 
-        found = self._engine.change(lambda rows: _bounded(act(rows)))
+        found = self._change(lambda rows: _bounded(act(rows)))
         return next(each for each in found if key_of(each.address) == key_of(address))
 
     def confirm_forward(self, address: str, code: str, now: float) -> bool:
@@ -178,11 +186,11 @@ class Scripts:
             rows.change(CONFIRM, (now, self._engine.owner, key))
             return True
 
-        return self._engine.change(act)
+        return self._change(act)
 
     def delete_forward(self, address: str) -> None:
         """Forward no more to `address`. Raises `Problem` (no-such)."""
-        if not self._engine.change(lambda rows: rows.change(DELETE_FORWARD, (self._engine.owner, key_of(address)))):
+        if not self._change(lambda rows: rows.change(DELETE_FORWARD, (self._engine.owner, key_of(address)))):
             raise Problem(f"there is no forward to {address}", "no-such")
 
     def answered(self, handle: str, sender: str) -> float:
@@ -206,7 +214,7 @@ class Scripts:
             if handle:
                 rows.change(ANSWER, (self._engine.owner, handle, sender, now))
 
-        self._engine.change(act)
+        self._change(act)
 
 
 def forget(rows: Rows, owner: int, now: float) -> None:
