@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .model import Config
+    from .sections.mailboxes import MailboxSection, MailboxStoreSection
     from .sections.relay import Relay
 
 LOOKING = 10.0
@@ -96,7 +97,8 @@ def _mailboxes(config: Config) -> Iterator[Mistake]:
 
 def _databases(config: Config) -> Iterator[Mistake]:
     """Databases of mailboxes that could not be asked, as far as this machine tells."""
-    places = [("mailboxes", config.mailboxes), *((f"mailbox_store.{at}", store) for at, store in enumerate(config.mailbox_stores))]
+    places: list[tuple[str, MailboxSection | MailboxStoreSection]] = [("mailboxes", config.mailboxes)]
+    places += [(f"mailbox_store.{at}", store) for at, store in enumerate(config.mailbox_stores)]
     for where, place in places:
         if place.database and find_spec("psycopg") is None:
             text = f"database needs the extra cluster: {installing('cluster')}"

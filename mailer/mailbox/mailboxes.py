@@ -53,7 +53,7 @@ class Mailboxes:
 
     `opener` gives what seals the bodies of an owner; `clock` tells seconds since the epoch; `tell` hears of changes, and `judged` of junk
     (the ID of the owner, that of the message, the verdict). Deleted messages are kept for `kept` seconds, mailboxes of removed owners for
-    `removed_kept`.
+    `removed_kept`. Where owners are in several places, `bodies_of` says what has the messages of one. `closing` is called at the end.
     """
 
     def __init__(
@@ -69,10 +69,14 @@ class Mailboxes:
         kept: float = KEPT,
         removed_kept: float = REMOVED_KEPT,
         most_open: int = MOST_OPEN,
+        bodies_of: Callable[[Owner], Bodies] | None = None,
+        closing: Callable[[], None] | None = None,
     ) -> None:
         self.owners = owners
         self.bodies = bodies
         self._open_engine = open_engine
+        self._bodies_of = bodies_of or (lambda _: bodies)
+        self._closing = closing
         self._clock = clock
         self._terms = MailboxTerms(clock, tell, judged, opener, kept, self._again)
         self._removed_kept = removed_kept
@@ -142,7 +146,7 @@ class Mailboxes:
     def erase(self, owner: Owner) -> None:
         """Forget the mailbox of an owner who was removed, for ever; killed in the middle, it is done again. Raises `Problem`."""
         self._forget(owner.id)
-        self.bodies.forget(owner.id)
+        self._bodies_of(owner).forget(owner.id)
         engine = self._open_engine(owner)
         try:
             engine.forget()
@@ -158,6 +162,8 @@ class Mailboxes:
             each.box.close()
         self.bodies.close()
         self.owners.close()
+        if self._closing is not None:
+            self._closing()
 
     def _taken(self, owner: Owner) -> _Open:
         """The open mailbox of an owner, as he is now; opened where it is not."""
@@ -168,7 +174,7 @@ class Mailboxes:
                     self._open.move_to_end(owner.id)
                     held.users += 1
                     return held
-            new = _Open(OwnMailbox(owner, self._open_engine(owner), self.bodies, self._terms))
+            new = _Open(OwnMailbox(owner, self._open_engine(owner), self._bodies_of(owner), self._terms))
             new.users = 1
             with self._lock:
                 self._open[owner.id] = new

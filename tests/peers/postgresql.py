@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 import pytest
 
@@ -24,8 +24,17 @@ from tests.fakes.processes import Program, free_port, listens, wait_until
 
 from .install import POSTGRESQL
 
+T = TypeVar("T")
 NEEDED = (pytest.mark.peer("postgresql"), pytest.mark.xdist_group("postgresql"))
 """The marks of a test that asks for the server: those of one process share it."""
+
+
+def needed(test: T) -> T:
+    """Mark a test that asks for the server."""
+    for mark in NEEDED:
+        test = mark(test)
+    return test
+
 
 NOBODY = 65534
 USER = "mailer"

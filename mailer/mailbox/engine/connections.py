@@ -28,7 +28,7 @@ except ImportError:
     raise Problem(f"mailboxes.database is set, and the library psycopg is not installed: {installing('cluster')}", "bad-config") from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -65,11 +65,13 @@ REFUSED: Final = ("28", "42501")  # who may not
 class Connections:
     """Connections to the database at `url` (``postgresql://…``, without a password), at most `most`, with the `tables` made there.
 
-    `tables` are names and the steps that make them. It may be used by several threads.
+    `tables` are names and the steps that make them. A `password` that is kept elsewhere is read for each connection. It may be used by
+    several threads.
     """
 
-    def __init__(self, url: str, tables: Mapping[str, Sequence[str]], password: str = "", most: int = MOST) -> None:
-        self._parameters = parameters_of(url, password)
+    def __init__(self, url: str, tables: Mapping[str, Sequence[str]], password: str | Callable[[], str] = "", most: int = MOST) -> None:
+        self._parameters = parameters_of(url)
+        self._password = password
         self._tables = tables
         self.where = shown(self._parameters)
         self._idle: list[Connection] = []
@@ -126,7 +128,9 @@ class Connections:
                 return db
 
     def _connect(self) -> Connection:
-        db: Connection = psycopg.Connection.connect(autocommit=True, **self._parameters)
+        password = self._password if isinstance(self._password, str) else self._password()
+        parameters = {**self._parameters, **({"password": password} if password else {})}
+        db: Connection = psycopg.Connection.connect(autocommit=True, **parameters)
         try:
             db.execute(SETTINGS)
             with self._lock:
@@ -157,14 +161,14 @@ def begin(db: Connection, begins: Sequence[tuple[str, Sequence[object]]]) -> Non
             db.execute(STATEMENT, values or None)
 
 
-def parameters_of(url: str, password: str = "") -> dict[str, Any]:
+def parameters_of(url: str) -> dict[str, Any]:
     """What libpq is told. Raises `Problem` for what is no URL of a database."""
     try:
         said = conninfo.conninfo_to_dict(url)
     except psycopg.Error:  # it would show the text
         text = "mailboxes.database is no URL of PostgreSQL that can be read; it looks like postgresql://mailer@db.example.net/mailer"
         raise Problem(text, "bad-config") from None
-    return {**PARAMETERS, **said, **({"password": password} if password else {})}
+    return {**PARAMETERS, **said}
 
 
 def shown(parameters: Mapping[str, Any]) -> str:

@@ -16,23 +16,15 @@ from .tables import TABLES, same
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailer.mailbox.bodies.api import Bodies
     from mailer.mailbox.engine.api import Engine
     from mailer.mailbox.owners.api import Owner, Owners
+    from mailer.mailbox.stores import MailboxStore
 
 LEASE: Final = 5.0  # seconds in which nobody writes, at most
 FEW: Final = 100  # rows that are left to be brought while nobody writes
 ROUNDS: Final = 20  # of the chase: somebody who writes faster than we read is frozen all the same
 TRIES: Final = 3  # of a freeze
 MARGIN: Final = 1.0  # seconds of the lease that are left when the owner is given away
-
-
-class MailboxStore(NamedTuple):
-    """Where mailboxes can be: its name, as owners have it, what opens the rows of one there, and what has the messages."""
-
-    name: str
-    open: Callable[[Owner], Engine]
-    bodies: Bodies
 
 
 class Watched(Protocol):

@@ -20,9 +20,10 @@ from mailer.mailbox.mailboxes import Mailboxes
 from mailer.mailbox.moving import move as moving
 from mailer.mailbox.moving import news, tables
 from mailer.mailbox.moving.balance import differing
-from mailer.mailbox.moving.move import MailboxStore, Move, Moved, purge
+from mailer.mailbox.moving.move import Move, Moved, purge
 from mailer.mailbox.owners.api import Owner
 from mailer.mailbox.owners.memory import MemoryOwners
+from mailer.mailbox.stores import MailboxStore
 from tests.peers.postgresql import NEEDED, PASSWORD, PostgreSQL
 
 ANN = "ann@example.com"

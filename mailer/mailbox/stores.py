@@ -1,0 +1,141 @@
+"""The places where mailboxes can be, as the configuration has them: that of ``[mailboxes]``, without a name, and each of
+``[[mailbox_store]]``.
+
+A place has the rows of mailboxes in a file each, or in a database of PostgreSQL, and their messages below its path; one without a path has
+the messages where the nameless one has them. Nothing is made, and nobody is asked, before a mailbox is wanted there.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailer.config.secret import keeper_of
+from mailer.config.values import nowhere
+from mailer.mail.problem import Problem
+from mailer.spool.files.owner import as_owner_of
+
+from .bodies.files import FileBodies
+from .engine.sqlite import SqliteEngine
+from .layout import Layout
+from .owners.sqlite import SqliteOwners
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailer.config import Config
+    from mailer.config.sections.mailboxes import MailboxSection, MailboxStoreSection
+
+    from .bodies.api import Bodies
+    from .engine.api import Engine
+    from .engine.connections import Connections
+    from .owners.api import Owner, Owners
+
+
+class MailboxStore(NamedTuple):
+    """Where mailboxes can be: its name, as owners have it, what opens the rows of one there, and what has the messages."""
+
+    name: str
+    open: Callable[[Owner], Engine]
+    bodies: Bodies
+
+
+class MailboxStores:
+    """The places of `config`, and the owners of all mailboxes. Raises `Problem` (bad-config) where there is none.
+
+    `encrypted` opens a file of rows that may be encrypted, by its path and its owner.
+    """
+
+    def __init__(self, config: Config, encrypted: Callable[[str, Owner], Engine] | None = None) -> None:
+        if not config.mailboxes.path:
+            raise nowhere()
+        self._spool = config.spool
+        self._encrypted = encrypted
+        self._connections: list[Connections] = []
+        layout = Layout(config.mailboxes.path)
+        bodies = FileBodies(layout, partial(as_owner_of, layout.root))
+        self.owners: Owners = OwnersBelow(layout, config.spool)
+        if config.mailboxes.database:
+            from .owners.postgres import PostgresOwners
+
+            connections = self._connected(config.mailboxes)
+            self.owners = PostgresOwners(connections)
+            stores = [MailboxStore("", partial(self._in_database, connections), bodies)]
+        else:
+            stores = [MailboxStore("", partial(self._in_file, layout), bodies)]
+        stores += [self._store(section, bodies) for section in config.mailbox_stores]
+        self.by_name = {store.name: store for store in stores}
+
+    def named(self, name: str) -> MailboxStore:
+        """The store of that name. Raises `Problem` (bad-config)."""
+        if name not in self.by_name:
+            known = ", ".join(each or "the one of [mailboxes]" for each in self.by_name)
+            raise Problem(f"there is no [[mailbox_store]] {name!r} in the configuration; there are: {known}", "bad-config")
+        return self.by_name[name]
+
+    def open(self, owner: Owner) -> Engine:
+        """The rows of an owner, where he is. Raises `Problem`."""
+        return self.named(owner.store).open(owner)
+
+    def bodies_of(self, owner: Owner) -> Bodies:
+        """What has the messages of an owner, where he is. Raises `Problem`."""
+        return self.named(owner.store).bodies
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        for each in self._connections:
+            each.close()
+
+    def _store(self, section: MailboxStoreSection, bodies: Bodies) -> MailboxStore:
+        layout = Layout(section.path)
+        own = FileBodies(layout, partial(as_owner_of, layout.root)) if section.path else bodies
+        if section.database:
+            return MailboxStore(section.name, partial(self._in_database, self._connected(section)), own)
+        return MailboxStore(section.name, partial(self._in_file, layout), own)
+
+    def _in_file(self, layout: Layout, owner: Owner) -> Engine:
+        have_root(layout, self._spool)
+        with as_owner_of(layout.root):
+            layout.have(layout.home(owner.id))
+        if self._encrypted is not None:
+            return self._encrypted(layout.index(owner.id), owner)
+        return SqliteEngine(layout.index(owner.id))
+
+    @staticmethod
+    def _in_database(connections: Connections, owner: Owner) -> Engine:
+        from .engine.postgres import PostgresEngine
+
+        return PostgresEngine(connections, owner.number)
+
+    def _connected(self, section: MailboxSection | MailboxStoreSection) -> Connections:
+        from . import schema
+        from .engine.connections import Connections
+        from .engine.postgres import TURN
+        from .owners import schema as owners
+
+        tables = {"engine": (TURN,), "mailboxes": (schema.ddl("postgresql"),), "owners": owners.POSTGRESQL}
+        made = Connections(section.database, tables, section.secret or "")
+        self._connections.append(made)
+        return made
+
+
+class OwnersBelow(SqliteOwners):
+    """The owners of the mailboxes of `layout`, whose directory is made with the first of them: for whoever has the spool."""
+
+    def __init__(self, layout: Layout, spool: str) -> None:
+        super().__init__(layout.owners)
+        self._layout = layout
+        self._spool = spool
+
+    def make(self, address: str, now: float, store: str = "") -> Owner:
+        """The owner of `address`, made if there is none. Raises `Problem`."""
+        have_root(self._layout, self._spool)
+        return super().make(address, now, store)
+
+
+def have_root(layout: Layout, spool: str) -> None:
+    """Have the directory of a layout, for whoever has the spool. Raises `Problem`."""
+    if not os.path.isdir(layout.root):
+        layout.have(layout.root)
+        keeper_of(spool).give(layout.root)

@@ -1,0 +1,123 @@
+"""Mailboxes are where the configuration says, each where its owner says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailer.config import Config
+from mailer.config.file import load
+from mailer.mail.problem import Problem
+from mailer.mailbox.api import NewMail
+from mailer.mailbox.configured import mailboxes_of
+from mailer.mailbox.moving.move import Move
+from mailer.mailbox.stores import MailboxStores
+from tests.peers.postgresql import PASSWORD, PostgreSQL, needed
+
+ANN = "ann@example.com"
+LETTER = b"Subject: hello\r\n\r\nhello\r\n"
+
+
+def configured(tmp_path: Path, text: str) -> Config:
+    path = tmp_path / "mailer.toml"
+    path.write_text(f'[mailer]\nspool = "{tmp_path}/spool"\n[mailboxes]\npath = "{tmp_path}/mailboxes"\n{text}')
+    return load(str(path))
+
+
+@pytest.fixture
+def database(postgresql: PostgreSQL, tmp_path: Path) -> Iterator[str]:
+    """The settings of one."""
+    secret = tmp_path / "db.secret"
+    secret.write_text(f"{PASSWORD}\n")
+    secret.chmod(0o600)
+    return f'database = "{postgresql.url()}"\ndatabase_password_file = "{secret}"\n'
+
+
+def put(config: Config) -> str:
+    """A message for ann; its ID."""
+    boxes = mailboxes_of(config)
+    with boxes.of(ANN, make=True) as box:
+        mail = box.put([NewMail("INBOX", LETTER)])[0].mail
+    boxes.close()
+    return mail
+
+
+def reads(config: Config, id: str) -> bytes:
+    """What another process reads of it."""
+    boxes = mailboxes_of(config)
+    with boxes.of(ANN) as box:
+        (mail,) = box.mails([id])
+        assert mail is not None
+        content = box.read(mail)
+        assert box.check(bodies=True) == []
+    boxes.close()
+    return content
+
+
+def move(config: Config, to: str) -> None:
+    stores = MailboxStores(config)
+    (owner,) = stores.owners.find([ANN])
+    assert owner is not None
+    Move(stores.owners, stores.named(owner.store), stores.named(to), lambda: owner.created).run(owner)
+    stores.owners.close()
+    stores.close()
+
+
+def test_without_more_each_mailbox_has_a_file(tmp_path: Path) -> None:
+    """Below the path, which is made."""
+    config = configured(tmp_path, "")
+    assert reads(config, put(config)) == LETTER
+    assert len(list(tmp_path.glob("mailboxes/u/*/*/index.sqlite3"))) == 1
+
+
+@needed
+def test_with_a_database_owners_and_rows_are_there(tmp_path: Path, database: str) -> None:
+    """And messages below the path; all connections are let go of."""
+    config = configured(tmp_path, database)
+    assert reads(config, put(config)) == LETTER
+    assert list(tmp_path.glob("mailboxes/**/*.sqlite3")) == []
+    assert len(list(tmp_path.glob("mailboxes/u/*/*/mail/*/*"))) == 1
+
+
+@needed
+def test_a_mailbox_goes_from_place_to_place(tmp_path: Path, database: str) -> None:
+    """And is found wherever it is."""
+    other = f'[[mailbox_store]]\nname = "south"\npath = "{tmp_path}/south"\n[[mailbox_store]]\nname = "db"\n{database}'
+    config = configured(tmp_path, other)
+    mail = put(config)
+    for to in ("south", "db", ""):
+        move(config, to)
+        assert reads(config, mail) == LETTER
+    assert len(list(tmp_path.glob("south/u/*/*/mail/*/*"))) == 1
+
+
+def test_a_place_that_is_not_there_any_more_is_said(tmp_path: Path) -> None:
+    """With those that are."""
+    config = configured(tmp_path, f'[[mailbox_store]]\nname = "south"\npath = "{tmp_path}/south"\n')
+    put(config)
+    move(config, "south")
+    with pytest.raises(
+        Problem, match=r"no \[\[mailbox_store\]\] 'south' in the configuration; there are: the one of \[mailboxes\]"
+    ) as caught:
+        reads(configured(tmp_path, ""), "x")
+    assert caught.value.kind == "bad-config"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('database = "mysql://h/x"', "a database is named as postgresql://"),
+        ('database = "postgresql://m:sesame@h/x"', "a password does not stand in the configuration"),
+        ('database = "postgresql://h/x?password=sesame"', "a password does not stand in the configuration"),
+        ('[[mailbox_store]]\nname = "south"', "south is no place: set path, or database"),
+        ('[[mailbox_store]]\nname = "a"\npath = "/x"\n[[mailbox_store]]\nname = "a"\npath = "/y"', "there is a place a already"),
+    ],
+)
+def test_what_is_no_place_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    """In words that show no secret."""
+    with pytest.raises(Problem, match=says) as caught:
+        configured(tmp_path, text)
+    assert caught.value.kind == "bad-config"
+    assert "sesame" not in str(caught.value)
