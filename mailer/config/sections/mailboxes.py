@@ -84,7 +84,7 @@ class MailboxSection(Section, header="[mailboxes]", member="mailboxes"):
 
 
 class MailboxStoreSection(Section, header="[[mailbox_store]]", member="mailbox_stores", plural="mailbox_stores"):
-    """Another place for mailboxes than [mailboxes], which `mailer mailbox move` moves some to, or away from. Who has one where is known
+    """A place for mailboxes besides that of [mailboxes], which `mailer mailbox move` moves some to, or away from. Who has one where is known
     in [mailboxes] alone.
     """
 
