@@ -84,6 +84,7 @@ class MailboxStores:
 
     def close(self) -> None:
         """Let go of what is open."""
+        self.owners.close()
         for each in self._connections:
             each.close()
 

@@ -84,8 +84,8 @@ class MailboxSection(Section, header="[mailboxes]", member="mailboxes"):
 
 
 class MailboxStoreSection(Section, header="[[mailbox_store]]", member="mailbox_stores", plural="mailbox_stores"):
-    """A place for mailboxes besides that of [mailboxes], which `mailer mailbox move` moves some to, or away from. Who has one where is known
-    in [mailboxes] alone.
+    """A place for mailboxes besides that of [mailboxes], which `mailer mailbox move` moves some to, or away from. Who has one where is
+    known in [mailboxes] alone.
     """
 
     name = Setting(NAME, "What the place is called.", example="archive")

@@ -27,7 +27,7 @@ TRIES: Final = 3  # of a freeze
 MARGIN: Final = 1.0  # seconds of the lease that are left when the owner is given away
 
 
-class Watched(Protocol):
+class MoveWatched(Protocol):
     """What hears of the progress of a move: the phase, and how many rows and messages were brought in it."""
 
     def __call__(self, phase: str, many: int) -> None:
@@ -52,7 +52,7 @@ class Move:
         source: MailboxStore,
         target: MailboxStore,
         clock: Callable[[], float],
-        watched: Watched | None = None,
+        watched: MoveWatched | None = None,
     ) -> None:
         self._owners = owners
         self._source = source
