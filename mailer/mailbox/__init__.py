@@ -31,6 +31,8 @@ gets an address that another had before gets a mailbox of his own.
 `sweeping`   what goes with time
 `checking`   whether all is as it has to be, and mending it
 `reading`    the bodies of one mailbox, proved
+`settings`   texts that go where the mailbox goes
+`notices`    a letter to whom it concerns that his quota is used up
 `hundreds`   values that are asked for a hundred at a time
 `keys`       the master keys, and what they wrap
 `keyring`    the keys of each owner

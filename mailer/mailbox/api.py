@@ -317,6 +317,12 @@ class Mailbox(Protocol):
     def usage(self) -> Usage:
         """What the mailbox has."""
 
+    def setting(self, name: str) -> str:
+        """A text that is kept with the mailbox by this name, empty where there is none."""
+
+    def keep_setting(self, name: str, value: str) -> None:
+        """Keep it. Raises `Frozen`."""
+
     def search(self, query: Query, folder: int | None = None) -> Sequence[FolderEntry]:
         """The entries, of one folder or of all, that `query` is true of; exact, in the order of folders and UIDs."""
 

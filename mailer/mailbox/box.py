@@ -16,7 +16,7 @@ from mailer.mail.problem import Problem
 from mailer.mime.rendered import render
 from mailer.spool import new_id
 
-from . import checking, copying, entries, expunging, flagging, folders, ledger, mails, putting, search, sweeping, texts
+from . import checking, copying, entries, expunging, flagging, folders, ledger, mails, putting, search, settings, sweeping, texts
 from .api import UNBOUNDED, BodyLost, Frozen, PutMail
 from .flags import PLAIN
 from .ledger import Ledger, StaleOwner
@@ -246,6 +246,14 @@ class OwnMailbox:
             for mail, verdict in book.verdicts:
                 self.terms.judged(self.owner.id, mail, verdict)
         return done
+
+    def setting(self, name: str) -> str:
+        """A text that is kept with the mailbox."""
+        return self.engine.read(lambda rows: settings.get(rows, self.engine.owner, name))
+
+    def keep_setting(self, name: str, value: str) -> None:
+        """Keep it. Raises `Frozen`."""
+        self.change(lambda act: settings.keep(act.rows, act.owner, name, value))
 
     def search(self, query: Query, folder: int | None = None) -> Sequence[FolderEntry]:
         """The entries that `query` is true of. Raises `Problem`."""

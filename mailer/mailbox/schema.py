@@ -233,7 +233,16 @@ CREATE TABLE carried (
 ) WITHOUT ROWID;
 """
 
-TABLES: Final = (ACCOUNT, MESSAGES, MEMORY, RULES)
+SETTINGS: Final = """
+CREATE TABLE setting (
+    owner BIGINT NOT NULL,
+    name  TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (owner, name)
+) WITHOUT ROWID;
+"""
+
+TABLES: Final = (ACCOUNT, MESSAGES, MEMORY, RULES, SETTINGS)
 """What an engine has; another room of rows is one more text."""
 
 NAMES: Final = frozenset({"account", "folder", "mail", "entry"})

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from mailer.mailbox.api import Mailbox, PutMail
+    from mailer.mailbox.api import Mailbox, PutMail, Quota
 
     from .filing import Filing, MailboxLetter
 
@@ -50,12 +50,31 @@ class _Waiting(NamedTuple):
     filed: Future[Filed]
 
 
-class Writers:
-    """The writers to `boxes`, who ask `filing` where letters go."""
+class Noticed(Protocol):
+    """Who sees how full a mailbox is after something was put there: `mailer.mailbox.notices.QuotaNotices`."""
 
-    def __init__(self, boxes: MailboxOpener, filing: Filing, threads: int = THREADS) -> None:
+    def after(self, mailbox: Mailbox, quota: Quota, puts: Sequence[PutMail], octets: int) -> int:
+        """See it, after so many octets more. Raises what a `Mailbox` raises."""
+
+
+class Writers:
+    """The writers to `boxes`, who ask `filing` where letters go.
+
+    `notices` sees how full a mailbox is then; what keeps it from that is told to `trouble`, and to nobody who has sent something.
+    """
+
+    def __init__(
+        self,
+        boxes: MailboxOpener,
+        filing: Filing,
+        threads: int = THREADS,
+        notices: Noticed | None = None,
+        trouble: Callable[[Exception], object] = id,
+    ) -> None:
         self._boxes = boxes
         self._filing = filing
+        self._notices = notices
+        self._trouble = trouble
         self._pool = ThreadPoolExecutor(threads, "mailbox")
         self._lines: dict[str, deque[_Waiting]] = {}
         self._lock = Lock()
@@ -103,9 +122,23 @@ class Writers:
     def _put(self, address: str, letters: Sequence[MailboxLetter]) -> Sequence[Filed]:
         try:
             with self._boxes.of(address, make=True) as mailbox:
-                return _filed(mailbox, self._filing, letters)
+                filed = _filed(mailbox, self._filing, letters)
+                self._notice(mailbox, letters, filed)
+                return filed
         except Exception as error:
             return [Filed(error=error)] * len(letters)
+
+    def _notice(self, mailbox: Mailbox, letters: Sequence[MailboxLetter], filed: Sequence[Filed]) -> None:
+        """Have it seen how full the mailbox is now."""
+        puts = [put for each in filed for put in each.puts[:1]]
+        if self._notices is None or not puts:
+            return
+        fresh = (letter for letter, each in zip(letters, filed, strict=True) if each.puts and each.puts[0].fresh)
+        octets = sum(len(letter.prefix) + len(letter.content) for letter in fresh)
+        try:
+            self._notices.after(mailbox, letters[-1].quota, puts, octets)
+        except Exception as error:
+            self._trouble(error)
 
 
 def _filed(mailbox: Mailbox, filing: Filing, letters: Sequence[MailboxLetter]) -> Sequence[Filed]:

@@ -80,7 +80,7 @@ def test_nothing_goes_where_nothing_is(premises: Premises) -> None:
 
 
 def test_moving_judges(premises: Premises) -> None:
-    """Into the folder for junk: spam; out of it to anywhere but the trash: ham; within, and to the trash: nothing. Each once."""
+    """Into the folder for junk: spam; out of it elsewhere, but not the trash: ham; within, and to the trash: nothing. Once, until its reverse."""
     with premises.ann() as box:
         a, b, c = put(box, many=3)
         junk = number_of(box, "Junk")
@@ -91,7 +91,7 @@ def test_moving_judges(premises: Premises) -> None:
         box.move(junk, [(2, 2)], "INBOX")
         box.move(1, None, "Junk")
         box.copy(junk, [(3, 3)], "Archive")
-        assert premises.judged[3:] == [(id, b, "ham"), (id, c, "ham")]
+        assert premises.judged[3:] == [(id, b, "ham"), (id, b, "spam"), (id, c, "ham")]
 
 
 def test_what_was_put_into_junk_was_judged_by_nobody(premises: Premises) -> None:

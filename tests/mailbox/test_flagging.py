@@ -91,13 +91,15 @@ def test_what_is_no_keyword_is_refused(premises: Premises, word: str) -> None:
 
 
 def test_whoever_marks_junk_has_judged(premises: Premises) -> None:
-    """Once for each message and verdict."""
+    """Once for each message and verdict, until somebody says the reverse."""
     with premises.ann() as box:
         one, two = put(box, many=2)
         box.flag(1, None, "add", PLAIN, ["$junk"])
         box.flag(1, [(1, 1)], "set", PLAIN, ["$NotJunk"])
         box.flag(1, [(1, 1)], "set", PLAIN, ["$Junk"])
-        assert premises.judged == [(box.owner.id, one, "spam"), (box.owner.id, two, "spam"), (box.owner.id, one, "ham")]
+        box.flag(1, [(1, 1)], "set", PLAIN, ["$Junk", "more"])
+        id = box.owner.id
+        assert premises.judged == [(id, one, "spam"), (id, two, "spam"), (id, one, "ham"), (id, one, "spam")]
 
 
 def test_a_set_of_many_pieces_is_one_look(premises: Premises) -> None:
