@@ -25,6 +25,7 @@ gets an address that another had before gets a mailbox of his own.
 `finding`    what one key of a search is true of
 `texts`      the text of messages as it is searched
 `words`      words as a person types them
+`ranking`    the messages that words say best
 `flagging`   changes of flags
 `copying`    copies and moves
 `expunging`  messages that are taken out

@@ -16,7 +16,7 @@ from mailer.mail.problem import Problem
 from mailer.mime.rendered import render
 from mailer.spool import new_id
 
-from . import checking, copying, entries, expunging, flagging, folders, ledger, mails, putting, search, settings, sweeping, texts
+from . import checking, copying, entries, expunging, flagging, folders, ledger, mails, putting, ranking, search, settings, sweeping, texts
 from .api import UNBOUNDED, BodyLost, Frozen, PutMail
 from .flags import PLAIN
 from .ledger import Ledger, StaleOwner
@@ -260,6 +260,11 @@ class OwnMailbox:
         if search.asks_rows_of_texts(query):
             self._have_texts()
         return self.engine.read(lambda rows: search.search(rows, self.engine.owner, self.engine.dialect, query, folder))
+
+    def ranked(self, words: str, folder: int | None = None, most: int = 100) -> Sequence[FolderEntry]:
+        """The entries whose messages have all `words` or their beginnings, best first, `most` at most. Raises `Problem`."""
+        self._have_texts()
+        return ranking.ranked(self.engine, words, folder, most)
 
     def _have_texts(self) -> None:
         """Have what is searched, of all messages: what somebody has deleted is made anew. Raises `NoKey`, `Problem`."""

@@ -242,6 +242,18 @@ CREATE TABLE setting (
 ) WITHOUT ROWID;
 """
 
+WORDS: Final = """
+CREATE TABLE word (
+    owner BIGINT NOT NULL,
+    mail  TEXT NOT NULL,
+    words TSVECTOR NOT NULL,               -- each with the number of its owner before it, as `mailer.mailbox.ranking` has it
+    PRIMARY KEY (owner, mail)
+);
+
+CREATE INDEX word_words ON word USING gin (words);
+"""
+"""What only PostgreSQL has: the index of words, which SQLite has in tables of its own when somebody asks for it."""
+
 TABLES: Final = (ACCOUNT, MESSAGES, MEMORY, RULES, SETTINGS)
 """What an engine has; another room of rows is one more text."""
 
@@ -258,8 +270,10 @@ _TYPES: Final = ((" BLOB ", " BYTEA "), (" TEXT ", ' TEXT COLLATE "C" '), (") WI
 def ddl(dialect: Literal["sqlite", "postgresql"]) -> str:
     """The statements that make the tables, in the words of a dialect of SQL."""
     text = "".join(TABLES)
-    for ours, theirs in _TYPES if dialect == "postgresql" else ():
-        text = text.replace(ours, theirs)
+    if dialect == "postgresql":
+        text += WORDS
+        for ours, theirs in _TYPES:
+            text = text.replace(ours, theirs)
     return text
 
 
@@ -278,4 +292,5 @@ def _parts() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
 PARTS: Final = _parts()
 """The columns and the key of each table, both with `owner` first."""
 FORGET: Final = tuple(f"DELETE FROM {table} WHERE owner = ?" for table in PARTS)
-"""What removes all rows of an owner."""
+"""What removes all rows of an owner; and in PostgreSQL `FORGET_WORDS`."""
+FORGET_WORDS: Final = "DELETE FROM word WHERE owner = ?"

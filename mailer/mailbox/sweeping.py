@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailer.spool import first_id
 
-from . import scripts
+from . import ranking, scripts
 from .api import IMPORTED
 from .hundreds import HUNDRED, hundreds
 
@@ -50,7 +50,7 @@ def sweep(engine: Engine, bodies: Bodies, owner: str, now: float) -> int:
     """Remove what is due in the mailbox of the owner with the ID `owner`; how many files went. Raises `Problem`."""
     engine.change(lambda rows: _forget(rows, engine.owner, now))
     files = 0
-    while engine.change(lambda rows: _give_up(rows, engine.owner, now)):
+    while engine.change(lambda rows: _give_up(rows, engine, now)):
         files += _remove(engine, bodies, owner)
     files += _remove(engine, bodies, owner)
     files += bodies.sweep(owner, now - UNFINISHED)
@@ -89,12 +89,14 @@ def _forget(rows: Rows, owner: int, now: float) -> None:
     scripts.forget(rows, owner, now)
 
 
-def _give_up(rows: Rows, owner: int, now: float) -> bool:
+def _give_up(rows: Rows, engine: Engine, now: float) -> bool:
     """Remove the rows of some messages that are due, and leave word of their files; whether there were any."""
-    due = [row[0] for row in rows.run(DUE, (owner, now, PORTION))]
+    due = [row[0] for row in rows.run(DUE, (engine.owner, now, PORTION))]
     for some in hundreds(due):
         for STATEMENT in (ERASED, TEXTS, HEADINGS, JUDGED, WORD):  # noqa: N806 - each is one
-            rows.change(STATEMENT, (owner, *some))
+            rows.change(STATEMENT, (engine.owner, *some))
+        if engine.dialect == "postgresql":
+            ranking.erased(rows, engine.owner, some)
     return bool(due)
 
 

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 MOST: Final = 20  # words that are looked for
 
-_WORDS: Final = re.compile(r"\w+")
+_WORDS: Final = re.compile(r"[^\W_]+")
 _UNDIVIDED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
+
+
+def divided_in(text: str) -> list[str]:
+    """All words of a folded text that are divided from others, in order; a letter of an undivided script divides, too."""
+    words = _WORDS.findall(text)
+    return words if text.isascii() else [piece for word in words for piece in _UNDIVIDED.split(word) if piece]
 
 
 def words_of(text: str) -> tuple[list[str], list[str]]:

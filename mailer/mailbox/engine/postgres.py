@@ -117,7 +117,7 @@ class PostgresEngine:
         """Remove all rows of this owner."""
 
         def act(rows: Rows) -> None:
-            for STATEMENT in schema.FORGET:  # noqa: N806 - each is one
+            for STATEMENT in (*schema.FORGET, schema.FORGET_WORDS):  # noqa: N806 - each is one
                 rows.change(STATEMENT, (self.owner,))
             rows.change(FORGET_ALL_TURNS, (self.owner, self._writer))
 
