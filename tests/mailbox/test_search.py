@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Sequence
+from email import message_from_bytes
 from email.header import Header
 from email.message import EmailMessage
+from email.policy import default
 from typing import NamedTuple
 
 import pytest
@@ -141,7 +143,8 @@ def naive(query: Query, letter: Letter, uid: int) -> bool:
         case Contains("body", text):
             return contains(text, letter.text) or contains(text, letter.html)
         case Contains("text", text):
-            return any(contains(text, part) for part in (letter.text, letter.html, letter.subject, letter.sender))
+            header = message_from_bytes(letter.content(), policy=default).items()
+            return any(contains(text, part) for part in (letter.text, letter.html, *(f"{name}: {value}" for name, value in header)))
         case Contains("attachment", text):
             return bool(letter.file) and contains(text, letter.file)
         case Every(queries):
