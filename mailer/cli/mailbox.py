@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.problem import Problem
 from mailer.mail.text import human_size
 
-from . import IO_ERROR, OK, mailbox_dovecot, mailbox_files, show
+from . import IO_ERROR, OK, mailbox_dovecot, mailbox_files, mailbox_key, show
 from .mailbox_opening import addresses, config_of, mailbox_of, opened
 from .options import JSON, Option, Subcommand, usage
 
@@ -192,5 +192,6 @@ COMMANDS = {
     ),
     **mailbox_files.COMMANDS,
     **mailbox_dovecot.COMMANDS,
+    **mailbox_key.COMMANDS,
 }
 """Each subcommand; those of other files are put together here."""

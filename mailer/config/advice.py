@@ -49,6 +49,7 @@ def missing(config: Config) -> Iterator[Mistake]:
     yield from _doors(config)
     yield from _mailboxes(config)
     yield from _databases(config)
+    yield from _master_keys(config)
     yield from _sources(config)
     if config.amqp.url_file:
         yield from _told(config, "amqp.url_file", Secret("file", (config.amqp.url_file,)))
@@ -105,6 +106,32 @@ def _databases(config: Config) -> Iterator[Mistake]:
             yield Mistake(config.lines.get(f"{where}.database", 0), text)
         if place.secret is not None:
             yield from _told(config, f"{where}.database_password_file", place.secret)
+
+
+def _master_keys(config: Config) -> Iterator[Mistake]:
+    """Keys without which no mailbox opens, and no mail is taken for one."""
+    section = config.mailboxes
+    if section.encryption == "age" and not all(map(find_spec, ("pyrage", "apsw"))):
+        text = f"encryption needs the extra mailboxes: {installing('mailboxes')}"
+        yield Mistake(config.lines.get("mailboxes.encryption", 0), text)
+    if section.key_file:
+        read = partial(read_private, section.key_file, "the file of master keys", 1)
+        yield from _told(config, "mailboxes.key_file", read)
+    elif section.key_command:
+        yield from _told(config, "mailboxes.key_command", partial(Secret("command", section.key_command), LOOKING))
+    elif section.encryption == "age" and not _has_keys(f"{section.path}/keys"):
+        text = "encryption needs a master key, and there is none yet: mailer mailbox key make"
+        yield Mistake(config.lines.get("mailboxes.encryption", 0), text)
+
+
+def _has_keys(directory: str) -> bool:
+    """Whether there is a key, as far as this user can see."""
+    try:
+        return any(name.endswith(".key") for name in os.listdir(directory))
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def _sources(config: Config) -> Iterator[Mistake]:

@@ -36,6 +36,7 @@ gets an address that another had before gets a mailbox of his own.
 `notices`    a letter to whom it concerns that his quota is used up
 `hundreds`   values that are asked for a hundred at a time
 `keys`       the master keys, and what they wrap
+`masters`    where those are, by the configuration
 `keyring`    the keys of each owner
 `sealing`    how a body is encrypted
 `rekeying`   other keys, while a mailbox is used

@@ -28,6 +28,7 @@ def mailboxes_of(config: Config, *, clock: Callable[[], float] = time.time, tell
         stores.named("").bodies,
         bodies_of=stores.bodies_of,
         closing=stores.close,
+        opener=stores.keyring.sealing,
         clock=clock,
         tell=tell,
         kept=section.deleted_kept,

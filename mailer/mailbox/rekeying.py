@@ -57,7 +57,7 @@ class _Other(NamedTuple):
 def rewrap(keyring: Keyring, owner: Owner) -> bool:
     """Have the keys of an owner wrapped by the newest master key; whether that changed something. Raises `NoKey`, `Problem`."""
     now = keyring.ready(owner)
-    if now.key_number in (0, newest := keyring.masters.newest(anew=True)):
+    if not now.key_number or now.key_number == (newest := keyring.masters.newest(anew=True)):
         return False
     keyring.put(now, keyring.unwrapped(now)._replace(number=newest))
     return True
@@ -88,7 +88,7 @@ def rekey(keyring: Keyring, mailboxes: Mailboxes, owner: Owner, told: Callable[[
 def _with_new_keys(keyring: Keyring, owner: Owner) -> Owner:
     """The owner with new keys in front of those that he has, if there is a newer master key; else as he is."""
     now = keyring.ready(owner)
-    if now.key_number in (0, newest := keyring.masters.newest(anew=True)):
+    if not now.key_number or now.key_number == (newest := keyring.masters.newest(anew=True)):
         return now
     keys = keyring.unwrapped(now)._replace(number=newest)
     if keyring.encrypting:

@@ -17,8 +17,10 @@ from mailer.mail.problem import Problem
 from mailer.spool.files.owner import as_owner_of
 
 from .bodies.files import FileBodies
+from .engine.sealed import SealedEngine
 from .engine.sqlite import SqliteEngine
 from .layout import Layout
+from .masters import keyring_of
 from .owners.sqlite import SqliteOwners
 
 if TYPE_CHECKING:
@@ -42,16 +44,12 @@ class MailboxStore(NamedTuple):
 
 
 class MailboxStores:
-    """The places of `config`, and the owners of all mailboxes. Raises `Problem` (bad-config) where there is none.
+    """The places of `config`, the owners of all mailboxes, and their keys. Raises `Problem` (bad-config) where there is none."""
 
-    `encrypted` opens a file of rows that may be encrypted, by its path and its owner.
-    """
-
-    def __init__(self, config: Config, encrypted: Callable[[str, Owner], Engine] | None = None) -> None:
+    def __init__(self, config: Config) -> None:
         if not config.mailboxes.path:
             raise nowhere()
         self._spool = config.spool
-        self._encrypted = encrypted
         self._connections: list[Connections] = []
         layout = Layout(config.mailboxes.path)
         bodies = FileBodies(layout, partial(as_owner_of, layout.root))
@@ -65,6 +63,7 @@ class MailboxStores:
         else:
             stores = [MailboxStore("", partial(self._in_file, layout), bodies)]
         stores += [self._store(section, bodies) for section in config.mailbox_stores]
+        self.keyring = keyring_of(config, self.owners)
         self.by_name = {store.name: store for store in stores}
 
     def named(self, name: str) -> MailboxStore:
@@ -99,8 +98,8 @@ class MailboxStores:
         have_root(layout, self._spool)
         with as_owner_of(layout.root):
             layout.have(layout.home(owner.id))
-        if self._encrypted is not None:
-            return self._encrypted(layout.index(owner.id), owner)
+        if self.keyring.encrypting or owner.key_number:
+            return SealedEngine(layout.index(owner.id), owner, self.keyring)
         return SqliteEngine(layout.index(owner.id))
 
     @staticmethod

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from .. import values
-from ..kinds import NAME, SECRET_PATH
+from ..kinds import COMMAND, NAME, SECRET_PATH, choice
 from ..secret import Secret
 from . import DURATION, OPTIONAL_PATH, Kind, Section, Setting
 
@@ -76,11 +76,36 @@ class MailboxSection(Section, header="[mailboxes]", member="mailboxes"):
         example="postgresql://mailer@db.example.net/mailer",
     )
     database_password_file = _password_file()
+    encryption = Setting(
+        choice("off", "age"),
+        "Whether what is kept is encrypted: with age, messages are age files and all that is known of them is encrypted as well, by keys "
+        "that each mailbox has and the master key opens. `mailer mailbox key make` makes that first. See mailer-mailboxes(7).",
+        "off",
+    )
+    key_file = Setting(
+        SECRET_PATH,
+        "A file with the master keys, which nobody but its owner may read: NUMBER:BASE64 for each.",
+        "",
+        shown="files in the directory keys of the mailboxes",
+        example="/etc/mailer/mailboxes.keys",
+    )
+    key_command = Setting(
+        COMMAND,
+        "A command that prints the master keys in one line. No shell runs it; a word that begins with ~/ is a path in the home directory.",
+        (),
+        example="vault-print mailboxes",
+        private=True,
+    )
 
     @property
     def secret(self) -> Secret | None:
         """Where the password for the database is; None where there is none."""
         return _secret(self.database_password_file)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What the keys mean together and must not."""
+        if self.key_file and self.key_command:
+            yield "key_command", "there is key_file already; keep one of them"
 
 
 class MailboxStoreSection(Section, header="[[mailbox_store]]", member="mailbox_stores", plural="mailbox_stores"):

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar, cast
 from mailer.io.database import PATIENCE, refuse_foreign, told
 from mailer.io.durable import NEW, PRIVATE, forget, sync_directory, sync_file
 from mailer.mail.problem import Problem, from_os
-from mailer.mailbox.api import NoKey
 from mailer.spool.files.owner import as_owner_of
 
 from .encrypted_file import encrypted, is_plain, uri_of
@@ -54,7 +53,7 @@ class SealedEngine:
 
     def __init__(self, path: str, owner: Owner, keyring: Keyring) -> None:
         self.path = path
-        self.owner = owner.number
+        self.owner = 1  # as in every file that one owner has to himself
         self._whose = owner
         self._keyring = keyring
         self._keys: Sequence[bytes] = ()
@@ -129,7 +128,7 @@ class SealedEngine:
 
     def _is_over(self, file: SqliteEngine, problem: Problem) -> bool:
         """Whether what went wrong may be that the file has another key now, or is another: it is opened anew, to be asked once more."""
-        if problem.kind != "io-error" and not isinstance(problem, NoKey):
+        if problem.kind != "io-error":
             return False
         with self._lock:
             if self._file is file:
@@ -146,14 +145,14 @@ class SealedEngine:
 
 
 def opened(path: str, patience: float, keys: Sequence[bytes]) -> sqlite3.Connection:
-    """The encrypted file at `path`, with the first of `keys` that opens it. Raises `NoKey`, `sqlite3.Error`."""
+    """The encrypted file at `path`, with the first of `keys` that opens it. Raises `Problem` (io-error), `sqlite3.Error`."""
     for key in keys:
         try:
             return cast("sqlite3.Connection", encrypted(path, patience, key))
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_NOTADB:
                 raise
-    raise NoKey(f"{TERMS.what} {path} opens with no key of its owner: it was damaged, or is another's; put back a backup of it")
+    raise Problem(f"{TERMS.what} {path} opens with no key of its owner: it is damaged, or another's; {TERMS.remedy}", "io-error")
 
 
 def renew(path: str, keys: Sequence[bytes]) -> None:

@@ -176,8 +176,13 @@ def test_the_index_of_another_does_not_open(home: Home, tmp_path: Path) -> None:
             words(home.engine())
         home.close()
         assert Path(home.path).read_bytes() == content
+    assert not [path for path in tmp_path.iterdir() if "damaged" in path.name]
+    assert home.engine().set_aside(7.0) == f"{home.path}.damaged-7"
+    home.engine().change(add("begun"))
+    home.close()
     Path(home.path).write_bytes(mine)
     assert words(home.engine()) == ["one"]
+    assert home.engine().set_aside(8.0) == ""
 
 
 # Switching it on and off
@@ -307,7 +312,7 @@ def test_another_key_is_given_in_one_transaction(home: Home) -> None:
         renew(home.path, home.index_keys())
     home.give_keys(b"n" * 32)
     assert words(home.engine()) == ["one", "two"]
-    with pytest.raises(NoKey):
+    with pytest.raises(Problem, match="opens with no key of its owner"):
         sealed.opened(home.path, 1.0, old)
 
 
