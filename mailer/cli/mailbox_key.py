@@ -87,8 +87,8 @@ def _make(given: Given) -> int:
 
     number = operate.make_master_key(config_of(given))
     if given.flag("--json"):
-        show.json_line({"number": number})
-    elif not given.flag("--quiet"):
+        return _list(given)
+    if not given.flag("--quiet"):
         show.say(f"The master key {number} is made. Without it nobody ever reads what it encrypts: keep a copy elsewhere.")
         show.say("mailer mailbox key export")
     return OK
@@ -98,13 +98,12 @@ def _export(given: Given) -> int:
     """The keys are printed first, so that nothing is noted that was not."""
     from mailer.operate import mailbox_keys as operate
 
+    if given.flag("--json"):
+        raise usage("export prints keys as they are, not as JSON", given.command.name)
     config = config_of(given)
     found = operate.exported_master_keys(config)
-    if given.flag("--json"):
-        show.json_line({"keys": found})
-    else:
-        for line in found:
-            print(line, flush=True)
+    for line in found:
+        print(line, flush=True)
     operate.note_export(config, found)
     return OK
 

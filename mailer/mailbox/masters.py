@@ -29,8 +29,8 @@ def masters_of(config: Config) -> MasterKeys:
         return MasterKeys(lambda: parsed_keys(command(), str(command)), str(command))
     if section.key_file:
         return MasterKeys(lambda: _from_file(section.key_file, keeper_of(config.spool).uid), section.key_file)
-    directory = key_directory_of(config)
-    return MasterKeys(directory, directory.path)
+    files = key_directory_of(config)
+    return MasterKeys(files, files.path)
 
 
 def key_directory_of(config: Config) -> KeyDirectory:

@@ -83,14 +83,14 @@ def make_master_key(config: Config, *, more: bool = False) -> int:
         raise Problem(f"{text}, from `openssl rand -base64 32`; the old ones stay there", "unavailable")
     if not config.mailboxes.path:
         raise nowhere()
-    layout, directory = Layout(config.mailboxes.path), key_directory_of(config)
-    if not more and directory.files():
+    layout, keys = Layout(config.mailboxes.path), key_directory_of(config)
+    if not more and keys.files():
         raise Problem("there is a master key; `mailer mailbox rekey --new` makes another one and uses it", "usage")
     layout.have(layout.root)
     keeper_of(config.spool).give(layout.root)
     with as_owner_of(layout.root):
         layout.have(layout.keys)
-        return directory.make()
+        return keys.make()
 
 
 def exported_master_keys(config: Config) -> list[str]:
@@ -104,10 +104,10 @@ def exported_master_keys(config: Config) -> list[str]:
 
 def note_export(config: Config, keys: Sequence[str]) -> None:
     """Remember that these have a copy elsewhere. Raises `Problem`."""
-    directory = key_directory_of(config)
-    with as_owner_of(directory.path):
+    files = key_directory_of(config)
+    with as_owner_of(files.path):
         for key in keys:
-            directory.exported(int(key.partition(":")[0]))
+            files.exported(int(key.partition(":")[0]))
 
 
 def refuse_unexported(config: Config) -> None:
