@@ -33,6 +33,7 @@ from mailer.config.secret import check_ancestors
 from mailer.doors import Doors, wanted
 from mailer.events import Alarm, Daemon, Events, Mended
 from mailer.filing import RulesFiling
+from mailer.filtering.learner import LearningComponent
 from mailer.hooks.files import FileHookStore
 from mailer.hooks.watch import HookWatch
 from mailer.intake.component import Doorbell, IntakeComponent
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from mailer.filtering.component import FilterComponent
     from mailer.io.component import Component
     from mailer.mail.alarm import AlarmKind
+    from mailer.scan.opinion import Class
     from mailer.smtpd.component import MailDoors
 
 STATES = ("queued", "deferred", "held", "failed")
@@ -176,8 +178,11 @@ class Service:
         self.living = living = ResidentsComponent(config, tell, clock, self.chores, once=once)
         self.logged_in = SessionsComponent("run", directory.root, tell, clock, self.chores, once=once)
         self.events.listeners.append(self.logged_in.record)
-        self.boxes = boxes = MailboxesComponent(config, tell, clock, self.chores, once=once)
         filing = RulesFiling(lambda: self.config, clock.now)
+        self.boxes = boxes = MailboxesComponent(config, tell, clock, self.chores, once=once, judged=self._judged)
+        self.learning = LearningComponent(
+            config, directory.root, boxes.lent, self.events.tell, self._tell_apart, clock, self.chores, once=once
+        )
         self.queue = queue = Queue(
             config,
             spool,
@@ -193,7 +198,9 @@ class Service:
             book=self.book,
             suppression=suppression,
             residents=living.residents,
-            local=LocalCourier(boxes, lambda: living.residents.users, filing, clock, lambda: self.config.mailboxes.full_grace),
+            local=LocalCourier(
+                boxes, lambda: living.residents.users, filing, clock, lambda: self.config.mailboxes.full_grace, self._unnoticed
+            ),
         )
         intake = IntakeComponent(directory, config, status, clock, queue.manager.hear, tell, self.chores, once=once)
         self.sweep = Sweep(spool, status, config, clock, self.chores, once=once)
@@ -231,6 +238,7 @@ class Service:
             living,
             self.logged_in,
             boxes,
+            self.learning,
             self.chores,  # what they do goes on while the queue ends
             queue,
             *receiving,
@@ -305,6 +313,9 @@ class Service:
         note_reload(self.directory, Reloaded(began, refused))
         notify("READY=1")
 
+    def _judged(self, owner: str, mail: str, verdict: Class) -> None:
+        self.learning.judged(owner, mail, verdict)
+
     # What is told
 
     def _tell(self, what: DaemonNews, detail: str = "") -> None:
@@ -322,6 +333,9 @@ class Service:
 
     def _spool_alarm(self, error: OSError) -> None:
         self._alarm("spool", f"{error.filename or self.directory.root}: {error.strerror}")
+
+    def _unnoticed(self, error: Exception) -> None:
+        self._tell_apart(Alarm(self.clock.now(), "mailboxes", f"nobody is told that his quota is nearly used up: {error}", "notices"))
 
     def _short(self, what: str) -> None:
         self.queue.out_of_memory(what)

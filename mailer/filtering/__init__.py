@@ -23,6 +23,7 @@ that name, or writes to the spool.
 `proof`        what a message proves of its sender
 `disposition`  what follows from that
 `learning`     filters learn what users say of their mail
+`learner`      that as a part of the daemon
 `lessons`      where that is kept until they have
 `teachers`     spamd and rspamd, told
 `replays`      signatures that come again and again

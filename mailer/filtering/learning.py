@@ -8,6 +8,7 @@ then; others are told meanwhile. The message is read from the mailbox at that mo
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mailer.events import Alarm, Judged, Mended
@@ -66,13 +67,18 @@ class Learning:
         self._pupils = [before.get(section) or _Pupil(section, TEACHERS[section.kind](section)) for section in wanted]
 
     @property
+    def learns(self) -> bool:
+        """Whether any filter does."""
+        return bool(self._pupils)
+
+    @property
     def names(self) -> Sequence[str]:
         """What the filters that learn are called."""
         return [each.section.name for each in self._pupils]
 
     def hear(self, said: Judged) -> None:
         """Keep what a user has said, where any filter learns; waits for the disk. Raises `Problem`."""
-        if self._pupils:
+        if self.learns:
             self._lessons.hear([Lesson(said.owner, said.mail, said.address, said.verdict, said.at)])
 
     async def teach(self) -> None:
@@ -107,7 +113,11 @@ class Learning:
 
     async def _told(self, pupil: _Pupil, lesson: Lesson) -> bool:
         """Tell one filter one lesson; whether it is to be told more now. Raises `Problem`."""
-        content = await asyncio.to_thread(self._content, lesson.owner, lesson.mail)
+        try:
+            content = await asyncio.to_thread(self._content, lesson.owner, lesson.mail)
+        except Problem as problem:
+            await self._put_off(pupil, lesson, str(problem), counts=problem.kind == "io-error")
+            return True
         if content is None:
             await asyncio.to_thread(self._lessons.forget, [lesson])
             return True
@@ -126,10 +136,14 @@ class Learning:
         self._answered(pupil)
         return True
 
-    async def _put_off(self, pupil: _Pupil, lesson: Lesson, why: str) -> None:
+    async def _put_off(self, pupil: _Pupil, lesson: Lesson, why: str, *, counts: bool = True) -> None:
+        """Tell it later, or, after some tries that count, not again."""
         name, now = pupil.section.name, self._clock.now()
-        if not await asyncio.to_thread(self._lessons.failed, name, lesson, now + AGAIN):
-            self._tell(Alarm(now, "filter", f"{name} cannot learn from a message of {lesson.address}, and is not told again: {why}", name))
+        again = await asyncio.to_thread(partial(self._lessons.failed, name, lesson, now + AGAIN, counts=counts))
+        if not (again and counts):
+            then = "later" if again else "not again"
+            text = f"{name} cannot learn from a message of {lesson.address}, and is told {then}: {why}"
+            self._tell(Alarm(now, "filter", text, f"{name} {lesson.address}", severity="warning"))
 
     def _rest(self, pupil: _Pupil, why: str) -> None:
         now = self._clock.now()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mailer.io.component import Chores
 
     from .api import Mailbox
+    from .box import Verdict
     from .mailboxes import Mailboxes
 
 SWEEP: Final = 3600.0  # seconds between two looks at what was deleted long enough ago
@@ -40,9 +41,22 @@ class _Lot:
 
 
 class MailboxesComponent(Component):
-    """The mailboxes of `config`; they are swept by `chores`, unless it is for one pass (`once`)."""
+    """The mailboxes of `config`; they are swept by `chores`, unless it is for one pass (`once`).
 
-    def __init__(self, config: Config, tell: Callable[[Event], None], clock: Clock, chores: Chores, *, once: bool = False) -> None:
+    `judged` hears in whatever thread what users say of their mail: the ID of the owner, that of the message, and the verdict.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        tell: Callable[[Event], None],
+        clock: Clock,
+        chores: Chores,
+        *,
+        once: bool = False,
+        judged: Callable[[str, str, Verdict], None] | None = None,
+    ) -> None:
+        self._judged = judged
         self._config = config
         self._tell = tell
         self._clock = clock
@@ -65,7 +79,7 @@ class MailboxesComponent(Component):
             if self._lot is None:
                 from .configured import mailboxes_of
 
-                self._lot = _Lot(mailboxes_of(self._config, clock=self._clock.now))
+                self._lot = _Lot(mailboxes_of(self._config, clock=self._clock.now, judged=self._judged))
             lot = self._lot
             lot.users += 1
         try:

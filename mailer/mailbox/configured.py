@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from mailer.config import Config
 
     from .api import Told
+    from .box import Verdict
 
 
-def mailboxes_of(config: Config, *, clock: Callable[[], float] = time.time, tell: Told | None = None) -> Mailboxes:
+def mailboxes_of(
+    config: Config,
+    *,
+    clock: Callable[[], float] = time.time,
+    tell: Told | None = None,
+    judged: Callable[[str, str, Verdict], None] | None = None,
+) -> Mailboxes:
     """The mailboxes of ``[mailboxes]``; nothing is made or opened before one is asked for.
 
-    Raises `Problem` (bad-config) where there is no place for them.
+    `clock`, `tell` and `judged` are as `Mailboxes` has them. Raises `Problem` (bad-config) where there is no place for them.
     """
     section, stores = config.mailboxes, MailboxStores(config)
     return Mailboxes(
@@ -31,6 +38,7 @@ def mailboxes_of(config: Config, *, clock: Callable[[], float] = time.time, tell
         opener=stores.keyring.sealing,
         clock=clock,
         tell=tell,
+        judged=judged,
         kept=section.deleted_kept,
         removed_kept=section.removed_kept,
     )

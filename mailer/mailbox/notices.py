@@ -64,7 +64,7 @@ def due(given: NoticesGiven, before: float, after: float) -> tuple[NoticesGiven,
 
 
 class QuotaNotices:
-    """Who gives notice. `now` gives seconds since the epoch. It may be used by several threads."""
+    """The notices of all mailboxes. `now` gives seconds since the epoch. It may be used by several threads."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now

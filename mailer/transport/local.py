@@ -25,6 +25,7 @@ from mailer.mail.message import Message
 from mailer.mail.problem import Problem
 from mailer.mail.trace import delivered_to, reached, return_path
 from mailer.mailbox.api import UNBOUNDED, Frozen, OverQuota, Quota
+from mailer.mailbox.notices import QuotaNotices
 from mailer.net.aside import LARGE
 
 from . import verdict
@@ -57,7 +58,8 @@ class Home(NamedTuple):
 
 class LocalCourier:
     """The courier of the mailboxes `boxes`, for those who are `users`, who files mail by `filing`. `grace` is how long mail waits for room,
-    in seconds. Users and that are asked for anew at each message, for a reload may change them."""
+    in seconds. Users and that are asked for anew at each message, for a reload may change them. Whose quota is nearly used up gets notice;
+    what keeps him from that is told to `trouble`, in whatever thread."""
 
     def __init__(
         self,
@@ -66,11 +68,12 @@ class LocalCourier:
         filing: Filing,
         clock: SteadyClock,
         grace: Callable[[], float],
+        trouble: Callable[[Exception], object] = id,
     ) -> None:
         self.users = users
         self.clock = clock
         self.grace = grace
-        self.writers = Writers(boxes, filing)
+        self.writers = Writers(boxes, filing, notices=QuotaNotices(clock.now), trouble=trouble)
 
     def session(self, stands: Callable[[], None]) -> LocalSession:  # noqa: ARG002 - nobody is called
         """A session."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from mailer.mailbox.api import Frozen, NoKey
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from mailer.mailbox.api import Mailbox, PutMail, Quota
@@ -51,7 +51,7 @@ class _Waiting(NamedTuple):
 
 
 class Noticed(Protocol):
-    """Who sees how full a mailbox is after something was put there: `mailer.mailbox.notices.QuotaNotices`."""
+    """What sees how full a mailbox is after something was put there: `mailer.mailbox.notices.QuotaNotices`."""
 
     def after(self, mailbox: Mailbox, quota: Quota, puts: Sequence[PutMail], octets: int) -> int:
         """See it, after so many octets more. Raises what a `Mailbox` raises."""

@@ -170,7 +170,7 @@ def test_a_message_that_cannot_be_learned_stops_no_other(school: School) -> None
             school.clock.time += AGAIN
         assert school.told == []
         await school.learning.teach()
-        assert school.alarms == [("Alarm", "rspamd")]
+        assert school.alarms == [("Alarm", f"rspamd {ANN}")]
         school.clock.time += AGAIN
         school.answer["rspamd"] = b"HTTP/1.1 208 Already reported\r\nContent-Length: 0\r\n\r\n"
         school.hear("ham", "m2")
@@ -196,17 +196,34 @@ def test_a_message_that_is_gone_or_too_large_is_not_told(school: School) -> None
 
 
 def test_a_mailbox_that_cannot_be_read_is_an_alarm(school: School) -> None:
-    """And what it holds is told later."""
+    """What it holds is told later, however long that takes; other mailboxes wait for it in no way."""
 
     async def scenario() -> None:
         school.take("spamd")
         school.hear()
         school.trouble = Problem("the key is not there", "unavailable")
-        await school.learning.teach()
-        assert school.alarms == [("Alarm", "lessons")]
+        for _ in range(2 * TRIES):
+            await school.learning.teach()
+            school.clock.time += AGAIN
+        assert school.alarms == [("Alarm", f"spamd {ANN}")] * 2 * TRIES
         school.trouble = None
         await school.learning.teach()
         assert school.heard == [("spamd", "m1 spam")]
+
+
+def test_a_message_whose_file_is_broken_stops_no_other(school: School) -> None:
+    """It is given up after some tries."""
+
+    async def scenario() -> None:
+        school.take("spamd")
+        school.hear()
+        school.trouble = Problem("the file is gone", "io-error")
+        for _ in range(TRIES):
+            await school.learning.teach()
+            school.clock.time += AGAIN
+        [alarm] = [each for each in school.told if isinstance(each, Alarm)]
+        assert "is told not again: the file is gone" in alarm.detail
+        assert school.lessons.waiting(["spamd"]) == 0
 
     school.done(scenario)
 

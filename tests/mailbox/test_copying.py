@@ -80,7 +80,7 @@ def test_nothing_goes_where_nothing_is(premises: Premises) -> None:
 
 
 def test_moving_judges(premises: Premises) -> None:
-    """Into the folder for junk: spam; out of it elsewhere, but not the trash: ham; within, and to the trash: nothing. Once, until its reverse."""
+    """To Junk: spam; from there to anywhere but Trash: ham; within, and to Trash: nothing. Each is told once, until its reverse."""
     with premises.ann() as box:
         a, b, c = put(box, many=3)
         junk = number_of(box, "Junk")

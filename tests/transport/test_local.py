@@ -22,6 +22,7 @@ from mailer.mailbox.api import Frozen, Mailbox, NewMail, NoKey, PutMail
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.configured import mailboxes_of
 from mailer.mailbox.mailboxes import Mailboxes
+from mailer.mailbox.notices import QuotaNotices
 from mailer.transport.courier import Load
 from mailer.transport.filing import MailboxLetter, PlainFiling, new_of
 from mailer.transport.local import LocalCourier, LocalSession, homes_of
@@ -329,13 +330,30 @@ def test_what_waits_for_one_mailbox_is_put_together(office: Office, monkeypatch:
 
 
 def test_where_not_all_fit_those_that_do_are_put(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One after the other, until the quota is used up."""
+    """One after the other, until the quota is used up, of which the owner gets notice."""
     size = len(BODY) + len(b"Return-Path: <eve@elsewhere.example>\r\nDelivered-To: bob@example.com\r\n")
     office.users = MemoryUsers([User("bob@example.com", quota=5 * size)])
     counting = Counting(office.boxes, monkeypatch)
     outcomes = asyncio.run(together(office, 8, counting.go.set))
     assert sorted(each.verdict for [each] in outcomes) == ["defer"] * 3 + ["delivered"] * 5
-    assert len(office.has("bob@example.com")) == 5
+    found = office.has("bob@example.com")
+    assert [content.endswith(BODY) for content in found] == [True] * 5 + [False]
+    assert b"Subject: Your mailbox is full\r\n" in found[-1]
+
+
+def test_what_keeps_notice_from_being_given_keeps_no_mail(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, and the message is there."""
+    office.users = MemoryUsers([User("bob@example.com", quota_messages=1)])
+    told: list[Exception] = []
+
+    def fail(*_: object) -> int:
+        raise Problem("the disk is full", "io-error")
+
+    monkeypatch.setattr(QuotaNotices, "after", fail)
+    office.courier = LocalCourier(office.boxes, lambda: office.users, office.filing, office.clock, lambda: 3 * DAY, told.append)
+    office.session = office.courier.session(lambda: None)
+    assert office.deliver("bob@example.com")[0].verdict == "delivered"
+    assert (len(office.has("bob@example.com")), [str(each) for each in told]) == (1, ["the disk is full"])
 
 
 class Rules:

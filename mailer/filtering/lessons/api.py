@@ -40,8 +40,9 @@ class Lessons(Protocol):
     def told(self, filter: str, lessons: Sequence[Lesson]) -> None:
         """Note that it has heard these."""
 
-    def failed(self, filter: str, lesson: Lesson, until: float) -> bool:
-        """Note that it could not learn this one, and is to be told again `until` then; whether it is, or this was the last try."""
+    def failed(self, filter: str, lesson: Lesson, until: float, *, counts: bool = True) -> bool:
+        """Note that it could not learn this one, and is to be told again `until` then; whether it is, or this was the last try that
+        `counts`."""
 
     def forget(self, lessons: Sequence[Lesson]) -> None:
         """Forget what is of a message that is gone."""

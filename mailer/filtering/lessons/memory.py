@@ -38,9 +38,9 @@ class MemoryLessons:
             self._heard[filter, each.owner, each.mail] = each.verdict
             self._tries.pop(_tried(filter, each), None)
 
-    def failed(self, filter: str, lesson: Lesson, until: float) -> bool:
+    def failed(self, filter: str, lesson: Lesson, until: float, *, counts: bool = True) -> bool:
         """Note that it could not learn this one."""
-        tries = self._tries.get(key := _tried(filter, lesson), (0, 0.0))[0] + 1
+        tries = self._tries.get(key := _tried(filter, lesson), (0, 0.0))[0] + counts
         if tries >= TRIES:
             self.told(filter, [lesson])
             return False

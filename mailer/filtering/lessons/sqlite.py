@@ -59,9 +59,9 @@ DUE: Final = """SELECT owner, mail, address, lesson.verdict, at FROM lesson LEFT
     ORDER BY 5, 2 LIMIT ?3"""
 TOLD: Final = """INSERT INTO heard (owner, mail, filter, verdict, trying, tries, due) VALUES (?, ?, ?, ?, '', 0, 0)
     ON CONFLICT (owner, mail, filter) DO UPDATE SET verdict = excluded.verdict, trying = '', tries = 0, due = 0"""
-TRIED: Final = """INSERT INTO heard (owner, mail, filter, verdict, trying, tries, due) VALUES (?, ?, ?, '', ?, 1, ?)
+TRIED: Final = """INSERT INTO heard (owner, mail, filter, verdict, trying, tries, due) VALUES (?1, ?2, ?3, '', ?4, ?6, ?5)
     ON CONFLICT (owner, mail, filter) DO UPDATE SET due = excluded.due, trying = excluded.trying,
-        tries = CASE WHEN trying = excluded.trying THEN tries + 1 ELSE 1 END
+        tries = CASE WHEN trying = excluded.trying THEN tries + ?6 ELSE ?6 END
     RETURNING tries"""
 FORGET: Final = "DELETE FROM lesson WHERE owner = ? AND mail = ?"
 FORGET_HEARD: Final = "DELETE FROM heard WHERE owner = ? AND mail = ?"
@@ -92,11 +92,11 @@ class SqliteLessons:
         rows = [(each.owner, each.mail, filter, each.verdict) for each in lessons]
         self._file.change(lambda db: db.executemany(TOLD, rows))
 
-    def failed(self, filter: str, lesson: Lesson, until: float) -> bool:
+    def failed(self, filter: str, lesson: Lesson, until: float, *, counts: bool = True) -> bool:
         """Note that it could not learn this one."""
 
         def failed(db: sqlite3.Connection) -> bool:
-            [(tries,)] = db.execute(TRIED, (lesson.owner, lesson.mail, filter, lesson.verdict, until)).fetchall()
+            [(tries,)] = db.execute(TRIED, (lesson.owner, lesson.mail, filter, lesson.verdict, until, int(counts))).fetchall()
             if tries >= TRIES:
                 db.execute(TOLD, (lesson.owner, lesson.mail, filter, lesson.verdict))
             return int(tries) < TRIES
