@@ -1,5 +1,7 @@
 """What is in a folder: its entries by UID, those of a message, and what is new since a MODSEQ.
 
+Nothing here is sorted by the database: where it could have rows in their order it would read all of a folder for that.
+
 A set of UIDs may be a stranger's, and as long as he likes: a few spans are looked up each, more are one span, of which the rows are
 compared with the set in one pass.
 """
@@ -12,7 +14,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from . import ledger
 from .api import LAST_UID, Folder, FolderChanges, FolderEntry
 from .flags import Flag
-from .hundreds import HUNDRED, hundreds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 ENTRIES: Final = """SELECT uid, mail, flags, keywords, modseq, saved FROM entry
     WHERE owner = ? AND folder = ? AND uid BETWEEN ? AND ? ORDER BY uid"""
 NEWER: Final = """SELECT uid, mail, flags, keywords, modseq, saved FROM entry
-    WHERE owner = ? AND folder = ? AND modseq > ? ORDER BY uid"""
+    WHERE owner = ? AND folder = ? AND modseq > ?"""
 UIDS: Final = "SELECT uid FROM entry WHERE owner = ? AND folder = ? ORDER BY uid"
-VANISHED: Final = "SELECT uid FROM expunged WHERE owner = ? AND folder = ? AND modseq > ? ORDER BY uid"
+VANISHED: Final = "SELECT uid FROM expunged WHERE owner = ? AND folder = ? AND modseq > ?"
 HEAVY: Final = """SELECT e.uid, e.mail, e.flags, e.keywords, m.size FROM entry e JOIN mail m ON m.owner = e.owner AND m.id = e.mail
     WHERE e.owner = ? AND e.folder = ? AND e.uid BETWEEN ? AND ? ORDER BY e.uid"""
-PLACES: Final = f"""SELECT folder, uid, mail, flags, keywords, modseq, saved FROM entry
-    WHERE owner = ? AND mail IN ({HUNDRED}) ORDER BY folder, uid"""
+PLACES: Final = """SELECT folder, uid, mail, flags, keywords, modseq, saved FROM entry
+    WHERE owner = ? AND mail = ?"""
 UIDLS: Final = """SELECT e.uid, m.uidl FROM entry e JOIN mail m ON m.owner = e.owner AND m.id = e.mail
     WHERE e.owner = ? AND e.folder = ? ORDER BY e.uid"""
 
@@ -67,7 +68,7 @@ def uids_of(rows: Rows, owner: int, folder: int) -> array[int]:
 
 def places(rows: Rows, owner: int, mails: Sequence[str]) -> list[FolderEntry]:
     """All entries of these messages."""
-    found = [row for some in hundreds(mails) for row in rows.run(PLACES, (owner, *some))]
+    found = sorted(row for mail in dict.fromkeys(mails) for row in rows.run(PLACES, (owner, mail)))
     return [entry_of(folder, row) for folder, *row in found]
 
 
@@ -77,8 +78,8 @@ def changes(rows: Rows, owner: int, folder: Folder, since: int) -> FolderChanges
         return FolderChanges(folder, entries(rows, owner, folder.id), (), whole=True)
     if since >= folder.modseq:
         return FolderChanges(folder, (), (), whole=False)
-    new = [entry_of(folder.id, row) for row in rows.run(NEWER, (owner, folder.id, since))]
-    return FolderChanges(folder, new, [row[0] for row in rows.run(VANISHED, (owner, folder.id, since))], whole=False)
+    new = [entry_of(folder.id, row) for row in sorted(rows.run(NEWER, (owner, folder.id, since)))]
+    return FolderChanges(folder, new, sorted(row[0] for row in rows.run(VANISHED, (owner, folder.id, since))), whole=False)
 
 
 def uidls(rows: Rows, owner: int, folder: int) -> list[tuple[int, str]]:

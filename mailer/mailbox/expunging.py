@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REMOVE: Final = "DELETE FROM entry WHERE owner = ? AND folder = ? AND uid = ?"
 REMEMBER: Final = "INSERT INTO expunged (owner, folder, uid, mail, modseq, at) VALUES (?, ?, ?, ?, ?, ?)"
-LEFT: Final = f"SELECT DISTINCT mail FROM entry WHERE owner = ? AND mail IN ({HUNDRED})"
+LEFT: Final = f"SELECT mail FROM entry WHERE owner = ? AND mail IN ({HUNDRED})"
 ERASE: Final = "INSERT INTO erase (owner, mail, after) VALUES (?, ?, ?) ON CONFLICT (owner, mail) DO UPDATE SET after = excluded.after"
 
 

@@ -58,7 +58,7 @@ def create(ledger: Ledger, name: str, role: Role = "", *, subscribed: bool = Tru
         raise Problem(f"there is a folder {there.name[:60]!r} already", "bad-message")
     if role and (there := with_role(ledger.rows, ledger.owner, role)) is not None:
         raise Problem(f"the folder {there.name[:60]!r} is the one for {role} already", "usage")
-    if ledger.rows.run(COUNT, (ledger.owner,))[0][0] >= MOST:
+    if ledger.account.next_folder > MOST and ledger.rows.run(COUNT, (ledger.owner,))[0][0] >= MOST:
         raise Problem(f"a mailbox has {MOST} folders at most; delete one first", "usage")
     return ledger.add(_beneath(ledger, name, subscribed=subscribed), role, subscribed=subscribed)
 

@@ -36,7 +36,7 @@ JUDGED: Final = f"DELETE FROM judged WHERE owner = ? AND mail IN ({HUNDRED})"
 WORD: Final = f"UPDATE erase SET after = 0 WHERE owner = ? AND mail IN ({HUNDRED})"
 WORDS: Final = "SELECT mail FROM erase WHERE owner = ? AND after = 0 LIMIT ?"
 DONE: Final = f"DELETE FROM erase WHERE owner = ? AND after = 0 AND mail IN ({HUNDRED})"
-FLOORS: Final = "SELECT folder, MAX(modseq) FROM expunged WHERE owner = ? AND at < ? GROUP BY folder"
+FLOORS: Final = "SELECT folder, modseq FROM expunged WHERE owner = ? AND at < ?"
 RAISE: Final = "UPDATE folder SET floor = ? WHERE owner = ? AND id = ? AND floor < ?"
 FORGET_EXPUNGED: Final = "DELETE FROM expunged WHERE owner = ? AND at < ?"
 FORGET_FOLDERS: Final = "DELETE FROM folder WHERE owner = ? AND gone > 0 AND gone < ?"
@@ -81,7 +81,8 @@ def _unknown(engine: Engine, ids: Sequence[str]) -> Sequence[str]:
 
 def _forget(rows: Rows, owner: int, now: float) -> None:
     """Forget what nobody asks about any more; folders know up to where they have forgotten."""
-    for folder, modseq in rows.run(FLOORS, (owner, now - REMEMBERED)):
+    floors = {folder: modseq for modseq, folder in sorted((row[1], row[0]) for row in rows.run(FLOORS, (owner, now - REMEMBERED)))}
+    for folder, modseq in floors.items():
         rows.change(RAISE, (modseq, owner, folder, modseq))
     rows.change(FORGET_EXPUNGED, (owner, now - REMEMBERED))
     rows.change(FORGET_FOLDERS, (owner, now - REMEMBERED))

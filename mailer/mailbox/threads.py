@@ -21,7 +21,7 @@ FRESH: Final = 90 * 86400.0  # seconds
 MOST: Final = 50  # Message-IDs of a message that are looked at: the first, and those that are nearest
 LONGEST: Final = 500  # characters of a Message-ID that is one
 
-KNOWN: Final = f"SELECT DISTINCT thread FROM reference WHERE owner = ? AND message_id IN ({TEN})"
+KNOWN: Final = f"SELECT thread FROM reference WHERE owner = ? AND message_id IN ({TEN})"
 NOTE: Final = "INSERT INTO reference (owner, message_id, thread) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 ALIKE: Final = """SELECT thread FROM mail WHERE owner = ? AND subject_base = ? AND received BETWEEN ? AND ?
     ORDER BY received DESC LIMIT 1"""

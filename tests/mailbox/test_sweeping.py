@@ -8,7 +8,7 @@ from mailer.mail.problem import Problem
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.api import NewBody
 from mailer.mailbox.box import OwnMailbox
-from mailer.spool import new_id
+from mailer.spool import first_id
 
 from .premises import ANN, DAY, Premises, message, put
 
@@ -29,7 +29,7 @@ def test_a_file_without_a_row_goes_after_two_days(premises: Premises, monkeypatc
     """As a crash leaves it; one that is younger may yet have its row, and those that have one stay."""
     with premises.ann() as box:
         (kept,) = put(box)
-        stray = new_id(premises.now - 3 * DAY)
+        stray = first_id(premises.now - 3 * DAY)
         premises.bodies.put([NewBody(box.owner.id, stray, (b"stray",))])
         age(premises, monkeypatch, 1 * DAY)
         premises.now += 8 * DAY

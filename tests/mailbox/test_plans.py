@@ -1,0 +1,47 @@
+"""No question reads all of a mailbox where an index tells: what takes a moment with ten messages takes one with a million."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+import mailer.mailbox
+from mailer.mailbox import schema
+
+WHOLE = {"FOLDERS", "BY_ROLE", "COUNT", "NUMBERS", "FORGET_FOLDERS", "ACCOUNT", "KEEP_ACCOUNT", "OPEN", "SEARCHED_AT", "SEARCH", "USED"}
+"""What is asked about all folders, about the account, which is one row, or once in a while."""
+
+AUDIT = {f"mailer.mailbox.{name}" for name in ("checking", "finding", "texts", "search")}
+"""What counts everything, or looks for something in everything."""
+
+
+def statements() -> Iterator[tuple[str, str]]:
+    for module in pkgutil.iter_modules(mailer.mailbox.__path__, "mailer.mailbox."):
+        if not module.ispkg and module.name not in AUDIT and not module.name.endswith(".schema"):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if name.isupper() and isinstance(value, str) and value.split(" ")[0] in ("SELECT", "UPDATE", "DELETE", "INSERT"):
+                    yield f"{module.name.rpartition('.')[2]}.{name}", value
+
+
+STATEMENTS = dict(statements())
+
+
+def test_there_are_statements() -> None:
+    """They are found by what they look like."""
+    assert {"entries.NEWER", "threads.KNOWN", "sweeping.DUE", "mails.BY_IDS"} <= STATEMENTS.keys()
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_is_answered_by_an_index(name: str) -> None:
+    """By more of it than whose mailbox it is."""
+    if name.rpartition(".")[2] in WHOLE:
+        return
+    db = sqlite3.connect(":memory:")
+    db.executescript(schema.FIRST)
+    statement = STATEMENTS[name]
+    plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", (1,) * statement.count("?"))]
+    assert not [line for line in plan if line.startswith("SCAN") or line.endswith("(owner=?)") or "TEMP B-TREE" in line]
