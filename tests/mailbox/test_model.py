@@ -1,4 +1,4 @@
-"""A mailbox against a plain model of one: two sessions, crashes in every transaction, and clients who come back and are told what is new."""
+"""A mailbox against a plain model of one: two sessions, deaths in every transaction, and clients who come back and are told what is new."""
 
 from __future__ import annotations
 
