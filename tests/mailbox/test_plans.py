@@ -15,8 +15,8 @@ from mailer.mailbox import schema
 WHOLE = {"FOLDERS", "BY_ROLE", "COUNT", "NUMBERS", "FORGET_FOLDERS", "ACCOUNT", "KEEP_ACCOUNT", "OPEN", "SEARCHED_AT", "SEARCH", "USED"}
 """What is asked about all folders, about the account, which is one row, or once in a while."""
 
-AUDIT = {f"mailer.mailbox.{name}" for name in ("checking", "finding", "texts", "search", "scripts")}
-"""What counts everything, looks for something in everything, or has the few rows that one person writes."""
+AUDIT = {f"mailer.mailbox.{name}" for name in ("checking", "finding", "texts", "search", "scripts", "fencing", "rekeying")}
+"""What counts everything, looks for something in everything, has the few rows that one person writes, or changes the account alone."""
 
 
 def statements() -> Iterator[tuple[str, str]]:
