@@ -41,6 +41,13 @@ SMALL_CACHE: Final = "PRAGMA cache_size = -8192"  # for a file of which many are
 BRIEF: Final = 0.05  # seconds that a reader waits in a loop; a thread goes on for `PATIENCE`
 
 
+class DatabaseBusy(Problem):
+    """Somebody else is at work on the file; asked again, it may be free."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "try-again")
+
+
 class DatabaseTerms(NamedTuple):
     """What a file is: `what` people call it, the `steps` that make its tables, each of version n those of n + 1, and the names of `tables`
     by which it is known. `remedy` says what to do where it is damaged or gone. `cache` is the statement that bounds a reader's memory."""
@@ -82,9 +89,8 @@ class Database:
         if self._is_at_hand():
             try:
                 return self.read(ask)
-            except Problem as problem:
-                if problem.kind != "try-again":
-                    raise
+            except DatabaseBusy:
+                pass
         return await asyncio.to_thread(self.patiently, ask)
 
     async def aside(self, ask: Callable[[sqlite3.Connection | None], T]) -> T:
@@ -97,8 +103,8 @@ class Database:
         while True:
             try:
                 return self.read(ask)
-            except Problem as problem:
-                if problem.kind != "try-again" or time.monotonic() > until:
+            except DatabaseBusy:
+                if time.monotonic() > until:
                     raise
             time.sleep(BRIEF)
 
@@ -176,8 +182,8 @@ class Database:
             return False
         return (about.st_dev, about.st_ino) == which
 
-    def _replaced(self) -> Problem:
-        return Problem(f"{self.terms.what} {self.path} was replaced this moment; try again", "try-again")
+    def _replaced(self) -> DatabaseBusy:
+        return DatabaseBusy(f"{self.terms.what} {self.path} was replaced this moment; try again")
 
     def _open_to_read(self) -> sqlite3.Connection | None:
         """The file as it is this moment; None if there never was one. Raises `Problem`, `sqlite3.Error`, `OSError`."""
@@ -348,7 +354,7 @@ def problem_of(path: str, terms: DatabaseTerms, error: sqlite3.Error) -> Problem
     """What SQLite says, for a person."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Problem(f"{terms.what} {path} is being written for longer than {PATIENCE:.0f} s; try again", "try-again")
+        return DatabaseBusy(f"{terms.what} {path} is being written for longer than {PATIENCE:.0f} s; try again")
     if code in (sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH):
         return Problem(f"cannot use {terms.what} {path}: {error} (`ls -l {path}*` shows who owns it)", "no-permission")
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM):

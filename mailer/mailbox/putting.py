@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from . import folders, keywords, mails
-from .api import UNBOUNDED, NoFolder, OverQuota, PutMail, Usage
+from .api import UNBOUNDED, NoFolder, OverQuota, PutMail, Quota, Usage
 from .copying import ADD
 from .ledger import account_of, by_name, weighed
 from .threads import thread_of
@@ -21,7 +21,7 @@ from .threads import thread_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .api import Folder, NewMail, Quota
+    from .api import Folder, NewMail
     from .engine.api import Rows
     from .ledger import Ledger
     from .mails import RowOfMail
@@ -57,7 +57,8 @@ def refuse_over(usage: Usage, quota: Quota, sizes: Iterable[int]) -> None:
     """Refuse what is too much. Raises `OverQuota`."""
     added = list(sizes)
     if added and usage.over(quota, sum(added), len(added)):
-        room = f"{quota.octets} octets" if quota.octets else f"{quota.messages} messages"
+        full = usage.over(Quota(quota.octets), sum(added))
+        room = f"{quota.octets} octets" if full else f"{quota.messages} messages"
         raise OverQuota(f"the mailbox is full: it may have {room}; delete something, and empty the trash")
 
 

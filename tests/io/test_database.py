@@ -181,3 +181,19 @@ def test_a_file_that_says_it_is_none_because_it_was_replaced_is_asked_again(file
         Database(file.path, TERMS, connect=slow).read(count)
     assert caught.value.kind == "try-again"
     assert Database(file.path, TERMS).read(count) == 2
+
+
+def test_what_whoever_asks_refuses_is_asked_once(file: Database) -> None:
+    """That something passes with time is no sign that somebody else is at work on the file."""
+    file.change(add)
+    asked = 0
+
+    def refusing(_: sqlite3.Connection | None) -> int:
+        nonlocal asked
+        asked += 1
+        raise Problem("there is no room; try again", "try-again")
+
+    for ask in (file.soon, file.aside):
+        with pytest.raises(Problem, match="no room"):
+            asyncio.run(ask(refusing))
+    assert asked == 2
