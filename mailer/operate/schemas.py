@@ -383,6 +383,7 @@ KEPT_MAIL = {
 FLAW = {"address": TEXT, "what": TEXT, "mail": TEXT, "folder": TEXT, "mended": FLAG}
 MAIL_IMPORTED = {"address": TEXT, "put": COUNT, "octets": COUNT, "there": COUNT, "passed": COUNT, "folders": COUNT}
 MAIL_EXPORTED = {"address": TEXT, "path": TEXT, "messages": COUNT, "octets": COUNT, "folders": COUNT, "left": COUNT}
+MAILBOX_MOVED = {"address": TEXT, "from": TEXT, "to": TEXT, "rows": COUNT, "messages": COUNT, "frozen": NUMBER}
 USER = {
     "address": TEXT,
     "disabled": FLAG,
@@ -538,8 +539,12 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     "mailbox verify": (_object(FLAW),),
     "mailbox import": (_object(MAIL_IMPORTED),),
     "mailbox export": (_object(MAIL_EXPORTED),),
+<<<<<<< HEAD
     "mailbox key": (_object({"number": COUNT, "there": FLAG, "mailboxes": COUNT, "made_at": TIME.or_null, "exported": FLAG.or_null}),),
     "mailbox rekey": (_object({"address": TEXT, "key": COUNT.or_null, "changed": COUNT, "lost": _list(TEXT)}),),
+=======
+    "mailbox move": (_object(MAILBOX_MOVED),),
+>>>>>>> 27b160f5 (cli: mailer mailbox move, to another place and back, with what is left behind removed when asked)
     "user app-password": (_object({"address": TEXT, "name": SOME, "password": SOME}), _object(USER, "with --remove")),
     **{f"user {verb}": (_object(USER),) for verb in ("list", "quota", "send-as", "disable", "enable")},
     "user show": (

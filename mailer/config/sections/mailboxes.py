@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..places import Path
     from . import Validated
 
+HOME = "home"  # what the place of [mailboxes] is called
 SCHEMES = ("postgresql", "postgres")
 
 
@@ -133,6 +134,8 @@ class MailboxStoreSection(Section, header="[[mailbox_store]]", member="mailbox_s
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """A place that is none."""
+        if self.name == HOME:
+            yield "name", f"{HOME} is what the place of [mailboxes] is called; choose another name"
         if not self.path and not self.database:
             yield "name", f"{self.name} is no place: set path, or database"
 

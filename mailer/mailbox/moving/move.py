@@ -35,9 +35,11 @@ class MoveWatched(Protocol):
 
 
 class Moved(NamedTuple):
-    """What a move did: rows and messages that were brought, and for how many seconds nobody could write."""
+    """What a move did: the owner as he is now, the store he was in, rows and messages that were brought, and for how many seconds nobody
+    could write."""
 
     owner: Owner
+    source: str
     rows: int
     bodies: int
     frozen: float
@@ -83,7 +85,7 @@ class Move:
                 wrong = self._finish(frozen, ours, theirs, since)
                 if not wrong and time.monotonic() - begun < LEASE - MARGIN:
                     given = self._owners.put(frozen._replace(state="open", until=0.0, store=self._target.name))
-                    return Moved(given, self._rows, self._bodies, time.monotonic() - begun)
+                    return Moved(given, self._source.name, self._rows, self._bodies, time.monotonic() - begun)
             except BaseException:
                 self._give_up(frozen)
                 raise
@@ -96,8 +98,10 @@ class Move:
         """Refuse to move one who is not here, or not free. Raises `Problem`."""
         if owner.state != "open":
             raise Problem(f"the mailbox of {owner.address} is {owner.state}, and is not moved; try again later", "try-again")
+        if owner.store == self._target.name:
+            raise Problem(f"the mailbox of {owner.address} is there already", "usage")
         if owner.store != self._source.name:
-            raise Problem(f"the mailbox of {owner.address} is in the store {owner.store or 'default'!r} already", "usage")
+            raise Problem(f"the mailbox of {owner.address} was moved elsewhere meanwhile; try again", "try-again")
 
     def _copy(self, owner: Owner, ours: Engine, theirs: Engine) -> int:
         """Have all on the other side that is here; the MODSEQ up to which that is so."""
@@ -164,7 +168,7 @@ def purge(owner: Owner, left: MailboxStore, *, bodies_too: bool) -> None:
     """Remove what a move has left in the store `left`; its messages as well where the new store has others. Raises `Problem` (usage) where
     his mailbox is there."""
     if owner.store == left.name:
-        raise Problem(f"the mailbox of {owner.address} is in the store {left.name or 'default'!r}, and stays", "usage")
+        raise Problem(f"the mailbox of {owner.address} is there, and stays", "usage")
     if bodies_too:
         left.bodies.forget(owner.id)
     engine = left.open(owner)
