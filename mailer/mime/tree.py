@@ -168,7 +168,7 @@ class _Reader:
         while len(self.open) > level + 1:
             self.forget(len(self.open) - 1)
             part = self.open.pop()
-            made = _made(part, max(end, part.header.body), max(lines - part.lines, 0))
+            made = _made(part, end, max(lines - part.lines, 0))
             (self.open[-1].children if self.open else self.done).append(made)
 
     def lines_to(self, at: int) -> int:
@@ -195,6 +195,7 @@ def _find(data: bytes, what: bytes, at: int) -> int:
 
 
 def _made(part: _Open, end: int, lines: int) -> Part:
+    """The part that ends at `end`, before the end of its header where the empty line behind that is the line end before a delimiter."""
     fields = part.header
     type, _, subtype = part.kind.partition("/")
     written = fields.text(b"content-disposition")
@@ -210,8 +211,8 @@ def _made(part: _Open, end: int, lines: int) -> Part:
         tuple(tag for tag in (tag.strip() for tag in language.split(",")[:100]) if tag) if language else (),
         fields.text(b"content-location"),
         fields.text(b"content-md5"),
-        part.start,
-        fields.body,
+        min(part.start, end),
+        min(fields.body, end),
         end,
         lines,
         tuple(part.children) if type == "multipart" else (),
