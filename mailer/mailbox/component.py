@@ -101,10 +101,17 @@ class MailboxesComponent(Component):
         try:
             with self.lent() as boxes:
                 boxes.owners.listing(limit=1)
+                self._look_for_keys(boxes)
         except Problem as problem:
             self._tell(Alarm(now, "mailboxes", f"mail for our mailboxes waits: {problem}"))
         else:
             self._tell(Mended(now, "mailboxes", detail="they can be used"))
+
+    def _look_for_keys(self, boxes: Mailboxes) -> None:
+        """Raises `NoKey` where a master key is missing that is needed, or is to be: no mail is taken into a mailbox that does not open."""
+        from .masters import keyring_of
+
+        keyring_of(self._config, boxes.owners).look()
 
     async def _sweep(self) -> None:
         """Remove what was deleted long enough ago."""
@@ -126,7 +133,12 @@ class MailboxesComponent(Component):
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
-        """Go by another configuration; where that has them elsewhere, those that are open are closed when nobody uses them any more."""
+        """Go by another configuration; where that has them elsewhere, those that are open are closed when nobody uses them any more.
+
+        Raises `Problem` where they are to be encrypted, or not any more: files are written anew for that which must not be open.
+        """
+        if self._lot is not None and config.mailboxes.encryption != self._config.mailboxes.encryption:
+            raise Problem("mailboxes.encryption is another than that of the daemon, and takes a restart; nothing was changed", "bad-config")
         yield
         before, self._config = self._config, config
         if before.mailboxes != config.mailboxes or before.has_mailboxes != config.has_mailboxes:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailer.mail.problem import Problem
 
 from .api import NoKey
+from .engine.encrypted_file import sqlite_with_ciphers
 from .keys import unwrap, wrap
-from .sealing import AgeSealing, new_pair
+from .sealing import AgeSealing, age, new_pair
 
 if TYPE_CHECKING:
     from .keys import MasterKeys
@@ -77,6 +78,27 @@ class Keyring:
             if isinstance(problem, NoKey) or not now.key_number:
                 raise
             return now
+
+    def look(self) -> None:
+        """See whether what is needed is there: the libraries, and each master key. Raises `NoKey`, `Problem`."""
+        needed = self.needed()
+        if self.encrypting or needed:
+            age()
+            sqlite_with_ciphers()
+        for number in [*needed, *([self.masters.newest()] if self.encrypting else [])]:
+            self.masters.of(number)
+
+    def needed(self) -> dict[int, int]:
+        """The numbers of the master keys that owners need, and how many of them each; of those who are removed as well."""
+        found: dict[int, int] = {}
+        for removed in (False, True):
+            after = ""
+            while some := self.owners.listing(after=after, removed=removed):
+                for owner in some:
+                    if owner.key_number:
+                        found[owner.key_number] = found.get(owner.key_number, 0) + 1
+                after = some[-1].id
+        return found
 
     def put(self, owner: Owner, keys: OwnerKeys) -> Owner:
         """Keep these keys as his. Raises `NoKey`, and `Problem` (try-again) where he was changed meanwhile."""

@@ -18,6 +18,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `api_keys` | the keys of programs that use the HTTP API |
 | `mailboxes`, `dovecot` | mailboxes as an operator sees them, what goes in and out; the configuration of a Dovecot beside us |
 | `mailbox_keys` | the keys that encrypt mailboxes: which there are, a copy of them, others in their place |
+| `mailbox_move` | a mailbox goes to another place |
 | `users`, `user_sessions` | the users whose mail lives here; who of them is logged in, and who tried to be |
 | `subscribers` | who hears of each event, and how far behind |
 | `events` | what the journal has of mail, chosen and in order |

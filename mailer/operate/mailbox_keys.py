@@ -3,7 +3,6 @@ for mailboxes that are used."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.config.secret import keeper_of
@@ -66,9 +65,9 @@ class RekeyLine(NamedTuple):
 def master_keys(config: Config, mailboxes: Mailboxes) -> list[MasterKeyLine]:
     """The master keys that are there, and those that a mailbox needs and that are not. Raises `Problem`."""
     there = masters_of(config).numbers()
-    needed = Counter(owner.key_number for owner in _everybody(mailboxes) if owner.key_number)
+    needed = keyring_of(config, mailboxes.owners).needed()
     files = {} if _is_elsewhere(config) else {file.number: file for file in key_directory_of(config).files()}
-    return [_line(number, needed[number], files.get(number), there=number in there) for number in sorted({*there, *needed})]
+    return [_line(number, needed.get(number, 0), files.get(number), there=number in there) for number in sorted({*there, *needed})]
 
 
 def _line(number: int, mailboxes: int, file: KeyFile | None, *, there: bool) -> MasterKeyLine:

@@ -100,6 +100,36 @@ def test_keys_of_one_do_not_open_in_the_row_of_another(house: House) -> None:
         house.ring().of(bob)
 
 
+def test_each_master_key_that_is_needed_is_looked_for(house: House) -> None:
+    """That of one who was removed too, and one for who comes next; where nothing is encrypted there is nothing to look for."""
+    ann, bob = (house.owners.make(f"{name}@example.com", 1.0) for name in ("ann", "bob"))
+    house.ring(encrypting=False).look()
+    house.ring().of(ann)
+    house.ring().of(bob)
+    house.keys = {2: TWO}
+    house.ring().put(house.now(bob), house_keys(bob, 2))
+    house.owners.put(house.now(ann)._replace(state="removed"))
+    assert house.ring().needed() == {1: 1, 2: 1}
+    house.keys = {1: ONE, 2: TWO}
+    house.ring().look()
+    house.ring(encrypting=False).look()
+    house.keys = {2: TWO}
+    for encrypting in (True, False):
+        with pytest.raises(NoKey, match="the master key 1"):
+            house.ring(encrypting=encrypting).look()
+    house.owners = MemoryOwners()
+    house.keys = {}
+    house.ring(encrypting=False).look()
+    with pytest.raises(NoKey, match="no master key"):
+        house.ring().look()
+
+
+def house_keys(owner: Owner, number: int) -> OwnerKeys:
+    """New keys under a master key."""
+    public, private = new_pair()
+    return OwnerKeys(number, public, (private,), (owner.id.encode()[:16] * 2,))
+
+
 class Racing(MemoryOwners):
     """Owners to whom another process gives keys between our look and our change."""
 
