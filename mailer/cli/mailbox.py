@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.problem import Problem
 from mailer.mail.text import human_size
 
-<<<<<<< HEAD
-from . import IO_ERROR, OK, mailbox_dovecot, mailbox_files, mailbox_key, show
-=======
-from . import IO_ERROR, OK, mailbox_dovecot, mailbox_files, mailbox_move, show
->>>>>>> 27b160f5 (cli: mailer mailbox move, to another place and back, with what is left behind removed when asked)
+from . import IO_ERROR, OK, mailbox_dovecot, mailbox_files, mailbox_key, mailbox_move, show
 from .mailbox_opening import addresses, config_of, mailbox_of, opened
 from .options import JSON, Option, Subcommand, usage
 

@@ -539,12 +539,9 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     "mailbox verify": (_object(FLAW),),
     "mailbox import": (_object(MAIL_IMPORTED),),
     "mailbox export": (_object(MAIL_EXPORTED),),
-<<<<<<< HEAD
     "mailbox key": (_object({"number": COUNT, "there": FLAG, "mailboxes": COUNT, "made_at": TIME.or_null, "exported": FLAG.or_null}),),
     "mailbox rekey": (_object({"address": TEXT, "key": COUNT.or_null, "changed": COUNT, "lost": _list(TEXT)}),),
-=======
     "mailbox move": (_object(MAILBOX_MOVED),),
->>>>>>> 27b160f5 (cli: mailer mailbox move, to another place and back, with what is left behind removed when asked)
     "user app-password": (_object({"address": TEXT, "name": SOME, "password": SOME}), _object(USER, "with --remove")),
     **{f"user {verb}": (_object(USER),) for verb in ("list", "quota", "send-as", "disable", "enable")},
     "user show": (
