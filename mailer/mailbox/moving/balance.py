@@ -21,6 +21,7 @@ SUMS: Final = {
     "entry": """SELECT folder, COUNT(*), SUM(uid), MAX(uid), SUM(flags), SUM(modseq), MAX(modseq), SUM(LENGTH(keywords)) FROM entry
         WHERE owner = ? GROUP BY folder ORDER BY folder""",
     "expunged": """SELECT folder, COUNT(*), SUM(uid), SUM(modseq) FROM expunged WHERE owner = ? GROUP BY folder ORDER BY folder""",
+    "heading": "SELECT COUNT(*), SUM(size), SUM(day), SUM(LENGTH(subject)), SUM(LENGTH(files)) FROM heading WHERE owner = ?",
     "text": "SELECT COUNT(*), SUM(LENGTH(body)) FROM text WHERE owner = ?",
 }
 """What is the same on both sides if the rows of a table are."""

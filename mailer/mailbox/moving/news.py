@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .tables import Row
 
-LARGE: Final = ("mail", "entry", "reference", "text", "expunged")
+LARGE: Final = ("mail", "entry", "reference", "text", "heading", "expunged")
 """Tables that grow with the mail; the others are compared whole."""
 
 MODSEQ: Final = "SELECT modseq FROM account WHERE owner = ?"
@@ -30,6 +30,7 @@ EXPUNGED: Final = f"SELECT {', '.join(COLUMNS['expunged'])} FROM expunged WHERE 
 THREADS: Final = f"SELECT DISTINCT thread FROM mail WHERE owner = ? AND id IN ({HUNDRED})"
 MAILS: Final = f"SELECT {', '.join(COLUMNS['mail'])} FROM mail WHERE owner = ? AND thread IN ({HUNDRED}) AND modseq > ?"
 TEXTS: Final = f"SELECT {', '.join(COLUMNS['text'])} FROM text WHERE owner = ? AND mail IN ({HUNDRED})"
+HEADINGS: Final = f"SELECT {', '.join(COLUMNS['heading'])} FROM heading WHERE owner = ? AND mail IN ({HUNDRED})"
 REFERENCES: Final = f"SELECT {', '.join(COLUMNS['reference'])} FROM reference WHERE owner = ? AND thread IN ({HUNDRED})"
 CLEAR_ENTRIES: Final = "DELETE FROM entry WHERE owner = ? AND folder = ?"
 CLEAR_EXPUNGED: Final = "DELETE FROM expunged WHERE owner = ? AND folder = ?"
@@ -79,8 +80,10 @@ def _mails(source: Engine, target: Engine, ids: Sequence[str], since: int) -> in
         threads = [row[0] for row in rows.run(THREADS, (owner, *ids))]
         mails = [row for some in hundreds(threads) for row in rows.run(MAILS, (owner, *some, since))]
         references = [row for some in hundreds([row[THREAD] for row in mails]) for row in rows.run(REFERENCES, (owner, *some))]
-        texts = [row for some in hundreds([row[ID] for row in mails]) for row in rows.run(TEXTS, (owner, *some))]
-        return {"mail": mails, "reference": references, "text": texts}
+        brought = [*hundreds([row[ID] for row in mails])]
+        texts = [row for some in brought for row in rows.run(TEXTS, (owner, *some))]
+        headings = [row for some in brought for row in rows.run(HEADINGS, (owner, *some))]
+        return {"mail": mails, "reference": references, "text": texts, "heading": headings}
 
     brought = source.read(ask)
     if not brought["mail"]:
