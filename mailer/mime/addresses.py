@@ -43,7 +43,7 @@ def mailboxes(values: Iterable[str]) -> Iterator[Addressee]:
 
 
 def _in(value: str) -> Iterator[Addressee]:
-    if is_plain(value):
+    if value and is_plain(value):
         yield _mailbox("", value)
         return
     for group, members in groups(value):
