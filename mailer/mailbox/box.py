@@ -129,7 +129,8 @@ class OwnMailbox:
             return self._put(news, quota)
 
     def _put(self, news: Sequence[NewMail], quota: Quota) -> Sequence[PutMail]:
-        self.engine.read(lambda rows: putting.refuse_early(rows, self.engine.owner, news, quota))
+        if quota != UNBOUNDED or not all(new.made for new in news):
+            self.engine.read(lambda rows: putting.refuse_early(rows, self.engine.owner, news, quota))
         coming = self._coming(news)
         bodies = {each.ready.mail.id: each.new.content for each in coming}
         self.bodies.put(bodies.items())

@@ -162,9 +162,9 @@ async def homes_of(users: Users, addresses: Sequence[str]) -> Sequence[Home | No
     """The mailbox that each address leads to; None for those of nobody. Raises `Problem`."""
     names = [key_of(address) for address in addresses]
     parted = [_parted(name) for name in names]
-    found = await users.find([*names, *(plain for plain, _ in parted)])
-    whole, untagged = found[: len(names)], found[len(names) :]
-    return [_home(*each) for each in zip(parted, whole, untagged, strict=True)]
+    wanted = [*dict.fromkeys([*names, *(plain for plain, _ in parted)])]
+    found = dict(zip(wanted, await users.find(wanted), strict=True))
+    return [_home(each, found[name], found[each[0]]) for name, each in zip(names, parted, strict=True)]
 
 
 def _home(parted: tuple[str, str], whole: User | None, untagged: User | None) -> Home | None:

@@ -38,6 +38,7 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.configured import mailboxes_of
+from mailer.service import quieten_collector
 from mailer.spool import new_id
 from mailer.transport.courier import Load
 from mailer.transport.filing import PlainFiling
@@ -169,6 +170,7 @@ def apart(what: str, home: Path, mail: Mail) -> Any:
 def inside(what: str, home: str, told: str) -> None:
     """One run, in that process."""
     mail = Mail(*json.loads(told))
+    quieten_collector()
     print(json.dumps(put_singly(Path(home), mail.count, mail.size) if what == "put" else asyncio.run(deliver_ours(Path(home), mail))))
 
 

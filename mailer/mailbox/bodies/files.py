@@ -141,7 +141,8 @@ def write_all_new(paths: Sequence[str], bodies: Sequence[NewBody]) -> None:
     try:
         for path, body in zip(paths, bodies, strict=True):
             begun.append((path, begin_new(path, body.parts)))
-            hurry(begun[-1][1])
+            if len(paths) > 1:
+                hurry(begun[-1][1])
         while begun:
             finish_new(*begun.pop(0))
     finally:
