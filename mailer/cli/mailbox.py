@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.problem import Problem
 from mailer.mail.text import human_size
 
-from . import IO_ERROR, OK, mailbox_dovecot, mailbox_files, mailbox_key, mailbox_move, show
+from . import IO_ERROR, OK, mailbox_dovecot, mailbox_files, mailbox_key, mailbox_move, mailbox_rules, mailbox_script, show
 from .mailbox_opening import addresses, config_of, mailbox_of, opened
 from .options import JSON, Option, Subcommand, usage
 
@@ -194,5 +194,7 @@ COMMANDS = {
     **mailbox_move.COMMANDS,
     **mailbox_dovecot.COMMANDS,
     **mailbox_key.COMMANDS,
+    **mailbox_script.COMMANDS,
+    **mailbox_rules.COMMANDS,
 }
 """Each subcommand; those of other files are put together here."""

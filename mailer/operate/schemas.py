@@ -446,6 +446,34 @@ def _counted(*by: str) -> tuple[MemberKind, ...]:
     return tuple(_object({each: TEXT, "count": COUNT, "example": TEXT}, f"with --by {each}") for each in by)
 
 
+OWN_SCRIPT = {"name": TEXT, "active": FLAG, "octets": COUNT, "changed_at": TIME}
+FILING_PLAN = {
+    "folders": _list(_object({"folder": TEXT, "flags": _list(TEXT)})),
+    "forwards": _list(TEXT),
+    "answer": SOME,
+    "withheld": _list(TEXT),
+    "failed": SOME,
+}
+OWN_RULE = {
+    "name": TEXT,
+    "conditions": _list(_object({"what": TEXT, "how": TEXT, "value": TEXT, "field": TEXT, "negated": FLAG})),
+    "actions": _list(_object({"do": TEXT, "value": TEXT})),
+    "every": FLAG,
+    "last": FLAG,
+    "active": FLAG,
+}
+AWAY = {
+    "address": TEXT,
+    "answers": FLAG,
+    "text": TEXT.or_none,
+    "subject": TEXT.or_none,
+    "since": TEXT.or_none,
+    "until": TEXT.or_none,
+    "days": COUNT.or_none,
+    "addresses": _list(TEXT).or_none,
+}
+OWN_FORWARD = {"address": TEXT, "kind": TEXT, "confirmed_at": TIME.or_null, "asked_at": TIME}
+
 SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     "send": (
         _object(
@@ -534,6 +562,10 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     **{f"api key {verb}": (_object(API_KEY),) for verb in ("list", "disable", "enable")},
     "api key remove": (_object({"name": TEXT, "removed": FLAG}),),
     **{f"user {verb}": (_object({"address": TEXT, "name": SOME, "password": SOME}),) for verb in ("add", "passwd")},
+    "mailbox script": (_object(OWN_SCRIPT, "with list"), _object(FILING_PLAN, "with test")),
+    "mailbox rules": (_object(OWN_RULE),),
+    "mailbox vacation": (_object(AWAY),),
+    "mailbox forward": (_object(OWN_FORWARD),),
     "mailbox list": (_object(MAILBOX), _object(FOLDER, "of one mailbox")),
     "mailbox show": (_object(KEPT_MAIL),),
     "mailbox verify": (_object(FLAW),),
