@@ -9,6 +9,7 @@ eyes of the user whom the spool belongs to, for the daemon runs as he. What may 
 | `place` | the spool: owner, modes, what lies about in it, room on its disk |
 | `records` | what is kept beside mail: the status, the suppression list, request ids, pauses |
 | `users` | whether users can be looked up |
+| `mailboxes` | whether each of our own mailboxes has what it should |
 | `journal` | the journal of events, and who is behind |
 | `serving` | the daemon: lock, doorbell, configuration, limits; what waits, and the alarms that are open |
 | `feedback` | what comes back: mailboxes of reports, the key of return tokens, reports that wait |

@@ -17,6 +17,8 @@ from mailer.spool.files.store import SpoolDirectory
 from mailer.status import sqlite
 from mailer.status.api import StatusError
 
+from .mailboxes import mend_mailboxes
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
@@ -50,6 +52,8 @@ async def as_owner(config: Config, now: float) -> AsyncIterator[str]:
     except (Problem, OSError) as error:
         yield f"could not go on: {getattr(error, 'strerror', '') or error}"
     for line in _secrets(config):
+        yield line
+    for line in mend_mailboxes(config):
         yield line
 
 

@@ -22,6 +22,7 @@ from mailer.suppression import sqlite as suppression
 
 from . import broker, doors, feedback, installed, journal, outward, place, records, relays, serving, setting
 from .filters import filters
+from .mailboxes import mailboxes
 from .round import Checkup, Once, all_of
 from .smtp_doors import smtp_doors
 from .users import users
@@ -163,6 +164,7 @@ def _of_spool(config: Config, state: serving.Running, now: float) -> list[Checku
         Checkup("status", partial(records.database, spool, running=state.running)),
         Checkup("suppression", partial(records.suppressed, spool)),
         Checkup("users", partial(users, config)),
+        Checkup("mailboxes", partial(mailboxes, config)),
         Checkup("request ids", partial(records.requests, spool, flaws)),
         Checkup("journal", partial(journal.journal, config)),
         Checkup("doorbell", partial(serving.hearing, spool, state, config, flaws)),
