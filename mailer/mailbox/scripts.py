@@ -7,7 +7,7 @@ sent for a message, so that a second attempt sends nothing again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeVar
 
 from mailer.mail.address_key import key_of
 from mailer.mail.problem import Problem
@@ -92,10 +92,17 @@ class Instructions(NamedTuple):
         return next((each for each in self.scripts if each.active), None)
 
 
+class RowChange(Protocol):
+    """How rows are changed: as `Engine.change`."""
+
+    def __call__(self, act: Callable[[Rows], T]) -> T:
+        """Do `act` in one transaction. What fails raises `Problem`."""
+
+
 class Scripts:
     """What the owner of the rows in `engine` has said. What fails raises `Problem`, as an `Engine` does."""
 
-    def __init__(self, engine: Engine, change: Callable[[Callable[[Rows], T]], T] | None = None) -> None:
+    def __init__(self, engine: Engine, change: RowChange | None = None) -> None:
         """`change` is how rows are changed, by whoever has the right to."""
         self._engine = engine
         self._change = change or engine.change
