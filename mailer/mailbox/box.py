@@ -293,6 +293,9 @@ class OwnMailbox:
 
     def sweep(self, now: float) -> int:
         """Remove what was deleted long enough ago, and what was begun and never finished. Raises `Problem`."""
+        owner = self.terms.again(self.owner.id) if self.terms.again else self.owner
+        if owner is None or owner.store != self.owner.store or (owner.state == "frozen" and owner.until > now):
+            return 0  # whoever moves it sees to that
         return sweeping.sweep(self.engine, self.bodies.kept, self.owner.id, now)
 
     def close(self) -> None:

@@ -97,7 +97,7 @@ def check(box: MailboxParts, *, proved: bool = False, repair: bool = False) -> S
     """What is not as it has to be in a mailbox, of each body as well with `proved`; mended with `repair`. Raises `Problem`."""
     flaws = box.engine.read(lambda rows: [*contradictions(rows, box.engine.owner)])
     if flaws and repair:
-        box.change(_recount)
+        box.change(recount)
         flaws = [flaw._replace(mended=True) for flaw in flaws]
     flaws += _bodies(box, proved=proved)
     if repair:
@@ -117,7 +117,7 @@ def _folder(folder: Folder, counted: Sequence[int], gone: Sequence[int]) -> Iter
         yield BoxFlaw(f"it has a change with the number {max(modseq, gone[1])} above its own, {folder.modseq}", folder=folder.name)
 
 
-def _recount(act: Ledger) -> None:
+def recount(act: Ledger) -> None:
     """Have counts and numbers that are so; what is in no folder goes into one, and what has no message goes."""
     rows, owner = act.rows, act.owner
     for id, uid, _ in (*rows.run(ROWLESS, (owner,)), *rows.run(FOLDERLESS, (owner,))):

@@ -8,6 +8,7 @@ Two names that differ by how their letters are composed look alike to everybody,
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from mailer.mail.problem import Problem
@@ -36,6 +37,7 @@ def checked(name: str) -> str:
     return "/".join((INBOX, *rest)) if first.upper() == INBOX else name
 
 
+@lru_cache(4096)
 def key_of(name: str) -> str:
     """What of a name is compared; of one that cannot be a name, something that no folder has."""
     try:

@@ -159,6 +159,7 @@ def test_a_frozen_mailbox_is_read_and_not_written(premises: Premises) -> None:
         for _ in range(2):
             with pytest.raises(Frozen, match="is being moved, and can be written again in some seconds"):
                 put(box)
+        assert box.sweep(premises.now) == 0
         assert len(box.entries(1)) == 1
         assert len(list(premises.bodies.listing(box.owner.id))) == 1
         premises.now += 6
