@@ -11,13 +11,13 @@ from mailer.mail.text import human_size
 
 from . import OK, show, user_look
 from .options import JSON, Option, Subcommand, usage
-from .user_asked import CODES, address_of, asked, config_of, names
+from .user_asked import CODES, address_of, asked, boxes_of, config_of, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mailer.accounts.users.api import User
-    from mailer.operate.users import UserPassword
+    from mailer.operate.users import UserPassword, UserTerms
 
     from .options import Given
     from .user_asked import Books
@@ -31,14 +31,20 @@ def add(given: Given) -> int:
     from mailer.operate import users as operate
 
     address, config, password = address_of(given), config_of(given), _password(given)
-    quota = _octets(given, given.text("--quota") or "0", "--quota")
-    terms = operate.UserTerms(quota, given.texts("--send-as"), given.number("--quota-messages", 0))
+    terms = _terms(given)
     scram = config.accounts.keeps_keys
     made = asked(config, lambda books: operate.add(books.users, address, terms, time.time(), password=password, scram=scram), make=True)
     code = _tell(given, made, f"the user {made.address} is there; the password is kept nowhere, and cannot be shown again")
     if config.domains and made.address.rpartition("@")[2].lower() not in {section.name for section in config.domains}:
         show.note(f"no [[domain]] is called {made.address.rpartition('@')[2]}: he can send, and gets no mail here")
     return code
+
+
+def _terms(given: Given) -> UserTerms:
+    from mailer.operate.users import UserTerms
+
+    quota = _octets(given, given.text("--quota") or "0", "--quota")
+    return UserTerms(quota, given.texts("--send-as"), given.number("--quota-messages", 0))
 
 
 def passwd(given: Given) -> int:
@@ -148,16 +154,32 @@ def _switch(given: Given, *, disabled: bool) -> int:
 
 
 def remove(given: Given) -> int:
-    """Forget a user."""
-    from mailer.operate import users as operate
+    """Forget a user; his mailbox is kept for a while."""
+    from mailer.operate import user_leaving
 
-    address = address_of(given)
-    gone = asked(config_of(given), lambda books: operate.remove(*books, address, time.time()))
+    address, config = address_of(given), config_of(given)
+    with boxes_of(config) as boxes:
+        gone = asked(config, lambda books: user_leaving.remove(*books, boxes, address, time.time()))
     if given.flag("--json"):
-        show.json_line({"address": gone, "removed": True})
+        show.json_line(gone.as_json())
     elif not given.flag("--quiet"):
-        show.say(f"the user {gone} is gone; what is in the mailbox stays where it is")
+        show.say(f"the user {gone.address} is gone")
+        if gone.until:
+            show.note(f"his mailbox is kept until {show.exact(gone.until, time.time())}: mailer user restore {gone.address}")
     return OK
+
+
+def restore(given: Given) -> int:
+    """Make somebody a user again, with his mailbox, and show the password that he was given."""
+    from mailer.operate import user_leaving
+
+    address, config, password, terms = address_of(given), config_of(given), _password(given), _terms(given)
+    scram, now = config.accounts.keeps_keys, time.time()
+    with boxes_of(config) as boxes:
+        if boxes is None:
+            raise Problem("there are no mailboxes here: mailboxes.path names none", "bad-config")
+        made = asked(config, lambda books: user_leaving.restore(books.users, boxes, address, terms, now, password=password, scram=scram))
+    return _tell(given, made, f"{made.address} is a user again, with the mailbox that was his; the password is another one, and shown once")
 
 
 def _tell(given: Given, made: UserPassword, note: str) -> int:
@@ -231,6 +253,12 @@ FILE = (
 )
 STDIN = Option("--password-stdin", help="take the password from the first line of standard input, or ask for it at a terminal")
 
+TERMS = (
+    Option("--quota", metavar="SIZE", help="how large his mailbox may be, as 5GB; without a limit by default"),
+    Option("--quota-messages", metavar="COUNT", help="how many messages it may have; without a limit by default"),
+    Option("--send-as", metavar="PATTERN", help="an address that he may send as, too; * for any text", repeat=True),
+)
+
 COMMANDS = {
     "add": Subcommand(
         "user add",
@@ -242,9 +270,7 @@ COMMANDS = {
         operands="ADDRESS",
         options=(
             STDIN,
-            Option("--quota", metavar="SIZE", help="how large his mailbox may be, as 5GB; without a limit by default"),
-            Option("--quota-messages", metavar="COUNT", help="how many messages it may have; without a limit by default"),
-            Option("--send-as", metavar="PATTERN", help="an address that he may send as, too; * for any text", repeat=True),
+            *TERMS,
             JSON,
         ),
         examples=("mailer user add ann@example.com", "mailer user add bob@example.com --send-as '*@shop.example.com' --quota 5GB"),
@@ -340,12 +366,24 @@ COMMANDS = {
     "remove": Subcommand(
         "user remove",
         remove,
-        summary="forget a user",
-        about="Mail for him is refused from then on, unless an alias or a catch-all takes it. His mailbox is not touched.",
+        summary="forget a user; his mailbox is kept for a while",
+        about="Mail for him is refused from then on, unless an alias or a catch-all takes it, and he is logged out. His mailbox is kept "
+        "for mailboxes.removed_kept and then removed. Whoever gets the address meanwhile begins with an empty mailbox, and never sees it.",
         operands="ADDRESS",
         words=names,
         options=(JSON,),
         examples=("mailer user remove ann@example.com",),
+        epilog=CODES,
+    ),
+    "restore": Subcommand(
+        "user restore",
+        restore,
+        summary="make somebody a user again, with the mailbox that he had",
+        about="As mailer user add, but with the mailbox that was removed last under this address, and not with a new one. What he was "
+        "allowed before is not known any more.",
+        operands="ADDRESS",
+        options=(STDIN, *TERMS, JSON),
+        examples=("mailer user restore ann@example.com",),
         epilog=CODES,
     ),
 }

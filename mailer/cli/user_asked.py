@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .options import usage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from mailer.accounts.sessions.sqlite import SqliteSessions
     from mailer.accounts.users.sqlite import SqliteUsers
     from mailer.config import Config
+    from mailer.mailbox.mailboxes import Mailboxes
 
     from .options import Given
 
@@ -63,6 +65,21 @@ def config_of(given: Given) -> Config:
     from mailer.config import load
 
     return load(given.text("--config"), given.text("--spool"))
+
+
+@contextmanager
+def boxes_of(config: Config) -> Iterator[Mailboxes | None]:
+    """The mailboxes of this machine; None where the configuration has no place for them."""
+    if not config.mailboxes.path:
+        yield None
+        return
+    from mailer.mailbox.configured import mailboxes_of
+
+    boxes = mailboxes_of(config)
+    try:
+        yield boxes
+    finally:
+        boxes.close()
 
 
 def address_of(given: Given) -> str:

@@ -126,6 +126,10 @@ class Mailboxes:
         self._forget(owner.id)
         return removed
 
+    def restore(self, owner: Owner) -> Owner:
+        """Have a mailbox found again that was removed. Raises `Problem`: usage where its address has another, no-such where it is gone."""
+        return self.owners.put(owner._replace(state="open", until=0.0))
+
     def sweep(self, now: float) -> MailboxesSwept:
         """Remove what is due in all mailboxes, and the mailboxes of owners who were removed long enough ago."""
         files, troubles = 0, []

@@ -152,14 +152,6 @@ async def switch(users: UserBook, sessions: UserSessions, address: str, now: flo
     return user
 
 
-async def remove(users: UserBook, sessions: UserSessions, address: str, now: float) -> str:
-    """Forget a user, and log him out; his address. Raises `Problem` (no-such)."""
-    user = await named(users, address)
-    await users.remove([user.address])
-    await sessions.end(user.address, now)
-    return user.address
-
-
 async def named(users: UserBook, address: str) -> User:
     """The user with this address. Raises `Problem` (no-such)."""
     [user] = await users.find([_address(address)])

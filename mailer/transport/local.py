@@ -73,7 +73,11 @@ class LocalCourier:
         self.users = users
         self.clock = clock
         self.grace = grace
-        self.writers = Writers(boxes, filing, notices=QuotaNotices(clock.now), trouble=trouble)
+        self.writers = Writers(boxes, filing, notices=QuotaNotices(clock.now), trouble=trouble, is_gone=self._is_gone)
+
+    def _is_gone(self, address: str) -> bool:
+        """Whether the user of that address was removed. Raises `Problem`."""
+        return address.rpartition("@")[0] not in ALWAYS and self.users().is_gone(address)
 
     def session(self, stands: Callable[[], None]) -> LocalSession:  # noqa: ARG002 - nobody is called
         """A session."""

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from mailer.mail.problem import Problem
 from mailer.mailbox.api import Frozen, NoKey
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Noticed(Protocol):
 class Writers:
     """The writers to `boxes`, who ask `filing` where letters go.
 
+    Who `is_gone` when his mailbox is open, for he was removed meanwhile, gets nothing: it may be a new one that has his address only.
     `notices` sees how full a mailbox is then; what keeps it from that is told to `trouble`, and to nobody who has sent something.
     """
 
@@ -70,11 +72,13 @@ class Writers:
         threads: int = THREADS,
         notices: Noticed | None = None,
         trouble: Callable[[Exception], object] = id,
+        is_gone: Callable[[str], bool] | None = None,
     ) -> None:
         self._boxes = boxes
         self._filing = filing
         self._notices = notices
         self._trouble = trouble
+        self._is_gone = is_gone
         self._pool = ThreadPoolExecutor(threads, "mailbox")
         self._lines: dict[str, deque[_Waiting]] = {}
         self._lock = Lock()
@@ -122,6 +126,8 @@ class Writers:
     def _put(self, address: str, letters: Sequence[MailboxLetter]) -> Sequence[Filed]:
         try:
             with self._boxes.of(address, make=True) as mailbox:
+                if self._is_gone is not None and self._is_gone(address):
+                    raise Problem(f"{address} was removed this moment", "try-again")
                 filed = _filed(mailbox, self._filing, letters)
                 self._notice(mailbox, letters, filed)
                 return filed

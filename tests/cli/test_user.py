@@ -9,6 +9,9 @@ from typing import Any
 
 from mailer.accounts.sessions.api import LoginLine, UserSession
 from mailer.accounts.sessions.sqlite import SqliteSessions
+from mailer.config.file import config_of
+from mailer.mailbox.api import NewMail
+from mailer.mailbox.configured import mailboxes_of
 from mailer.operate.schemas import SCHEMAS
 from tests.operate.test_schemas import right
 
@@ -26,8 +29,22 @@ def told(home: Home, *words: str) -> list[dict[str, Any]]:
 
 def test_a_user_from_his_making_to_his_end(home: Home) -> None:
     """His passwords are printed once, each; nothing that is printed or kept besides has them."""
-    home.configure("")
-    verbs = ("add", "list", "show", "passwd", "app-password", "quota", "send-as", "disable", "enable", "sessions", "logins", "remove")
+    home.configure(f'[mailboxes]\npath = "{home.path}/mailboxes"\n')
+    verbs = (
+        "add",
+        "list",
+        "show",
+        "passwd",
+        "app-password",
+        "quota",
+        "send-as",
+        "disable",
+        "enable",
+        "sessions",
+        "logins",
+        "remove",
+        "restore",
+    )
     assert {f"user {verb}" for verb in verbs} <= {*SCHEMAS}
     [made] = told(home, "add", ANN, "--quota", "5GB", "--send-as", "*@shop.example.com")
     assert made["address"] == ANN
@@ -48,7 +65,7 @@ def test_a_user_from_his_making_to_his_end(home: Home) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
     assert not [one for one in (made, phone, again) if one["password"].encode() in said]
     assert told(home, "app-password", ANN, "phone", "--remove")[0]["app_passwords"] == []
-    assert told(home, "remove", ANN) == [{"address": ANN, "removed": True}]
+    assert told(home, "remove", ANN) == [{"address": ANN, "removed": True, "mailbox_kept_until": None}]
     assert b"mailer user add" in home.mailer("user", "list").stderr
 
 
@@ -124,3 +141,29 @@ def test_what_is_known_of_a_user_can_be_read(home: Home) -> None:
     for words in ("1,000 at most", "phone", "imap pop3", "from 192.0.2.1 (imap)", "never used", "run-1", "wrong name or password"):
         assert words in text
     assert told(home, "sessions", ANN, "--end") == [{"address": ANN, "ended": 1}]
+
+
+def test_a_mailbox_outlives_its_user_and_is_nobody_elses(home: Home) -> None:
+    """Whoever gets the address next has an empty one; when he is gone, the first can have his back."""
+    home.configure(f'[mailboxes]\npath = "{home.path}/mailboxes"\n')
+
+    def count() -> int:
+        done = home.mailer("mailbox", "list", "--json")
+        return sum(json.loads(line)["messages"] for line in done.stdout.splitlines() if json.loads(line)["state"] == "open")
+
+    told(home, "add", ANN)
+    with mailboxes_of(config_of("", f'[mailboxes]\npath = "{home.path}/mailboxes"\n'.encode())).of(ANN, make=True) as box:
+        box.put([NewMail("INBOX", b"Subject: hello\r\n\r\nhello\r\n")])
+    assert count() == 1
+    done = home.mailer("user", "remove", ANN)
+    assert b"mailer user restore ann@example.com" in done.stderr
+    assert count() == 0
+    told(home, "add", ANN)
+    assert count() == 0
+    home.refused(home.mailer("user", "restore", ANN), 64, "has a mailbox of his own")
+    told(home, "remove", ANN)
+    [made] = told(home, "restore", ANN, "--quota", "1GB")
+    assert made["password"]
+    assert count() == 1
+    assert told(home, "show", ANN)[0]["quota"] == 1_000_000_000
+    home.refused(home.mailer("user", "restore", "bob@example.com"), 67, "no mailbox of bob@example.com is kept")

@@ -13,6 +13,7 @@ from mailer.accounts.sessions.memory import MemorySessions
 from mailer.accounts.users.api import User
 from mailer.accounts.users.memory import MemoryUsers
 from mailer.mail.problem import Problem
+from mailer.operate import user_leaving
 from mailer.operate import users as operate
 from mailer.operate.users import UserTerms
 
@@ -107,7 +108,7 @@ def test_what_is_not_there_is_not_taken_away() -> None:
         with pytest.raises(Problem, match="no app password 'phone'; there is: none"):
             await operate.remove_app_password(users, sessions, ANN, "phone", NOW)
         with pytest.raises(Problem, match=r"no user bob@example\.com") as caught:
-            await operate.remove(users, sessions, "bob@example.com", NOW)
+            await user_leaving.remove(users, sessions, None, "bob@example.com", NOW)
         assert caught.value.kind == "no-such"
 
     done(test)
@@ -135,7 +136,7 @@ def test_whoever_may_not_go_on_is_logged_out() -> None:
         before = await sessions.endings(0)
         await operate.switch(users, sessions, ANN, NOW, disabled=False)
         assert await sessions.endings(0) == before
-        await operate.remove(users, sessions, ANN, NOW + 1)
+        await user_leaving.remove(users, sessions, None, ANN, NOW + 1)
         assert await ended() == ["", "phone", "script"]
 
     done(test)

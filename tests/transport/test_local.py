@@ -382,3 +382,20 @@ def test_what_is_large_is_looked_at_beside_the_loop(office: Office) -> None:
     large = b"X-Spam-Flag: YES\r\n" + BODY + b"x" * 70 + b"\r\n" * (1 << 18)
     assert office.deliver("ann@example.com", content=large)[0].verdict == "delivered"
     assert office.has("ann@example.com", "Junk")[0].endswith(large)
+
+
+def test_who_was_removed_this_moment_gets_nothing(office: Office) -> None:
+    """His mail is tried again, and refused then; a mailbox that has his address only stays empty. Postmaster needs no user."""
+
+    class Leaving(MemoryUsers):
+        """He is there when he is looked up, and not when his mailbox is open."""
+
+        def is_gone(self, address: str) -> bool:
+            return True
+
+    office.users = Leaving([User("bob@example.com")])
+    [outcome] = office.deliver("bob@example.com")
+    assert (outcome.verdict, office.has("bob@example.com")) == ("defer", [])
+    assert "was removed this moment" in outcome.reply
+    [outcome] = office.deliver("postmaster@example.com")
+    assert outcome.verdict == "delivered"

@@ -97,6 +97,9 @@ class Users(Protocol):
     def find_now(self, addresses: Sequence[str]) -> Sequence[User | None]:
         """As `find`, at once, in the thread of whoever asks, as far as it is known here."""
 
+    def is_gone(self, address: str) -> bool:
+        """Whether it is certain, in the thread of whoever asks, that there is no such user now. Raises `Problem`."""
+
     def stand_in(self) -> User | None:
         """A user who is as others here are, for whoever is not there to cost as much; None where all are as `mailer.operate` makes them."""
 

@@ -58,6 +58,10 @@ class FileUsers:
             raise Problem(self.trouble, "try-again")
         return [self._users.get(key_of(address)) for address in addresses]
 
+    def is_gone(self, address: str) -> bool:
+        """Whether there is no such user."""
+        return self.find_now([address]) == [None]
+
     def stand_in(self) -> User | None:
         """The first user of the file, who has what others have: the schemes of a file are those of whoever writes it."""
         return next(iter((self._users or {}).values()), None)

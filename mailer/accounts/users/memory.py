@@ -42,6 +42,10 @@ class MemoryUsers:
         """Forget the users of these addresses."""
         return [self._users.pop(key_of(address), None) is not None for address in addresses]
 
+    def is_gone(self, address: str) -> bool:
+        """Whether there is no such user."""
+        return self.find_now([address]) == [None]
+
     def stand_in(self) -> User | None:
         """None is needed."""
 

@@ -75,6 +75,10 @@ class SqliteUsers:
             return [False] * len(addresses)
         return await asyncio.to_thread(self._file.change, removed)
 
+    def is_gone(self, address: str) -> bool:
+        """Whether there is no such user."""
+        return self.find_now([address]) == [None]
+
     def stand_in(self) -> User | None:
         """None is needed."""
 

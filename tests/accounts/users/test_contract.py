@@ -121,3 +121,16 @@ def test_a_user_is_named_by_his_address_and_by_those_that_he_sends_as() -> None:
         assert FULL.is_named(address), address
     for address in ("bob@example.com", "ann@example.org", "ann+x@example.com", "", "x@sub.shop.example.com"):
         assert not FULL.is_named(address), address
+
+
+def test_who_is_gone_is_known_at_once(users: UserBook) -> None:
+    """However his address is written."""
+
+    async def scenario() -> None:
+        await users.put([BOB])
+        assert [users.is_gone(address) for address in ("BOB@example.com", "eve@example.com")] == [False, True]
+        await users.remove(["bob@example.com"])
+        assert users.is_gone("bob@example.com")
+        await users.close()
+
+    asyncio.run(scenario())
