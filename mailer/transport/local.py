@@ -198,7 +198,7 @@ def is_short(error: BaseException | None) -> bool:
     while error is not None:
         if getattr(error, "errno", None) in SHORT or getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
             return True
-        error = error.__cause__
+        error = error.__cause__ or error.__context__
     return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from mailer.config.file import config_of
 from mailer.events import TurnedAway
 from mailer.io.maildir import JUNK, put_once
 from mailer.mail.envelope import Recipient
+from mailer.mail.problem import Problem
+from mailer.mailbox.api import NewMail
+from mailer.mailbox.configured import mailboxes_of
 from mailer.smtpd import quota as module
 from mailer.smtpd.quota import FRESH, FULL_MAILBOX, MailboxQuotas
 
@@ -97,3 +101,67 @@ def test_strangers_hear_it_before_there_is_a_message(tmp_path: Path) -> None:
         assert [away.reason for away in house.heard(TurnedAway)] == ["full", "full"]
 
     played(house, play)
+
+
+OURS = """
+[mailer]
+hostname = "mx.example.com"
+spool = "{home}/spool"
+[mailboxes]
+path = "{home}/boxes"
+[[domain]]
+name = "example.com"
+via = "local"
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Own]:
+    own = Own(tmp_path)
+    yield own
+    own.boxes.close()
+
+
+class Own:
+    """Quotas of users whose mailboxes are our own."""
+
+    def __init__(self, home: Path) -> None:
+        config = config_of("c.toml", OURS.format(home=home).encode(), str(home))
+        self.boxes = mailboxes_of(config)
+        self.seconds = 0.0
+        self.quotas = MailboxQuotas(config, lambda: self.seconds, self.boxes)
+
+    def has(self, address: str, many: int, octets: int) -> None:
+        """So many messages more, of that size."""
+        with self.boxes.of(address, make=True) as box:
+            box.put([NewMail("INBOX", b"x" * octets) for _ in range(many)])
+
+    def full(self, user: User, octets: int = 0) -> bool:
+        """Whether he has no room for so many octets, some time later."""
+        self.seconds += 60
+        return asyncio.run(self.quotas.refuses(MemoryUsers([user]), [Recipient(user.address)], octets)) is not None
+
+
+def test_a_mailbox_of_our_own_has_room_for_what_is_announced(own: Own) -> None:
+    """In octets, of which the message that is coming counts, and in messages; one that is not there yet has all of it, and none is made."""
+    assert not own.full(User("ann@example.com", quota=1000), 1000)
+    assert own.full(User("ann@example.com", quota=1000), 1001)
+    assert own.boxes.owners.listing() == []
+    own.has("ann@example.com", 2, 300)
+    assert not own.full(User("ann@example.com", quota=1000), 400)
+    assert own.full(User("ann@example.com", quota=1000), 401)
+    assert own.full(User("ann@example.com", quota=600))
+    assert not own.full(User("ann@example.com", quota_messages=3))
+    assert own.full(User("ann@example.com", quota_messages=2))
+    assert not own.full(User("ann@example.com"), 1 << 40)
+
+
+def test_a_mailbox_that_cannot_be_asked_takes_none_for_now(own: Own) -> None:
+    """Nobody is told that it is full; who has no quota is not asked about."""
+    own.has("ann@example.com", 1, 10)
+    own.boxes.close()
+    for index in (Path(own.boxes.owners.path).parent).rglob("index.sqlite3*"):
+        index.unlink()
+    with pytest.raises(Problem):
+        own.full(User("ann@example.com", quota=1000))
+    assert not own.full(User("ann@example.com"))

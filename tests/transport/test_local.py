@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -258,6 +259,36 @@ def test_a_mailbox_in_trouble_waits_alone(error: Exception, scope: str, reply: s
     waits, taken = office.deliver("ann@example.com", "bob@example.com")
     assert (waits.verdict, waits.scope, waits.reply[:9], waits.cause) == ("defer", scope, reply, cause)
     assert taken.verdict == "delivered"
+
+
+@pytest.mark.parametrize("what", ["write", "fsync", "link"])
+def test_a_disk_without_room_is_ours_to_mend(what: str, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever call says so: mail waits, nothing is left behind, and it is there once when there is room."""
+    office.deliver("ann@example.com")
+    there = sorted(office.place.rglob("*/mail/*/*"))
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, what, full)
+        [waits] = office.deliver("ann@example.com", id="01JD6Q4Z8K0123456789ABCDEF")
+    assert (waits.verdict, waits.scope, waits.reply[:9], waits.cause) == ("defer", "us", "452 4.3.1", Cause.SHORT)
+    assert sorted(office.place.rglob("*/mail/*/*")) == there
+    assert [*office.place.rglob("*/tmp/*")] == []
+    assert office.deliver("ann@example.com", id="01JD6Q4Z8K0123456789ABCDEF")[0].verdict == "delivered"
+    assert len(office.has("ann@example.com")) == 2
+
+
+def test_a_database_without_room_is_ours_to_mend(office: Office) -> None:
+    """As a full disk is, for it is one."""
+    office.deliver("ann@example.com")
+    with office.boxes.of("ann@example.com") as box:
+        box.engine.change(lambda rows: rows.run("PRAGMA max_page_count = 1"))
+    [waits] = [each for nth in range(40) for each in office.deliver("ann@example.com", content=BODY * 50) if each.verdict != "delivered"][
+        :1
+    ]
+    assert (waits.verdict, waits.scope, waits.reply[:9], waits.cause) == ("defer", "us", "452 4.3.1", Cause.SHORT)
 
 
 def test_a_frozen_mailbox_takes_its_mail_later(office: Office) -> None:
