@@ -29,6 +29,7 @@ from mailer.mime.words import shown
 from mailer.submit import Submission, submit
 from mailer.submit.accept import AcceptedMail
 from mailer.submit.together import Ready, put_alone
+from mailer.transport.filing import new_of
 
 from .answer import handle_of, reply
 
@@ -67,7 +68,13 @@ def carry(plan: FilingPlan, mailbox: Mailbox, letter: MailboxLetter, terms: Send
     told = [plan.failed] if plan.failed else [f"mail is not forwarded to {address}, which was not confirmed" for address in plan.waiting]
     for line in told:
         _tell(mailbox, letter, line, terms)
-    return mailbox.put(news_of(plan.places, mailbox, letter), letter.quota)
+    try:
+        return mailbox.put(news_of(plan.places, mailbox, letter), letter.quota)
+    except Problem as problem:
+        if problem.kind not in ("usage", "bad-message"):
+            raise
+        _tell(mailbox, letter, str(problem), terms)  # there are too many folders, or keywords
+        return mailbox.put([new_of(letter, INBOX)], letter.quota)
 
 
 def news_of(places: Sequence[FilingPlace], mailbox: Mailbox, letter: MailboxLetter) -> Sequence[NewMail]:

@@ -16,6 +16,7 @@ from mailer.mail.address_key import key_of
 from mailer.mail.problem import Problem
 from mailer.mailbox import names
 from mailer.mailbox.api import INBOX
+from mailer.mailbox.discarded import DISCARDED
 from mailer.sieve import Discard, FileInto, Forward, Keep, SieveError, Vacation
 
 from .answer import objection
@@ -167,7 +168,7 @@ def _place(action: Action, about: LetterFacts, *, kept: bool) -> FilingPlace | N
     if isinstance(action, Keep):
         return _kept(about, action.flags)
     if isinstance(action, Discard):
-        return None if kept else FilingPlace(role="trash")
+        return None if kept else FilingPlace(role="trash", flags=(DISCARDED,))
     if not isinstance(action, FileInto):
         return None
     role = USES.get(action.role.lower())

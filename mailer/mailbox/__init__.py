@@ -29,6 +29,7 @@ gets an address that another had before gets a mailbox of his own.
 `flagging`   changes of flags
 `copying`    copies and moves
 `expunging`  messages that are taken out
+`discarded`  what rules have put into the trash
 `sweeping`   what goes with time
 `checking`   whether all is as it has to be, and mending it
 `reading`    the bodies of one mailbox, proved

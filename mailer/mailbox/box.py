@@ -16,7 +16,23 @@ from mailer.mail.problem import Problem
 from mailer.mime.rendered import render
 from mailer.spool import new_id
 
-from . import checking, copying, entries, expunging, flagging, folders, ledger, mails, putting, ranking, search, settings, sweeping, texts
+from . import (
+    checking,
+    copying,
+    discarded,
+    entries,
+    expunging,
+    flagging,
+    folders,
+    ledger,
+    mails,
+    putting,
+    ranking,
+    search,
+    settings,
+    sweeping,
+    texts,
+)
 from .api import UNBOUNDED, BodyLost, Frozen, PutMail
 from .flags import PLAIN
 from .ledger import Ledger, StaleOwner
@@ -296,6 +312,9 @@ class OwnMailbox:
         owner = self.terms.again(self.owner.id) if self.terms.again else self.owner
         if owner is None or owner.store != self.owner.store or (owner.state == "frozen" and owner.until > now):
             return 0  # whoever moves it sees to that
+        gone = self.engine.read(lambda rows: discarded.due(rows, self.engine.owner, now - self.terms.kept))
+        for folder, uids in gone:
+            self.expunge(folder, uids, marked=False)
         return sweeping.sweep(self.engine, self.bodies.kept, self.owner.id, now)
 
     def close(self) -> None:

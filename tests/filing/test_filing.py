@@ -8,7 +8,8 @@ import pytest
 
 from mailer.filing import carry
 from mailer.mail.problem import Problem
-from mailer.mailbox.api import OverQuota, Quota
+from mailer.mailbox.api import MOST_KEYWORDS, Frozen, OverQuota, Quota
+from mailer.mailbox.discarded import DISCARDED
 
 from .letterbox import ANN, NOW, Letterbox, mail
 
@@ -194,3 +195,47 @@ def test_the_rules_of_an_owner_are_asked_before_his_script(letterbox: Letterbox)
         box.scripts.set_rules(["{"])
     assert letterbox.file(mail(subject="one")) == {"R": 1, "S": 1, "INBOX": 1}
     assert b"rules: it is no JSON" in letterbox.sent()[0][1]
+
+
+def test_what_was_discarded_goes_after_a_while(letterbox: Letterbox) -> None:
+    """As long as deleted mail is kept it is in the trash; who takes it out, or takes the mark off, keeps it."""
+    letterbox.script("discard;")
+    for _ in range(3):
+        letterbox.file(mail())
+    with letterbox.premises.ann() as box:
+        trash = box.with_role("trash")
+        assert trash is not None
+        box.flag(trash.id, [(2, 2)], "remove", keywords=[DISCARDED])
+        box.move(trash.id, [(3, 3)], "INBOX")
+        letterbox.premises.now += 7 * 86_400 - 10
+        box.sweep(letterbox.premises.now)
+        assert letterbox.folders() == {"Trash": 2, "INBOX": 1}
+        letterbox.premises.now += 20
+        box.sweep(letterbox.premises.now)
+    assert letterbox.folders() == {"Trash": 1, "INBOX": 1}
+
+
+def test_more_than_a_folder_can_have(letterbox: Letterbox) -> None:
+    """A keyword too many, or a folder, leaves the letter in the inbox, and the owner hears why."""
+    letterbox.script('require ["imap4flags","variables","fileinto"]; if header :matches "subject" "*" { addflag "${1}"; fileinto "A"; }')
+    for nth in range(MOST_KEYWORDS):
+        letterbox.file(mail(subject=f"k{nth}"))
+    assert letterbox.file(mail(subject="one-more")) == {"A": MOST_KEYWORDS, "INBOX": 1}
+    ((_, told),) = letterbox.sent()
+    assert b"keywords at most" in told
+
+
+def test_a_mailbox_that_is_moved_sends_nothing(letterbox: Letterbox) -> None:
+    """What would be remembered is in the other place then; so all of it is tried again."""
+    letterbox.script(f'require "copy"; {VACATION} redirect :copy "carl@example.com";')
+    letter = letterbox.letter(mail())
+    owners, now = letterbox.premises.owners, letterbox.premises.now
+    (owner,) = owners.find([ANN])
+    assert owner is not None
+    owners.put(owner._replace(state="frozen", until=now + 60))
+    with pytest.raises(Frozen):
+        letterbox.again(letter)
+    assert letterbox.sent() == []
+    letterbox.premises.now += 61
+    assert letterbox.again(letter) == {"INBOX": 1}
+    assert len(letterbox.sent()) == 2
