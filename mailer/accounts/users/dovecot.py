@@ -72,7 +72,7 @@ class DovecotUsers:
         raise Problem(f"Dovecot at {self._auth} cannot check passwords now; its log says why", "try-again")
 
     def is_gone(self, address: str) -> bool:  # noqa: ARG002
-        """Nobody is: a Dovecot would have to be asked."""
+        """False: a Dovecot would have to be asked."""
         return False
 
     def stand_in(self) -> User | None:
