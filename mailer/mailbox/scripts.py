@@ -92,32 +92,20 @@ class Instructions(NamedTuple):
         return next((each for each in self.scripts if each.active), None)
 
 
-<<<<<<< HEAD
 class RowChange(Protocol):
     """How rows are changed: as `Engine.change`."""
 
     def __call__(self, act: Callable[[Rows], T]) -> T:
         """Do `act` in one transaction. What fails raises `Problem`."""
-=======
-class RowsChanged(Protocol):
-    """How rows are changed: what `act` makes of them, in one transaction."""
-
-    def __call__(self, act: Callable[[Rows], T]) -> T:
-        """Do `act`. Raises `Problem`."""
->>>>>>> dc79c241 (filing, mailbox: what is discarded lies in the trash for a while; a folder or keyword too many keeps no letter from the inbox)
 
 
 class Scripts:
     """What the owner of the rows in `engine` has said. What fails raises `Problem`, as an `Engine` does."""
 
-<<<<<<< HEAD
     def __init__(self, engine: Engine, change: RowChange | None = None) -> None:
-=======
-    def __init__(self, engine: Engine, change: RowsChanged | None = None) -> None:
->>>>>>> dc79c241 (filing, mailbox: what is discarded lies in the trash for a while; a folder or keyword too many keeps no letter from the inbox)
         """`change` is how rows are changed, by whoever has the right to."""
         self._engine = engine
-        self._change: RowsChanged = change or engine.change
+        self._change: RowChange = change or engine.change
 
     def ready(self) -> None:
         """Raises `Problem` if nothing can be changed now."""
