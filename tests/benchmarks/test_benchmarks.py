@@ -201,6 +201,15 @@ def test_how_fast_reports_are_taken_can_be_measured() -> None:
         assert any(line.startswith(f"FIGURE {what}") for line in lines), lines
 
 
+@pytest.mark.slow
+@pytest.mark.peer("dovecot")
+def test_what_delivery_into_mailboxes_costs_can_be_measured() -> None:
+    """local.py delivers with our courier and with the LMTP of a Dovecot, to many users and to one."""
+    lines = figures("local.py", "-n=32", "--rounds=1", "--users=4", "--sessions=4")
+    for what in ("many users, processor, dovecot / ours", "one user, clock, dovecot / ours", "put one by one"):
+        assert any(line.startswith(f"FIGURE {what}") for line in lines), lines
+
+
 def test_how_well_filters_judge_can_be_measured() -> None:
     """efficacy.py has letters judged that carry a label; nothing that somebody wants is marked by a list and by what is proved alone."""
     lines = figures("efficacy.py", "--without-spamd")
