@@ -27,8 +27,10 @@ def key(given: Given) -> int:
             return _make(given)
         case ["export"]:
             return _export(given)
+        case ["export", address]:
+            return _private(given, address)
         case _:
-            raise usage("it takes make, export, or nothing", given.command.name)
+            raise usage("it takes make, export, export ADDRESS, or nothing", given.command.name)
 
 
 def rekey(given: Given) -> int:
@@ -98,14 +100,28 @@ def _export(given: Given) -> int:
     """The keys are printed first, so that nothing is noted that was not."""
     from mailer.operate import mailbox_keys as operate
 
-    if given.flag("--json"):
-        raise usage("export prints keys as they are, not as JSON", given.command.name)
+    _refuse_json(given)
     config = config_of(given)
     found = operate.exported_master_keys(config)
     for line in found:
         print(line, flush=True)
     operate.note_export(config, found)
     return OK
+
+
+def _private(given: Given, address: str) -> int:
+    from mailer.operate import mailbox_keys as operate
+
+    _refuse_json(given)
+    with opened(given) as mailboxes:
+        for line in operate.private_keys(config_of(given), mailboxes, address):
+            print(line)
+    return OK
+
+
+def _refuse_json(given: Given) -> None:
+    if given.flag("--json"):
+        raise usage("export prints keys as they are, not as JSON", given.command.name)
 
 
 CODES = "exit codes: 0 · 64 usage · 67 there is no such mailbox · 69 a key is lost · 74 a body cannot be opened · 75 try again"
@@ -117,10 +133,11 @@ COMMANDS = {
         summary="the master keys of encrypted mailboxes",
         about=(
             "Shows which master keys there are, and how many mailboxes need each (mailboxes.encryption). make makes the first one; export "
-            "prints all, to be kept elsewhere: without them nobody ever reads what they encrypt, and mailer mailbox backup leaves them out "
-            "and refuses where nobody has a copy. See mailer-mailboxes(7)."
+            "prints all, to be kept elsewhere: without them nobody ever reads what they encrypt, a backup does not have them, and is "
+            "refused while nobody has a copy. With an ADDRESS it prints the private keys of that mailbox, by which `age -d` opens its "
+            "messages without mailer. See mailer-mailboxes(7)."
         ),
-        operands="[make | export]",
+        operands="[make | export [ADDRESS]]",
         options=(JSON,),
         examples=("mailer mailbox key make", "mailer mailbox key export > /media/safe/mailboxes.keys"),
         epilog=CODES,

@@ -101,6 +101,17 @@ def exported_master_keys(config: Config) -> list[str]:
     return found
 
 
+def private_keys(config: Config, mailboxes: Mailboxes, address: str) -> Sequence[str]:
+    """The private keys of the mailbox of an address, the newest first, as age writes them: `age -d -i` opens its messages with them.
+
+    Raises `Problem` where there is no such mailbox, or it was never encrypted, and `NoKey`.
+    """
+    [owner] = _named(mailboxes, [address])
+    if not owner.key_number:
+        raise Problem(f"the mailbox of {address} was never encrypted, and has no keys", "no-such")
+    return keyring_of(config, mailboxes.owners).unwrapped(owner).identities
+
+
 def note_export(config: Config, keys: Sequence[str]) -> None:
     """Remember that these have a copy elsewhere. Raises `Problem`."""
     files = key_directory_of(config)

@@ -215,3 +215,10 @@ def test_how_well_filters_judge_can_be_measured() -> None:
     lines = figures("efficacy.py", "--without-spamd")
     assert lines[0].startswith("FIGURE false positives: 0.0 % (0 of 164")
     assert "false negatives" in lines[1]
+
+
+def test_what_encryption_costs_can_be_measured() -> None:
+    """encryption.py puts, reads and searches the same mail, encrypted and not."""
+    lines = figures("encryption.py", "-n=20", "--size=1024", "--rounds=1")
+    for what in ("put one by one", "put 50 at a time", "read whole", "rows", "search TEXT", "open"):
+        assert any(f"{what}, encrypted / plain" in line for line in lines), lines

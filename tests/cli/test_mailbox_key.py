@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,21 @@ def test_a_lost_key_is_named_by_its_number(home: Home) -> None:
     assert (line["number"], line["there"], line["mailboxes"]) == (1, False, 1)
     os.rename(home.path / "safe", path)
     assert shown(home) == [letter(1)]
+
+
+@pytest.mark.peer("age")
+def test_age_opens_a_message_without_us(home: Home) -> None:
+    """With the private key of the mailbox, which only who has the master key can print."""
+    wish(home, "off")
+    come(home, 1)
+    home.refused(home.mailer("mailbox", "key", "export", ANN), 67, "never encrypted")
+    wish(home, "age")
+    assert home.mailer("mailbox", "key", "make").returncode == 0
+    assert told(home, "rekey", "--bodies")[0]["changed"] == 1
+    (home.path / "identity").write_bytes(home.mailer("mailbox", "key", "export", ANN).stdout)
+    [body] = (home.path / "mailboxes").glob("u/*/*/mail/*/*")
+    assert subprocess.run(["age", "-d", "-i", home.path / "identity", body], capture_output=True, check=True).stdout == letter(1)
+    home.refused(home.mailer("mailbox", "key", "export", ANN, "--json"), 64, "as they are")
 
 
 @pytest.mark.parametrize("kind", ["key_file", "key_command"])
