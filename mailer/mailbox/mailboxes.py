@@ -81,7 +81,8 @@ class Mailboxes:
         self._terms = MailboxTerms(clock, tell, judged, opener, kept, self._again)
         self._removed_kept = removed_kept
         self._most_open = most_open
-        self._open: OrderedDict[str, _Open] = OrderedDict()
+        self._open: dict[str, _Open] = {}
+        self._idle: OrderedDict[str, None] = OrderedDict()  # of those, the ones that nobody uses, from the one that was used least of late
         self._lock = Lock()
         self._opening = [Lock() for _ in range(STRIPES)]
 
@@ -111,7 +112,7 @@ class Mailboxes:
         engine = self._open_engine(owner)
         try:
             aside = engine.set_aside(self._clock())
-            box = OwnMailbox(owner, engine, self.bodies, self._terms, anew=True)
+            box = OwnMailbox(owner, engine, self._bodies_of(owner), self._terms, anew=True)
             flaws = box.check(repair=True)
         finally:
             engine.close()
@@ -161,7 +162,8 @@ class Mailboxes:
     def close(self) -> None:
         """Close all of them, and what they are in."""
         with self._lock:
-            held, self._open = [*self._open.values()], OrderedDict()
+            held, self._open = [*self._open.values()], {}
+            self._idle.clear()
         for each in held:
             each.box.close()
         self.bodies.close()
@@ -175,16 +177,25 @@ class Mailboxes:
             with self._lock:
                 held = self._open.get(owner.id)
                 if held is not None and _fits(held.box.owner, owner):
-                    self._open.move_to_end(owner.id)
+                    self._idle.pop(owner.id, None)
                     held.users += 1
                     return held
-            new = _Open(OwnMailbox(owner, self._open_engine(owner), self._bodies_of(owner), self._terms))
+            new = _Open(self._made(owner))
             new.users = 1
             with self._lock:
                 self._open[owner.id] = new
+                self._idle.pop(owner.id, None)
                 if held is not None and held.users == 0:
                     held.box.close()
             return new
+
+    def _made(self, owner: Owner) -> OwnMailbox:
+        engine = self._open_engine(owner)
+        try:
+            return OwnMailbox(owner, engine, self._bodies_of(owner), self._terms)
+        except BaseException:
+            engine.close()
+            raise
 
     def _left(self, id: str, held: _Open) -> list[_Open]:
         """One user of it less; those that are closed for that."""
@@ -192,13 +203,16 @@ class Mailboxes:
             held.users -= 1
             if self._open.get(id) is not held:
                 return [held] if held.users == 0 else []
-            surplus = len(self._open) - self._most_open
-            idle = [key for key, each in self._open.items() if each.users == 0][: max(surplus, 0)]
-            return [self._open.pop(key) for key in idle]
+            if held.users:
+                return []
+            self._idle[id] = None
+            surplus = max(len(self._idle) - self._most_open, 0)
+            return [self._open.pop(self._idle.popitem(last=False)[0]) for _ in range(surplus)]
 
     def _forget(self, id: str) -> None:
         with self._lock:
             held = self._open.pop(id, None)
+            self._idle.pop(id, None)
         if held is not None and held.users == 0:
             held.box.close()
 

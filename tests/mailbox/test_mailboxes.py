@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from mailer.io import database
 from mailer.mail.problem import Problem
+from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.files import FileBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.sqlite import SqliteEngine
+from mailer.mailbox.flags import Flag
 from mailer.mailbox.layout import Layout
 from mailer.mailbox.mailboxes import Mailboxes
 from mailer.mailbox.owners.sqlite import SqliteOwners
 
-from .premises import ANN, DAY, Premises, put, uids
+from .premises import ANN, DAY, Premises, message, put, uids
 
 
 def test_an_address_that_nobody_has_has_no_mailbox(premises: Premises) -> None:
@@ -76,7 +81,7 @@ def test_a_bounded_number_is_kept_open() -> None:
         for number in range(10):
             with premises.boxes.of(f"u{number}@example.com", make=True) as box:
                 box.close = lambda number=number: closed.append(f"u{number}")  # type: ignore[misc, method-assign]
-        assert closed == [f"u{number}" for number in range(8)]
+        assert closed == [f"u{number}" for number in range(7)]
     premises.boxes.close()
     assert sorted(closed) == ["ann", *(f"u{number}" for number in range(10))]
 
@@ -175,4 +180,46 @@ def test_an_index_that_is_gone_or_damaged_is_not_begun_anew(tmp_path: Path) -> N
         assert uids(box, "INBOX/Recovered") == [1]
     (aside,) = [path for path in Path(index).parent.iterdir() if ".damaged" in path.name]
     assert aside.read_bytes().startswith(b"not a database")
+    boxes.close()
+
+
+def test_processes_that_write_one_mailbox_wait_for_each_other(tmp_path: Path) -> None:
+    """Each has the file open for itself; nothing is lost, and no number is given twice."""
+    several = [on_disk(tmp_path) for _ in range(3)]
+
+    def work(boxes: Mailboxes) -> list[int]:
+        given = []
+        with boxes.of(ANN, make=True) as box:
+            for _ in range(20):
+                given += [each.uid for each in box.put([NewMail("INBOX", message())])]
+                box.flag(1, [(given[-1], given[-1])], "add", Flag.SEEN)
+        return given
+
+    with ThreadPoolExecutor(3) as threads:
+        given = [*threads.map(work, several)]
+    assert all(uids == sorted(uids) for uids in given)
+    assert sorted(uid for uids in given for uid in uids) == [*range(1, 61)]
+    with several[0].of(ANN) as box:
+        assert box.check(bodies=True) == []
+        assert box.folder("INBOX")[8:10] == (60, 0)  # type: ignore[index]
+    for boxes in several:
+        boxes.close()
+
+
+def test_a_mailbox_that_others_hold_up_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That passes: it is said so, mail waits, and nothing is left of what was not put."""
+    monkeypatch.setattr(database, "PATIENCE", 0.05)
+    boxes = on_disk(tmp_path)
+    with boxes.of(ANN, make=True) as box:
+        put(box)
+        with closing(sqlite3.connect(box.engine.path, isolation_level=None)) as other:  # type: ignore[attr-defined]
+            other.execute("BEGIN IMMEDIATE")
+            box.engine.close()
+            with pytest.raises(Problem, match="is being written for longer") as caught:
+                put(box)
+            assert caught.value.kind == "try-again"
+            assert box.usage().messages == 1
+            assert len(list(box.bodies.kept.listing(box.owner.id))) == 1
+            other.execute("ROLLBACK")
+        put(box)
     boxes.close()
