@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from mailer.mailbox import texts
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.memory import MemoryBodies
 from mailer.mailbox.box import OwnMailbox
@@ -128,7 +129,12 @@ def measure(many: int, runs: int) -> None:
             each.name: best(lambda each=each: len(box.search(each.query, folder.id)), lambda: time.process_time() * 1e3, runs)
             for each in ASKED
         }  # type: ignore[misc]
+        ours["words, ranked"] = best(lambda: len(box.ranked("rarew stra", folder.id)), lambda: time.process_time() * 1e3, runs)
+        ours["words, ranked, of undivided scripts"] = best(
+            lambda: len(box.ranked("東京", folder.id)), lambda: time.process_time() * 1e3, runs
+        )
         box.close()
+        print(f"# the index has {os.path.getsize(home / 'index') / 1e6:.0f} MB with the words")
         found = {}
         if dovecot_imap.is_there():
             (home / "dovecot").mkdir()
@@ -155,7 +161,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--zlib", action="store_true", help="as where zstandard is not installed")
     given = parser.parse_args()
+    if given.zlib:
+        texts._zstandard = lambda: None
     measure(given.messages, given.runs)
 
 
