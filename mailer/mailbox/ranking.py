@@ -20,13 +20,13 @@ from .texts import COLUMNS, Unpacking
 from .words import Words, divided_in, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from .api import FolderEntry
     from .engine.api import Engine, Rows
     from .texts import Searched
 
-PORTION: Final = 500  # messages that are put into the index in one transaction
+PORTION: Final = 100  # messages that are put into the index in one transaction: others wait for it who write
 BODY: Final = 200_000  # octets of a body whose words are ranked
 POSITIONS: Final = 16_000  # that PostgreSQL tells apart
 LONGEST: Final = 100  # characters of a word
@@ -35,13 +35,12 @@ LOOKED_THROUGH: Final = 10_000  # messages that are looked through for words of 
 HAS_FTS5: Final = "SELECT 1 FROM pragma_compile_options WHERE compile_options = 'ENABLE_FTS5'"
 IS_MADE: Final = "SELECT 1 FROM sqlite_master WHERE name = 'word'"
 RANKED: Final = "CREATE TABLE IF NOT EXISTS ranked (number INTEGER PRIMARY KEY, mail TEXT NOT NULL UNIQUE)"
-WORD: Final = """CREATE VIRTUAL TABLE word USING fts5(subject, names, body, content='', prefix='2 3',
-    tokenize="unicode61 remove_diacritics 0")"""
+WORD: Final = """CREATE VIRTUAL TABLE word USING fts5(subject, names, body, content='', tokenize="unicode61 remove_diacritics 0")"""
 DROP: Final = ("DROP TABLE IF EXISTS ranked", "DROP TABLE IF EXISTS word")
 HALF_GONE: Final = """SELECT 1 FROM (SELECT count(*) AS left_over FROM ranked WHERE NOT EXISTS
     (SELECT 1 FROM text WHERE owner = ? AND text.mail = ranked.mail))
     WHERE left_over > 100 AND left_over * 2 > (SELECT count(*) FROM ranked)"""
-TO_RANK: Final = """SELECT mail, body FROM text t WHERE owner = ?
+TO_RANK: Final = """SELECT mail, body FROM text t WHERE owner = ? AND mail > ?
     AND NOT EXISTS (SELECT 1 FROM ranked r WHERE r.mail = t.mail) ORDER BY mail LIMIT ?"""
 RANK: Final = "INSERT INTO ranked (mail) VALUES (?) RETURNING number"
 ADD: Final = "INSERT INTO word (rowid, subject, names, body) VALUES (?, ?, ?, ?)"
@@ -50,7 +49,7 @@ BEST: Final = """SELECT e.folder, e.uid, e.mail, e.flags, e.keywords, e.modseq, 
     WHERE r.number = w.number AND e.owner = ? AND e.mail = r.mail AND e.folder BETWEEN ? AND ?
     ORDER BY w.weight, e.mail DESC, e.folder, e.uid LIMIT ?"""
 
-TO_RANK_SHARED: Final = """SELECT mail, body FROM text t WHERE owner = ?
+TO_RANK_SHARED: Final = """SELECT mail, body FROM text t WHERE owner = ? AND mail > ?
     AND NOT EXISTS (SELECT 1 FROM word w WHERE w.owner = t.owner AND w.mail = t.mail) ORDER BY mail LIMIT ?"""
 ADD_SHARED: Final = "INSERT INTO word (owner, mail, words) VALUES (?, ?, CAST(? AS tsvector)) ON CONFLICT (owner, mail) DO NOTHING"
 BEST_SHARED: Final = """SELECT e.folder, e.uid, e.mail, e.flags, e.keywords, e.modseq, e.saved
@@ -64,11 +63,11 @@ TEXTS: Final = f"SELECT mail, body FROM text WHERE owner = ? AND mail IN ({HUNDR
 
 
 class RankedWords(NamedTuple):
-    """The words of a message by what they weigh: those of its subject, of the names of people and files, and of its body."""
+    """The words of a message by what they weigh, divided by what is no letter: its subject, the names of people and files, its body."""
 
-    subject: Sequence[str]
-    names: Sequence[str]
-    body: Sequence[str]
+    subject: str
+    names: str
+    body: str
 
 
 def ranked(engine: Engine, words: str, folder: int | None, most: int) -> list[FolderEntry]:
@@ -93,32 +92,37 @@ def erased(rows: Rows, owner: int, mails: Sequence[str]) -> None:
 def _have_index(engine: Engine) -> bool:
     """Have all messages in the index; whether there can be one."""
     if engine.dialect == "postgresql":
-        while engine.change(lambda rows: _add_shared(rows, engine.owner)):
-            pass
+        _fill(engine, _add_shared)
         return True
     if not engine.read(lambda rows: rows.run(HAS_FTS5)):
         return False
     if not engine.read(lambda rows: _is_whole(rows, engine.owner)):
-        while engine.change(lambda rows: _add(rows, engine.owner)):
-            pass
+        _fill(engine, _add)
     return True
 
 
+def _fill(engine: Engine, add: Callable[[Rows, int, str], str]) -> None:
+    """Put all messages into the index, some in each transaction, in the order of their IDs."""
+    after = engine.change(lambda rows: add(rows, engine.owner, ""))
+    while after:
+        after = engine.change(lambda rows, after=after: add(rows, engine.owner, after))  # type: ignore[misc]
+
+
 def _is_whole(rows: Rows, owner: int) -> bool:
-    return bool(rows.run(IS_MADE)) and not rows.run(TO_RANK, (owner, 1)) and not rows.run(HALF_GONE, (owner,))
+    return bool(rows.run(IS_MADE)) and not rows.run(TO_RANK, (owner, "", 1)) and not rows.run(HALF_GONE, (owner,))
 
 
-def _add(rows: Rows, owner: int) -> bool:
-    """Put some messages into the index of SQLite, which is made if there is none; whether there may be more."""
-    if not rows.run(IS_MADE) or rows.run(HALF_GONE, (owner,)):
+def _add(rows: Rows, owner: int, after: str) -> str:
+    """Put some messages into the index of SQLite, which is made if there is none: those behind an ID; the last one, empty at the end."""
+    if not after and (not rows.run(IS_MADE) or rows.run(HALF_GONE, (owner,))):
         for STATEMENT in (*DROP, RANKED, WORD):  # noqa: N806 - each is one
             rows.change(STATEMENT)
     unpacking = Unpacking()
-    some = rows.run(TO_RANK, (owner, PORTION))
+    some = rows.run(TO_RANK, (owner, after, PORTION))
     for mail, body in some:
         number = rows.run(RANK, (mail,))[0][0]
-        rows.change(ADD, (number, *map(" ".join, ranked_words(unpacking.text(body)))))
-    return len(some) == PORTION
+        rows.change(ADD, (number, *ranked_words(unpacking.text(body))))
+    return str(some[-1][0]) if len(some) == PORTION else ""
 
 
 def _best(rows: Rows, owner: int, words: Sequence[str], folders: tuple[int, int], most: int) -> list[FolderEntry]:
@@ -126,13 +130,13 @@ def _best(rows: Rows, owner: int, words: Sequence[str], folders: tuple[int, int]
     return [_entry(row) for row in rows.run(BEST, (asked, owner, *folders, most))]
 
 
-def _add_shared(rows: Rows, owner: int) -> bool:
-    """Put some messages into the index of PostgreSQL; whether there may be more."""
+def _add_shared(rows: Rows, owner: int, after: str) -> str:
+    """Put some messages into the index of PostgreSQL: those behind an ID; the last one, empty at the end."""
     unpacking = Unpacking()
-    some = rows.run(TO_RANK_SHARED, (owner, PORTION))
+    some = rows.run(TO_RANK_SHARED, (owner, after, PORTION))
     for mail, body in some:
         rows.change(ADD_SHARED, (owner, mail, lexemes(owner, ranked_words(unpacking.text(body)))))
-    return len(some) == PORTION
+    return str(some[-1][0]) if len(some) == PORTION else ""
 
 
 def lexemes(owner: int, words: RankedWords) -> str:
@@ -140,7 +144,7 @@ def lexemes(owner: int, words: RankedWords) -> str:
     found: dict[str, list[str]] = {}
     place = 0
     for weight, some in zip("ABD", words, strict=True):
-        for word in some[: POSITIONS - place]:
+        for word in (word[:LONGEST] for word in divided_in(some)[: POSITIONS - place]):
             place += 1
             places = found.setdefault(word, [])
             if len(places) < 200:
@@ -174,8 +178,9 @@ def ranked_words(text: Searched) -> RankedWords:
     return RankedWords(_words(text.values(b"subject")), _words([*people, text.octets[text.names :]]), _words([body]))
 
 
-def _words(octets: Iterable[bytes]) -> list[str]:
-    return [word[:LONGEST] for each in octets for word in divided_in(each.decode("utf-8", "ignore"))]
+def _words(octets: Sequence[bytes]) -> str:
+    text = b"\n".join(octets).decode("utf-8", "ignore")
+    return text if text.isascii() else " ".join(divided_in(text))
 
 
 def _entry(row: Sequence[object]) -> FolderEntry:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mailer.mailbox import ranking
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.query import Contains
@@ -71,6 +72,15 @@ DROP = {
     ("sqlite", "ranked"): "DROP TABLE ranked",
     ("postgresql", "word"): "DELETE FROM word",
 }
+
+
+def test_a_mailbox_is_put_into_the_index_in_portions(box: OwnMailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each in a transaction of its own; all of it is found."""
+    monkeypatch.setattr(ranking, "PORTION", 2)
+    put(box, *(f"apple {number}|" for number in range(7)))
+    assert len(uids(box, "apple")) == 7
+    put(box, *(f"apple {number}|" for number in range(4)))
+    assert len(uids(box, "apple")) == 11
 
 
 def test_one_folder_is_searched_alone(box: OwnMailbox) -> None:
