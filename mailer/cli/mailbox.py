@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 from mailer.mail.problem import Problem
 from mailer.mail.text import human_size
 
-from . import IO_ERROR, OK, mailbox_dovecot, mailbox_files, mailbox_key, mailbox_move, mailbox_rules, mailbox_script, show
+from . import (
+    IO_ERROR,
+    OK,
+    mailbox_backup,
+    mailbox_dovecot,
+    mailbox_files,
+    mailbox_key,
+    mailbox_move,
+    mailbox_rules,
+    mailbox_script,
+    show,
+)
 from .mailbox_opening import addresses, config_of, mailbox_of, opened
 from .options import JSON, Option, Subcommand, usage
 
@@ -192,6 +203,7 @@ COMMANDS = {
     ),
     **mailbox_files.COMMANDS,
     **mailbox_move.COMMANDS,
+    **mailbox_backup.COMMANDS,
     **mailbox_dovecot.COMMANDS,
     **mailbox_key.COMMANDS,
     **mailbox_script.COMMANDS,

@@ -50,6 +50,7 @@ gets an address that another had before gets a mailbox of his own.
 `moving`     a mailbox goes from one store to another
 `imports`    mail that is kept elsewhere comes here
 `exports`    a mailbox goes out, in forms that other programs read
+`backups`    mailboxes as they were at one moment, elsewhere and back
 `stores`     the places where mailboxes can be
 `configured` the mailboxes that the configuration says
 `component`  mailboxes as a part of the daemon

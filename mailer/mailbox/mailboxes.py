@@ -131,6 +131,17 @@ class Mailboxes:
         """Have a mailbox found again that was removed. Raises `Problem`: usage where its address has another, no-such where it is gone."""
         return self.owners.put(owner._replace(state="open", until=0.0))
 
+    def give(self, owner: Owner, address: str) -> Owner:
+        """Have `address` lead to the mailbox of `owner`; the one of whoever had it is kept for a while. Raises `Problem`."""
+        before = self.owners.find([address])[0]
+        owner = self.owners.by_id([owner.id])[0] or owner  # who was given keys, maybe, since he was read
+        removed = before and before._replace(state="removed", until=self._clock() + self._removed_kept)
+        given = self.owners.succeed(owner._replace(address=before.address if before else address), removed)
+        for each in (owner, before):
+            if each is not None:
+                self._forget(each.id)
+        return given
+
     def sweep(self, now: float) -> MailboxesSwept:
         """Remove what is due in all mailboxes, and the mailboxes of owners who were removed long enough ago."""
         files, troubles = 0, []

@@ -16,6 +16,8 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `dkim`, `rotation` | keys, their records, signatures of a message; a new key in the place of the old one, in two steps |
 | `suppression` | who is not to be mailed: put on the list, taken off it, asked about, taken over from others |
 | `api_keys` | the keys of programs that use the HTTP API |
+| `mailboxes`, `mailbox_backups` | mailboxes as an operator sees them, what goes in and out; their backups |
+| `dovecot` | the configuration of a Dovecot beside us |
 | `mailbox_keys` | the keys that encrypt mailboxes: which there are, a copy of them, others in their place |
 | `mailbox_move` | a mailbox goes to another place |
 | `mailboxes`, `mailbox_rules` | mailboxes as an operator sees them, what goes in and out; what owners say is done with their mail |

@@ -382,6 +382,25 @@ KEPT_MAIL = {
 }
 FLAW = {"address": TEXT, "what": TEXT, "mail": TEXT, "folder": TEXT, "mended": FLAG}
 MAIL_IMPORTED = {"address": TEXT, "put": COUNT, "octets": COUNT, "there": COUNT, "passed": COUNT, "folders": COUNT}
+MAIL_BACKED_UP = {
+    "address": TEXT,
+    "state": TEXT,
+    "messages": COUNT,
+    "copied": COUNT,
+    "octets": COUNT,
+    "lost": _list(TEXT),
+    "forgotten": COUNT,
+}
+MAIL_RESTORED = {
+    "address": TEXT,
+    "id": TEXT,
+    "state": TEXT,
+    "made_at": TIME,
+    "messages": COUNT,
+    "added": COUNT,
+    "flaws": _list(_object({"what": TEXT, "mail": TEXT, "folder": TEXT})),
+}
+MAIL_COMPARED = {"state": TEXT, "made_at": TIME, "both": COUNT, "backup_only": _list(TEXT), "mailbox_only": _list(TEXT)}
 MAIL_EXPORTED = {"address": TEXT, "path": TEXT, "messages": COUNT, "octets": COUNT, "folders": COUNT, "left": COUNT}
 MAILBOX_MOVED = {"address": TEXT, "from": TEXT, "to": TEXT, "rows": COUNT, "messages": COUNT, "frozen": NUMBER}
 USER = {
@@ -571,6 +590,8 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     "mailbox verify": (_object(FLAW),),
     "mailbox import": (_object(MAIL_IMPORTED),),
     "mailbox export": (_object(MAIL_EXPORTED),),
+    "mailbox backup": (_object(MAIL_BACKED_UP),),
+    "mailbox restore": (_object(MAIL_RESTORED), _object(MAIL_COMPARED, "with --compare")),
     "mailbox key": (_object({"number": COUNT, "there": FLAG, "mailboxes": COUNT, "made_at": TIME.or_null, "exported": FLAG.or_null}),),
     "mailbox rekey": (_object({"address": TEXT, "key": COUNT.or_null, "changed": COUNT, "lost": _list(TEXT)}),),
     "mailbox move": (_object(MAILBOX_MOVED),),

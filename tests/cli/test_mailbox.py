@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -135,3 +136,66 @@ def test_the_configuration_of_dovecot(kept: Home) -> None:
     done = kept.mailer("mailbox", "dovecot", "--users")
     assert done.stdout.startswith(b"ann@example.com:{SCRAM-SHA-256}")
     assert password.encode() not in done.stdout
+
+
+def test_a_backup_and_its_way_back(kept: Home, maildir: Path) -> None:
+    """What is new is copied; a difference is told; a mailbox is made beside, and instead."""
+    told(kept, "import", ANN, maildir, "--make")
+    place = kept.path / "backup"
+    [first] = told(kept, "backup", place)
+    assert (first["address"], first["messages"], first["copied"], first["lost"]) == (ANN, 3, 3, [])
+    assert told(kept, "backup", place, ANN, "--keep", "2")[0]["copied"] == 0
+    message(maildir / "cur", "9.z:2,", letter(9))
+    told(kept, "import", ANN, maildir)
+    [found] = told(kept, "restore", place, ANN, "--compare")
+    assert (found["both"], found["backup_only"], len(found["mailbox_only"])) == (3, [], 1)
+    done = kept.mailer("mailbox", "restore", place, ANN, "--compare")
+    assert b"in the mailbox alone  1\n" in done.stdout
+    [made] = told(kept, "restore", place, ANN, "--as", "before@example.com", "--state", first["state"])
+    assert (made["messages"], made["added"], made["flaws"]) == (3, 0, [])
+    [made] = told(kept, "restore", place, ANN)
+    assert (made["address"], made["messages"], made["added"]) == (ANN, 3, 1)
+    assert {line["address"]: line["messages"] for line in told(kept, "list")} == {ANN: 4, "before@example.com": 3}
+    assert [line["state"] for line in told(kept, "list", "--removed")] == ["removed"]
+    assert told(kept, "verify") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        (("backup",), 64, "needs a DIR"),
+        (("backup", "HOME/no/where"), 73, "mounted"),
+        (("backup", "HOME/backup", ANN), 67, "no mailbox of"),
+        (("restore", "HOME/backup"), 64, "needs a DIR and an ADDRESS"),
+        (("restore", "HOME/backup", ANN), 67, "there is no directory"),
+        (("restore", "HOME", ANN), 67, "has no mailbox of"),
+        (("restore", "HOME", ANN, "--compare", "--as", "x@example.com"), 64, "--compare"),
+    ],
+)
+def test_mistakes_about_backups_are_one_line(kept: Home, words: tuple[str, ...], code: int, why: str) -> None:
+    """That says what, where, and what to do."""
+    kept.refused(kept.mailer("mailbox", *(word.replace("HOME", str(kept.path)) for word in words)), code, why)
+
+
+@pytest.mark.skipif(not all(importlib.util.find_spec(name) for name in ("pyrage", "apsw")), reason="the extra mailboxes is not installed")
+def test_an_encrypted_mailbox_is_backed_up_encrypted(kept: Home, maildir: Path) -> None:
+    """When there is a copy of its key elsewhere; it comes back though its owner was forgotten."""
+    kept.configure(f'\n[mailboxes]\npath = "{kept.path}/mailboxes"\nencryption = "age"\nremoved_kept = "0s"\n')
+    place = kept.path / "backup"
+    kept.mailer("mailbox", "key", "make")
+    told(kept, "import", ANN, maildir, "--make")
+    done = kept.mailer("mailbox", "backup", place)
+    assert (done.returncode, b"mailer mailbox key export" in done.stderr) == (78, True)
+    assert kept.mailer("mailbox", "key", "export").returncode == 0
+    assert told(kept, "backup", place)[0]["copied"] == 3
+    files = [path.read_bytes() for path in place.rglob("*") if path.is_file()]
+    assert not [one for one in files if b"number 1" in one or b"Hello" in one or b"SQLite format" in one]
+    [made] = told(kept, "restore", place, ANN, "--as", "ben@example.com")
+    assert (made["messages"], made["flaws"]) == (3, [])
+    [made] = told(kept, "restore", place, ANN)
+    assert (made["messages"], made["flaws"]) == (3, [])
+    assert kept.mailer("mailbox", "show", ANN, "Work", "1").stdout == letter(3)
+    for path in (kept.path / "mailboxes").glob("owners.sqlite3*"):
+        path.unlink()
+    [made] = told(kept, "restore", place, ANN)
+    assert (made["messages"], made["flaws"]) == (3, [])

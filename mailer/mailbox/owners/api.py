@@ -56,6 +56,9 @@ class Owners(Protocol):
         unknown, usage where another has his address.
         """
 
+    def succeed(self, owner: Owner, removed: Owner | None) -> Owner:
+        """Keep `owner` as `put` does, and with him, in one transaction, `removed`, who had his address. Raises `Problem`."""
+
     def listing(self, *, after: str = "", limit: int = 1000, removed: bool = False) -> Sequence[Owner]:
         """Owners in the order of their IDs, those behind the ID `after`; with `removed`, those who are."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from mailer.mail.problem import Problem
 from mailer.spool import new_id
 
 from .api import Owner
@@ -45,15 +46,20 @@ class MemoryOwners:
 
     def put(self, owner: Owner) -> Owner:
         """Keep him in place of the one of his ID, with the next epoch. Raises `Problem` (no-such, try-again, usage)."""
-        key = fit_address(owner.address)
         with self._lock:
-            kept = self._known.get(owner.id)
-            refuse_older(owner, kept)
-            if owner.state != "removed":
-                refuse_taken(owner, self._named(key))
-            assert kept is not None
-            self._known[owner.id] = owner._replace(number=kept.number, created=kept.created, epoch=owner.epoch + 1)
-            return self._known[owner.id]
+            return self._put(owner)
+
+    def succeed(self, owner: Owner, removed: Owner | None) -> Owner:
+        """Keep `owner`, and at once `removed`, who had his address. Raises `Problem` as `put` does."""
+        with self._lock:
+            before = dict(self._known)
+            try:
+                if removed is not None:
+                    self._put(removed)
+                return self._put(owner)
+            except Problem:
+                self._known = before
+                raise
 
     def listing(self, *, after: str = "", limit: int = 1000, removed: bool = False) -> Sequence[Owner]:
         """Owners in the order of their IDs."""
@@ -71,6 +77,16 @@ class MemoryOwners:
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def _put(self, owner: Owner) -> Owner:
+        key = fit_address(owner.address)
+        kept = self._known.get(owner.id)
+        refuse_older(owner, kept)
+        if owner.state != "removed":
+            refuse_taken(owner, self._named(key))
+        assert kept is not None
+        self._known[owner.id] = owner._replace(number=kept.number, created=kept.created, epoch=owner.epoch + 1)
+        return self._known[owner.id]
 
     def _named(self, key: str) -> Owner | None:
         return next((each for each in self._known.values() if each.state != "removed" and compared_address(each.address) == key), None)

@@ -59,19 +59,17 @@ class RowOwners:
 
     def put(self, owner: Owner) -> Owner:
         """Keep him in place of the one of his ID, with the next epoch. Raises `Problem` (no-such, try-again, usage)."""
-        key = fit_address(owner.address)
+        return self._tables.change(lambda rows: _put(rows, owner))
 
-        def put(rows: Rows) -> Owner:
-            before = known_to(rows, [owner.id], by_id=True).get(owner.id)
-            refuse_older(owner, before)
-            if owner.state != "removed":
-                refuse_taken(owner, known_to(rows, [key]).get(key))
-            done = rows.run(schema.PUT, (key, bindable(owner.address), *_changing(owner), owner.id, owner.epoch))
-            if not done:
-                raise changed_meanwhile(owner)  # a moment ago
-            return Owner(*done[0])
+    def succeed(self, owner: Owner, removed: Owner | None) -> Owner:
+        """Keep `owner`, and in the same transaction `removed`, who had his address. Raises `Problem` as `put` does."""
 
-        return self._tables.change(put)
+        def act(rows: Rows) -> Owner:
+            if removed is not None:
+                _put(rows, removed)
+            return _put(rows, owner)
+
+        return self._tables.change(act)
 
     def listing(self, *, after: str = "", limit: int = 1000, removed: bool = False) -> Sequence[Owner]:
         """Owners in the order of their IDs."""
@@ -97,6 +95,18 @@ class RowOwners:
             return [None] * len(keys)
         known = self._tables.read(lambda rows: known_to(rows, several, by_id=by_id) if rows else {})
         return [known.get(key) for key in keys]
+
+
+def _put(rows: Rows, owner: Owner) -> Owner:
+    key = fit_address(owner.address)
+    before = known_to(rows, [owner.id], by_id=True).get(owner.id)
+    refuse_older(owner, before)
+    if owner.state != "removed":
+        refuse_taken(owner, known_to(rows, [key]).get(key))
+    done = rows.run(schema.PUT, (key, bindable(owner.address), *_changing(owner), owner.id, owner.epoch))
+    if not done:
+        raise changed_meanwhile(owner)  # a moment ago
+    return Owner(*done[0])
 
 
 def known_to(rows: Rows, keys: Sequence[str], *, by_id: bool = False) -> dict[str, Owner]:

@@ -159,6 +159,20 @@ def test_whoever_is_removed_is_nobodys_and_may_come_back(owners: Owners) -> None
     assert owners.find([owners.put(gone._replace(state="open")).address])[0] == owners.by_id([ann.id])[0]
 
 
+def test_one_owner_succeeds_another(owners: Owners) -> None:
+    """At his address, in one step: both are changed, or neither."""
+    ann, new = owners.make("ann@example.com", NOW), owners.make("new@example.com", NOW)
+    with pytest.raises(Problem, match="has a mailbox already"):
+        owners.succeed(new._replace(address="ann@example.com"), None)
+    with pytest.raises(Problem, match="meanwhile"):
+        owners.succeed(new._replace(address="ann@example.com", epoch=9), ann._replace(state="removed"))
+    assert owners.find(["ann@example.com", "new@example.com"]) == [ann, new]
+    done = owners.succeed(new._replace(address="ann@example.com"), ann._replace(state="removed"))
+    assert owners.find(["ann@example.com", "new@example.com"]) == [done, None]
+    assert done.id == new.id
+    assert [each.id for each in owners.listing(removed=True)] == [ann.id]
+
+
 def test_numbers_are_never_given_again(owners: Owners) -> None:
     """Rows of an owner who is forgotten are nobody's."""
     first = owners.make("ann@example.com", NOW)

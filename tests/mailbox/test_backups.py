@@ -1,0 +1,246 @@
+"""Backups of mailboxes: whole or not there, grown by what is new, and made into mailboxes again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailer.mail.problem import Problem
+from mailer.mailbox.api import NewMail
+from mailer.mailbox.backups.restoring import Restoring
+from mailer.mailbox.backups.writing import BackedUp, Backups, BackupTerms
+from mailer.mailbox.bodies.files import FileBodies
+from mailer.mailbox.engine.sqlite import SqliteEngine
+from mailer.mailbox.flags import Flag
+from mailer.mailbox.layout import Layout
+from mailer.mailbox.mailboxes import Mailboxes
+from mailer.mailbox.owners.api import Owner
+from mailer.mailbox.owners.sqlite import SqliteOwners
+
+from .test_exports import everything
+from .test_imports_taking import letter
+
+ANN = "ann@example.com"
+
+
+class Here:
+    """Mailboxes below `root`, a backup of them, and a clock."""
+
+    def __init__(self, root: Path) -> None:
+        self.layout = Layout(str(root / "mailboxes"))
+        self.layout.have(self.layout.root)
+        self.now = 1_700_000_000.0
+        self.mailboxes = Mailboxes(SqliteOwners(self.layout.owners), self._engine, FileBodies(self.layout), clock=lambda: self.now)
+        self.backups = Backups(str(root / "backup"), self.mailboxes, BackupTerms(kept=3), lambda: self.now)
+
+    def _engine(self, owner: Owner) -> SqliteEngine:
+        self.layout.have(self.layout.home(owner.id))
+        return SqliteEngine(self.layout.index(owner.id))
+
+    def put(self, *numbers: int, folder: str = "INBOX") -> None:
+        """Put letters, a minute later."""
+        self.now += 60
+        with self.mailboxes.of(ANN, make=True) as box:
+            news = [NewMail(folder, letter(n), b"Return-Path: <>\r\n", Flag(n % 4), ("work",), self.now, made=True) for n in numbers]
+            box.put(news)
+
+    def backup(self) -> BackedUp:
+        """Make a state of it, a minute later."""
+        self.now += 60
+        found = self.mailboxes.owners.find([ANN])[0]
+        assert found is not None
+        return self.backups.write(found, lambda done, total: None)
+
+    def restoring(self, state: str = "") -> Restoring:
+        """A restore, a minute later."""
+        self.now += 60
+        return Restoring(self.backups, ANN, lambda done, total: None, state)
+
+    def seen(self, address: str = ANN) -> list[object]:
+        """All that a mailbox shows, but UIDVALIDITY."""
+        with self.mailboxes.of(address) as box:
+            return [(name, *rest) for name, _, *rest in everything(box, uidls=False)]  # type: ignore[misc]
+
+    def uidvalidities(self, address: str = ANN) -> set[int]:
+        """Those of all folders."""
+        with self.mailboxes.of(address) as box:
+            return {folder.uidvalidity for folder in box.folders()}
+
+    def bodies(self) -> list[Path]:
+        """The messages of the backup."""
+        return sorted(Path(self.backups.shelf.root).glob("u/*/*/mail/*/*"))
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Here]:
+    made = Here(tmp_path)
+    made.put(1, 2, 3)
+    made.put(4, folder="Work/2024")
+    yield made
+    made.mailboxes.close()
+
+
+def test_a_backup_grows_by_what_is_new(here: Here) -> None:
+    """Each message is copied once; each state has all."""
+    first = here.backup()
+    assert (first.messages, first.copied, first.lost) == (4, 4, [])
+    here.put(5)
+    second = here.backup()
+    assert (second.messages, second.copied) == (5, 1)
+    assert [len(state.messages()) for state in here.backups.shelf.states(here.mailboxes.owners.find([ANN])[0].id)] == [4, 5]  # type: ignore[union-attr]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in Path(here.backups.shelf.root).rglob("*") if path.is_file())
+
+
+def test_a_mailbox_comes_back_as_it_was(here: Here) -> None:
+    """With its folders, flags and UIDs; every UIDVALIDITY is above all that there were. What came since is added."""
+    here.backup()
+    before, numbers = here.seen(), here.uidvalidities()
+    here.put(7, folder="Later")
+    with here.mailboxes.of(ANN) as box:
+        box.delete("Work/2024")
+        box.expunge(box.folders()[0].id, ((1, 2),), marked=False)
+    done = here.restoring().instead()
+    assert (done.messages, done.added, done.flaws, done.owner.address) == (4, 1, [], ANN)
+    assert [one for one in here.seen() if one[0] != "Later"] == before  # type: ignore[index]
+    assert [one[0] for one in here.seen()] == ["INBOX", "Later", "Work/2024"]  # type: ignore[index]
+    assert min(here.uidvalidities()) > max(numbers)
+    assert [owner.address for owner in here.mailboxes.owners.listing(removed=True)] == [ANN]
+    here.put(8)
+    assert here.backup().copied == 6  # it is another owner's mailbox
+
+
+def test_a_mailbox_is_made_beside(here: Here) -> None:
+    """Of any state that is there; the one that is there is as it was."""
+    first = here.backup()
+    before = here.seen()
+    here.put(5)
+    here.backup()
+    after = here.seen()
+    done = here.restoring(first.state).beside("restored@example.com")
+    assert (done.messages, done.flaws) == (4, [])
+    assert here.seen("restored@example.com") == before
+    assert here.seen() == after
+    with pytest.raises(Problem, match="has a mailbox"):
+        here.restoring().beside(ANN)
+
+
+def test_a_mailbox_that_lost_its_rows_comes_back(here: Here) -> None:
+    """Nothing is asked of what is gone."""
+    here.backup()
+    before = here.seen()
+    owner = here.mailboxes.owners.find([ANN])[0]
+    assert owner is not None
+    here.mailboxes.close()
+    for path in Path(here.layout.home(owner.id)).glob("index.sqlite3*"):
+        path.unlink()
+    done = here.restoring().instead()
+    assert done.messages == 4
+    assert here.seen() == before
+
+
+def test_a_state_that_is_not_whole_does_not_take_the_place(here: Here) -> None:
+    """A message of the backup that is cut, or gone: what is there stays, and beside it a mailbox names what is lost."""
+    here.backup()
+    before = here.seen()
+    damaged, gone, *_ = here.bodies()
+    damaged.chmod(0o600)
+    damaged.write_bytes(b"x")
+    gone.unlink()
+    with pytest.raises(Problem, match="not whole"):
+        here.restoring().instead()
+    assert here.seen() == before
+    assert [owner.address for owner in here.mailboxes.owners.listing()] == [ANN]
+    done = here.restoring().beside("restored@example.com")
+    assert {flaw.mail for flaw in done.flaws} == {damaged.name, gone.name}
+
+
+def test_the_difference_is_told(here: Here) -> None:
+    """By the IDs of the messages."""
+    here.backup()
+    here.put(5)
+    with here.mailboxes.of(ANN) as box:
+        box.expunge(box.folders()[0].id, ((1, 1),), marked=False)
+        box.sweep(here.now + 30 * 86400)
+    found = here.restoring().compare()
+    assert (found.both, len(found.backup_only), len(found.mailbox_only)) == (3, 1, 1)
+
+
+class Killed(BaseException):
+    """The end of the process."""
+
+
+@pytest.mark.parametrize("what", ["mkdir", "rename", "fsync", "link", "write", "open"])
+def test_a_backup_that_is_killed_leaves_those_before(here: Here, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each call of the system of a kind; the next one is whole, and leaves nothing of the one before."""
+    first = here.backup()
+    here.put(5, 6)
+    real = getattr(os, what)
+    for at in range(1, 200):
+        calls = 0
+
+        def call(*words: object, at: int = at, **more: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                raise Killed
+            return real(*words, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, what, call)
+            try:
+                done = here.backup()
+                break
+            except Killed:
+                pass
+        assert here.restoring(first.state).compare().both == 4
+    else:
+        pytest.fail("it never came to its end")
+    assert at > 1
+    assert done.messages == 6
+    assert not [*Path(here.backups.shelf.root).rglob("*.part")]
+    assert here.restoring(done.state).beside("restored@example.com").flaws == []
+
+
+def test_old_states_go_with_what_they_alone_have(here: Here) -> None:
+    """Three are kept here; a message that was removed goes with the last state that has it."""
+    here.backup()
+    with here.mailboxes.of(ANN) as box:
+        gone = box.entries(box.folders()[0].id, ((1, 1),))[0].mail
+        box.expunge(box.folders()[0].id, ((1, 1),), marked=False)
+        box.sweep(here.now + 30 * 86400)
+    assert [here.backup().forgotten for _ in range(3)] == [0, 0, 1]
+    assert gone not in {path.name for path in here.bodies()}
+    assert here.restoring().beside("restored@example.com").flaws == []
+
+
+def test_a_lost_message_is_named(here: Here) -> None:
+    """The others are backed up."""
+    body = next(Path(here.layout.root).glob("u/*/*/mail/*/*"))
+    body.unlink()
+    done = here.backup()
+    assert (done.lost, done.copied) == ([body.name], 3)
+
+
+@pytest.mark.parametrize("state", ["", "01KAJ2W7C5Q0R8Z1MZ6N7V3D9E"])
+def test_what_is_not_in_a_backup(here: Here, state: str) -> None:
+    """An address, a state; a directory that was never one."""
+    with pytest.raises(Problem, match="has no"):
+        Restoring(here.backups, "ben@example.com", lambda done, total: None, state)
+    here.backup()
+    with pytest.raises(Problem, match="has no"):
+        Restoring(here.backups, ANN if state else "ben@example.com", lambda done, total: None, state)
+
+
+def test_what_strangers_put_into_a_backup_is_passed_over(here: Here) -> None:
+    """Names that are none, a state without an owner, or with one that is nonsense."""
+    here.backup()
+    states = next(Path(here.backups.shelf.root).glob("u/*/*/states"))
+    (states / "x").mkdir()
+    for at, text in enumerate((None, "{}", "[]", '{"owner": 5}', '{"owner": {"id": 1, "wrapped_private": 3}}', "\xff")):
+        (states / f"01KAJ2W7C5Q0R8Z1MZ6N7V3D9{at}").mkdir()
+        if text is not None:
+            (states / f"01KAJ2W7C5Q0R8Z1MZ6N7V3D9{at}" / "owner.json").write_text(text)
+    assert here.restoring().compare().both == 4
