@@ -20,8 +20,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `dovecot` | the configuration of a Dovecot beside us |
 | `mailbox_keys` | the keys that encrypt mailboxes: which there are, a copy of them, others in their place |
 | `mailbox_move` | a mailbox goes to another place |
-| `mailboxes`, `mailbox_rules` | mailboxes as an operator sees them, what goes in and out; what owners say is done with their mail |
-| `dovecot` | the configuration of a Dovecot beside us |
+| `mailbox_rules` | what owners say is done with their mail |
 | `users`, `user_leaving`, `user_sessions` | the users whose mail lives here; who is none any more; who is logged in, or tried to be |
 | `subscribers` | who hears of each event, and how far behind |
 | `events` | what the journal has of mail, chosen and in order |
