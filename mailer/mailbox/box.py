@@ -8,6 +8,7 @@ they have, but says so.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
@@ -34,6 +35,7 @@ from . import (
     texts,
 )
 from .api import UNBOUNDED, BodyLost, Frozen, PutMail
+from .fencing import FencedEngine
 from .flags import PLAIN
 from .ledger import Ledger, StaleOwner
 from .reading import OwnBodies
@@ -232,12 +234,19 @@ class OwnMailbox:
         return self.change(lambda act: expunging.expunge(act, folder, uids, act.now + self.terms.kept, marked=marked))
 
     def changes(self, folder: int, since: int) -> FolderChanges:
-        """What is new in a folder since a MODSEQ. Raises `NoFolder`."""
+        """What is new in a folder since a MODSEQ. Raises `NoFolder`, `Problem` (try-again) where the mailbox was moved elsewhere: whoever
+        asks this asks for days."""
 
-        def ask(rows: Rows) -> FolderChanges:
-            return entries.changes(rows, self.engine.owner, ledger.by_id(rows, self.engine.owner, folder), since)
+        def ask(rows: Rows) -> tuple[FolderChanges, bool]:
+            account = ledger.account_of(rows, self.engine.owner)
+            is_fenced = account is not None and account.epoch > self.owner.epoch
+            return entries.changes(rows, self.engine.owner, ledger.by_id(rows, self.engine.owner, folder), since), is_fenced
 
-        return self.engine.read(ask)
+        found, is_fenced = self.engine.read(ask)
+        if is_fenced:
+            with suppress(Frozen):
+                self._renew()
+        return found
 
     def usage(self) -> Usage:
         """What the mailbox has. Raises `Problem` where it has lost its rows."""
@@ -315,7 +324,7 @@ class OwnMailbox:
         gone = self.engine.read(lambda rows: discarded.due(rows, self.engine.owner, now - self.terms.kept))
         for folder, uids in gone:
             self.expunge(folder, uids, marked=False)
-        return sweeping.sweep(self.engine, self.bodies.kept, self.owner.id, now)
+        return sweeping.sweep(FencedEngine(self.engine, owner.epoch), self.bodies.kept, self.owner.id, now)
 
     def close(self) -> None:
         """Let go of what is open."""

@@ -14,15 +14,60 @@ given up.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from mailer.mail.problem import Problem
 
+from .ledger import StaleOwner, account_of
+
 if TYPE_CHECKING:
-    from .engine.api import Engine
+    from collections.abc import Callable
+    from typing import Literal
+
+    from .engine.api import Engine, Rows
     from .owners.api import Owner, Owners
 
+T = TypeVar("T")
+
 FENCE: Final = "UPDATE account SET epoch = ? WHERE owner = ? AND epoch < ?"
+
+
+class FencedEngine:
+    """The rows of `engine` for whoever has the epoch `epoch`: an `Engine`, whose changes raise `StaleOwner` where that is too low."""
+
+    def __init__(self, engine: Engine, epoch: int) -> None:
+        self.dialect: Literal["sqlite", "postgresql"] = engine.dialect
+        self.owner = engine.owner
+        self._engine = engine
+        self._epoch = epoch
+
+    def read(self, ask: Callable[[Rows], T]) -> T:
+        """What `ask` makes of the rows of one moment."""
+        return self._engine.read(ask)
+
+    def change(self, act: Callable[[Rows], T]) -> T:
+        """Do `act` in one transaction. Raises `StaleOwner`."""
+
+        def acted(rows: Rows) -> T:
+            account = account_of(rows, self.owner)
+            if account is not None and account.epoch > self._epoch:
+                raise StaleOwner
+            return act(rows)
+
+        return self._engine.change(acted)
+
+    def set_aside(self, now: float) -> str:
+        """Put rows aside that are damaged, and tell no epoch."""
+        return self._engine.set_aside(now)
+
+    def forget(self) -> None:
+        """Remove all rows. Raises `StaleOwner`."""
+        self.change(lambda _: None)
+        self._engine.forget()
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        self._engine.close()
 
 
 def fence(engine: Engine, epoch: int) -> None:

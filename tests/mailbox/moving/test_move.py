@@ -15,7 +15,9 @@ from mailer.mailbox.bodies.memory import MemoryBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.api import Engine
 from mailer.mailbox.engine.sqlite import SqliteEngine
+from mailer.mailbox.fencing import FencedEngine
 from mailer.mailbox.flags import Flag
+from mailer.mailbox.ledger import StaleOwner
 from mailer.mailbox.mailboxes import Mailboxes
 from mailer.mailbox.moving import move as moving
 from mailer.mailbox.moving import news, tables
@@ -24,6 +26,7 @@ from mailer.mailbox.moving.move import Move, Moved, purge
 from mailer.mailbox.owners.api import Owner
 from mailer.mailbox.owners.memory import MemoryOwners
 from mailer.mailbox.stores import MailboxStore
+from mailer.mailbox.sweeping import sweep
 from tests.peers.postgresql import NEEDED, PASSWORD, PostgreSQL
 
 ANN = "ann@example.com"
@@ -190,6 +193,32 @@ def test_nobody_writes_where_it_was_from_the_freeze_on(places: Places) -> None:
     assert "X" not in [folder.name for folder in places.box(places.north).folders()]
 
 
+def test_whoever_only_waits_for_news_hears_that_it_was_moved(places: Places) -> None:
+    """He is told to open it anew; while it is frozen he reads on."""
+    box = places.box()
+    fill(box, 10)
+    seen: list[int] = []
+    places.move(lambda phase, _: seen.append(len(box.changes(1, 1).entries)) if phase == "freeze" else None)
+    assert seen[0] > 3
+    with pytest.raises(Problem, match="not here any more") as caught:
+        box.changes(1, 1)
+    assert caught.value.kind == "try-again"
+    assert len(places.box().changes(1, 1).entries) == seen[0]
+
+
+def test_a_sweep_that_is_under_way_does_not_go_on_behind_a_move(places: Places) -> None:
+    """What it would remove may have been put somewhere at the other store."""
+    box = places.box()
+    fill(box, 10)
+    behind = FencedEngine(box.engine, box.owner.epoch)
+    behind.change(lambda _: None)
+    places.move()
+    with pytest.raises(StaleOwner):
+        sweep(behind, places.north.bodies, box.owner.id, places.now + 30 * 86400)
+    assert box.sweep(places.now + 30 * 86400) == 0
+    assert places.box().check(bodies=True) == []
+
+
 PHASES = ("copy", "chase", "freeze")
 
 
@@ -304,11 +333,11 @@ def test_what_no_modseq_tells_is_found_by_the_comparison(places: Places) -> None
     box.expunge(inbox.id, [(14, 16)], marked=False)
     swept: list[int] = []
 
-    def sweep(phase: str, _: int) -> None:
+    def sweep_it(phase: str, _: int) -> None:
         if phase == "chase" and not swept:
             swept.append(box.sweep(places.now + 8 * 86400))
 
-    places.move(sweep)
+    places.move(sweep_it)
     assert swept[0] > 0
     assert all_of(places.box()) == all_of(places.box(places.north))
     assert list(differing(places.north.open(places.owner), places.south.open(places.owner))) == []
