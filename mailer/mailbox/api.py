@@ -326,6 +326,9 @@ class Mailbox(Protocol):
     def search(self, query: Query, folder: int | None = None) -> Sequence[FolderEntry]:
         """The entries, of one folder or of all, that `query` is true of; exact, in the order of folders and UIDs."""
 
+    def ranked(self, words: str, folder: int | None = None, most: int = 100) -> Sequence[FolderEntry]:
+        """The entries, of one folder or of all, whose messages have all `words` or their beginnings, best first; `most` at most."""
+
     def check(self, *, bodies: bool = False, repair: bool = False) -> Sequence[BoxFlaw]:
         """What is not as it has to be, of each body as well if asked; mended with `repair`."""
 

@@ -11,6 +11,7 @@ what is in it is gone. In PostgreSQL they go with the message; a word there begi
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from . import entries
@@ -101,11 +102,11 @@ def _have_index(engine: Engine) -> bool:
     return True
 
 
-def _fill(engine: Engine, add: Callable[[Rows, int, str], str]) -> None:
+def _fill(engine: Engine, add: Callable[..., str]) -> None:
     """Put all messages into the index, some in each transaction, in the order of their IDs."""
-    after = engine.change(lambda rows: add(rows, engine.owner, ""))
+    after = engine.change(partial(add, owner=engine.owner, after=""))
     while after:
-        after = engine.change(lambda rows, after=after: add(rows, engine.owner, after))  # type: ignore[misc]
+        after = engine.change(partial(add, owner=engine.owner, after=after))
 
 
 def _is_whole(rows: Rows, owner: int) -> bool:
