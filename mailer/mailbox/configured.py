@@ -36,6 +36,7 @@ def mailboxes_of(
         bodies_of=stores.bodies_of,
         closing=stores.close,
         opener=stores.keyring.sealing,
+        ready=stores.keyring.ready,
         clock=clock,
         tell=tell,
         judged=judged,

@@ -51,9 +51,10 @@ class _Open:
 class Mailboxes:
     """The mailboxes of `owners`, whose rows are where `open_engine` says and whose messages are in `bodies`. Used by several threads.
 
-    `opener` gives what seals the bodies of an owner; `clock` tells seconds since the epoch; `tell` hears of changes, and `judged` of junk
-    (the ID of the owner, that of the message, the verdict). Deleted messages are kept for `kept` seconds, mailboxes of removed owners for
-    `removed_kept`. Where owners are in several places, `bodies_of` says what has the messages of one. `closing` is called at the end.
+    `opener` gives what seals the bodies of an owner, and `ready` the owner with all that this needs; `clock` tells seconds since the
+    epoch; `tell` hears of changes, and `judged` of junk (the ID of the owner, that of the message, the verdict). Deleted messages are kept
+    for `kept` seconds, mailboxes of removed owners for `removed_kept`. Where owners are in several places, `bodies_of` says what has the
+    messages of one. `closing` is called at the end.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Mailboxes:
         bodies: Bodies,
         *,
         opener: Callable[[Owner], Sealing | None] | None = None,
+        ready: Callable[[Owner], Owner] | None = None,
         clock: Callable[[], float] = time.time,
         tell: Told | None = None,
         judged: Callable[[str, str, Verdict], None] | None = None,
@@ -78,6 +80,7 @@ class Mailboxes:
         self._bodies_of = bodies_of or (lambda _: bodies)
         self._closing = closing
         self._clock = clock
+        self._ready = ready or (lambda owner: owner)
         self._terms = MailboxTerms(clock, tell, judged, opener, kept, self._again)
         self._removed_kept = removed_kept
         self._most_open = most_open
@@ -191,7 +194,7 @@ class Mailboxes:
                     self._idle.pop(owner.id, None)
                     held.users += 1
                     return held
-            new = _Open(self._made(owner))
+            new = _Open(self._made(self._ready(owner)))
             new.users = 1
             with self._lock:
                 self._open[owner.id] = new

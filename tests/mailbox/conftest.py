@@ -10,7 +10,10 @@ import pytest
 from mailer.mailbox import schema
 from mailer.mailbox.bodies.files import FileBodies
 from mailer.mailbox.engine.api import Engine
+from mailer.mailbox.engine.sealed import SealedEngine
 from mailer.mailbox.engine.sqlite import SqliteEngine
+from mailer.mailbox.keyring import Keyring
+from mailer.mailbox.keys import MasterKeys
 from mailer.mailbox.layout import Layout
 from mailer.mailbox.owners.api import Owner
 from tests.peers.postfix import scratch
@@ -26,7 +29,7 @@ def postgresql() -> Iterator[PostgreSQL]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "memory", pytest.param("postgresql", marks=pytest.mark.peer("postgresql"))])
+@pytest.fixture(params=["sqlite", "encrypted", "memory", pytest.param("postgresql", marks=pytest.mark.peer("postgresql"))])
 def premises(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Premises]:
     """Mailboxes over each engine; each is checked when it closes, and must be as it has to be."""
     connections = None
@@ -38,6 +41,8 @@ def premises(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Premise
             return SqliteEngine(layout.index(owner.id))
 
         made = Premises(engine, FileBodies(layout))
+    elif request.param == "encrypted":
+        made = encrypted(Layout(str(tmp_path / "mailboxes")))
     elif request.param == "postgresql":
         from mailer.mailbox.engine.connections import Connections
         from mailer.mailbox.engine.postgres import TURN, PostgresEngine
@@ -51,3 +56,18 @@ def premises(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Premise
     made.boxes.close()
     if connections:
         connections.close()
+
+
+def encrypted(layout: Layout) -> Premises:
+    """Mailboxes whose rows and bodies are encrypted."""
+    masters = MasterKeys(lambda: {1: b"k" * 32}, "the keys of a test")
+
+    def keyring() -> Keyring:
+        return Keyring(made.owners, masters, encrypting=True)
+
+    def engine(owner: Owner) -> Engine:
+        layout.have(layout.home(owner.id))
+        return SealedEngine(layout.index(owner.id), owner, keyring())
+
+    made = Premises(engine, FileBodies(layout), opener=lambda owner: keyring().sealing(owner), ready=lambda owner: keyring().ready(owner))
+    return made

@@ -32,7 +32,9 @@ class Premises:
         self.bodies = bodies or MemoryBodies(lambda: self.now)
         self._engines: dict[str, Engine] = {}
         self._engine = engine or (lambda owner: self._engines.setdefault(owner.id, MemoryEngine(owner.number)))
-        self.boxes = self.another(**more)
+        self._more = more
+        self.encrypted = "opener" in more
+        self.boxes = self.another()
 
     def another(self, **more: object) -> Mailboxes:
         """The same mailboxes, as another process has them."""
@@ -43,7 +45,7 @@ class Premises:
             clock=lambda: self.now,
             tell=lambda *news: self.told.append(news),
             judged=lambda *news: self.judged.append(news),
-            **more,  # type: ignore[arg-type]
+            **(self._more | more),  # type: ignore[arg-type]
         )
 
     @contextmanager

@@ -34,7 +34,7 @@ def test_what_is_asked_often_is_kept(premises: Premises) -> None:
         (mail,) = box.mails([done.mail])
         assert mail is not None
         assert (mail.message_id, mail.sender, mail.recipients) == ("1@x", "Bob <bob@example.net>", "ann@example.com")
-        assert (mail.received, mail.sent, mail.thread, mail.key_number) == (NOW - 5, 1796115600.0, mail.id, 0)
+        assert (mail.received, mail.sent, mail.thread, mail.key_number) == (NOW - 5, 1796115600.0, mail.id, int(premises.encrypted))
         assert b"bob" in mail.envelope
         assert b"text" in mail.structure.lower()
         (entry,) = box.entries(done.folder)

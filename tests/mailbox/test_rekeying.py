@@ -49,7 +49,7 @@ class Process:
         self.owners = SqliteOwners(self.layout.owners)
         self.keyring = Keyring(self.owners, MasterKeys(lambda: masters, "keys"), encrypting=encrypting)
         self.bodies = FileBodies(self.layout)
-        self.mailboxes = Mailboxes(self.owners, self.engine, self.bodies, opener=self.keyring.sealing)
+        self.mailboxes = Mailboxes(self.owners, self.engine, self.bodies, opener=self.keyring.sealing, ready=self.keyring.ready)
 
     def engine(self, owner: Owner) -> Engine:
         """The rows of an owner."""

@@ -13,6 +13,7 @@ import pytest
 from mailer.mail.problem import Problem
 from mailer.mailbox import schema
 from mailer.mailbox.engine.api import Engine, Rows
+from mailer.mailbox.engine.sealed import opened
 from mailer.mailbox.engine.sqlite import MemoryEngine, SqliteEngine
 from mailer.mailbox.flags import Flag
 from tests.peers.postgresql import NEEDED, PASSWORD
@@ -25,7 +26,7 @@ UPSERT = """INSERT INTO keyword (owner, folder, word, name) VALUES (?, ?, ?, ?)
 LIKE = "SELECT word FROM keyword WHERE owner = ? AND name LIKE '100%?' AND name <> '''?'"
 
 
-@pytest.fixture(params=["sqlite", "memory", pytest.param("postgresql", marks=NEEDED)])
+@pytest.fixture(params=["sqlite", "encrypted", "memory", pytest.param("postgresql", marks=NEEDED)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     if request.param == "postgresql":
         from mailer.mailbox.engine.connections import Connections
@@ -36,7 +37,8 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         yield PostgresEngine(connections, 7)
         connections.close()
     else:
-        engine = SqliteEngine(str(tmp_path / "index.sqlite3"), 7) if request.param == "sqlite" else MemoryEngine(7)
+        connect = (lambda path, patience: opened(path, patience, [b"k" * 32])) if request.param == "encrypted" else None
+        engine = MemoryEngine(7) if request.param == "memory" else SqliteEngine(str(tmp_path / "index.sqlite3"), 7, connect=connect)
         engine.change(lambda _: None)
         yield engine
         engine.close()
