@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mailer import sieve
 from mailer.mail.address_key import key_of
 from mailer.mail.problem import Problem
+from mailer.mail.trace import DELIVERED
 from mailer.mailbox import names
 from mailer.mailbox.api import INBOX
 from mailer.mailbox.discarded import DISCARDED
@@ -134,6 +135,7 @@ def _passed(actions: Sequence[Action], forwards: Sequence[OwnForward], about: Le
     """Whom it is passed on to, what is not done for which reason, and which addresses were not confirmed."""
     confirmed = {key_of(each.address) for each in forwards if each.confirmed}
     mine = {key_of(each) for each in about.own}
+    been = {key_of(value.strip(" \t<>")) for value in about.header.values(DELIVERED)}
     passed: list[str] = []
     withheld: list[str] = []
     waiting: list[str] = []
@@ -143,6 +145,8 @@ def _passed(actions: Sequence[Action], forwards: Sequence[OwnForward], about: Le
         key = key_of(action.address)
         if key in mine:
             withheld.append(f"not forwarded to {action.address}: that is the owner")
+        elif key in been:
+            withheld.append(f"not forwarded to {action.address}: it comes from there (Delivered-To)")  # RFC 9228 §4
         elif about.junk:
             withheld.append(f"not forwarded to {action.address}: it is marked as unwanted")
         elif key not in confirmed and not about.is_ours(action.address):

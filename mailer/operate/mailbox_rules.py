@@ -13,7 +13,7 @@ from mailer.filing import RulesFiling, confirming
 from mailer.filing.carry import SendingTerms
 from mailer.filing.generated import script_of
 from mailer.filing.rules import as_json, away_of, from_json, rule_of
-from mailer.mail.address import AddressError, parse
+from mailer.mail.address import AddressError, domain_of, parse
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.message import normalise
@@ -152,15 +152,14 @@ def forward_json(one: OwnForward) -> dict[str, object]:
 
 
 def add_forward(mailbox: Mailbox, config: Config, address: str, kind: ForwardKind, now: float, *, confirmed: bool = False) -> OwnForward:
-    """Have mail forwarded to `address`: at once if an operator has `confirmed` it, else when the code that is sent there was given.
-
-    Raises `Problem`.
+    """Have mail forwarded to `address`: at once if an operator has `confirmed` it or it is of a domain of ours, else when the code that is
+    sent there was given. Raises `Problem`.
     """
     try:
         target = str(parse(address))
     except AddressError as error:
         raise Problem(str(error), "usage") from None
-    if confirmed:
+    if confirmed or domain_of(target) in {domain.name for domain in config.domains}:
         return mailbox.scripts.add_forward(target, kind, now, confirmed=True)
     return confirming.ask(mailbox, target, kind, SendingTerms(config.submitting, now), secrets.choice)
 

@@ -175,6 +175,12 @@ def test_a_forward_is_confirmed_by_who_gets_it(kept: Home) -> None:
     assert told(kept, "forward", ANN) == []
 
 
+def test_an_address_of_ours_is_not_asked(kept: Home) -> None:
+    """Mail there does not leave this machine."""
+    assert "is forwarded to bob@example.com" in said(kept, "forward", ANN, "add", "bob@example.com")
+    assert kept.queued() == []
+
+
 def test_an_operator_confirms_himself(kept: Home) -> None:
     """He knows that it is right, and nobody is asked."""
     assert "is forwarded to carl@example.org" in said(kept, "forward", ANN, "add", "carl@example.org", "--confirmed", "--for-rules")

@@ -239,3 +239,10 @@ def test_a_mailbox_that_is_moved_sends_nothing(letterbox: Letterbox) -> None:
     letterbox.premises.now += 61
     assert letterbox.again(letter) == {"INBOX": 1}
     assert len(letterbox.sent()) == 2
+
+
+def test_mail_does_not_go_back(letterbox: Letterbox) -> None:
+    """Who had it before, as its Delivered-To fields say, does not get it again: two who forward to each other make no circle."""
+    letterbox.script('redirect "carl@example.com";')
+    assert letterbox.file(mail("Delivered-To: <Carl@example.com>")) == {"INBOX": 1}
+    assert letterbox.sent() == []
