@@ -205,7 +205,9 @@ def _place(attempt: Attempted) -> str:
     """Where that was; mail reaches a mailbox of this machine without a host."""
     if attempt.host:
         return f"  at {attempt.host}" + (f" [{attempt.ip}] port {attempt.port}" if attempt.ip else "")
-    return f"  at [{attempt.ip}] port {attempt.port}" if attempt.ip else "" if attempt.verdict == "delivered" else "  not tried"
+    if attempt.ip:
+        return f"  at [{attempt.ip}] port {attempt.port}"
+    return "" if attempt.verdict == "delivered" or (attempt.counts and attempt.phase in ("rcpt", "body")) else "  not tried"
 
 
 def _attempt(story: Story, number: int, attempts: list[Attempted], now: float, whole: bool) -> Iterator[Block]:

@@ -238,7 +238,7 @@ class TermsTable:
         rules = self.rules(key)
         found = {name: self.said(key, rules, name) for name in EXPLAINED}
         most, first = found["max_connections"], found["breaker_first"]
-        if found["initial_connections"].value > most.value:
+        if found["initial_connections"].value > most.value or is_local(key):
             found["initial_connections"] = most._replace(name="initial_connections", shared="")
         if found["breaker_longest"].value < first.value:
             found["breaker_longest"] = first._replace(name="breaker_longest")
@@ -291,6 +291,11 @@ def where(config: Config, path: str) -> str:
 def is_relay(key: str) -> bool:
     """Whether mail for the destination goes to a relay first of all."""
     return key.startswith("relay:")
+
+
+def is_local(key: str) -> bool:
+    """Whether mail for the destination goes into mailboxes of our own, which nobody has to feel his way to."""
+    return key.partition(FOR)[0] == "local"
 
 
 def matches(pattern: str, key: str) -> bool:

@@ -37,6 +37,8 @@ def test_what_holds_without_a_word() -> None:
     assert (terms.messages_per_connection, terms.recipients_per_message, terms.retry_schedule) == (0, 100, ())
     assert (terms.throttle.messages, terms.throttle.connections, terms.throttle.rooms) == ([], [], [])
     assert TermsTable(Config())(route("relay:out")).window_start == 5
+    own = TermsTable(Config())(route("local"))
+    assert own.window_start == own.window_max == 20
 
 
 @pytest.mark.parametrize(
