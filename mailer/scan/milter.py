@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.smtp.reply import Reply
 
-from .milter_changes import MilterWish
+from .milter_changes import MOST_HEADER, MilterWish
 from .milter_frame import MilterActs, MilterEar, MilterSteps, agreed, number_and_texts, offer, texts, texts_of, written
 from .opinion import ScanError, plain
 
@@ -98,6 +98,7 @@ NEEDED = {
 """What must have been agreed upon for each wish."""
 
 MOST_WISHES = 2000  # of one message, beside the pieces of its body
+MOST_OTHERS = 2 * MOST_HEADER  # octets of all these
 MOST_PIECES = 20_000  # of a new body; a library sends it in pieces of 64 KB
 MOST_LINES = 32  # of a reply, as smfi_setmlreply takes them
 
@@ -127,7 +128,7 @@ class MilterMachine:
         self._asked = ""
         self._ear = MilterEar()
         self._room = room
-        self._body = self._pieces = 0
+        self._body = self._pieces = self._others = 0
 
     @property
     def begun(self) -> bool:
@@ -155,7 +156,7 @@ class MilterMachine:
         self._asked = letter
         self.waits = bool(ANSWERS[letter]) and not self.steps & MUTE.get(letter, MilterSteps(0))
         if letter in "ME":
-            self.wishes, self._body, self._pieces = [], 0, 0
+            self.wishes, self._body, self._pieces, self._others = [], 0, 0, 0
         return frame
 
     def _turn(self, letter: str) -> None:
@@ -194,7 +195,10 @@ class MilterMachine:
         if letter == "b":
             self._body += len(data)
             self._pieces += 1
-        if self._body > self._room or self._pieces > MOST_PIECES or len(self.wishes) - self._pieces > MOST_WISHES:
+        else:
+            self._others += len(data)
+        full = self._body > self._room or self._others > MOST_OTHERS
+        if full or self._pieces > MOST_PIECES or len(self.wishes) - self._pieces > MOST_WISHES:
             raise ScanError("the milter wants more changed than there is room for")
         self.wishes.append(_wish(letter, data, leading=bool(self.steps & MilterSteps.LEADING_SPACE)))
 

@@ -1,7 +1,9 @@
 """What a milter wants changed in a message, and the message that comes of it: made as a copy, when all wishes are there.
 
 The message is its own header and body, as it came, and fields of ours on top of it. What a milter adds goes to ours, wherever it wanted it:
-so the octets of a stranger stay as they were where nothing of his is changed. Fields are counted as the filter was shown them, ours first.
+so the octets of a stranger stay as they were where nothing of his is changed. Fields are counted as the filter was shown them, ours first;
+what it adds at the end of the header counts behind all others, as in sendmail: a filter may add its own field and then take away, by their
+numbers, those of its name that a stranger had forged.
 """
 
 from __future__ import annotations
@@ -108,8 +110,10 @@ class MilterMail:
         if sum(len(wish.name) + len(wish.value) for wish in wishes) > MOST_HEADER:
             raise ScanError("the milter adds more to the header than there is room for")
         theirs = _Theirs(self.theirs)
+        last: list[HeaderLine] = []
         for wish in wishes:
-            other._do(wish, theirs)
+            other._do(wish, theirs, last)
+        other.ours += last
         if theirs.touched:
             other.theirs, other.touched = theirs.left(), True
         if any(wish.letter == "b" for wish in wishes):
@@ -117,11 +121,13 @@ class MilterMail:
             other.touched = True
         return other
 
-    def _do(self, wish: MilterWish, theirs: _Theirs) -> None:
-        if wish.letter in "hi":
-            self._add(wish, len(self.ours) if wish.letter == "h" else wish.at)
+    def _do(self, wish: MilterWish, theirs: _Theirs, last: list[HeaderLine]) -> None:
+        if wish.letter == "h":
+            last.append(HeaderLine.of(_written(wish)))
+        elif wish.letter == "i":
+            self.ours.insert(min(wish.at, len(self.ours)), HeaderLine.of(_written(wish)))
         elif wish.letter == "m":
-            self._change(wish, theirs)
+            self._change(wish, theirs, last)
         elif wish.letter in "+2":
             self.added.append(_address(wish.value))
         elif wish.letter == "-":
@@ -131,18 +137,14 @@ class MilterMail:
         elif wish.letter == "q":
             self.held = plain(wish.value) or "the milter wants it held"
 
-    def _add(self, wish: MilterWish, at: int) -> None:
-        self.ours.insert(min(at, len(self.ours)), HeaderLine.of(_written(wish)))
-
-    def _change(self, wish: MilterWish, theirs: _Theirs) -> None:
+    def _change(self, wish: MilterWish, theirs: _Theirs, last: list[HeaderLine]) -> None:
         """Replace the field, or take it away where the new value is empty; where there is none of that number, it is added."""
         name, number = wish.name.lower(), max(wish.at, 1)
-        places = [at for at, line in enumerate(self.ours) if line.name == name]
-        if number <= len(places):
-            at = places[number - 1]
-            self.ours[at : at + 1] = [HeaderLine.of(_written(wish))] if wish.value else []
-        elif not theirs.change(name, number - len(places), _written(wish) if wish.value else b"") and wish.value:
-            self._add(wish, len(self.ours))
+        octets = _written(wish) if wish.value else b""
+        if (left := _replaced(self.ours, name, number, octets)) and not theirs.change(name, left, octets):
+            left = _replaced(last, name, left - theirs.many(name), octets)
+            if left and octets:
+                last.append(HeaderLine.of(octets))
 
 
 class _Theirs:
@@ -165,9 +167,24 @@ class _Theirs:
         self.touched = True
         return True
 
+    def many(self, name: bytes) -> int:
+        """How many fields of that name there are."""
+        return len(self._places.get(name, ()))
+
     def left(self) -> list[HeaderLine]:
         """What there is of them now."""
         return [line for line in self._lines if line.octets]
+
+
+def _replaced(lines: list[HeaderLine], name: bytes, number: int, octets: bytes) -> int:
+    """Have `octets` in place of the field of that name and number among `lines`, nothing for none; 0 where there is one, else its number
+    among those that come behind."""
+    places = [at for at, line in enumerate(lines) if line.name == name]
+    if number > len(places):
+        return number - len(places)
+    at = places[number - 1]
+    lines[at : at + 1] = [HeaderLine.of(octets)] if octets else []
+    return 0
 
 
 def _lines(header: bytes) -> list[HeaderLine]:

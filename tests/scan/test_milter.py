@@ -139,6 +139,12 @@ def test_a_new_body_comes_in_pieces_of_some_size() -> None:
         heard(at_end(), frame("b", b"") * 20_001)
 
 
+def test_what_is_added_has_bounds_before_it_is_held() -> None:
+    """Each of few fields may be long, and all of them together may not."""
+    with pytest.raises(ScanError, match="room"):
+        heard(at_end(), frame("h", b"X\0" + b"y" * 1_000_000 + b"\0") * 3)
+
+
 def test_wishes_come_with_the_last_answer_and_only_where_they_were_agreed_upon() -> None:
     machine = at_end(agreed(0, acts=0x01))
     assert heard(machine, frame("h", b"X-A\0b\0") + frame("p") + ACCEPT) == [MilterAnswer("accept")]

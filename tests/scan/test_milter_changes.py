@@ -36,7 +36,7 @@ def test_what_is_added_leaves_the_message_as_it_was() -> None:
     changed = mail().changed(
         [MilterWish("h", b"X-Virus-Status", b"Clean"), MilterWish("i", b"X-First", b"a\n b", 0), MilterWish("i", b"X-Far", b"z", 99)]
     )
-    assert changed.fields == b"X-First: a\r\n b\r\n" + OURS + b"X-Virus-Status: Clean\r\nX-Far: z\r\n"
+    assert changed.fields == b"X-First: a\r\n b\r\n" + OURS + b"X-Far: z\r\nX-Virus-Status: Clean\r\n"
     assert changed.content == CONTENT
     assert not changed.touched
 
@@ -49,6 +49,18 @@ def test_fields_are_changed_and_taken_away_by_name_and_number() -> None:
     assert changed.fields == OURS + b"X-New: n\r\n"
     assert changed.touched
     assert mail().changed([MilterWish("m", b"authentication-results", b"", 1)]).fields == b""
+
+
+def test_what_was_just_added_counts_last() -> None:
+    """So a filter that adds its own field takes away the forged one, and not its own; nor does a change of a number that is not there."""
+    add, drop = MilterWish("h", b"Subject", b"mine"), MilterWish("m", b"subject", b"", 1)
+    changed = mail().changed([add, drop])
+    assert changed.fields == OURS + b"Subject: mine\r\n"
+    assert b"a\r\n\tlong one" not in changed.content
+    assert mail().changed([add, drop, drop]).fields == OURS
+    assert mail().changed([add, MilterWish("m", b"Subject", b"other", 2)]).fields == OURS + b"Subject: other\r\n"
+    assert mail().changed([add, MilterWish("m", b"Subject", b"third", 9)]).fields == OURS + b"Subject: mine\r\nSubject: third\r\n"
+    assert mail().changed([MilterWish("i", b"Subject", b"top", 0), drop]).content == CONTENT
 
 
 def test_a_body_is_replaced_by_all_its_pieces() -> None:
