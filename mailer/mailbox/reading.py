@@ -14,7 +14,7 @@ from mailer.mail.problem import Problem
 
 from .api import BodyLost, NoKey
 from .bodies.api import NewBody
-from .sealing import CHANGING, MAGIC, opened
+from .sealing import CHANGING, MAGIC, OtherKey, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -74,7 +74,7 @@ class OwnBodies:
                 return opened(stored, mail.digest, None)
             try:
                 return opened(stored, mail.digest, self._sealing(False))
-            except NoKey:  # the owner may have others since
+            except (NoKey, OtherKey):  # the owner may have others since
                 return opened(stored, mail.digest, self._sealing(True))
         except BodyLost as lost:
             raise BodyLost(f"the message {mail.id}: {lost}; `mailer mailbox verify` says what else is so") from None

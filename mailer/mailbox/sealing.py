@@ -26,6 +26,10 @@ CHANGING: Final = -1
 """What is in the row of a message while its body is being encrypted or decrypted: whether it is, the body says."""
 
 
+class OtherKey(BodyLost):
+    """The body of a message is encrypted for another key than those that there are, or what says for which was changed."""
+
+
 class Sealing(Protocol):
     """What encrypts the bodies of one owner, and decrypts them."""
 
@@ -36,7 +40,7 @@ class Sealing(Protocol):
         """`data` as it is kept."""
 
     def open(self, data: bytes) -> bytes:
-        """What was sealed. Raises `NoKey`, `BodyLost`."""
+        """What was sealed. Raises `BodyLost`, and of that `OtherKey`."""
 
 
 class AgeSealing:
@@ -59,12 +63,13 @@ class AgeSealing:
         return sealed
 
     def open(self, data: bytes) -> bytes:
-        """What was sealed. Raises `NoKey` where it is for another key, `BodyLost` where it was changed or cut off."""
+        """What was sealed. Raises `OtherKey` where it is for another key, `BodyLost` where it was changed or cut off."""
         try:
             plain: bytes = self._age.decrypt(data, self._identities)
         except self._age.DecryptError as error:
             if "matching keys" in str(error):
-                raise NoKey("the body of a message is encrypted for a key that its owner does not have; restore his keys") from None
+                text = "it opens with no key of its owner: it was changed, or is another's, or needs a key that he had"
+                raise OtherKey(f"the body of a message is not what was put there: {text}") from None
             raise BodyLost(f"the body of a message was changed or cut off after it was encrypted ({error})") from None
         return plain
 
