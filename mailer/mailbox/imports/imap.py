@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 FOLDERS: Final = 10_000
 FOLDER_NAME: Final = 2000
 """Octets of a folder's name."""
+LISTED: Final = 200
+"""Octets that a server may say of one folder, on the average."""
 AT_ONCE: Final = 500
 """UIDs of one command."""
 ABOUT: Final = 2000
@@ -128,11 +130,11 @@ class ImapImport:
     def _listed(self, session: ImapSession) -> tuple[list[_Listed], frozenset[str]]:
         """All folders, and the names of those that are subscribed. Raises `SourceTrouble`."""
         extended = {"LIST-EXTENDED", "SPECIAL-USE"} <= {*session.capabilities}
-        session.do("LIST", '""', '"*"', *(["RETURN (SPECIAL-USE)"] if extended else []), most=FOLDERS * FOLDER_NAME)
+        session.do("LIST", '""', '"*"', *(["RETURN (SPECIAL-USE)"] if extended else []), most=FOLDERS * LISTED)
         listed = [_list(each) for each in _joined(session.told("LIST"))]
         if len(listed) > FOLDERS:
             raise SourceTrouble(f"{self.server.host} has more than {FOLDERS} folders", ours=True)
-        session.do("LSUB", '""', '"*"', most=FOLDERS * FOLDER_NAME)
+        session.do("LSUB", '""', '"*"', most=FOLDERS * LISTED)
         return [each for each in listed if each is not None], frozenset(
             each.said for each in map(_list, _joined(session.told("LSUB"))) if each is not None
         )
