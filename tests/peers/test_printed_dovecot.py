@@ -5,6 +5,7 @@ from __future__ import annotations
 import imaplib
 import poplib
 import re
+import smtplib
 from collections.abc import Iterator
 
 import pytest
@@ -26,6 +27,8 @@ from mailer.mailbox.owners.api import Owner
 from mailer.operate.dovecot import passwd_file
 from mailer.reports.sources import MailboxLogin, MailboxServer
 from mailer.tlspolicy import Requirement
+from tests.fakes.processes import free_port, listens, wait_until
+from tests.journey.world import World
 
 from .postfix import scratch
 from .printed_dovecot import PrintedDovecot, is_there
@@ -190,3 +193,39 @@ def test_an_account_of_dovecot_comes_in_by_imap(dovecot: PrintedDovecot, box: Ow
     assert sent is not None
     assert sent.messages == 1
     box.put([NewMail("INBOX", b"Subject: later\r\n\r\n")])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_mail_comes_by_our_door_and_is_read_by_imap(dovecot: PrintedDovecot, world: World) -> None:
+    """A stranger brings it to our MX, we bring it by LMTP, and the user whom we made reads it with the password that we showed."""
+    port = free_port()
+    world.config.write_text(
+        f'[mailer]\nhostname = "mx.example.com"\nspool = "{world.spool}"\n'
+        '[receiving]\npostmaster = "ann@example.com"\n'
+        f'[[listen]]\nkind = "mx"\naddress = "127.0.0.1:{port}"\ntls = "none"\n'
+        '[dns]\nnameservers = ["127.0.0.1:9"]\ntimeout = "0.1s"\nlifetime = "0.2s"\n'
+        f'[relay.dovecot]\nhost = "localhost"\nsocket = "{dovecot.terms.socket}"\nprotocol = "lmtp"\ntls = "none"\n'
+        '[[domain]]\nname = "example.com"\nvia = "relay:dovecot"\n'
+    )
+    password = world.mailer("user", "add", "eve@example.com").out.strip()
+    (dovecot.home / "users").write_text(world.mailer("mailbox", "dovecot", "--users").out)
+    dovecot.give(dovecot.home / "users")
+    world.daemon()
+    world.until("our door is open", lambda: listens(port))
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        letter = b"From: ben@example.org\r\nTo: eve@example.com\r\nSubject: hello\r\n\r\nHello.\r\n"
+        client.sendmail("ben@example.org", ["eve@example.com"], letter)
+
+    def read() -> bytes:
+        client = imaplib.IMAP4("127.0.0.1", dovecot.imap)
+        try:
+            client.login("eve@example.com", password)
+            if client.select()[1] == [b"0"]:
+                return b""
+            found = client.fetch("1", "(BODY.PEEK[])")[1]
+            return found[0][1] if isinstance(found[0], tuple) else b""
+        finally:
+            client.logout()
+
+    assert b"\r\nSubject: hello\r\n\r\nHello.\r\n" in wait_until("the mail is there", read)
