@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mailer.mail.problem import Problem
 from mailer.spool import first_id
 
 from . import ranking, scripts
@@ -25,6 +26,7 @@ DELIVERED: Final = 14 * 86400.0  # seconds in which a second attempt at a delive
 UNFINISHED: Final = 36 * 3600.0  # seconds after which what is being written is not being written any more
 ORPHANED: Final = 48 * 3600.0  # seconds after which a file without a row will never have one
 SEARCHED: Final = 7 * 86400.0  # seconds between two searches for those: each reads the names of all files
+MOST_STRAY: Final = 200  # files without a row that crashes may have left in a week: two of the largest portions that are put at once
 PORTION: Final = 500  # messages of one transaction
 
 DUE: Final = """SELECT mail FROM erase WHERE owner = ? AND after > 0 AND after <= ?
@@ -112,9 +114,12 @@ def _remove(engine: Engine, bodies: Bodies, owner: str) -> int:
 
 
 def _search(engine: Engine, bodies: Bodies, owner: str, now: float) -> int:
-    """Remove files that a crash has left without a row."""
-    files = 0
+    """Remove files that a crash has left without a row, which nobody was told of. Raises `Problem` where those are too many for that."""
+    stray: list[str] = []
     for some in orphans(engine, bodies, owner, now - ORPHANED):
-        bodies.remove(owner, some)
-        files += len(some)
-    return files
+        stray += some
+        if len(stray) > MOST_STRAY:
+            what = f"more than {MOST_STRAY} messages are there and nothing says where, as if older rows had been put back"
+            raise Problem(f"{what}; nothing was removed, and `mailer doctor --repair` has them in INBOX/Recovered", "io-error")
+    bodies.remove(owner, stray)
+    return len(stray)

@@ -1,6 +1,6 @@
 """What a mailbox costs: putting, opening a large folder, flags, moves, a thousand folders.
 
-    python -m tests.benchmarks.mailbox [--messages=100000] [--folders=1000]
+    python tests/benchmarks/mailbox.py [--messages=100000] [--folders=1000]
 
 Messages are put one at a time and a hundred at a time, on a disk, and then the inbox is filled with the rows of so many, whose bodies
 nobody reads here: a million take some minutes and a gigabyte. What follows is asked of a mailbox that was opened anew, with the file in
@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from mailer.mailbox import checking
 from mailer.mailbox.api import NewMail
@@ -29,8 +32,7 @@ from mailer.mailbox.layout import Layout
 from mailer.mailbox.owners.api import Owner
 from mailer.mime.rendered import render
 from mailer.spool import first_id
-
-from .measure import message
+from tests.benchmarks.measure import message
 
 T = TypeVar("T")
 OWNER = Owner("01KAHC00000000000000000001", 1, "ann@example.com", 1_796_000_000.0)

@@ -222,3 +222,10 @@ def test_what_encryption_costs_can_be_measured() -> None:
     lines = figures("encryption.py", "-n=20", "--size=1024", "--rounds=1")
     for what in ("put one by one", "put 50 at a time", "read whole", "rows", "search TEXT", "open"):
         assert any(f"{what}, encrypted / plain" in line for line in lines), lines
+
+
+def test_what_a_mailbox_costs_can_be_measured() -> None:
+    """mailbox.py puts messages, and asks of a large folder what clients ask."""
+    lines = figures("mailbox.py", "--messages=300", "--puts=100", "--folders=10")
+    for what in ("put one at a time", "UIDs of 500", "flag a thousand", "all counts, checked", "list 10 folders"):
+        assert any(line.startswith(f"FIGURE {what}") for line in lines), lines
