@@ -25,7 +25,16 @@ def test_the_example_file_changes_nothing() -> None:
 
 def test_every_line_of_the_example_is_right_without_its_mark() -> None:
     """Taking the # away gives a setting that is accepted; all defaults shown are the defaults."""
-    alternatives = ("password_command", "password_env", "oauth", "ca_file", "server_name", "socket", 'command = "/usr/local/bin/look"')
+    alternatives = (
+        "password_command",
+        "key_command",
+        "password_env",
+        "oauth",
+        "ca_file",
+        "server_name",
+        "socket",
+        'command = "/usr/local/bin/look"',
+    )
     text = "\n".join(line for line in manual.example().splitlines() if not line.startswith(tuple(f"#{name}" for name in alternatives)))
     config = config_of("", re.sub(r"(?m)^#([a-z_]+ =|\[)", r"\1", text).encode())
     shown = {row["key"]: row["value"] for row in as_rows(config)}
