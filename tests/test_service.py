@@ -131,7 +131,7 @@ def test_a_configuration_that_one_component_refuses_changes_none(running: Runnin
 
     def build() -> list[Any]:
         components = list(built())
-        assert len(components) == 26
+        assert len(components) == 27
         return [others[0], *components[:place], refusing, *components[place:], others[1]]
 
     monkeypatch.setattr(running.service, "_build", build)

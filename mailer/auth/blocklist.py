@@ -89,7 +89,7 @@ def _range(text: str) -> tuple[int, int]:
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 255):
-        raise ValueError(f'"{text[:60]}" is no number from 0 to 255')
+        raise ValueError(f"{text[:60]!r} is no number from 0 to 255")
     return int(text)
 
 
