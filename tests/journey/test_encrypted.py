@@ -31,6 +31,9 @@ def test_mail_waits_while_the_key_is_missing(world: World) -> None:
     assert "no master key" in world.mailer("explain", id).out
     assert not [*(world.home / "mailboxes").rglob("index.sqlite3")]
     assert world.mailer("mailbox", "key", "make").code == 0
+    assert "nobody has a copy of the master key 1" in world.mailer("doctor").out
+    assert world.mailer("mailbox", "key", "export").code == 0
+    assert "nobody has a copy" not in world.mailer("doctor").out
     [message] = town.gets(ANN, 1)
     assert b"The text of a test." in message
     path = world.home / "mailboxes" / "keys" / "1.key"

@@ -69,6 +69,7 @@ def _all(config: Config, clock: Callable[[], float]) -> Iterator[Finding]:
     boxes = mailboxes_of(config)
     try:
         keyring_of(config, boxes.owners).look()
+        yield from _copies(config)
         for owner in owners_of(boxes):
             if clock() > until or bad >= MOST:
                 break
@@ -84,6 +85,16 @@ def _all(config: Config, clock: Callable[[], float]) -> Iterator[Finding]:
         yield Finding(CHECK, config.mailboxes.path, PASS, f"{looked} mailboxes were looked at, and there are more", "mailer mailbox verify")
     finally:
         boxes.close()
+
+
+def _copies(config: Config) -> Iterator[Finding]:
+    """Whether there is a copy of each master key elsewhere."""
+    from mailer.operate.mailbox_keys import refuse_unexported
+
+    try:
+        refuse_unexported(config)
+    except Problem as problem:
+        yield Finding(CHECK, config.mailboxes.path, WARN, str(problem), "mailer mailbox key export")
 
 
 def _one(boxes: Mailboxes, owner: Owner) -> tuple[Sequence[Finding], int]:
