@@ -13,7 +13,7 @@ from mailer.mail.problem import Problem
 from mailer.mailbox.api import BodyLost, Mail, NewMail, NoKey
 from mailer.mailbox.box import OwnMailbox
 
-from .test_rekeying import ANN, House, Process, letter
+from .encrypted_house import ANN, House, Process, letter
 
 BOB = "bob@example.com"
 

@@ -10,123 +10,23 @@ from typing import Any
 import pytest
 
 from mailer.mail.problem import Problem
+from mailer.mailbox import schema
 from mailer.mailbox.api import BodyLost, Frozen, NewMail, NoKey
 from mailer.mailbox.bodies.files import FileBodies
-from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.api import Engine
 from mailer.mailbox.engine.encrypted_file import is_plain
 from mailer.mailbox.engine.sealed import SealedEngine
 from mailer.mailbox.engine.sqlite import SqliteEngine
-from mailer.mailbox.keyring import Keyring
-from mailer.mailbox.keys import MasterKeys
-from mailer.mailbox.layout import Layout
-from mailer.mailbox.mailboxes import Mailboxes
 from mailer.mailbox.owners.api import Owner
 from mailer.mailbox.owners.sqlite import SqliteOwners
-from mailer.mailbox.rekeying import Rekeyed, rekey, rewrap
-from mailer.mailbox.sealing import MAGIC
+from mailer.mailbox.rekeying import Rekeyed, rewrap
+from tests.peers.postgresql import PASSWORD, PostgreSQL
 
-ANN = "ann@example.com"
-NEEDLE = b"Nadel"
-
-
-def letter(number: int) -> bytes:
-    """A message of its own; one of them is like an age file, one is large."""
-    text = b"Subject: %d\r\n\r\n%s %d\r\n" % (number, NEEDLE, number)
-    return {1: MAGIC + b"-> X25519 not one\r\n\r\n" + text, 2: text + b"x" * 78 * 5000}.get(number, text)
+from .encrypted_house import ANN, LETTERS, NEEDLE, House, Process, letter, read
 
 
 class Killed(BaseException):
     """The process is gone."""
-
-
-class Process:
-    """What one process has of the mailboxes below `root`, which has just started and wishes this or that."""
-
-    def __init__(self, root: Path, masters: dict[int, bytes], *, encrypting: bool = True) -> None:
-        self.layout = Layout(str(root))
-        self.layout.have(self.layout.root)
-        self.owners = SqliteOwners(self.layout.owners)
-        self.keyring = Keyring(self.owners, MasterKeys(lambda: masters, "keys"), encrypting=encrypting)
-        self.bodies = FileBodies(self.layout)
-        self.mailboxes = Mailboxes(self.owners, self.engine, self.bodies, opener=self.keyring.sealing, ready=self.keyring.ready)
-
-    def engine(self, owner: Owner) -> Engine:
-        """The rows of an owner."""
-        self.layout.have(self.layout.home(owner.id))
-        return SealedEngine(self.layout.index(owner.id), owner, self.keyring)
-
-    def owner(self) -> Owner:
-        """Ann, as she is kept."""
-        [ann] = self.owners.find([ANN])
-        assert ann is not None
-        return ann
-
-    def put(self, *numbers: int) -> None:
-        """These letters come."""
-        with self.mailboxes.of(ANN, make=True) as box:
-            box.put([NewMail("INBOX", letter(number)) for number in numbers])
-
-    def rekey(self) -> Rekeyed:
-        """Other keys for Ann."""
-        return rekey(self.keyring, self.mailboxes, self.owner())
-
-    def close(self) -> None:
-        """It ends."""
-        self.mailboxes.close()
-
-
-class House:
-    """A directory of mailboxes, the master keys that are there, and processes that come and go."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.masters = {1: b"\x01" * 32}
-        self.started: list[Process] = []
-
-    def start(self, *, encrypting: bool = True) -> Process:
-        """A process."""
-        self.started.append(Process(self.root, self.masters, encrypting=encrypting))
-        return self.started[-1]
-
-    def close(self) -> None:
-        """All of them end."""
-        while self.started:
-            self.started.pop().close()
-
-    def read(self, *, encrypting: bool = True) -> list[bytes]:
-        """All letters, as a process reads them that has just started and ends then; large ones in pieces as well."""
-        with Process(self.root, self.masters, encrypting=encrypting).mailboxes.of(ANN) as box:
-            return read(box)
-
-    def kept(self) -> list[bytes]:
-        """The bodies as they are on the disk."""
-        return [path.read_bytes() for path in sorted(self.root.glob("u/*/*/mail/*/*"))]
-
-    def sealed(self) -> list[bool]:
-        """Which bodies are age files on the disk, but for the letter that is like one."""
-        return [content.startswith(MAGIC) for content in self.kept() if b"not one" not in content]
-
-    def index(self) -> str:
-        """The file of the rows."""
-        [path] = self.root.glob("u/*/*/index.sqlite3")
-        return str(path)
-
-
-def read(box: OwnMailbox) -> list[bytes]:
-    """All letters of the inbox."""
-    inbox = box.folder("INBOX")
-    assert inbox is not None
-    found = []
-    for mail in box.mails([entry.mail for entry in box.entries(inbox.id)]):
-        assert mail is not None
-        whole = box.read(mail)
-        assert box.read(mail, 10, 20) == whole[10:30]
-        found.append(whole)
-    return found
-
-
-LETTERS = [letter(number) for number in range(5)]
 
 
 @pytest.fixture
@@ -385,3 +285,35 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_lost(house: House, monkeypat
     house.close()
     assert house.read() == LETTERS
     assert house.start().rekey() == Rekeyed(5)
+
+
+@pytest.mark.peer("postgresql")
+def test_bodies_are_encrypted_anew_where_rows_are_in_a_database(tmp_path: Path, postgresql: PostgreSQL) -> None:
+    """A process that has the keys of before seals again, for its epoch is an older one; rows in a database are not encrypted by us."""
+    from mailer.mailbox.engine.connections import Connections
+    from mailer.mailbox.engine.postgres import TURN, PostgresEngine
+
+    class Clustered(Process):
+        """A process whose rows are in PostgreSQL."""
+
+        def engine(self, owner: Owner) -> Engine:
+            """The rows of an owner."""
+            return PostgresEngine(connections, owner.number)
+
+    connections = Connections(postgresql.url(), {"engine": (TURN,), "mailboxes": (schema.ddl("postgresql"),)}, PASSWORD)
+    masters = {1: b"\x01" * 32}
+    running, rekeying = (Clustered(tmp_path / "mailboxes", masters) for _ in range(2))
+    running.put(0, 1)
+    masters[2] = b"\x02" * 32
+    with running.mailboxes.of(ANN) as session:
+        assert read(session) == LETTERS[:2]
+        assert rekeying.rekey() == Rekeyed(2)
+        session.put([NewMail("INBOX", letter(2))])
+        assert read(session) == LETTERS[:3]
+    keys = rekeying.keyring.of(rekeying.owner())
+    assert keys is not None
+    assert not keys.changing
+    assert rekeying.rekey() == Rekeyed()
+    for process in (running, rekeying):
+        process.close()
+    connections.close()
