@@ -163,6 +163,8 @@ def last_signature(message: SignedMessage, at: float) -> SignatureClaim | None:
 def _last(message: SignedMessage, at: float) -> SignatureClaim:
     claim = last_signature(message, at)
     assert claim is not None  # the sets are complete
+    if SEAL in claim.signed:  # RFC 8617 §4.1.2
+        raise _Broken("the last signature is about a seal, which comes behind it")
     if claim.result is not None:
         raise _Broken(f"the last signature: {claim.result.why}")
     return claim

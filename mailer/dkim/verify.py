@@ -87,6 +87,11 @@ class SignatureClaim:
         """Where in the DNS the key is."""
         return name(self.selector, self.domain)
 
+    @property
+    def signed(self) -> Sequence[bytes]:
+        """The names of the fields that it is about, in small letters; none where it is no signature."""
+        return self._check.names if self._check is not None else ()
+
     def check(self, records: Sequence[str]) -> Result:
         """The result with the TXT records of `name`, each in one piece."""
         assert self._check is not None

@@ -51,6 +51,7 @@ async def remove(users: UserBook, sessions: UserSessions, boxes: Mailboxes | Non
         gone = owner.address
     await users.remove([gone])
     await sessions.end(gone, now)
+    await sessions.forget([gone])
     if boxes is None or owner is None:
         return UserRemoved(gone)
     return UserRemoved(gone, (await asyncio.to_thread(boxes.remove, gone)).until)

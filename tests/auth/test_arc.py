@@ -71,6 +71,7 @@ def test_our_seals_hold() -> None:
         (b"ARC-Seal: i=1; a=rsa-sha256", b"ARC-Seal: i=1; a=rsa-sha1", "algorithm"),
         (b"ARC-Seal: i=1;", b"ARC-Seal: i=1; h=from;", "one too many"),
         (b"ARC-Seal: i=1;", b"ARC-Seal: i=1; i=1;", "is none"),
+        (b"h=from:", b"h=ARC-Seal:from:", "about a seal"),
         (b"cv=none; d=list.test", b"cv=none; d=list.test\x1b[1m", "is no name"),
         (b"cv=none; d=list.test", b"cv=none; d=nobody.test", "seal 2 does not hold"),
         (b"cv=none; d=list.test", b"cv=none; d=mx.test", "seal 2 does not hold"),

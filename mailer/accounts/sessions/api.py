@@ -106,6 +106,9 @@ class UserSessions(Protocol):
     async def used(self, users: Sequence[str]) -> Sequence[Sequence[Use]]:
         """When each password of these users was used last."""
 
+    async def forget(self, users: Sequence[str]) -> None:
+        """Forget when the passwords of these users were used, who are none any more; that they logged in stays written."""
+
     async def keep(self, process: str, begun: Sequence[UserSession], over: Sequence[str], at: float) -> None:
         """Write down that these sessions of `process` have begun, and those with these IDs are over; it is alive at `at`."""
 

@@ -51,6 +51,11 @@ class MemorySessions:
         """When each password was used last."""
         return [[use for (key, _), use in sorted(self._used.items()) if key == key_of(user)] for user in users]
 
+    async def forget(self, users: Sequence[str]) -> None:
+        """Forget when passwords were used."""
+        gone = {key_of(user) for user in users}
+        self._used = {key: use for key, use in self._used.items() if key[0] not in gone}
+
     async def keep(self, process: str, begun: Sequence[UserSession], over: Sequence[str], at: float) -> None:
         """Write down what has begun and what is over."""
         self._seen[process] = at

@@ -77,6 +77,7 @@ LOGINS: Final = """SELECT user, door, ip, mechanism, app, why, first, last, many
     WHERE last >= ? AND (NOT ? OR why != '') ORDER BY last DESC, id DESC LIMIT ?"""
 LOGINS_OF: Final = """SELECT user, door, ip, mechanism, app, why, first, last, many FROM login
     WHERE key = ? AND last >= ? AND (NOT ? OR why != '') ORDER BY last DESC, id DESC LIMIT ?"""
+FORGET: Final = "DELETE FROM used WHERE key = ?"
 USES: Final = "SELECT app, at, ip, door FROM used WHERE key = ? ORDER BY app"
 
 ALIVE: Final = "INSERT OR REPLACE INTO process (name, seen) VALUES (?, ?)"

@@ -65,6 +65,13 @@ class SqliteSessions:
 
         return await self._file.aside(found)
 
+    async def forget(self, users: Sequence[str]) -> None:
+        """Forget when passwords were used."""
+        if await self._file.aside(lambda db: db is None):
+            return
+        keys = [(_key(user),) for user in users]
+        await asyncio.to_thread(self._file.change, lambda db: db.executemany(schema.FORGET, keys))
+
     async def keep(self, process: str, begun: Sequence[UserSession], over: Sequence[str], at: float) -> None:
         """Write down what has begun and what is over."""
 

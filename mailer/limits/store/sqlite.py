@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from mailer.io.database import Database, DatabaseTerms
+from mailer.mail.problem import Problem
 
 from ..table import LimitRow
 
@@ -49,7 +50,7 @@ class SqliteLimits:
         """All rows."""
 
         def loaded(db: sqlite3.Connection | None) -> list[LimitRow]:
-            return [] if db is None else [LimitRow(name, key, tuple(json.loads(numbers))) for name, key, numbers in db.execute(LOAD)]
+            return [] if db is None else [_row(*row) for row in db.execute(LOAD)]
 
         return await self._file.aside(loaded)
 
@@ -66,6 +67,17 @@ class SqliteLimits:
     async def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def _row(name: str, key: str, numbers: str) -> LimitRow:
+    """A row as it was written. Raises `Problem` for one that somebody else has: then none is believed."""
+    try:
+        found = tuple(float(each) for each in json.loads(numbers))
+        if not found or (name == "secret" and not bytes.fromhex(key)):
+            raise ValueError
+    except (ValueError, TypeError):
+        raise Problem(f"{TERMS.what} has a row {name!r} that is none; {TERMS.remedy}", "bad-config") from None
+    return LimitRow(name, key, found)
 
 
 def _text(key: str) -> str:

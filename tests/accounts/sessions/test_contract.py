@@ -46,6 +46,7 @@ def test_at_first_there_is_nothing(sessions: UserSessions) -> None:
         assert await sessions.used([ANN, BOB]) == [[], []]
         assert await sessions.sweep(NOW) == 0
         await sessions.leave("nobody")
+        await sessions.forget([ANN])
 
     done(sessions, scenario)
 
@@ -91,6 +92,9 @@ def test_the_last_use_of_each_password_is_known(sessions: UserSessions) -> None:
         await sessions.note([login(at=NOW + 3)])
         own, phone = Use("", NOW + 9, "192.0.2.9", "submission"), Use("phone", NOW + 5, "192.0.2.1", "submission")
         assert await sessions.used([BOB, "ann@EXAMPLE.com"]) == [[], [own, phone]]
+        await sessions.forget([BOB, "ann@EXAMPLE.com"])
+        assert await sessions.used([ANN]) == [[]]
+        assert len(await sessions.logins(ANN)) == 3
 
     done(sessions, scenario)
 

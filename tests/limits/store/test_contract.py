@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from mailer.limits.store.api import LimitStore
 from mailer.limits.store.memory import MemoryLimits
-from mailer.limits.store.sqlite import SqliteLimits
+from mailer.limits.store.sqlite import NAME, SqliteLimits
 from mailer.limits.table import LimitRow
+from mailer.mail.problem import Problem
 
 
 @pytest.fixture(params=["sqlite", "memory"])
@@ -29,6 +32,23 @@ def test_what_was_kept_is_there_from_the_oldest_on(store: LimitStore) -> None:
         rows = await store.load()
         assert rows[:2] == [LimitRow("x", "b", (3.0, 1.5)), LimitRow("x", "a", (4.0,))]
         assert [row.table for row in rows[2:]] == ["z"]
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("row", [("day", "a", "[]"), ("day", "a", "[1"), ("day", "a", '["x"]'), ("day", "a", "7"), ("secret", "xy", "[1]")])
+def test_a_row_that_somebody_else_wrote_is_one_problem(tmp_path: Path, row: tuple[str, str, str]) -> None:
+    """It ends no daemon: what was counted is counted anew."""
+
+    async def scenario() -> None:
+        store = SqliteLimits(str(tmp_path))
+        await store.keep([LimitRow("day", "b", (1.0, 2.0))])
+        with closing(sqlite3.connect(tmp_path / NAME)) as db:
+            db.execute("INSERT INTO remembered (name, key, numbers, at) VALUES (?, ?, ?, 0)", row)
+            db.commit()
+        with pytest.raises(Problem, match="has a row"):
+            await store.load()
         await store.close()
 
     asyncio.run(scenario())
