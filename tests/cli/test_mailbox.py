@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mailer.operate.schemas import SCHEMAS
+from tests.fakes.processes import MAILER
 from tests.mailbox.test_imports_maildir import folder, message
 from tests.mailbox.test_imports_taking import letter
 from tests.operate.test_schemas import right
@@ -199,3 +202,21 @@ def test_an_encrypted_mailbox_is_backed_up_encrypted(kept: Home, maildir: Path) 
         path.unlink()
     [made] = told(kept, "restore", place, ANN)
     assert (made["messages"], made["flaws"]) == (3, [])
+
+
+def test_the_nightly_job(kept: Home, maildir: Path) -> None:
+    """The example backs up and verifies in silence, and does nothing where the disk is not mounted."""
+    told(kept, "import", ANN, maildir, "--make")
+    programs = kept.path / "bin"
+    programs.mkdir()
+    scripts = {"mailer": f'exec {shlex.join(MAILER)} "$@"', "mountpoint": f'test "$2" = {kept.path}/disk'}
+    for name, text in scripts.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    (kept.path / "disk").mkdir()
+    env = {**kept.env, "PATH": f"{programs}:{kept.env['PATH']}"}
+    job = Path(__file__).parents[2] / "examples" / "nightly-mailboxes.sh"
+    for place, code in (("elsewhere/mail", 75), ("disk/mail", 0)):
+        done = subprocess.run([job, kept.path / place], env=env, capture_output=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout, bool(done.stderr)) == (code, b"", code == 75)
+    assert len([*(kept.path / "disk").glob("mail/u/*/*/states/*")]) == 1

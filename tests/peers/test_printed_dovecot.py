@@ -5,8 +5,11 @@ from __future__ import annotations
 import imaplib
 import poplib
 import re
+import shlex
 import smtplib
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +30,7 @@ from mailer.mailbox.owners.api import Owner
 from mailer.operate.dovecot import passwd_file
 from mailer.reports.sources import MailboxLogin, MailboxServer
 from mailer.tlspolicy import Requirement
-from tests.fakes.processes import free_port, listens, wait_until
+from tests.fakes.processes import MAILER, free_port, listens, wait_until
 from tests.journey.world import World
 
 from .postfix import scratch
@@ -209,8 +212,8 @@ def test_mail_comes_by_our_door_and_is_read_by_imap(dovecot: PrintedDovecot, wor
         '[[domain]]\nname = "example.com"\nvia = "relay:dovecot"\n'
     )
     password = world.mailer("user", "add", "eve@example.com").out.strip()
-    (dovecot.home / "users").write_text(world.mailer("mailbox", "dovecot", "--users").out)
-    dovecot.give(dovecot.home / "users")
+    with (dovecot.home / "users").open("a") as users:
+        users.write(world.mailer("mailbox", "dovecot", "--users").out)
     world.daemon()
     world.until("our door is open", lambda: listens(port))
     with smtplib.SMTP("127.0.0.1", port) as client:
@@ -229,3 +232,25 @@ def test_mail_comes_by_our_door_and_is_read_by_imap(dovecot: PrintedDovecot, wor
             client.logout()
 
     assert b"\r\nSubject: hello\r\n\r\nHello.\r\n" in wait_until("the mail is there", read)
+
+
+@pytest.mark.slow
+def test_everybody_moves_in(dovecot: PrintedDovecot, world: World) -> None:
+    """The example takes a list of them; who cannot be let in there makes it fail, and the others come."""
+    world.config.write_text(f'[mailer]\nspool = "{world.spool}"\n[mailboxes]\npath = "{world.home}/mailboxes"\n')
+    (world.home / "good").write_text(f"{PASSWORD}\n")
+    (world.home / "bad").write_text("wrong\n")
+    for name in ("good", "bad"):
+        (world.home / name).chmod(0o600)
+    programs = world.home / "bin"
+    programs.mkdir()
+    (programs / "mailer").write_text(f'#!/bin/sh\nexec {shlex.join(MAILER)} "$@" --no-tls\n')
+    (programs / "mailer").chmod(0o755)
+    script = Path(__file__).parents[2] / "examples" / "move-in.sh"
+    people = f"x@example.com {ANN} {world.home}/bad\nann@example.org {ANN} {world.home}/good\n"
+    env = {"PATH": f"{programs}:/usr/bin:/bin", "HOME": str(world.home), "MAILER_CONFIG": str(world.config)}
+    place = f"imap://127.0.0.1:{dovecot.imap}"
+    done = subprocess.run([script, place], input=people, env=env, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 1
+    assert "does not let ann@example.com in" in done.stderr
+    assert "came to ann@example.org" in done.stdout
