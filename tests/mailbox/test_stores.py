@@ -14,6 +14,7 @@ from mailer.mailbox.api import NewMail
 from mailer.mailbox.configured import mailboxes_of
 from mailer.mailbox.moving.move import Move
 from mailer.mailbox.stores import MailboxStores
+from mailer.operate.mailbox_keys import make_master_key
 from tests.peers.postgresql import PASSWORD, PostgreSQL, needed
 
 ANN = "ann@example.com"
@@ -91,6 +92,21 @@ def test_a_mailbox_goes_from_place_to_place(tmp_path: Path, database: str) -> No
         move(config, to)
         assert reads(config, mail) == LETTER
     assert len(list(tmp_path.glob("south/u/*/*/mail/*/*"))) == 1
+
+
+@needed
+def test_a_mailbox_that_is_encrypted_stays_so(tmp_path: Path, database: str) -> None:
+    """In each place; in a database the messages are, and in a file everything."""
+    other = f'encryption = "age"\n[[mailbox_store]]\nname = "south"\npath = "{tmp_path}/south"\n[[mailbox_store]]\nname = "db"\n{database}'
+    config = configured(tmp_path, other)
+    make_master_key(config)
+    mail = put(config)
+    for to in ("south", "db", "south", ""):
+        move(config, to)
+        assert reads(config, mail) == LETTER
+    files = [path for place in ("mailboxes", "south") for path in (tmp_path / place / "u").rglob("*") if path.is_file()]
+    assert len(files) >= 4
+    assert not [path for path in files if b"hello" in path.read_bytes() or path.read_bytes().startswith(b"SQLite format 3")]
 
 
 def test_a_place_that_is_not_there_any_more_is_said(tmp_path: Path) -> None:
