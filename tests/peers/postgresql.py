@@ -123,6 +123,30 @@ class PostgreSQL:
             cursor = db.execute(statement)  # type: ignore[call-overload]
             return cursor.fetchall() if cursor.description else []
 
+    def standby(self, home: Path) -> PostgreSQL:
+        """A standby of its own in the directory `home`, which it waits for with each commit from now on; it is running."""
+        other = PostgreSQL(home)
+        source = f"host=127.0.0.1 port={self.port} user={USER} application_name=standby"
+        words = ["-D", other.data, "-R", "-X", "stream", "-c", "fast", "--no-sync", "-d", source]
+        environment = {**self._environment, "PGPASSWORD": PASSWORD}
+        done = subprocess.run(
+            [*self._as, self._programs / "pg_basebackup", *words], env=environment, cwd=home, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        with (other.data / "postgresql.conf").open("a") as configuration:
+            configuration.write(CONFIGURATION.format(port=other.port))
+        other.start()
+        self.asked("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+        self.asked("SELECT pg_reload_conf()")
+        wait_until("the standby is waited for", lambda: ("sync",) in self.asked("SELECT sync_state FROM pg_stat_replication"))
+        return other
+
+    def promote(self) -> None:
+        """Have a standby take changes from now on, and wait for no other."""
+        self.asked("SELECT pg_promote()")
+        self.asked("ALTER SYSTEM RESET synchronous_standby_names")
+        self.asked("SELECT pg_reload_conf()")
+
     def start(self) -> None:
         """Start it, on what it has stored, and wait until it answers."""
         self._server = Program([*self._as, self._programs / "postgres", "-D", self.data], self.home / "log", env=self._environment)
