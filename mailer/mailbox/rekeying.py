@@ -6,9 +6,9 @@ the keys and to the wish that hold now.
 
 A crash argument for `rekey`: (1) The new keys are put in front of those before, and all open. (2) The epoch of the account makes whoever
 sealed something with the keys before do it again, for he cannot write his rows. (3) The index gets its key in one transaction. (4) Of some
-messages at a time the rows say that their bodies are being changed, the bodies are replaced one by one, and the rows say by which key. (5)
-Only when no row names another key, and no body was lost, do the keys before go. Whoever is killed leaves a mailbox in which all is
-readable, and the next `rekey` goes on where this one was.
+messages at a time the rows say that their bodies are being changed, so that nobody goes by their sizes; the bodies are replaced one by one,
+each of which opens before and after; and the rows say by which key. (5) Only when no row names another key, and no body was lost, do the
+keys before go. Whoever is killed leaves a mailbox in which all is readable, and the next `rekey` goes on where this one was.
 """
 
 from __future__ import annotations

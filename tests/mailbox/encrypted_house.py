@@ -85,6 +85,7 @@ class House:
     def read(self, *, encrypting: bool = True) -> list[bytes]:
         """All letters, as a process reads them that has just started and ends then; large ones in pieces as well."""
         with Process(self.root, self.masters, encrypting=encrypting).mailboxes.of(ANN) as box:
+            assert [*box.check()] == []
             return read(box)
 
     def kept(self) -> list[bytes]:
