@@ -76,6 +76,7 @@ header :last :index 3 "x-many" "one"
 header :index 4 "x-many" "three"
 header :index 2 ["subject", "x-many"] "one"
 header :index 1 :count "eq" ["x-many", "subject"] "1"
+header :index 1 :count "eq" "subject" "1"
 address :index 2 ["to", "cc"] "rene@z.example"
 address :detail :count "eq" "to" "3"
 envelope :detail :count "eq" "from" "1"
@@ -449,6 +450,7 @@ _INBOX: Story = [("file", "INBOX", (), False)]
 OTHERWISE: dict[str, tuple[str, Story]] = {
     'if address "return-path" "ann@b.example" { discard; }': ("Return-Path holds an address, RFC 5321 §4.4", [("discard",)]),
     'if string "a" "A" { discard; }': ("without a comparator, case makes no difference in any test, RFC 5228 §2.7.3", [("discard",)]),
+    'if header :index 1 :count "eq" "subject" "1" { discard; }': ("a field that is there is counted, RFC 5260 §6", [("discard",)]),
     'if string :matches "a" "*?*" { discard; }': ("one character is one at least", [("discard",)]),
     'set "v" "a"; set "v" "${v}"; fileinto "n${v}";': ("a variable may be set to what it is", [("file", "na", (), False)]),
     'fileinto :copy "A"; fileinto "A";': ("the second cancels the implicit keep, RFC 5228 §2.10.2", [("file", "A", (), False)]),

@@ -56,14 +56,21 @@ def compared(keys: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, str]]
 
 parts = st.sampled_from(("", ":all ", ":localpart ", ":domain ", ":user ", ":detail "))
 index = st.sampled_from(("", "", ":index 1 ", ":index 2 :last "))
+
+
+def indexed(index: str, match: str) -> str:
+    """Both, but where fields are counted."""
+    return match if ":count" in match else index + match
+
+
 names = st.sampled_from(("ann", "bob", "a.example", "bob+x", "x", "q r", "ab@a.b.example", "ANN@A.EXAMPLE"))
 leaves = st.one_of(
     st.sampled_from(("true", "false")),
     listed(st.sampled_from(FIELDS)).map(lambda fields: f"exists {fields}"),
     st.sampled_from((":over", ":under")).flatmap(lambda how: st.sampled_from(("10", "250", "1K")).map(lambda size: f"size {how} {size}")),
-    st.tuples(index, listed(st.sampled_from(FIELDS)), compared(words)).map(lambda t: f"header {t[0]}{t[2][0]}{t[1]} {t[2][1]}"),
+    st.tuples(index, listed(st.sampled_from(FIELDS)), compared(words)).map(lambda t: f"header {indexed(t[0], t[2][0])}{t[1]} {t[2][1]}"),
     st.tuples(index, parts, listed(st.sampled_from(ADDRESSED)), compared(names)).map(
-        lambda t: f"address {t[0]}{t[1]}{t[3][0]}{t[2]} {t[3][1]}"
+        lambda t: f"address {indexed(t[0], t[1] + t[3][0])}{t[2]} {t[3][1]}"
     ),
     st.tuples(parts, listed(st.sampled_from(("from", "to"))), compared(names)).map(lambda t: f"envelope {t[0]}{t[2][0]}{t[1]} {t[2][1]}"),
     st.tuples(listed(words | variable), compared(words))
