@@ -50,6 +50,7 @@ from mailer.mail.problem import Problem
 from mailer.mailbox.component import MailboxesComponent
 from mailer.metrics.counts import Counts
 from mailer.metrics.exporter import Exporter, relays_of
+from mailer.metrics.mailboxes import MailboxCounts
 from mailer.metrics.queue_figures import QueueFigures
 from mailer.queue.component import Queue
 from mailer.queue.recorder import Recorder
@@ -183,6 +184,7 @@ class Service:
         self.learning = LearningComponent(
             config, directory.root, boxes.lent, self.events.tell, self._tell_apart, clock, self.chores, once=once
         )
+        counted = MailboxCounts()
         self.queue = queue = Queue(
             config,
             spool,
@@ -199,7 +201,7 @@ class Service:
             suppression=suppression,
             residents=living.residents,
             local=LocalCourier(
-                boxes, lambda: living.residents.users, filing, clock, lambda: self.config.mailboxes.full_grace, self._unnoticed
+                boxes, lambda: living.residents.users, filing, clock, lambda: self.config.mailboxes.full_grace, self._unnoticed, counted
             ),
         )
         intake = IntakeComponent(directory, config, status, clock, queue.manager.hear, tell, self.chores, once=once)
@@ -214,6 +216,7 @@ class Service:
         served = [] if once else [Exporter(config, self.counts, self.events, figures, queue.invariants, clock, *more)]
         for exporter in served:
             exporter.journal = lambda: journaling.state
+            exporter.mailboxes = lambda: counted if self.config.has_mailboxes else None
         watching = [] if once else [*self._watch(), webhooks]
         reports = FileReports(directory.root, Reserve(config.submission.min_free_space, config.submission.min_free_inodes))
         self.hearing = hearing = self._hearing(reports, suppression, recorder)

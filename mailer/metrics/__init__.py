@@ -11,6 +11,8 @@
 `certificates`     when those of relays end, and ours
 `host_families`    the families of hosts, made of rows
 `incoming_families` those of `incoming`
+`mailboxes`        what is put into mailboxes of our own
+`mailbox_families` the families of those
 `text`             families as text
 `page`             what is read, made anew for each reader
 `readers`          who reads it, over HTTP

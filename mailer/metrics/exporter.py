@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mailer.queue.invariants import Invariants
 
     from .counts import Counts
+    from .mailboxes import MailboxCounts
     from .queue_figures import QueueFigures
     from .readers import Readers
 
@@ -64,6 +65,8 @@ class Exporter(Component):
         """How it stands with the journal; None where nobody subscribes."""
         self.sessions: Callable[[], Mapping[str, int]] = dict
         """How many clients there are at the doors for mail, by the kind of the door."""
+        self.mailboxes: Callable[[], MailboxCounts | None] = lambda: None
+        """What was counted of our own mailboxes; None where there are none."""
         self._version = version
         self._webhooks = webhooks
         self._listen: HostPort | None = None
@@ -155,6 +158,7 @@ class Exporter(Component):
         figures.alarms = self._alarms
         figures.journal = self.journal
         figures.sessions = self.sessions
+        figures.mailboxes = self.mailboxes
         figures.version = self._version
         figures.webhooks = self._webhooks
         return application(figures)

@@ -22,6 +22,7 @@ from mailer.mail.history import RECIPIENT_STATUS
 from .certificates import ends
 from .host_families import families
 from .incoming_families import incoming_families
+from .mailbox_families import mailbox_families
 from .queue_figures import STATES, Disk
 from .text import TYPE
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from mailer.queue.invariants import Invariants
 
     from .counts import Counts
+    from .mailboxes import MailboxCounts
     from .queue_figures import QueueFigures
 
 OUTCOMES = {**RECIPIENT_STATUS, "delivered": "delivered"}
@@ -64,6 +66,7 @@ class Figures(Collector):
         self.webhooks: Callable[[], Sequence[EndpointView]] = list
         self.journal: Callable[[], JournalState | None] = lambda: None
         self.sessions: Callable[[], Mapping[str, int]] = dict
+        self.mailboxes: Callable[[], MailboxCounts | None] = lambda: None
 
     def collect(self) -> Iterator[Metric]:
         """The figures, one family after the other; those of hosts are `families`."""
@@ -72,6 +75,8 @@ class Figures(Collector):
         yield from incoming_families(self.counts.incoming)
         about = "Clients that are connected to a door for mail, now."
         yield _labelled(GaugeMetricFamily, "mailer_door_sessions", about, "door", self.sessions().items())
+        if mailboxes := self.mailboxes():
+            yield from mailbox_families(mailboxes)
         yield from self._queue(now)
         yield from self._disk()
         yield from self._endpoints()

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mailer.dsn.fields import Kind
     from mailer.io.clock import SteadyClock
     from mailer.mail.outcome import Outcome, Phase
+    from mailer.metrics.mailboxes import MailboxCounts
 
     from .courier import Load, Meaning
     from .filing import Filing
@@ -59,7 +60,7 @@ class Home(NamedTuple):
 class LocalCourier:
     """The courier of the mailboxes `boxes`, for those who are `users`, who files mail by `filing`. `grace` is how long mail waits for room,
     in seconds. Users and that are asked for anew at each message, for a reload may change them. Whose quota is nearly used up gets notice;
-    what keeps him from that is told to `trouble`, in whatever thread."""
+    what keeps him from that is told to `trouble`, in whatever thread. `counts` has what was put."""
 
     def __init__(
         self,
@@ -69,11 +70,13 @@ class LocalCourier:
         clock: SteadyClock,
         grace: Callable[[], float],
         trouble: Callable[[Exception], object] = id,
+        counts: MailboxCounts | None = None,
     ) -> None:
         self.users = users
         self.clock = clock
         self.grace = grace
-        self.writers = Writers(boxes, filing, notices=QuotaNotices(clock.now), trouble=trouble, is_gone=self._is_gone)
+        notices = QuotaNotices(clock.now)
+        self.writers = Writers(boxes, filing, notices=notices, trouble=trouble, is_gone=self._is_gone, counts=counts)
 
     def _is_gone(self, address: str) -> bool:
         """Whether the user of that address was removed. Raises `Problem`."""

@@ -14,16 +14,19 @@ import asyncio
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import Frozen, NoKey
+from mailer.metrics.mailboxes import MailboxCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from mailer.mailbox.api import Mailbox, PutMail, Quota
+    from mailer.metrics.mailboxes import Became
 
     from .filing import Filing, MailboxLetter
 
@@ -62,7 +65,8 @@ class Writers:
     """The writers to `boxes`, who ask `filing` where letters go.
 
     Who `is_gone` when his mailbox is open, for he was removed meanwhile, gets nothing: it may be a new one that has his address only.
-    `notices` sees how full a mailbox is then; what keeps it from that is told to `trouble`, and to nobody who has sent something.
+    `notices` sees how full a mailbox is then; what keeps it from that is told to `trouble`, and to nobody who has sent something. `counts`
+    has what they did.
     """
 
     def __init__(
@@ -73,12 +77,14 @@ class Writers:
         notices: Noticed | None = None,
         trouble: Callable[[Exception], object] = id,
         is_gone: Callable[[str], bool] | None = None,
+        counts: MailboxCounts | None = None,
     ) -> None:
         self._boxes = boxes
         self._filing = filing
         self._notices = notices
         self._trouble = trouble
         self._is_gone = is_gone
+        self._counts = counts or MailboxCounts()
         self._pool = ThreadPoolExecutor(threads, "mailbox")
         self._lines: dict[str, deque[_Waiting]] = {}
         self._lock = Lock()
@@ -86,6 +92,7 @@ class Writers:
     def hand_in(self, address: str, letter: MailboxLetter) -> asyncio.Future[Filed]:
         """Have `letter` put into the mailbox of `address`, which is made where there is none."""
         waiting = _Waiting(letter, Future())
+        self._counts.came()
         with self._lock:
             line = self._lines.get(address)
             if line is None:
@@ -102,8 +109,10 @@ class Writers:
 
     def _work(self, address: str) -> None:
         """Put what waits for one mailbox, a portion of it."""
-        portion = self._take(address)
-        for waiting, filed in zip(portion, self._put(address, [each.letter for each in portion]), strict=True):
+        portion, began = self._take(address), monotonic()
+        done = self._put(address, [each.letter for each in portion])
+        self._counts.done([*map(_became, done)], monotonic() - began)
+        for waiting, filed in zip(portion, done, strict=True):
             if waiting.filed.set_running_or_notify_cancel():
                 waiting.filed.set_result(filed)
         with self._lock:
@@ -129,6 +138,8 @@ class Writers:
                 if self._is_gone is not None and self._is_gone(address):
                     raise Problem(f"{address} was removed this moment", "try-again")
                 filed = _filed(mailbox, self._filing, letters)
+                if len(filed) != len(letters):
+                    raise RuntimeError(f"{len(letters)} letters were filed, and {len(filed)} answers came")
                 self._notice(mailbox, letters, filed)
                 return filed
         except Exception as error:
@@ -145,6 +156,13 @@ class Writers:
             self._notices.after(mailbox, letters[-1].quota, puts, octets)
         except Exception as error:
             self._trouble(error)
+
+
+def _became(filed: Filed) -> Became:
+    """What is counted of a letter."""
+    if filed.error is not None:
+        return "kept_back"
+    return "there" if filed.puts and not filed.puts[0].fresh else "put"
 
 
 def _filed(mailbox: Mailbox, filing: Filing, letters: Sequence[MailboxLetter]) -> Sequence[Filed]:

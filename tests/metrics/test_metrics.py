@@ -240,7 +240,8 @@ def test_it_is_served_over_ipv6(world: World, port: int) -> None:
 def test_the_manual_explains_what_is_served(world: World, port: int) -> None:
     """Every family of ours stands in mailer-metrics(7), and none that is not served; those of the README are served, too."""
     hook = f'[[webhook]]\nname = "shop"\nurl = "https://app.example.com/"\nsecret_file = "{world.home}/secret"\n'
-    world.configure(1, more=section(port) + hook)
+    domain = f'[mailboxes]\npath = "{world.home}/mailboxes"\n[[domain]]\nname = "ours.example"\nvia = "local"\n'
+    world.configure(1, more=section(port) + hook + domain)
     world.daemon()
     wait_until("the journal was looked at", lambda: "mailer_journal_events" in read(port))
     served = set(re.findall(r"# TYPE (\w+) ", read(port)))

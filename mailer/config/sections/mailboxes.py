@@ -65,8 +65,8 @@ class MailboxSection(Section, header="[mailboxes]", member="mailboxes"):
     removed_kept = Setting(DURATION, "How long the mailbox of a user who was removed is kept.", "30d")
     full_grace = Setting(
         DURATION,
-        "How long mail waits for somebody whose mailbox has used up its quota, and no longer than any other (retry.expire); then its sender "
-        "hears that it could not be delivered.",
+        "How long mail waits for somebody whose mailbox has used up its quota, and no longer than any other (retry.expire); then its "
+        "sender hears that it could not be delivered.",
         "3d",
     )
     database = Setting(
