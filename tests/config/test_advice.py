@@ -39,6 +39,19 @@ def test_the_secret_of_a_webhook_has_to_be_there(more: str, maker: str, tmp_path
     assert list(missing(read(f"{RELAY}{hook}"))) == [Mistake(8, told)]
 
 
+def test_the_passwords_of_databases_have_to_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each place for mailboxes; and the library that asks them."""
+    database = f'database = "postgresql://m@h/x"\ndatabase_password_file = "{tmp_path}/none"\n'
+    config = read(f'{RELAY}[mailboxes]\n{database}[[mailbox_store]]\nname = "a"\n{database}')
+    told = f"cannot read the password file {tmp_path}/none: No such file or directory"
+    assert list(missing(config)) == [Mistake(7, told), Mistake(11, told)]
+    (tmp_path / "none").touch(0o600)
+    (tmp_path / "none").write_text("sesame")
+    assert not list(missing(config))
+    monkeypatch.setattr("mailer.config.advice.find_spec", lambda name: None if name == "psycopg" else True)
+    assert [(each.line, "database needs the extra cluster" in each.text) for each in missing(config)] == [(6, True), (10, True)]
+
+
 def test_certificate_files_have_to_be_there(tmp_path: Path) -> None:
     """Without them no connection would be trusted."""
     path = tmp_path / "ca.pem"

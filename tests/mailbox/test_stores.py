@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,6 +119,17 @@ def test_a_place_that_is_not_there_any_more_is_said(tmp_path: Path) -> None:
         Problem, match=r"no \[\[mailbox_store\]\] 'south' in the configuration; there are: the one of \[mailboxes\]"
     ) as caught:
         reads(configured(tmp_path, ""), "x")
+    assert caught.value.kind == "bad-config"
+
+
+def test_without_the_library_a_database_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra by its name, once somebody wants a mailbox there."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    for name in ("connections", "postgres"):
+        monkeypatch.delitem(sys.modules, f"mailer.mailbox.engine.{name}", raising=False)
+    monkeypatch.delitem(sys.modules, "mailer.mailbox.owners.postgres", raising=False)
+    with pytest.raises(Problem, match=r"library psycopg is not installed: .*mailer-mta\[cluster\]") as caught:
+        MailboxStores(configured(tmp_path, 'database = "postgresql://m@h/x"'))
     assert caught.value.kind == "bad-config"
 
 

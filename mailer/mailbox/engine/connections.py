@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
+DatabaseError = psycopg.Error
+"""What PostgreSQL says, for those who import psycopg by this file alone."""
+
 logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of connections that had died, which we replace
 
 MOST: Final = 8  # connections of a process

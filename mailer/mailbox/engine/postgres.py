@@ -18,10 +18,10 @@ from secrets import token_hex
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-import psycopg
-
 from mailer.mail.problem import Problem
 from mailer.mailbox import schema
+
+from .connections import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -147,7 +147,7 @@ def committed(db: Connection) -> bool:
     """End the transaction; False where the answer to that was lost. Raises `Problem` where it was undone."""
     try:
         said = db.execute("COMMIT", prepare=False).statusmessage
-    except psycopg.Error:
+    except DatabaseError:
         if not db.closed:
             raise
         return False
