@@ -9,16 +9,23 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.problem import Problem
+from mailer.mailbox import schema
 from mailer.mailbox.api import NewMail
+from mailer.mailbox.backups import rows
 from mailer.mailbox.backups.restoring import Restoring
 from mailer.mailbox.backups.writing import BackedUp, Backups, BackupTerms
 from mailer.mailbox.bodies.files import FileBodies
+from mailer.mailbox.box import OwnMailbox
+from mailer.mailbox.engine.api import Engine
+from mailer.mailbox.engine.connections import Connections
+from mailer.mailbox.engine.postgres import TURN, PostgresEngine
 from mailer.mailbox.engine.sqlite import SqliteEngine
 from mailer.mailbox.flags import Flag
 from mailer.mailbox.layout import Layout
 from mailer.mailbox.mailboxes import Mailboxes
 from mailer.mailbox.owners.api import Owner
 from mailer.mailbox.owners.sqlite import SqliteOwners
+from tests.peers.postgresql import NEEDED, PASSWORD, PostgreSQL
 
 from .test_exports import everything
 from .test_imports_taking import letter
@@ -29,14 +36,17 @@ ANN = "ann@example.com"
 class Here:
     """Mailboxes below `root`, a backup of them, and a clock."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, connections: Connections | None = None) -> None:
+        self.connections = connections
         self.layout = Layout(str(root / "mailboxes"))
         self.layout.have(self.layout.root)
         self.now = 1_700_000_000.0
         self.mailboxes = Mailboxes(SqliteOwners(self.layout.owners), self._engine, FileBodies(self.layout), clock=lambda: self.now)
         self.backups = Backups(str(root / "backup"), self.mailboxes, BackupTerms(kept=3), lambda: self.now)
 
-    def _engine(self, owner: Owner) -> SqliteEngine:
+    def _engine(self, owner: Owner) -> Engine:
+        if self.connections is not None:
+            return PostgresEngine(self.connections, owner.number)
         self.layout.have(self.layout.home(owner.id))
         return SqliteEngine(self.layout.index(owner.id))
 
@@ -74,13 +84,19 @@ class Here:
         return sorted(Path(self.backups.shelf.root).glob("u/*/*/mail/*/*"))
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Here]:
-    made = Here(tmp_path)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=NEEDED)])
+def here(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Here]:
+    connections = None
+    if request.param == "postgresql":
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        connections = Connections(server.url(server.schema()), {"engine": (TURN,), "mailbox": (schema.ddl("postgresql"),)}, PASSWORD)
+    made = Here(tmp_path, connections)
     made.put(1, 2, 3)
     made.put(4, folder="Work/2024")
     yield made
     made.mailboxes.close()
+    if connections is not None:
+        connections.close()
 
 
 def test_a_backup_grows_by_what_is_new(here: Here) -> None:
@@ -133,6 +149,8 @@ def test_a_mailbox_that_lost_its_rows_comes_back(here: Here) -> None:
     before = here.seen()
     owner = here.mailboxes.owners.find([ANN])[0]
     assert owner is not None
+    if here.connections is not None:
+        pytest.skip("what a database has lost is for its own backup")
     here.mailboxes.close()
     for path in Path(here.layout.home(owner.id)).glob("index.sqlite3*"):
         path.unlink()
@@ -166,6 +184,34 @@ def test_the_difference_is_told(here: Here) -> None:
         box.sweep(here.now + 30 * 86400)
     found = here.restoring().compare()
     assert (found.both, len(found.backup_only), len(found.mailbox_only)) == (3, 1, 1)
+
+
+@pytest.mark.parametrize("what", ["messages", "rows", "renumber", "check", "give"])
+def test_a_restore_that_is_killed_changes_nothing(here: Here, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mailbox is as it was, and the next restore does all of it; what the first had made is nobody's and goes."""
+    here.backup()
+    here.put(5)
+    before = here.seen()
+    with monkeypatch.context() as patch:
+        places: dict[str, tuple[object, str]] = {
+            "messages": (Restoring, "_messages"),
+            "rows": (rows, "restore_rows"),
+            "renumber": (OwnMailbox, "renumber"),
+            "check": (OwnMailbox, "check"),
+            "give": (Mailboxes, "give"),
+        }
+        patch.setattr(*places[what], killed)
+        with pytest.raises(Killed):
+            here.restoring().instead()
+    assert here.seen() == before
+    done = here.restoring().instead()
+    assert (done.messages, done.added) == (4, 1)
+    assert {owner.address for owner in here.mailboxes.owners.listing()} == {ANN}
+
+
+def killed(*words: object, **more: object) -> None:
+    """The process is gone."""
+    raise Killed
 
 
 class Killed(BaseException):

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import BodyLost, NewMail
 from mailer.mailbox.sealing import opened
-from mailer.spool import new_id
 
 from . import rows
 from .shelf import INDEX
@@ -76,11 +75,12 @@ class Restoring:
         """Make a mailbox of it for another address, which has none. Raises `Problem`."""
         if self.mailboxes.owners.find([address])[0] is not None:
             raise Problem(f"{address} has a mailbox; name an address that has none", "usage")
-        return self._made(address)
+        restored = self._made()
+        return restored._replace(owner=self.mailboxes.give(restored.owner, address))
 
     def instead(self) -> Restored:
         """Make a mailbox of it, and let the address lead there. Raises `Problem`, also where a message of it is not whole."""
-        restored = self._made(f"restored-{new_id(self.backups.clock()).lower()}@{self.address.rpartition('@')[2]}")
+        restored = self._made()
         if restored.flaws:
             self._undo(restored.owner)
             first = restored.flaws[0]
@@ -96,7 +96,12 @@ class Restoring:
     def _undo(self, owner: Owner) -> None:
         self.mailboxes.erase(self.mailboxes.remove(owner.address))
 
-    def _made(self, address: str) -> Restored:
+    def _made(self) -> Restored:
+        """A mailbox of the state, at an address that nobody else has and that the next attempt finds."""
+        with self.backups.shelf.alone(self.state.owner):
+            return self._made_alone(f"restored-{self.state.owner.id.lower()}@{self.address.rpartition('@')[2]}")
+
+    def _made_alone(self, address: str) -> Restored:
         self._left_over(address)
         found = self.mailboxes.owners.find([self.address])[0]
         least = self._next_uidvalidity(found) if found is not None else 0

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.io.durable import NEW, PRIVATE, sync_directory, write_all
+from mailer.io.lock import sole
 from mailer.mail.address_key import key_of
 from mailer.mail.problem import Problem, from_os
 from mailer.mailbox.layout import Layout
@@ -89,6 +90,14 @@ class BackupShelf:
         """The IDs of all who have something here."""
         for some in _names(self.layout.homes):
             yield from (name for name in _names(f"{self.layout.homes}/{some}") if is_id(name))
+
+    @contextmanager
+    def alone(self, owner: Owner) -> Iterator[None]:
+        """Have nobody else at work on what is here of an owner. Raises `Problem`: try-again where somebody is."""
+        home = self.layout.home(owner.id)
+        self.layout.have(home)
+        with sole(f"{home}/lock", f"the backup of {owner.address} is used by another process; try again", "cannot lock the backup"):
+            yield
 
     @contextmanager
     def beginning(self, owner: Owner, id: str) -> Iterator[str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mailer.io.lock import sole
 from mailer.mail.problem import Problem
 from mailer.mailbox.bodies.api import NewBody
 from mailer.mailbox.bodies.files import FileBodies
@@ -74,9 +73,7 @@ class Backups:
 
     def write(self, owner: Owner, told: Callable[[int, int], None]) -> BackedUp:
         """Make a state of the mailbox of `owner`; `told` hears how many of so many messages were looked at. Raises `Problem`."""
-        self.shelf.layout.have(self.shelf.layout.home(owner.id))
-        lock = f"{self.shelf.layout.home(owner.id)}/lock"
-        with sole(lock, f"another backup of {owner.address} is being made", "cannot lock the backup"), self.mailboxes.opened(owner) as box:
+        with self.shelf.alone(owner), self.mailboxes.opened(owner) as box:
             id, whose = new_id(self.clock()), self.mailboxes.owners.by_id([owner.id])[0] or owner  # who may have keys by now
             with self.shelf.beginning(whose, id) as draft:
                 found = self._rows(box.engine, whose, f"{draft}/{INDEX}")
