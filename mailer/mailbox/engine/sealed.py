@@ -159,7 +159,7 @@ def renew(path: str, keys: Sequence[bytes]) -> None:
     """Have the file at `path` encrypted with the first of `keys`, in one transaction; others may have it open. Raises `Problem`."""
     if _is_plain(path) is not False:
         return
-    with told(path, TERMS), closing(opened(path, PATIENCE, keys)) as db:
+    with as_owner_of(os.path.dirname(path)), told(path, TERMS), closing(opened(path, PATIENCE, keys)) as db:
         file = cast("EncryptedConnection", db)
         try:
             encrypted(path, PATIENCE, keys[0]).close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -15,6 +16,7 @@ from mailer.io.database import SMALL_CACHE, Database, DatabaseTerms
 from mailer.io.durable import forget
 from mailer.mail.problem import Problem, from_os
 from mailer.mailbox import schema
+from mailer.spool.files.owner import as_owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -64,7 +66,7 @@ class SqliteEngine:
         self.path = path
         self.owner = owner
         self._connect = connect
-        self._file = Database(path, TERMS, connect=connect)
+        self._file = self._database()
 
     def read(self, ask: Callable[[Rows], T]) -> T:
         """What `ask` makes of the rows of one moment."""
@@ -96,7 +98,7 @@ class SqliteEngine:
                     os.rename(f"{self.path}{suffix}", f"{aside}{suffix}")
         except OSError as error:
             raise from_os(f"cannot put aside {TERMS.what}", self.path, error) from None
-        self._file = Database(self.path, TERMS, connect=self._connect)
+        self._file = self._database()
         return aside
 
     def forget(self) -> None:
@@ -111,6 +113,9 @@ class SqliteEngine:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+    def _database(self) -> Database:
+        return Database(self.path, TERMS, partial(as_owner_of, os.path.dirname(self.path)), self._connect)
 
 
 class MemoryEngine:

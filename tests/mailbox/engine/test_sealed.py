@@ -23,6 +23,7 @@ from mailer.mailbox.keyring import Keyring
 from mailer.mailbox.keys import MasterKeys
 from mailer.mailbox.owners.api import Owner
 from mailer.mailbox.owners.memory import MemoryOwners
+from tests.peers.postfix import scratch
 
 NEEDLE = "Nadel-im-Heuhaufen"
 ADD = "INSERT INTO keyword (owner, folder, word, name) VALUES (?, 1, ?, ?)"
@@ -372,3 +373,23 @@ def test_an_owner_is_one_number_in_his_rows(home: Home) -> None:
     assert (engine.owner, engine.dialect, engine.path) == (home.ann.number, "sqlite", home.path)
     assert encrypted_file.is_plain(home.path) is None
     assert Owner is type(home.ann)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root writes where another has his mailboxes")
+def test_what_root_makes_is_of_whom_the_directory_is() -> None:
+    """Made, written anew or given another key: the daemon, who runs as that user, can go on with it."""
+    with scratch("sealed") as above:
+        place = above / "home"
+        place.mkdir()
+        os.chown(place, 65534, 65534)
+        home = Home(place)
+        home.engine(encrypting=False).change(add("one"))
+        assert {path.stat().st_uid for path in place.iterdir()} == {65534}
+        home.close()
+        engine = home.engine()
+        engine.change(add("two"))
+        home.give_keys(b"n" * 32, *home.index_keys())
+        engine.renew()
+        assert words(engine) == ["one", "two"]
+        assert {path.stat().st_uid for path in place.iterdir()} == {65534}
+        home.close()
