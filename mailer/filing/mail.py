@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Final
 from mailer.mail.address_key import key_of
 from mailer.mail.message import Message, header_end
 from mailer.mime import tree
-from mailer.mime.text import text
+from mailer.mime.charset import decoded
+from mailer.mime.html import text_of_html
+from mailer.mime.parameters import parameter
+from mailer.mime.text import octets
 from mailer.mime.words import shown
-from mailer.sieve import MailFacts
+from mailer.sieve import MailFacts, SievePart
 
 from .decide import USES, LetterFacts
 
@@ -35,7 +38,7 @@ def situation(mailbox: Mailbox, letter: MailboxLetter, is_ours: Callable[[str], 
         letter.recipient,
         shown,
         letter.at,
-        lambda: _texts(letter.content),
+        lambda: parts_of(letter.content),
         lambda: content[end + 2 : end + 2 + RAW].decode("utf-8", "replace"),
         lambda name: mailbox.folder(name) is not None,
         lambda use: _has_role(mailbox, use),
@@ -46,12 +49,13 @@ def situation(mailbox: Mailbox, letter: MailboxLetter, is_ours: Callable[[str], 
     return LetterFacts(facts, Message(content[:end], b""), letter.junk, sorted(own), is_ours)
 
 
-def _texts(content: bytes) -> Iterator[tuple[str, str]]:
-    """The media type and the text of each leaf."""
+def parts_of(content: bytes) -> Iterator[SievePart]:
+    """The leaves of a message, decoded."""
     for part in tree.every(tree.parsed(content)):
         if not part.parts and part.message is None:
+            found = decoded(octets(content, part, TEXT), parameter(part.params, "charset"))
             kind = f"{part.type}/{part.subtype}".lower()
-            yield kind, text(content, part, TEXT) if kind.startswith("text/") else ""
+            yield SievePart(kind, found, text_of_html(found) if kind == "text/html" else found)
 
 
 def _has_role(mailbox: Mailbox, use: str) -> bool:

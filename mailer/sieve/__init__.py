@@ -39,7 +39,7 @@ from .errors import SieveError
 from .forms import EXTENSIONS
 from .matching import Effort
 from .run import run, run_in_turn
-from .state import MailFacts
+from .state import MailFacts, SievePart
 
 __all__ = [
     "EXTENSIONS",
@@ -51,6 +51,7 @@ __all__ = [
     "Keep",
     "MailFacts",
     "SieveError",
+    "SievePart",
     "SieveScript",
     "Vacation",
     "parse",

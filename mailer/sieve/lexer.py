@@ -50,7 +50,8 @@ def tokens(source: bytes | str) -> Iterator[Token]:
     while at < end:
         found = _TOKEN.match(text, at)
         if found is None:
-            raise SieveError(line, _BROKEN.get(text[at], f"{quoted(text[at : at + 20].split()[0])} is nothing that a script has there"))
+            word = (text[at : at + 20].split() or [text[at]])[0]
+            raise SieveError(line, _BROKEN.get(text[at], f"{quoted(word)} is nothing that a script has there"))
         kind, after = found.lastgroup, found.end()
         if kind == "lines":
             after = _last_line(text, after, line)

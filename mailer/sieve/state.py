@@ -19,7 +19,15 @@ MOST_FORWARDS: Final = 4
 LONGEST_STRING: Final = 65_536  # characters that a string has when its variables are filled in
 
 
-def _nothing() -> Iterable[tuple[str, str]]:
+class SievePart(NamedTuple):
+    """A leaf of a message: its media type in small letters, its `content` as characters, and its `text`, which has no markup."""
+
+    kind: str
+    content: str
+    text: str
+
+
+def _nothing() -> Iterable[SievePart]:
     return ()
 
 
@@ -35,8 +43,8 @@ class MailFacts(NamedTuple):
     """What a script may know of a message.
 
     `words` reads the value of a field as people do; `zone` says the minutes that local time is ahead at a moment. `header` has CRLF line
-    ends; `size` is that of the whole message. `parts` gives each leaf of the message with its media type (in small letters) and its text,
-    decoded; `raw` the body as it is. `has_folder` and `has_role` (a special use, as ``\\Junk``) tell of the mailbox.
+    ends; `size` is that of the whole message. `parts` gives each leaf of the message; `raw` its body as it is. `has_folder` and
+    `has_role` (a special use, as ``\\Junk``) tell of the mailbox.
     """
 
     header: bytes
@@ -45,7 +53,7 @@ class MailFacts(NamedTuple):
     recipient: str
     words: Callable[[str], str]
     now: float
-    parts: Callable[[], Iterable[tuple[str, str]]] = _nothing
+    parts: Callable[[], Iterable[SievePart]] = _nothing
     raw: Callable[[], str] = str
     has_folder: Callable[[str], bool] = _nowhere
     has_role: Callable[[str], bool] = _nowhere
@@ -64,7 +72,7 @@ class Run:
         self.flags: list[str] = []
         self.actions: list[Action] = []
         self.is_kept = True  # the implicit keep, RFC 5228 §2.10.2
-        self.body: list[tuple[str, str]] | None = None
+        self.body: list[SievePart] | None = None
 
     def begin(self) -> None:
         """Begin with a script: variables and flags are each script's own."""

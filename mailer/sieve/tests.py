@@ -17,7 +17,7 @@ from .moments import moment, part_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from .state import Run
+    from .state import Run, SievePart
 
 T = TypeVar("T")
 
@@ -138,20 +138,26 @@ def _parts(test: Clause, addresses: Iterable[str]) -> Iterator[str]:
 def _body(state: Run, test: Clause) -> bool:
     """RFC 5173 §5; it sets no variables (§6)."""
     what, kinds = test.tags.get("of", (":text", ()))
-    values = (
-        [state.facts.raw()] if what == ":raw" else _body_texts(state, state.texts(kinds if what == ":content" else ("text",), test.line))
-    )
+    if what == ":raw":
+        values: Iterable[str] = [state.facts.raw()]
+    elif what == ":content":
+        values = _contents(state, [kind.lower() for kind in state.texts(kinds, test.line)])
+    else:
+        values = (part.text for part in _leaves(state) if part.kind.startswith("text/"))
     return _matches(state, test, values, sets=False)
 
 
-def _body_texts(state: Run, kinds: Sequence[str]) -> Iterator[str]:
-    """The texts of the parts that are of one of `kinds`: a type, or a type and a subtype; an empty one is any."""
+def _leaves(state: Run) -> Sequence[SievePart]:
     if state.body is None:
         state.body = list(state.facts.parts())
-    wanted = [kind.lower() for kind in kinds]
-    for kind, text in state.body:
-        if any(each in ("", kind, kind.partition("/")[0]) for each in wanted):
-            yield text
+    return state.body
+
+
+def _contents(state: Run, kinds: Sequence[str]) -> Iterator[str]:
+    """What the parts hold that are of one of `kinds`: a type, or a type and a subtype; an empty one is any."""
+    for part in _leaves(state):
+        if any(each in ("", part.kind, part.kind.partition("/")[0]) for each in kinds):
+            yield part.content
 
 
 def _date(state: Run, test: Clause) -> bool:

@@ -1,6 +1,6 @@
 """Scripts and messages that nobody wrote, for our interpreter and another: strategies of hypothesis.
 
-The words are few, so that values and keys often fit. What we do otherwise on purpose (`tests.sieve.cases.OTHERWISE`) is not made.
+The words are few, so that values and keys often fit. What we do otherwise on purpose (`tests.sieve.otherwise.OTHERWISE`) is not made.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from email.parser import BytesHeaderParser
-
 from mailer import sieve
+from mailer.filing.mail import parts_of
 from mailer.mail.message import header_end
+from mailer.mime.words import shown
 from mailer.sieve import Action, MailFacts, SieveError
 
 from .pigeonhole import Story, told
@@ -41,12 +41,9 @@ LETTER = letter(
 
 def facts(mail: bytes, sender: str = "ann@b.example", recipient: str = "me+det@a.example") -> MailFacts:
     """What a script may know of `mail`."""
-    from mailer.mime.words import shown
-
     end = header_end(mail)
     body = mail[end + 2 :].decode("utf-8", "replace")
-    kind = BytesHeaderParser().parsebytes(mail[:end]).get_content_type()
-    return MailFacts(mail[:end], len(mail), sender, recipient, shown, NOW, lambda: [(kind, body)], lambda: body)
+    return MailFacts(mail[:end], len(mail), sender, recipient, shown, NOW, lambda: parts_of(mail), lambda: body)
 
 
 def run(script: str, mail: bytes = LETTER, sender: str = "ann@b.example", recipient: str = "me+det@a.example") -> tuple[Action, ...]:

@@ -43,6 +43,7 @@ def test_they_do_the_same_each_time(script: str, mail: bytes) -> None:
 @example("\ud800")
 @example("text:")
 @example('"\\')
+@example("\x0b")
 def test_what_is_no_script_is_an_error(source: bytes | str) -> None:
     """Anything is a script, or a `SieveError` of one line."""
     found = story(source if isinstance(source, str) else source.decode("latin-1"))

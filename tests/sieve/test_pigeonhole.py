@@ -7,8 +7,9 @@ import pytest
 from mailer.sieve import EXTENSIONS
 from mailer.sieve.forms import COMMANDS, TESTS
 
-from .cases import ALL, OTHERWISE, asked, recorded, scripts
+from .cases import ALL, asked, recorded, scripts
 from .letters import story
+from .otherwise import OTHERWISE
 from .pigeonhole import needs_pigeonhole
 
 
