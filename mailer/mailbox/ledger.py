@@ -40,7 +40,8 @@ BY_ROLE: Final = """SELECT id, name, role, uidvalidity, uidnext, modseq, floor, 
     FROM folder WHERE owner = ? AND role = ? AND gone = 0"""
 ADD_FOLDER: Final = """INSERT INTO folder (owner, id, name, name_key, role, uidvalidity, uidnext, modseq, floor, subscribed,
     messages, unseen, deleted, octets, gone) VALUES (?, ?, ?, ?, ?, ?, 1, ?, 0, ?, 0, 0, 0, 0, 0)"""
-KEEP_FOLDER: Final = """UPDATE folder SET name = ?, name_key = ?, role = ?, uidvalidity = ?, uidnext = ?, modseq = ?, floor = ?,
+KEEP_NAME: Final = "UPDATE folder SET name = ?, name_key = ? WHERE owner = ? AND id = ?"
+KEEP_FOLDER: Final = """UPDATE folder SET role = ?, uidvalidity = ?, uidnext = ?, modseq = ?, floor = ?,
     subscribed = ?, messages = ?, unseen = ?, deleted = ?, octets = ? WHERE owner = ? AND id = ?"""
 UNJUDGE: Final = "DELETE FROM judged WHERE owner = ? AND mail = ? AND verdict != ?"
 JUDGE: Final = "INSERT INTO judged (owner, mail, verdict) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING mail"
@@ -114,6 +115,7 @@ class Ledger:
         self.verdicts: list[tuple[str, Literal["spam", "ham"]]] = []
         self._folders: dict[int, Folder] = {}
         self._ids: dict[str, int] = {}
+        self._renamed: set[int] = set()
         self._judged: dict[tuple[str, Literal["spam", "ham"]], None] = {}
 
     def folder(self, name: str) -> Folder:
@@ -158,6 +160,7 @@ class Ledger:
         """Know nothing any more of a folder that was deleted, or has another name."""
         self._folders.pop(folder.id, None)
         self._ids.clear()
+        self._renamed.add(folder.id)
         self.changed.add(folder.id)
 
     def uid_in(self, folder: Folder, wanted: int = 0) -> tuple[int, Folder]:
@@ -192,7 +195,9 @@ class Ledger:
             folder = self._folders[id]
             _, name, *rest = folder
             rest[5] = int(folder.subscribed)
-            self.rows.change(KEEP_FOLDER, (name, names.key_of(name), *rest, self.owner, id))
+            self.rows.change(KEEP_FOLDER, (*rest, self.owner, id))
+            if id in self._renamed:
+                self.rows.change(KEEP_NAME, (name, names.key_of(name), self.owner, id))
         account = self.account
         values = (account.epoch, self.modseq, account.next_uidvalidity, account.next_folder, account.octets, account.messages, self.owner)
         self.rows.change(KEEP_ACCOUNT, values)

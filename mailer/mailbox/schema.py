@@ -161,8 +161,6 @@ CREATE TABLE delivered (
     PRIMARY KEY (owner, spool_id, recipient, place)
 ) WITHOUT ROWID;
 
-CREATE INDEX delivered_at ON delivered (owner, at);
-
 CREATE TABLE erase (
     owner BIGINT NOT NULL,
     mail  TEXT NOT NULL,
@@ -276,7 +274,6 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('expunged', 'expunged_modseq', '1000000 1000000 10000 2 1'),
     ('expunged', 'expunged_at', '1000000 1000000 2 1 1'),
     ('delivered', 'delivered', '1000000 1000000 1 1 1'),
-    ('delivered', 'delivered_at', '1000000 1000000 2 1 1 1'),
     ('erase', 'erase', '1000000 1000000 1'),
     ('erase', 'erase_after', '1000000 1000000 2 1');
 
