@@ -107,3 +107,26 @@ def test_an_error_anywhere_is_told(tmp_path: Path, act: str) -> None:
         finished(act, root)
 
     side_by_side(fails, struck(act, tmp_path / "watched"))
+
+
+@pytest.mark.parametrize("act", ["put", "replace"])
+def test_what_a_power_failure_takes_was_never_told(tmp_path: Path, act: str) -> None:
+    """A body is on the disk before it has its name, and its name before anybody is told; so is each directory that was made for it."""
+    calls = [call for call in victim(act, tmp_path / "watched").calls() if call.name in ("fsync", "link", "rename", "mkdir")]
+    named = [at for at, call in enumerate(calls) if call.name in ("link", "rename")]
+    drafts = [at for at, call in enumerate(calls) if call.name == "fsync" and "/tmp/0" in call.text]
+    assert len(named) == len(drafts) == len(sealer.IDS)
+    assert max(drafts) < min(named)
+    assert any(call.name == "fsync" and "/mail/" in call.text for call in calls[max(named) :])
+    for at, call in enumerate(calls):
+        assert call.name != "mkdir" or calls[at + 1].name == "fsync"
+
+
+@pytest.mark.parametrize("act", ["on", "off"])
+def test_an_index_is_on_the_disk_before_it_takes_the_place(tmp_path: Path, act: str) -> None:
+    """And its name is, before whoever waits goes on."""
+    calls = [call for call in victim(act, tmp_path / "watched").calls() if call.name in ("fsync", "fdatasync", "rename")]
+    [named] = [at for at, call in enumerate(calls) if call.name == "rename"]
+    assert any(".new>" in call.text for call in calls[:named])
+    assert not any(".new>" in call.text for call in calls[named + 1 :])
+    assert calls[named + 1].name == "fsync"
