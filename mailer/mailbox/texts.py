@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import zlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from unicodedata import is_normalized, normalize
+from unicodedata import combining, is_normalized, normalize
 
 from mailer.io.extras import installing
 from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mailer.mime.rendered import Rendered
 
@@ -35,6 +35,8 @@ ADD_HEADING: Final = """INSERT INTO heading (owner, mail, size, received, day, s
 
 ZSTANDARD, ZLIB, PLAIN = b"s", b"z", b"p"
 LEVEL: Final = 3
+BLOCK: Final = 1 << 18  # characters that are folded together
+COMPOSED: Final = 128  # characters that are composed together, and as many marks
 SHORT: Final = 200  # octets that are not made shorter
 
 COLUMNS: Final = {"subject": "subject", "from": "sender", "to": "recipient", "cc": "copied"}
@@ -75,8 +77,21 @@ def folded(text: str) -> str:
     """A text as it is compared: without case, and composed."""
     if text.isascii():
         return text.lower()
-    text = text.casefold()
-    return text if is_normalized("NFC", text) else normalize("NFC", text)
+    folded = text.casefold() if len(text) <= BLOCK else "".join([text[at : at + BLOCK].casefold() for at in range(0, len(text), BLOCK)])
+    return "".join([piece if is_normalized("NFC", piece) else normalize("NFC", piece) for piece in _pieces(folded)])
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A text in pieces that are composed each by itself, for composing takes the square of the marks upon one letter."""
+    at = 0
+    while at < len(text):
+        end = at + COMPOSED
+        while end < min(len(text), at + 2 * COMPOSED) and (
+            combining(text[end]) or "\u1160" <= text[end] <= "\u11ff"
+        ):  # Hangul goes on, too
+            end += 1
+        yield text[at:end]
+        at = end
 
 
 def needle_of(text: str) -> bytes:

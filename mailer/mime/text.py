@@ -1,7 +1,7 @@
 """The text of a message: what is looked for in it, the beginning of what it says, and the names of its files.
 
-Decoded from transfer encodings (RFC 2045 §6) and character sets, HTML without its tags. Bounds: `TEXT` characters of one
-message, `FIRST` octets for a preview.
+Decoded from transfer encodings (RFC 2045 §6) and character sets, HTML without its tags. Bounds: `PART` octets of one
+text, `TEXT` characters of one message, `FIRST` octets for a preview.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .tree import Part
 
 TEXT = 4 * 1024 * 1024  # characters of a message that are looked at
+PART = 1024 * 1024  # octets of one text, which are decoded at once
 FIRST = 6000  # octets of a part of which a preview is made
 PREVIEW = 200  # characters
 FILES = 1000  # names of files
@@ -64,7 +65,7 @@ def searchable(content: bytes, part: Part) -> Iterator[str]:
         if each.message is not None:
             found = header_text(content, each.message)
         elif each.type == "text":
-            found = text(content, each, room)
+            found = text(content, each, min(room, PART))
         else:
             continue
         room -= len(found)

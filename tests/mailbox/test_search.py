@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Iterator, Sequence
 from email import message_from_bytes
@@ -10,6 +11,7 @@ from email.header import Header
 from email.message import EmailMessage
 from email.policy import default
 from typing import NamedTuple
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given, settings
@@ -229,6 +231,22 @@ def test_words_are_found_by_their_beginnings_and_in_undivided_text() -> None:
         ("figures 大阪", 0),
     ):
         assert len(mailbox.search(Contains("words", words))) == found, words
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0323" * 100_000, "e" + "\u0301" * 200_000, "\u1100\u1161" * 100_000, "か\u3099" * 100_000])
+def test_a_letter_under_a_hundred_thousand_marks_takes_no_time(marks: str) -> None:
+    """Composing takes the square of what is composed together, which has a bound; what is usual is composed whole."""
+    began = time.process_time()
+    made = texts.folded(marks)
+    assert time.process_time() - began < 2
+    assert made[:40] == normalize("NFC", marks[:400])[:40]
+
+
+@given(st.text(alphabet="aé\u0301か\u3099\u1100\u1161\u11a8Ω\u0323", max_size=400).map(lambda text: f"a{text}" * 3))
+def test_text_is_composed_wherever_it_is_cut(text: str) -> None:
+    """As a whole, where no letter has more marks than letters have."""
+    text = re.sub("([\u0301\u0323\u3099]{30})[\u0301\u0323\u3099]+", r"\1", text)
+    assert texts.folded(text) == normalize("NFC", text.casefold())
 
 
 def test_no_octet_of_a_text_is_taken_for_what_divides_texts() -> None:
