@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BLOCK = 1 << 17  # characters that are looked at together
+BLOCK = 1 << 16  # characters that are looked at together
 
-_UNREAD = re.compile(
-    r"<(?:!--.*?(?:--!?>|\Z)|(script|style|template|noembed|noframes)(?=[\s/>])[^<>]*>.*?(?:</\1(?=[\s/>])[^<>]*>?|\Z))",
-    re.DOTALL | re.IGNORECASE,
-)
+REACH = 1100  # characters that are seen behind a block, for what begins in it
+
+_OPENING = re.compile(r"<(?:!--|(script|style|template|noembed|noframes)(?=[\s/>]))", re.IGNORECASE | re.ASCII)
+_CLOSING = {
+    name: re.compile(rf"</{name}(?=[\s/>])[^<>]{{0,1000}}>?", re.IGNORECASE | re.ASCII)
+    for name in ("script", "style", "template", "noembed", "noframes")
+}
+_END_OF_COMMENT = re.compile("--!?>")
 _LINES = re.compile(
     r"</?(?:address|article|aside|blockquote|body|br|caption|center|dd|div|dl|dt|fieldset|figure|footer|form|h[1-6]|head|header|hr|html|legend|"
     r"li|main|nav|ol|option|p|pre|section|table|tbody|td|tfoot|th|thead|title|tr|ul)(?=[\s/>])[^<>]*>?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 _TAGS = re.compile(r"</?[a-zA-Z][a-zA-Z0-9:_-]*(?:(?=[\s/])[^<>]*)?>|<[!?][^<>]*>")
 
@@ -36,10 +40,20 @@ def text_of_html(markup: str) -> str:
 def _read(markup: str) -> Iterator[str]:
     """What is not within comments, scripts and styles."""
     at = 0
-    for found in _UNREAD.finditer(markup):
-        yield markup[at : found.start()]
-        at = found.end()
+    while (opening := _found(_OPENING, markup, at)) is not None:
+        yield markup[at : opening.start()]
+        name = opening[1]
+        closing = _found(_CLOSING[name.lower()], markup, opening.end()) if name else _found(_END_OF_COMMENT, markup, opening.end() - 2)
+        if closing is None:
+            return
+        at = closing.end()
     yield markup[at:]
+
+
+def _found(what: re.Pattern[str], text: str, at: int) -> re.Match[str] | None:
+    """The first match, looked for in one block after the other."""
+    blocks = range(at, len(text), BLOCK)
+    return next((found for start in blocks if (found := what.search(text, start, start + BLOCK + REACH))), None)
 
 
 def _blocks(markup: str) -> Iterator[str]:

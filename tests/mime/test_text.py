@@ -95,6 +95,8 @@ def test_names_of_files_are_read(value: str, name: str) -> None:
         ("a<br>b<br/>c", "a\nb\nc"),
         ("<style>x</style>a<script>if (a<b) </scripty></script>b<!-- > -->c<!--", "abc"),
         ("<STYLE>x", ""),
+        ("<\u017fcript>x</script>y", "<\u017fcript>xy"),
+        ("<!-->a<!--->b", "ab"),
         ("a &lt;b&gt; &amp;amp; &#228; &uuml", "a <b> &amp; ä ü"),
         ("write to <anna@example.org>", "write to <anna@example.org>"),
         ("1 < 2 and <3", "1 < 2 and <3"),
