@@ -269,9 +269,14 @@ def own_spool() -> str:
 
 
 def own_mailboxes() -> str:
-    """The directory of the mailboxes of this user; of the machine for whoever has its spool. Empty where the user has no home."""
+    """The directory of the mailboxes of this user; of the machine for root and for the user whom its spool belongs to, unless
+    ``$XDG_STATE_HOME`` says otherwise.
+
+    Empty where the user has no home.
+    """
     spool = own_spool()
-    return SYSTEM_MAILBOXES if spool == SYSTEM_SPOOL else spool and f"{spool}/mailboxes"
+    machines = spool == SYSTEM_SPOOL and (os.geteuid() == 0 or "XDG_STATE_HOME" not in os.environ)
+    return SYSTEM_MAILBOXES if machines else spool and f"{spool}/mailboxes"
 
 
 def _owns(path: str) -> bool:

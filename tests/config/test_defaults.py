@@ -122,3 +122,16 @@ def test_the_owner_of_the_machines_spool_has_that(monkeypatch: pytest.MonkeyPatc
     assert values.own_spool() == "/home/anna/.local/state/mailer"
     monkeypatch.setenv("XDG_STATE_HOME", "/state")
     assert values.own_spool() == "/state/mailer"
+
+
+def test_mailboxes_are_the_machines_for_whoever_has_its_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Beside the state of others, and of whoever names a base directory, as a container does; root names none."""
+    monkeypatch.setenv("HOME", "/home/anna")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(values, "SYSTEM_SPOOL", f"{tmp_path}/mailer")
+    (tmp_path / "mailer").mkdir()
+    assert values.own_mailboxes() == values.SYSTEM_MAILBOXES
+    monkeypatch.setattr(values.os, "geteuid", lambda: NOBODY_KNOWS)
+    assert values.own_mailboxes() == "/home/anna/.local/state/mailer/mailboxes"
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert values.own_mailboxes() == f"{tmp_path}/mailer/mailboxes"
