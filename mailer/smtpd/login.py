@@ -94,7 +94,8 @@ class LoginDesk:
         self._tell(LoggedIn(self.now(), arrival, mechanism, proved.app))
         if self._register is None:
             return ""
-        return self._register.enter(proved.user.address, arrival.door, arrival.ip, proved.app, since, show_out)
+        who = proved.user.address, arrival.door, arrival.ip, proved.app
+        return self._register.enter(*who, since, show_out, until=proved.expires)
 
     def leave(self, session: str) -> None:
         """The session that is called so is over."""

@@ -19,7 +19,7 @@ from mailer.mail.problem import Problem
 from .api import ALIVE, UserSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from mailer.events import Event
 
@@ -33,6 +33,7 @@ BRIEF: Final = 1.0
 class _Open(NamedTuple):
     session: UserSession
     show_out: Callable[[], object]
+    until: float
 
 
 class SessionRegister:
@@ -50,10 +51,11 @@ class SessionRegister:
         self._said = 0.0  # when it was last written down that this process is alive
         self._after = 0  # the number of the last ending that was read
 
-    def enter(self, user: str, door: str, ip: str, app: str, since: float, show_out: Callable[[], object]) -> str:
-        """Somebody is in; what his session is called. `show_out` ends it: it is called in the thread of the event loop, once."""
+    def enter(self, user: str, door: str, ip: str, app: str, since: float, show_out: Callable[[], object], *, until: float = 0.0) -> str:
+        """Somebody is in; what his session is called. `show_out` ends it: it is called in the thread of the event loop, once, also when
+        his password expires, `until` then (0 for never)."""
         session = UserSession(token_hex(8), user, door, ip, app, since, self._process)
-        self._open[session.id] = _Open(session, show_out)
+        self._open[session.id] = _Open(session, show_out, until)
         self._unwritten[session.id] = session
         return session.id
 
@@ -71,9 +73,11 @@ class SessionRegister:
         return len(self._open)
 
     async def look(self) -> None:
-        """Show out those whose sessions somebody has ended."""
+        """Show out those whose sessions somebody has ended, or whose passwords are good no more."""
         if not self._open:
             return
+        now = self._now()
+        self._show_out(each for each in self._open.values() if 0 < each.until <= now)
         try:
             endings = await self._sessions.endings(self._after)
         except Problem as problem:
@@ -81,9 +85,12 @@ class SessionRegister:
             return
         for ending in endings:
             self._after = max(self._after, ending.number)
-            for open in [each for each in self._open.values() if ending.means(each.session)]:
-                self._open.pop(open.session.id)
-                open.show_out()
+            self._show_out(each for each in self._open.values() if ending.means(each.session))
+
+    def _show_out(self, some: Iterable[_Open]) -> None:
+        for each in [*some]:
+            self._open.pop(each.session.id)
+            each.show_out()
 
     async def keep(self) -> None:
         """Write down who has come and gone."""

@@ -84,6 +84,11 @@ class Proved(NamedTuple):
     user: User
     app: str = ""
 
+    @property
+    def expires(self) -> float:
+        """When that password does, in seconds since the epoch, 0 for never."""
+        return next((each.expires for each in self.user.app_passwords if self.app and each.name == self.app), 0.0)
+
 
 class Users(Protocol):
     """Where users are looked up, by address, however that is written.

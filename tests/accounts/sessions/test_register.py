@@ -42,9 +42,10 @@ class Process:
         self.now, self.sessions, self.told, self.out = NOW, Kept(), list[Event](), list[str]()
         self.register = SessionRegister(self.sessions, "run", lambda: self.now, self.told.append)
 
-    def enter(self, name: str = ANN, app: str = "") -> str:
+    def enter(self, name: str = ANN, app: str = "", until: float = 0.0) -> str:
         """Somebody logs in."""
-        return self.register.enter(name, "imap", "192.0.2.1", app, self.now, lambda: self.out.append(f"{name} {app}".strip()))
+        who = name, "imap", "192.0.2.1", app
+        return self.register.enter(*who, self.now, lambda: self.out.append(f"{name} {app}".strip()), until=until)
 
     async def written(self) -> list[str]:
         """Whose sessions can be seen."""
@@ -128,5 +129,21 @@ def test_a_file_that_fails_is_an_alarm_and_forgets_nothing() -> None:
         assert isinstance(process.told[-1], Mended)
         await process.register.look()
         assert process.out == ["bob@example.com"]
+
+    done(scenario)
+
+
+def test_who_has_a_password_that_expires_is_shown_out_then() -> None:
+    """By the register itself: nobody has to say so."""
+
+    async def scenario(process: Process) -> None:
+        process.enter()
+        process.enter(app="phone", until=NOW + 60)
+        process.now += 59
+        await process.register.look()
+        assert process.out == []
+        process.now += 1
+        await process.register.look()
+        assert process.out == [f"{ANN} phone"]
 
     done(scenario)
