@@ -31,6 +31,7 @@ from mailer.events import (
     DeadLetter,
     DoorNews,
     Event,
+    Judged,
     ReportsHeard,
     Requested,
     Seen,
@@ -341,6 +342,10 @@ def _heard(event: ReportsHeard) -> dict[str, object]:
     }
 
 
+def _judged(event: Judged) -> dict[str, object]:
+    return {"event": "judged", "verdict": event.verdict, "user": cut(event.address) or None, "owner": event.owner, "mail": event.mail}
+
+
 def _unsubscribed(event: Unsubscribed) -> dict[str, object]:
     return {"event": "unsubscribed", "id": event.message or None, "to": cut(event.address), "stream": cut(event.stream)}
 
@@ -371,6 +376,7 @@ EVENTS: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, object]]
     DoorNews: ("info", _door),
     ReportsHeard: ("info", _heard),
     Requested: ("info", _requested),
+    Judged: ("info", _judged),
     Unsubscribed: ("info", _unsubscribed),
     **INCOMING,
 }

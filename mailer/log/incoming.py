@@ -65,7 +65,8 @@ def _refused(event: TurnedAway) -> dict[str, object]:
 
 
 def _logged_in(event: LoggedIn) -> dict[str, object]:
-    return {**_begin("login", event.arrival), "user": cut(event.arrival.user), "mechanism": event.mechanism, **_client(event.arrival)}
+    said = {"user": cut(event.arrival.user), "mechanism": event.mechanism, "app": cut(event.app) or None}
+    return {**_begin("login", event.arrival), **said, **_client(event.arrival)}
 
 
 def _failed(event: LoginFailed) -> dict[str, object]:

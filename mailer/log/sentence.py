@@ -116,9 +116,14 @@ def _refused(said: Mapping[str, str]) -> str:
     return f"{_client(said)}: {said.get('reason', '')}{sender}{to}: {said.get('reply', '')}{why}"
 
 
+def _judged(said: Mapping[str, str]) -> str:
+    return f"{said.get('user', said['owner'])} says that {said['mail']} is {'spam' if said['verdict'] == 'spam' else 'no spam'}"
+
+
 def _login(said: Mapping[str, str]) -> str:
     reason = f": {said['reason']}" if "reason" in said else ""
-    return f"{_client(said)}: {said.get('user', 'nobody')} by {said.get('mechanism', 'nothing')}{reason}"
+    app = f" with the password of {said['app']}" if "app" in said else ""
+    return f"{_client(said)}: {said.get('user', 'nobody')} by {said.get('mechanism', 'nothing')}{app}{reason}"
 
 
 SENTENCES = {
@@ -126,6 +131,7 @@ SENTENCES = {
     "refused": _refused,
     "login": _login,
     "login-failed": _login,
+    "judged": _judged,
     "queued": _queued,
     "alarm": _alarm,
     "daemon": _daemon,

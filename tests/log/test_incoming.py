@@ -72,6 +72,7 @@ def test_who_logs_in_is_a_line_and_who_does_not_is_a_warning() -> None:
         ("login", "info", "2001:db8::7", "PLAIN"), ("login-failed", "warning", "2001:db8::7", "PLAIN"),
     ]  # fmt: skip
     assert (outside["user"], outside["reason"]) == ("bob@example.com", "wrong password")
+    assert [as_json(LoggedIn(NOW, LOGIN, "PLAIN", app))[0]["app"] for app in ("", "phone")] == [None, "phone"]
 
 
 @pytest.mark.parametrize("name", ["correct horse", "p@ssw0rd", "@", "x@", "\x00"])
@@ -97,6 +98,10 @@ def test_a_password_that_was_typed_as_a_name_is_not_written_down(name: str) -> N
             "refused    192.0.2.7 mail.there.example (mx): unknown from ann@there.example to nobody@example.com: 550 5.1.1 no such user",
         ),
         (EARLY, "refused    192.0.2.7 mail.there.example (mx): early: 554 5.5.0 wait for the greeting"),
+        (
+            LoggedIn(NOW, Arrival("submission", "192.0.2.7", user="ann@example.com"), "PLAIN", "phone"),
+            "login      192.0.2.7 (submission): ann@example.com by PLAIN with the password of phone",
+        ),
         (FAILED, "login-failed 2001:db8::7 (submission): bob@example.com by PLAIN: wrong password"),
         (
             LoginFailed(NOW, Arrival("submission", "192.0.2.7", proxy="10.0.0.9"), "", "PLAIN", "wrong"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mailer.events import AlarmBegun, AlarmOver, Daemon, Event, ReportsHeard, Seen, Tried, Unsubscribed
+from mailer.events import AlarmBegun, AlarmOver, Daemon, Event, Judged, ReportsHeard, Seen, Tried, Unsubscribed
 from mailer.mail.outcome import Outcome
 from mailer.status.story import HeardReport
 from tests.fakes.mail import NOW, outcome
@@ -42,6 +42,8 @@ def _utc(zone: Callable[[str], None]) -> None:
         ),
         (ReportsHeard(NOW, [HeardReport("0" * 26, 0, NOW, "box", "none", "none")]), "report     none"),
         (ReportsHeard(NOW, []), "report     none"),
+        (Judged(NOW, "OWNER", "ann@example.com", "MAIL", "ham"), "judged     ann@example.com says that MAIL is no spam"),
+        (Judged(NOW, "OWNER", "", "MAIL", "spam"), "judged     OWNER says that MAIL is spam"),
         (Unsubscribed(NOW, "bob@example.net", "news", ID), "unsubscribed bob@example.net wants no more mail of news"),
         (AlarmBegun(NOW, LOGIN), "alarm      relay refuses our login; to mend it: username of [relay.out]"),
         (AlarmOver(NOW + 5400, LOGIN, "it takes our login"), "alarm      over after 1.5 h: login: it takes our login"),
