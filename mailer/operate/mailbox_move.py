@@ -51,7 +51,7 @@ def forget_left(config: Config, address: str, place: str) -> None:
     with closing(MailboxStores(config)) as stores:
         owner = thawed(stores.owners, _owner(stores, address), time.time())
         left = stores.named(store_named(place))
-        purge(owner, left, bodies_too=left.bodies is not stores.bodies_of(owner))
+        purge(stores.owners, owner, left, time.time(), bodies_too=left.bodies is not stores.bodies_of(owner))
 
 
 def places(config: Config) -> Sequence[str]:

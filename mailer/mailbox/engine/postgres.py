@@ -64,7 +64,8 @@ class PostgresRows:
     def run(self, sql: str, values: Sequence[object] = ()) -> Sequence[tuple[Any, ...]]:
         """The rows that `sql` gives."""
         STATEMENT = translated(sql)  # noqa: N806 - of a constant of whoever asks, as the tests of the house see to
-        return self._db.execute(STATEMENT, fit(values)).fetchall()
+        cursor = self._db.execute(STATEMENT, fit(values))
+        return cursor.fetchall() if cursor.description else []
 
     def change(self, sql: str, values: Sequence[object] = ()) -> int:
         """Do `sql`, and say how many rows it touched."""

@@ -24,6 +24,7 @@ LEASE: Final = 5.0  # seconds in which nobody writes, at most
 FEW: Final = 100  # rows that are left to be brought while nobody writes
 ROUNDS: Final = 20  # of the chase: somebody who writes faster than we read is frozen all the same
 TRIES: Final = 3  # of a freeze
+REMOVING: Final = 3600.0  # seconds in which no move begins, where whoever removes what is left behind is killed
 MARGIN: Final = 1.0  # seconds of the lease that are left when the owner is given away
 
 
@@ -98,6 +99,9 @@ class Move:
         """Refuse to move one who is not here, or not free. Raises `Problem`."""
         if owner.state != "open":
             raise Problem(f"the mailbox of {owner.address} is {owner.state}, and is not moved; try again later", "try-again")
+        if owner.until > self._clock():
+            text = f"what another move has left of the mailbox of {owner.address} is being removed, and it is not moved; try again later"
+            raise Problem(text, "try-again")
         if owner.store == self._target.name:
             raise Problem(f"the mailbox of {owner.address} is there already", "usage")
         if owner.store != self._source.name:
@@ -164,11 +168,17 @@ class Move:
             self._watched(phase, many)
 
 
-def purge(owner: Owner, left: MailboxStore, *, bodies_too: bool) -> None:
-    """Remove what a move has left in the store `left`; its messages as well where the new store has others. Raises `Problem` (usage) where
-    his mailbox is there."""
+def purge(owners: Owners, owner: Owner, left: MailboxStore, now: float, *, bodies_too: bool) -> None:
+    """Remove what a move has left in the store `left`; its messages as well where the new store has others.
+
+    While that is done the mailbox is used, and not moved: a move that is under way finds him changed, and none begins. Raises `Problem`:
+    usage where his mailbox is there, try-again where it is being moved.
+    """
     if owner.store == left.name:
         raise Problem(f"the mailbox of {owner.address} is there, and stays", "usage")
+    if owner.state == "frozen":
+        raise Problem(f"the mailbox of {owner.address} is being moved, and nothing is removed; try again later", "try-again")
+    owner = owners.put(owner._replace(until=now + REMOVING))
     if bodies_too:
         left.bodies.forget(owner.id)
     engine = left.open(owner)
@@ -176,3 +186,6 @@ def purge(owner: Owner, left: MailboxStore, *, bodies_too: bool) -> None:
         engine.forget()
     finally:
         engine.close()
+    again = owners.by_id([owner.id])[0]
+    if again is not None and again.until == owner.until:
+        owners.put(again._replace(until=0.0))

@@ -3,8 +3,8 @@
 His ID is a ULID and names his rows and files; it never changes. His address may. `number` is what stands for him in rows that are shared
 with others. Of an owner who is ``removed`` nobody finds the mailbox by an address any more; it is kept until a sweep, so that a mistake can
 be undone. Whose mailbox is ``frozen`` may read and not write until `until`, after which it is open again, whatever became of whoever froze
-it; `epoch` is one more with each change of him, so that of two who would change him at once one is told to look again
-(`mailer.mailbox.fencing` says what it is for beside that).
+it; of one who is open, `until` keeps moves from beginning (`mailer.mailbox.moving`). `epoch` is one more with each change of him, so that
+of two who would change him at once one is told to look again (`mailer.mailbox.fencing` says what it is for beside that).
 """
 
 from __future__ import annotations

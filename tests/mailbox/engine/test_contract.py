@@ -78,6 +78,7 @@ def test_a_statement_gives_back_the_rows_that_it_made(engine: Engine) -> None:
     """In place of those that were there, too."""
     assert engine.change(lambda rows: list(rows.run(UPSERT, (7, 1, "a", "A")))) == [("a", "A")]
     assert engine.change(lambda rows: list(rows.run(UPSERT, (7, 1, "a", "Ä")))) == [("a", "Ä")]
+    assert engine.change(lambda rows: list(rows.run(SET, ("B", 7, "a")))) == []
 
 
 def test_values_come_back_as_they_went(engine: Engine) -> None:

@@ -411,14 +411,55 @@ def test_what_is_left_behind_is_removed_when_asked(places: Places) -> None:
     """And never from where the mailbox is."""
     fill(places.box())
     owner = places.move().owner
+    others = places.north.bodies is not places.south.bodies
     with pytest.raises(Problem, match="and stays") as caught:
-        purge(owner, places.south, bodies_too=False)
+        purge(places.owners, owner, places.south, places.now, bodies_too=False)
     assert caught.value.kind == "usage"
-    purge(owner, places.north, bodies_too=places.north.bodies is not places.south.bodies)
+    purge(places.owners, owner, places.north, places.now, bodies_too=others)
     assert places.box().check(bodies=True) == []
+    assert places.box().owner.until == 0
     engine = places.north.open(owner)
     with pytest.raises((Problem, AssertionError)):
         assert news.modseq_of(engine)
+
+
+def test_nothing_is_removed_behind_a_move(places: Places) -> None:
+    """Of a move back and a removal at once, one is told to wait or to look again, whoever was first."""
+    fill(places.box(), 10)
+    owner = places.move().owner
+    others = places.north.bodies is not places.south.bodies
+    told: list[str] = []
+
+    def back(phase: str) -> None:
+        def remove(at: str, _: int) -> None:
+            if at == phase and phase not in told:
+                told.append(phase)
+                now = places.owners.by_id([owner.id])[0]
+                assert now is not None
+                try:
+                    purge(places.owners, now, places.north, places.now, bodies_too=others)
+                except Problem as problem:
+                    told.append(problem.kind)
+
+        Move(places.owners, places.south, places.north, lambda: places.now, remove).run(places.owners.by_id([owner.id])[0] or owner)
+
+    with pytest.raises(Problem):  # he was changed, or rows are gone from under it
+        back("chase")
+    assert told == ["chase"]
+    assert places.box().owner.store == "south"
+    back("freeze")
+    assert told == ["chase", "freeze", "try-again"]
+    assert places.box().owner.store == "north"
+    assert places.box().check(bodies=True) == []
+
+    busy = places.owners.by_id([owner.id])[0]
+    assert busy is not None
+    places.owners.put(busy._replace(until=places.now + 5))
+    with pytest.raises(Problem, match="is being removed, and it is not moved") as caught:
+        places.move()
+    assert caught.value.kind == "try-again"
+    places.now += 6
+    assert places.move().owner.store == "south"
 
 
 def test_several_folders_that_change_names_are_moved(places: Places) -> None:
