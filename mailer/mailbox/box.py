@@ -298,11 +298,11 @@ class OwnMailbox:
             self._make_texts(mail for mail in self.mails(lacking) if mail is not None)
 
     def _make_texts(self, of: Iterable[Mail]) -> None:
-        made = [(mail, render(self._readable(mail), mail.prefix)) for mail in of]
+        made = [(mail, texts.made(render(self._readable(mail), mail.prefix))) for mail in of]
 
         def act(rows: Rows) -> None:
-            for mail, read in made:
-                texts.add(rows, self.engine.owner, mail.id, mail.size, mail.received, read)
+            for mail, kept in made:
+                texts.add(rows, self.engine.owner, mail.id, mail.size, mail.received, kept)
 
         self.engine.change(act)
 

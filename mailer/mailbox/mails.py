@@ -15,8 +15,6 @@ from .threads import Kinship
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailer.mime.rendered import Rendered
-
     from .engine.api import Rows
     from .ledger import Ledger
 
@@ -36,7 +34,8 @@ class RowOfMail(NamedTuple):
 
     mail: Mail
     said: Kinship
-    rendered: Rendered
+    day: int
+    texts: texts.RowsOfText
     uidl: str
 
 
@@ -51,16 +50,18 @@ def ready(content: bytes, prefix: bytes, received: float, id: str, digest: bytes
         tuple(map(storable, read.attachments)), storable(read.list_id), key_number, digest,
     )  # fmt: skip
     references = tuple(map(storable, read.references))
-    return RowOfMail(mail, Kinship(message_id, references, base, is_answer(subject, base), received), read, storable(uidl))
+    return RowOfMail(
+        mail, Kinship(message_id, references, base, is_answer(subject, base), received), read.day, texts.made(read), storable(uidl)
+    )
 
 
 def add(ledger: Ledger, new: RowOfMail, thread: str) -> None:
     """Write the row of a message, and those by which it is found."""
     mail = new.mail
-    row = [ledger.owner, *mail, new.rendered.day, new.uidl, ledger.modseq]
+    row = [ledger.owner, *mail, new.day, new.uidl, ledger.modseq]
     row[7], row[16] = thread, json.dumps(mail.attachments) if mail.attachments else ""
     ledger.rows.change(ADD, row)
-    texts.add(ledger.rows, ledger.owner, mail.id, mail.size, mail.received, new.rendered)
+    texts.add(ledger.rows, ledger.owner, mail.id, mail.size, mail.received, new.texts)
 
 
 def by_ids(rows: Rows, owner: int, ids: Sequence[str]) -> list[Mail | None]:

@@ -105,13 +105,26 @@ def searched(read: Rendered) -> Searched:
     return Searched(b"\0".join(texts), len(texts[0]) + 1, len(texts[0]) + len(texts[1]) + 2)
 
 
-def add(rows: Rows, owner: int, mail: str, size: int, received: float, read: Rendered) -> None:
-    """Keep what is searched of a message."""
+class RowsOfText(NamedTuple):
+    """What is kept of a message for searches: its text, compressed, and what ``heading`` has of it."""
+
+    text: bytes
+    day: int | None
+    fields: tuple[str | None, ...]
+    files: str
+
+
+def made(read: Rendered) -> RowsOfText:
+    """What is kept of a message that was read, for searches."""
     found = searched(read)
-    rows.change(ADD_TEXT, (owner, mail, packed(found.octets)))
-    fields = (_joined(found.values(name.encode())) for name in COLUMNS)
-    day = read.day if read.sent else None
-    rows.change(ADD_HEADING, (owner, mail, size, received, day, *fields, found.octets[found.names :].decode()))
+    fields = tuple(_joined(found.values(name.encode())) for name in COLUMNS)
+    return RowsOfText(packed(found.octets), read.day if read.sent else None, fields, found.octets[found.names :].decode())
+
+
+def add(rows: Rows, owner: int, mail: str, size: int, received: float, kept: RowsOfText) -> None:
+    """Write what is searched of a message."""
+    rows.change(ADD_TEXT, (owner, mail, kept.text))
+    rows.change(ADD_HEADING, (owner, mail, size, received, kept.day, *kept.fields, kept.files))
 
 
 def lacking(rows: Rows, owner: int, most: int) -> list[str]:
