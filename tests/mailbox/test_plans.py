@@ -10,7 +10,20 @@ import pytest
 
 from mailer.mailbox import schema
 
-WHOLE = {"FOLDERS", "BY_ROLE", "COUNT", "NUMBERS", "FORGET_FOLDERS", "ACCOUNT", "KEEP_ACCOUNT", "OPEN", "SEARCHED_AT", "SEARCH", "USED", "FORGET_DELIVERED"}
+WHOLE = {
+    "FOLDERS",
+    "BY_ROLE",
+    "COUNT",
+    "NUMBERS",
+    "FORGET_FOLDERS",
+    "ACCOUNT",
+    "KEEP_ACCOUNT",
+    "OPEN",
+    "SEARCHED_AT",
+    "SEARCH",
+    "USED",
+    "FORGET_DELIVERED",
+}
 """What is asked about all folders, about the account, which is one row, or once in a while."""
 
 ASKED = ("copying", "entries", "expunging", "flagging", "folders", "keywords", "ledger", "mails", "putting", "sweeping", "threads")
