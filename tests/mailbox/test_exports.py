@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import NewMail
@@ -20,7 +23,7 @@ from mailer.mailbox.imports.maildir import MaildirImport
 from mailer.mailbox.imports.mbox import MboxImport
 from mailer.mailbox.imports.taking import Taking
 
-from .test_imports_taking import ANN, letter
+from .test_imports_taking import ANN, has, letter
 
 FLAGS = (Flag(0), Flag.SEEN, Flag.SEEN | Flag.ANSWERED | Flag.FLAGGED, Flag.DRAFT, Flag.DELETED)
 HARD = b"From: ben@example.org\r\nSubject: From\r\n\r\n\r\nFrom here\r\n>From there\r\nFrom ann Fri Jul  8 12:08:34 2011\r\n"
@@ -153,3 +156,25 @@ def test_names_of_files() -> None:
     taken: set[str] = set()
     names = [file_name(name, taken) for name in ("a/b", "a.b", "../../x", "..", "A.B", "\x1b[2J", "x" * 900, "x" * 901)]
     assert names == ["a.b", "a_b", "__.__.x", "__", "A_B_", "__2J", "x" * 200, "x" * 200 + "_"]
+
+
+WORDS = [b"", b"x", b"From me", b">From me", b">>From", b"From ann Fri Jul  8 12:08:34 2011", b"Status: RO", b"\xff\x00 "]
+
+
+@given(st.lists(st.lists(st.sampled_from(WORDS)), min_size=1, max_size=4))
+def test_whatever_is_in_a_message_it_comes_back(bodies: list[list[bytes]]) -> None:
+    """Out of an mbox and out of a Maildir: lines that look as if they parted messages, and empty ones at the end, too."""
+    lines = [b"".join(line + b"\r\n" for line in body) for body in bodies]
+    contents = [b"Subject: %d\r\nX-Length: 9\r\n\r\n" % at + body for at, body in enumerate(lines)]
+    box = OwnMailbox(ANN, MemoryEngine(), MemoryBodies())
+    box.put([NewMail("INBOX", content, received=1.6e9) for content in contents])
+    with tempfile.TemporaryDirectory() as place:
+        export_mbox(box, f"{place}/mboxes", quiet())
+        export_maildir(box, f"{place}/Maildir", quiet())
+        for source in (MboxImport(f"{place}/mboxes/INBOX.mbox"), MaildirImport(f"{place}/Maildir")):
+            other = OwnMailbox(ANN, MemoryEngine(), MemoryBodies())
+            Taking(source, other, lambda _: None, lambda what: pytest.fail(str(what))).run()
+            assert [content for _, content in has(other, "INBOX")] == contents
+            source.close()
+            other.close()
+    box.close()

@@ -66,9 +66,10 @@ def test_a_right_content_length_counts(path: Path) -> None:
 
 @pytest.mark.parametrize("length", [b"3", b"4000000000", b"-1", b"x", b"9" * 40, b""])
 def test_a_wrong_content_length_does_not_count(path: Path, length: bytes) -> None:
-    """Where it leads is neither the end nor a From_ line: the message ends where it ends."""
+    """Where it leads is neither the end nor a From_ line: the message ends where it ends, and the field is one of its own."""
     data = ANN + b"Subject: a\nContent-Length: " + length + b"\n\none and more\n\n" + BEN + b"Subject: b\n\ntwo\n"
-    assert contents(path, data) == [b"Subject: a\r\n\r\none and more\r\n", b"Subject: b\r\n\r\ntwo\r\n"]
+    field = b"Content-Length: " + length + b"\r\n"
+    assert contents(path, data) == [b"Subject: a\r\n" + field + b"\r\none and more\r\n", b"Subject: b\r\n\r\ntwo\r\n"]
 
 
 def test_flags_keywords_and_uids_are_read(path: Path) -> None:

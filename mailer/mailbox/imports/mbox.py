@@ -35,7 +35,7 @@ HEADER: Final = 256 << 10
 NEAR: Final = 16 << 10
 """Octets that are looked at first: most messages are no longer."""
 STATUS: Final = {"R": Flag.SEEN, "A": Flag.ANSWERED, "F": Flag.FLAGGED, "D": Flag.DELETED, "T": Flag.DRAFT}
-OF_THE_FILE: Final = frozenset({"status", "x-status", "x-keywords", "x-uid", "x-imap", "x-imapbase", "content-length"})
+OF_THE_FILE: Final = frozenset({"status", "x-status", "x-keywords", "x-uid", "x-imap", "x-imapbase"})
 """Fields that say something about the place of a message in a file."""
 INTERNAL: Final = b"Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"
 KEYWORDS: Final = 100
@@ -124,7 +124,8 @@ class MboxImport:
         for message in messages:
             assert isinstance(message.place, _Span)
             data = self._at(message.place.start, message.place.end - message.place.start)
-            yield message, with_crlf(_without_fields(_unquoted(data, counted=message.place.counted)))
+            counted = message.place.counted
+            yield message, with_crlf(_without_fields(_unquoted(data, counted=counted), counted=counted))
 
     def _span(self, start: int) -> _Span:
         """The message that begins there."""
@@ -238,14 +239,15 @@ def _about(head: bytes) -> _Head:
     return _Head(flags, tuple(dict.fromkeys(keywords)), uid if uid <= LAST_UID else 0)
 
 
-def _without_fields(data: bytes) -> bytes:
-    """The message without what was written about its place in the file."""
+def _without_fields(data: bytes, *, counted: bool) -> bytes:
+    """The message without what was written about its place in the file; a Content-Length that is wrong came with the message."""
+    left = OF_THE_FILE | {"content-length"} if counted else OF_THE_FILE
     found = re.search(rb"\r?\n\r?\n", data)
     end = found.start() if found else len(data)
     lines, kept, drops = data[:end].split(b"\n"), [], False
     for line in lines:
         if not line[:1].isspace():
-            drops = line.partition(b":")[0].decode("ascii", "replace").lower() in OF_THE_FILE
+            drops = line.partition(b":")[0].decode("ascii", "replace").lower() in left
         if not drops:
             kept.append(line)
     return b"\n".join(kept) + data[end:] if len(kept) < len(lines) else data
