@@ -6,7 +6,7 @@
 Each message is for one user; the users take turns, and so many sessions deliver at the same time, each one message after the other. Ours
 are sessions of the courier, as the queue has them, in a process of their own, with users in the database and everything synced; Dovecot's
 are connections that stay, and it syncs as it does by default. Counted is the processor's time of all processes that are concerned: of
-ours that of the whole process, making the messages included; of Dovecot's that of its own processes, without that of the client. Ours and
+ours that of the whole process; of Dovecot's that of its own processes, without that of the client. Ours and
 Dovecot take turns. Besides: all mail for one user, which shares the waits for the disk; and messages put into one mailbox one by one.
 """
 
@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -117,10 +117,10 @@ async def deliver_ours(home: Path, mail: Mail) -> Spent:
     users = SqliteUsers(f"{home}/spool/accounts.sqlite3")
     await users.put([User(address) for address in mail.people()])
     courier = LocalCourier(boxes, lambda: users, PlainFiling(), SystemClock(), lambda: 86400.0)
-    await asyncio.gather(*(one_by_one(courier, mail, [nth], warm=True) for nth in range(mail.users)))
-    turns = [range(nth, mail.count, mail.sessions) for nth in range(mail.sessions)]
+    await asyncio.gather(*(one_by_one(courier, loads_of(mail, [nth])) for nth in range(mail.users)))
+    turns = [loads_of(mail, range(nth, mail.count, mail.sessions)) for nth in range(mail.sessions)]
     begin, cpu = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(one_by_one(courier, mail, turn) for turn in turns))
+    await asyncio.gather(*(one_by_one(courier, turn) for turn in turns))
     spent = Spent(1e3 * (time.process_time() - cpu) / mail.count, 1e3 * (time.perf_counter() - begin) / mail.count)
     await courier.close()
     boxes.close()
@@ -135,15 +135,20 @@ class Consigned(NamedTuple):
     recipients: tuple[int, ...] = (0,)
 
 
-async def one_by_one(courier: LocalCourier, mail: Mail, numbers: Any, *, warm: bool = False) -> None:
+def loads_of(mail: Mail, numbers: Sequence[int]) -> list[Load[Any]]:
+    """The messages of these numbers, as the queue has them."""
+    people, at = mail.people(), time.time()
+    envelopes = [Envelope(new_id(at), rfc3339(at), SENDER, [Recipient(people[nth % len(people)])]) for nth in numbers]
+    return [Load(Consigned(ROUTE), envelope, message(mail.size)) for envelope in envelopes]
+
+
+async def one_by_one(courier: LocalCourier, loads: Sequence[Load[Any]]) -> None:
     """Deliver these messages in one session. Raises `RuntimeError` for one that is not taken."""
-    session, people = courier.session(lambda: None), mail.people()
-    for nth in numbers:
-        at = time.time()
-        envelope = Envelope(new_id(at), rfc3339(at), SENDER, [Recipient(people[nth % len(people)])])
-        [outcome] = await session.deliver(Load(Consigned(ROUTE), envelope, message(mail.size)), lambda: None)
+    session = courier.session(lambda: None)
+    for load in loads:
+        [outcome] = await session.deliver(load, lambda: None)
         if outcome.verdict != "delivered":
-            raise RuntimeError(f"{'at first, ' if warm else ''}{outcome.reply}")
+            raise RuntimeError(outcome.reply)
 
 
 def put_singly(home: Path, count: int, size: int) -> float:
