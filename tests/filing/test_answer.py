@@ -111,11 +111,14 @@ def test_ten_thousand_senders_get_few(letterbox: Letterbox) -> None:
 
 def test_an_entity_of_mime(letterbox: Letterbox) -> None:
     """What describes it is taken from it, and nothing else: no field that says whom it goes to. RFC 5230 §4.4"""
-    letterbox.script('require "vacation"; vacation :mime "Content-Type: text/html\r\nBcc: all@example.org\r\n\r\n<p>gone</p>";')
+    letterbox.script(
+        'require "vacation"; vacation :mime "Content-Type: text/html\r\nBcc: all@example.org\r\nX-Other: y\r\n\r\n<p>gone</p>";'
+    )
     letterbox.file(mail())
     ((envelope, content),) = letterbox.sent()
     assert b"text/html" in content
     assert b"all@example.org" not in content
+    assert b"X-Other" not in content
     assert len(envelope.recipients) == 1
 
 

@@ -173,12 +173,14 @@ def test_a_disk_that_is_full_has_it_tried_again(letterbox: Letterbox, monkeypatc
 def test_what_needs_nothing_sent_goes_the_short_way(letterbox: Letterbox) -> None:
     """So that many letters for one mailbox are put together; what is passed on, or into two folders, is not."""
     letterbox.script(
-        'require ["fileinto","copy"]; if header "subject" "one" { fileinto "A"; } elsif header "subject" "two" { keep; fileinto "A"; } '
+        'require ["fileinto","copy","vacation"]; if header "subject" "one" { fileinto "A"; } '
+        'elsif header "subject" "two" { keep; fileinto "A"; } '
+        'elsif header "subject" "four" { vacation "gone"; } '
         'else { redirect "carl@example.com"; }'
     )
     with letterbox.premises.ann() as box:
-        news = [letterbox.filing.plain(box, letterbox.letter(mail(subject=subject))) for subject in ("one", "two", "three")]
-    assert [each and each.folder for each in news] == ["A", None, None]
+        news = [letterbox.filing.plain(box, letterbox.letter(mail(subject=subject))) for subject in ("one", "two", "three", "four")]
+    assert [each and each.folder for each in news] == ["A", None, None, None]
 
 
 def test_the_rules_of_an_owner_are_asked_before_his_script(letterbox: Letterbox) -> None:
