@@ -202,6 +202,10 @@ def test_an_encrypted_mailbox_is_backed_up_encrypted(kept: Home, maildir: Path) 
         path.unlink()
     [made] = told(kept, "restore", place, ANN)
     assert (made["messages"], made["flaws"]) == (3, [])
+    kept.configure(f'\n[mailboxes]\npath = "{kept.path}/mailboxes"\n')
+    [made] = told(kept, "restore", place, ANN, "--as", "plain@example.com")
+    assert (made["messages"], made["flaws"]) == (3, [])
+    assert letter(3) in [path.read_bytes() for path in (kept.path / "mailboxes").glob("u/*/*/mail/*/*")]
 
 
 def test_the_nightly_job(kept: Home, maildir: Path) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailer.mail.problem import Problem
 from mailer.mailbox.flags import PLAIN, Flag
-from mailer.mailbox.imports import regular
+from mailer.mailbox.imports import dovecot, regular
 from mailer.mailbox.imports.api import PassedOver, SourceFolder, SourceMessage
 from mailer.mailbox.imports.maildir import MaildirImport
 
@@ -259,3 +261,14 @@ def test_what_is_no_maildir_is_refused(tmp_path: Path) -> None:
 def test_ends_of_lines(data: bytes, crlf: bytes) -> None:
     """A LF alone gets its CR, a CR alone stays."""
     assert regular.with_crlf(data) == crlf
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", b"3 V5 N9\n", b"1 5 9\n"]))
+def test_no_list_of_dovecot_is_too_odd(data: bytes, head: bytes) -> None:
+    """Whatever is in it: UIDs ascend, and names are bytes."""
+    found = dovecot.uid_list(head + data)
+    uids = [known.uid for known in found.messages.values()]
+    assert uids == sorted({*uids})
+    assert not uids or found.uidnext > uids[-1]
+    assert len(dovecot.keywords(data)) <= 26
+    assert isinstance(dovecot.subscriptions(data), list)
