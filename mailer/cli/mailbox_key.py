@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.text import one_line
 
-from . import IO_ERROR, OK, UNAVAILABLE, show
+from . import EXIT_CODES, IO_ERROR, OK, UNAVAILABLE, show
 from .mailbox_opening import addresses, config_of, opened
 from .options import JSON, Option, Subcommand, usage
 from .progress import ProgressBar
@@ -38,26 +38,29 @@ def rekey(given: Given) -> int:
     from mailer.operate import mailbox_keys as operate
 
     config = config_of(given)
-    if given.flag("--new"):
-        show.note(f"the master key {operate.make_master_key(config, more=True)} is made; keep a copy elsewhere: mailer mailbox key export")
-    progress, lost = ProgressBar(quiet=given.flag("--quiet")), False
+    progress, code = ProgressBar(quiet=given.flag("--quiet")), OK
     with opened(given) as mailboxes:
+        if given.flag("--new"):
+            number = operate.make_master_key(config, mailboxes, more=True)
+            show.note(f"the master key {number} is made; keep a copy elsewhere: mailer mailbox key export")
         try:
             for line in operate.rekeyed(config, mailboxes, given.operands, bodies=given.flag("--bodies"), told=progress.tell):
                 progress.end()
                 _told(given, line)
-                lost = lost or bool(line.lost)
+                code = code or (EXIT_CODES[line.trouble.kind] if line.trouble else IO_ERROR if line.lost else OK)
         finally:
             progress.end()
-    return IO_ERROR if lost else OK
+    return code
 
 
 def _told(given: Given, line: RekeyLine) -> None:
     if given.flag("--json"):
         show.json_line(line.as_json())
-    elif not given.flag("--quiet"):
+    elif not line.trouble and not given.flag("--quiet"):
         bodies = f", {line.changed} messages written anew" if given.flag("--bodies") else ""
         show.say(f"{line.address}: {f'key {line.key}' if line.key else 'not encrypted'}{bodies}")
+    if line.trouble:
+        show.note(f"{one_line(line.address)}: {line.trouble}")
     for id in line.lost:
         show.note(f"{one_line(line.address)}: the message {id} opens with no key that there is; put back a backup of it")
 
@@ -87,7 +90,8 @@ def _row(line: MasterKeyLine, now: float) -> list[show.Value]:
 def _make(given: Given) -> int:
     from mailer.operate import mailbox_keys as operate
 
-    number = operate.make_master_key(config_of(given))
+    with opened(given) as mailboxes:
+        number = operate.make_master_key(config_of(given), mailboxes)
     if given.flag("--json"):
         return _list(given)
     if not given.flag("--quiet"):

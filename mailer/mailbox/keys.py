@@ -24,7 +24,7 @@ from mailer.mail.problem import Problem, from_os
 from .api import NoKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 SIZE: Final = 32  # octets of a master key
 NONCE: Final = 12  # octets, NIST SP 800-38D §8.2.2: a random one for each encryption, of which one key makes far less than 2^32
@@ -128,27 +128,31 @@ class KeyDirectory:
             found.append(KeyFile(number, made, os.path.lexists(self._note(number))))
         return found
 
-    def make(self) -> int:
-        """Have one more key on the disk; its number. The directory has to be there. Raises `Problem`."""
-        number = max([0, *self._numbers()]) + 1
-        path = f"{self.path}/{number}.key"
-        if os.path.lexists(self._note(number)):
-            raise Problem(f"the master key {number} is lost: {self._note(number)} says that there was one; put it back", "bad-config")
-        self._put(path, written_key(number, token_bytes(SIZE)).encode("ascii") + b"\n")
+    def lost(self, needed: Iterable[int] = ()) -> list[int]:
+        """The numbers of keys that are not there any more: that there is a note of, or that are `needed`. Raises `Problem`."""
+        return sorted({*self._numbers(".exported"), *needed} - {*self._numbers()})
+
+    def make(self, needed: Iterable[int] = ()) -> int:
+        """Have one more key on the disk; its number, which none had that we know of, or that is `needed`. The directory has to be there.
+
+        Raises `Problem`.
+        """
+        number = max([0, *self._numbers(), *self.lost(needed)]) + 1
+        self._put(f"{self.path}/{number}.key", written_key(number, token_bytes(SIZE)).encode("ascii") + b"\n")
         return number
 
     def exported(self, number: int) -> None:
         """Note that somebody has a copy of this key elsewhere. Raises `Problem`."""
         self._put(self._note(number), b"")
 
-    def _numbers(self) -> list[int]:
+    def _numbers(self, kind: str = ".key") -> list[int]:
         try:
             names = os.listdir(self.path)
         except FileNotFoundError:
             return []
         except OSError as error:
             raise from_os("cannot look into the directory of master keys", self.path, error) from None
-        stems = [name.removesuffix(".key") for name in names if name.endswith(".key")]
+        stems = [name.removesuffix(kind) for name in names if name.endswith(kind)]
         return sorted(int(stem) for stem in stems if is_number(stem))
 
     def _note(self, number: int) -> str:

@@ -49,17 +49,19 @@ class MasterKeyLine(NamedTuple):
 
 
 class RekeyLine(NamedTuple):
-    """What became of one mailbox: the number of the master key that it needs now, how many bodies were encrypted anew, and the IDs of
-    messages whose bodies nobody can open."""
+    """What became of one mailbox: the number of the master key that it needs now, how many bodies were encrypted anew, the IDs of
+    messages whose bodies nobody can open, and the trouble that there was with all of it."""
 
     address: str
     key: int
     changed: int = 0
     lost: Sequence[str] = ()
+    trouble: Problem | None = None
 
     def as_json(self) -> dict[str, object]:
         """The line of ``mailer mailbox rekey --json``."""
-        return {"address": self.address, "key": self.key or None, "changed": self.changed, "lost": [*self.lost]}
+        trouble = str(self.trouble) if self.trouble else None
+        return {"address": self.address, "key": self.key or None, "changed": self.changed, "lost": [*self.lost], "trouble": trouble}
 
 
 def master_keys(config: Config, mailboxes: Mailboxes) -> list[MasterKeyLine]:
@@ -74,22 +76,28 @@ def _line(number: int, mailboxes: int, file: KeyFile | None, *, there: bool) -> 
     return MasterKeyLine(number, there, mailboxes, file.made if file else None, file.exported if file else None)
 
 
-def make_master_key(config: Config, *, more: bool = False) -> int:
-    """Make the first master key, or with `more` another one; its number. Raises `Problem`: usage where there is one already, and
-    unavailable where they are kept elsewhere."""
+def make_master_key(config: Config, mailboxes: Mailboxes, *, more: bool = False) -> int:
+    """Make the first master key, or with `more` another one; its number, which no mailbox needs already.
+
+    Raises `Problem`: usage where there is one already, and unavailable where one is lost, or they are kept elsewhere.
+    """
     if _is_elsewhere(config):
         text = f"the master keys are kept in {masters_of(config).where}, and only who keeps them makes one: a line NUMBER:BASE64"
         raise Problem(f"{text}, from `openssl rand -base64 32`; the old ones stay there", "unavailable")
     if not config.mailboxes.path:
         raise nowhere()
     layout, keys = Layout(config.mailboxes.path), key_directory_of(config)
+    needed = keyring_of(config, mailboxes.owners).needed()
+    if not more and (lost := keys.lost(needed)):
+        text = f"the master key {', '.join(map(str, lost))} is lost, without which mailboxes of before cannot be read; put it back"
+        raise Problem(f"{text}, or make another one for new mailboxes: mailer mailbox rekey --new", "unavailable")
     if not more and keys.files():
         raise Problem("there is a master key; `mailer mailbox rekey --new` makes another one and uses it", "usage")
     layout.have(layout.root)
     keeper_of(config.spool).give(layout.root)
     with as_owner_of(layout.root):
         layout.have(layout.keys)
-        return keys.make()
+        return keys.make(needed)
 
 
 def exported_master_keys(config: Config) -> list[str]:
@@ -139,12 +147,16 @@ def rekeyed(
 ) -> Iterator[RekeyLine]:
     """Have the mailboxes of these addresses, of all without any, need the newest master key; with `bodies` give them keys of their own that
     are as new, and have everything encrypted as it is wished. `told` hears of progress: the address, bodies that are done, of how many.
+    A mailbox in trouble keeps no other from its turn; it can be done again.
 
-    Raises `Problem`; then it can be done again.
+    Raises `Problem` (no-such).
     """
     keyring = keyring_of(config, mailboxes.owners)
     for owner in _named(mailboxes, addresses) if addresses else _everybody(mailboxes):
-        yield _rekeyed(keyring, mailboxes, owner, told if bodies else None, bodies=bodies)
+        try:
+            yield _rekeyed(keyring, mailboxes, owner, told if bodies else None, bodies=bodies)
+        except Problem as problem:
+            yield RekeyLine(owner.address, owner.key_number, trouble=problem)
 
 
 def _rekeyed(

@@ -593,7 +593,7 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     "mailbox backup": (_object(MAIL_BACKED_UP),),
     "mailbox restore": (_object(MAIL_RESTORED), _object(MAIL_COMPARED, "with --compare")),
     "mailbox key": (_object({"number": COUNT, "there": FLAG, "mailboxes": COUNT, "made_at": TIME.or_null, "exported": FLAG.or_null}),),
-    "mailbox rekey": (_object({"address": TEXT, "key": COUNT.or_null, "changed": COUNT, "lost": _list(TEXT)}),),
+    "mailbox rekey": (_object({"address": TEXT, "key": COUNT.or_null, "changed": COUNT, "lost": _list(TEXT), "trouble": SOME}),),
     "mailbox move": (_object(MAILBOX_MOVED),),
     "user app-password": (_object({"address": TEXT, "name": SOME, "password": SOME}), _object(USER, "with --remove")),
     **{f"user {verb}": (_object(USER),) for verb in ("list", "quota", "send-as", "disable", "enable")},

@@ -90,7 +90,7 @@ def test_encryption_is_switched_on_and_off(home: Home) -> None:
     come(home, 3)
     assert sealed(home) == {True, False}
     assert shown(home) == [letter(1), letter(2), letter(3)]
-    assert told(home, "rekey", "--bodies") == [{"address": ANN, "key": 1, "changed": 2, "lost": []}]
+    assert told(home, "rekey", "--bodies") == [{"address": ANN, "key": 1, "changed": 2, "lost": [], "trouble": None}]
     assert sealed(home) == {True}
     wish(home, "off")
     assert shown(home) == [letter(1), letter(2), letter(3)]
@@ -128,7 +128,12 @@ def test_a_lost_key_is_named_by_its_number(home: Home) -> None:
     assert b"the master key 1" in come(home, 2, code=69)
     [line] = told(home, "key", code=69)
     assert (line["number"], line["there"], line["mailboxes"]) == (1, False, 1)
+    home.refused(home.mailer("mailbox", "key", "make"), 69, "the master key 1 is lost", "put it back")
+    assert home.mailer("mailbox", "rekey", "--new").returncode == 69
+    [line] = told(home, "rekey", "--bodies", code=69)
+    assert (line["key"], "the master key 1" in line["trouble"]) == (1, True)
     os.rename(home.path / "safe", path)
+    assert told(home, "rekey")[0]["key"] == 2
     assert shown(home) == [letter(1)]
 
 
