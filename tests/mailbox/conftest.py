@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer import spool
 from mailer.mailbox import schema
 from mailer.mailbox.bodies.files import FileBodies
 from mailer.mailbox.engine.api import Engine
@@ -27,6 +28,12 @@ def postgresql() -> Iterator[PostgreSQL]:
     """See `PostgreSQL`. A test that asks for it is marked with the peer of that name."""
     with scratch("postgresql") as home, PostgreSQL(home) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def ids_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """IDs ascend within a process; those of a test whose clock has gone on for months are nothing to the tests after it."""
+    monkeypatch.setattr(spool, "_last", 0)
 
 
 @pytest.fixture(params=["sqlite", "encrypted", "memory", pytest.param("postgresql", marks=pytest.mark.peer("postgresql"))])
