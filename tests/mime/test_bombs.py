@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
@@ -142,4 +141,5 @@ if __name__ == "__main__":
     before = max(map(len, BOMBS.values()))
     for bomb in BOMBS.values():
         render(bomb)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - sum(map(len, BOMBS.values())) - before) / 1e6)
+    peak = next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    print((peak * 1024 - sum(map(len, BOMBS.values())) - before) / 1e6)
