@@ -45,7 +45,7 @@ def moving(given: Given) -> int:
     elif not given.flag("--quiet"):
         show.say(f"{address} is in the place {to} now; nobody could write for {moved.frozen:.1f} s")
         source = operate.place_named(moved.source)
-        show.note(f"what it was is still in the place {source}; when all is well: mailer mailbox move {address} --forget {source}")
+        show.note(f"what it was stays in the place {source} for a week, or until: mailer mailbox move {address} --forget {source}")
     return OK
 
 
@@ -64,8 +64,8 @@ COMMANDS = {
         about='PLACE is the name of a [[mailbox_store]], or "home" for the place of [mailboxes]. All is copied while people go on; for the '
         "last of it nobody can write for some seconds, which mail programs and senders sit out. Folders, flags and numbers stay as they "
         "are, so that no mail program fetches anything again.\n\n"
-        "Whatever ends it, the mailbox is whole in one of the two places, and the same command goes on. What it was stays behind, and is "
-        "removed by --forget.",
+        "Whatever ends it, the mailbox is whole in one of the two places, and the same command goes on. What it was stays behind for a "
+        "week, or until --forget.",
         operands="ADDRESS",
         words=addresses,
         options=(

@@ -34,6 +34,7 @@ def mailboxes_of(
         stores.open,
         stores.named("").bodies,
         bodies_of=stores.bodies_of,
+        left=stores.sweep,
         closing=stores.close,
         opener=stores.keyring.sealing,
         ready=stores.keyring.ready,

@@ -6,6 +6,7 @@ is one object for all who use it at once.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 MOST_OPEN: Final = 256  # mailboxes that nobody uses and that are kept open all the same
 STRIPES: Final = 64  # mailboxes that are opened side by side
+LEFT_KEPT: Final = 7 * 86400.0  # seconds that what a move has left behind is kept
 REMOVED_KEPT: Final = 30 * 86400.0  # seconds that the mailbox of a removed owner is kept
 
 
@@ -72,12 +74,14 @@ class Mailboxes:
         removed_kept: float = REMOVED_KEPT,
         most_open: int = MOST_OPEN,
         bodies_of: Callable[[Owner], Bodies] | None = None,
+        left: Callable[[Owner, float], None] | None = None,
         closing: Callable[[], None] | None = None,
     ) -> None:
         self.owners = owners
         self.bodies = bodies
         self._open_engine = open_engine
         self._bodies_of = bodies_of or (lambda _: bodies)
+        self._left_behind = left
         self._closing = closing
         self._clock = clock
         self._ready = ready or (lambda owner: owner)
@@ -152,6 +156,8 @@ class Mailboxes:
             try:
                 with self.opened(owner) as box:
                     files += box.sweep(now)
+                if self._left_behind is not None:
+                    self._left_behind(owner, now - LEFT_KEPT)
             except Problem as problem:
                 troubles.append(f"{owner.address}: {problem}")
         for owner in self._all(removed=True):
@@ -165,6 +171,8 @@ class Mailboxes:
     def erase(self, owner: Owner) -> None:
         """Forget the mailbox of an owner who was removed, for ever; killed in the middle, it is done again. Raises `Problem`."""
         self._forget(owner.id)
+        if self._left_behind is not None:
+            self._left_behind(owner, math.inf)
         self._bodies_of(owner).forget(owner.id)
         engine = self._open_engine(owner)
         try:

@@ -8,6 +8,7 @@ the messages where the nameless one has them. Nothing is made, and nobody is ask
 from __future__ import annotations
 
 import os
+import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
 
 
 class MailboxStore(NamedTuple):
-    """Where mailboxes can be: its name, as owners have it, what opens the rows of one there, and what has the messages."""
+    """Where mailboxes can be: its name, as owners have it, what opens the rows of one there, what has the messages, and whether there may
+    be rows of an owner, which is known without opening them."""
 
     name: str
     open: Callable[[Owner], Engine]
     bodies: Bodies
+    has: Callable[[Owner], bool] = lambda _: True
 
 
 class MailboxStores:
@@ -61,7 +64,7 @@ class MailboxStores:
             self.owners = PostgresOwners(connections)
             stores = [MailboxStore("", partial(self._in_database, connections), bodies)]
         else:
-            stores = [MailboxStore("", partial(self._in_file, layout), bodies)]
+            stores = [MailboxStore("", partial(self._in_file, layout), bodies, partial(_has_file, layout))]
         stores += [self._store(section, bodies) for section in config.mailbox_stores]
         self.keyring = keyring_of(config, self.owners)
         self.by_name = {store.name: store for store in stores}
@@ -81,6 +84,18 @@ class MailboxStores:
         """What has the messages of an owner, where he is. Raises `Problem`."""
         return self.named(owner.store).bodies
 
+    def sweep(self, owner: Owner, before: float) -> None:
+        """Remove what moves have left of a mailbox before this time. Raises `Problem`."""
+        if len(self.by_name) == 1:
+            return
+        from .moving.move import left_since, purge
+
+        for store in self.by_name.values():
+            since = left_since(owner, store)
+            if since is not None and since < before:
+                purge(self.owners, owner, store, time.time(), bodies_too=store.bodies is not self.bodies_of(owner))
+                owner = self.owners.by_id([owner.id])[0] or owner
+
     def close(self) -> None:
         """Let go of what is open."""
         self.owners.close()
@@ -92,7 +107,7 @@ class MailboxStores:
         own = FileBodies(layout, partial(as_owner_of, layout.root)) if section.path else bodies
         if section.database:
             return MailboxStore(section.name, partial(self._in_database, self._connected(section)), own)
-        return MailboxStore(section.name, partial(self._in_file, layout), own)
+        return MailboxStore(section.name, partial(self._in_file, layout), own, partial(_has_file, layout))
 
     def _in_file(self, layout: Layout, owner: Owner) -> Engine:
         have_root(layout, self._spool)
@@ -118,6 +133,10 @@ class MailboxStores:
         made = Connections(section.database, tables, section.secret or "")
         self._connections.append(made)
         return made
+
+
+def _has_file(layout: Layout, owner: Owner) -> bool:
+    return os.path.exists(layout.index(owner.id))
 
 
 class OwnersBelow(SqliteOwners):

@@ -96,6 +96,36 @@ def test_a_mailbox_goes_from_place_to_place(tmp_path: Path, database: str) -> No
 
 
 @needed
+def test_what_moves_leave_behind_goes_after_a_week(tmp_path: Path, database: str) -> None:
+    """By the sweep, wherever it is; where the mailbox is nothing goes. Of one who is removed for ever nothing is left."""
+    other = f'[[mailbox_store]]\nname = "south"\npath = "{tmp_path}/south"\n[[mailbox_store]]\nname = "db"\n{database}'
+    config = configured(tmp_path, other)
+    mail = put(config)
+    for to in ("south", "db"):
+        move(config, to)
+
+    def rows() -> list[Path]:
+        return [*tmp_path.glob("*/u/*/*/index.sqlite3")]
+
+    boxes = mailboxes_of(config)
+    (owner,) = boxes.owners.find([ANN])
+    assert owner is not None
+    for days, many in ((6, 2), (8, 0)):
+        assert boxes.sweep(owner.created + days * 86400).troubles == []
+        assert len(rows()) == many
+    assert list(tmp_path.glob("south/u/*/*/mail/*/*")) == []
+    boxes.close()
+    assert reads(config, mail) == LETTER
+    move(config, "south")
+    boxes = mailboxes_of(config)
+    boxes.remove(ANN)
+    boxes.sweep(owner.created + 90 * 86400)
+    boxes.close()
+    assert rows() == []
+    assert list(tmp_path.glob("*/u/*/*/mail/*/*")) == []
+
+
+@needed
 def test_a_mailbox_that_is_encrypted_stays_so(tmp_path: Path, database: str) -> None:
     """In each place; in a database the messages are, and in a file everything."""
     other = f'encryption = "age"\n[[mailbox_store]]\nname = "south"\npath = "{tmp_path}/south"\n[[mailbox_store]]\nname = "db"\n{database}'

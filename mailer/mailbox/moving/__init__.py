@@ -8,7 +8,8 @@ freeze  nobody writes for `move.LEASE` seconds at most (`mailer.mailbox.fencing`
 flip    the owner is given to the other store, in one change of him; from here on it is done
 
 Killed before the flip, the mailbox is where it was, and is written again when the lease is over; the next move copies what differs, which
-is only what the one before had not done. What is left in the store that it came from is removed by `move.purge`, days later.
+is only what the one before had not done. What is left in the store that it came from is removed by `move.purge`: when somebody asks, or by
+a sweep a week later.
 
 `tables`   the rows of a table on both sides, made the same
 `news`     what has changed since a MODSEQ

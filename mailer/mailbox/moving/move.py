@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from mailer.mail.problem import Problem
+from mailer.mailbox import settings
 from mailer.mailbox.bodies.api import NewBody
 from mailer.mailbox.fencing import fence, thawed
 
@@ -24,6 +26,7 @@ LEASE: Final = 5.0  # seconds in which nobody writes, at most
 FEW: Final = 100  # rows that are left to be brought while nobody writes
 ROUNDS: Final = 20  # of the chase: somebody who writes faster than we read is frozen all the same
 TRIES: Final = 3  # of a freeze
+LEFT: Final = "left"  # the setting of rows that were left behind: since when
 REMOVING: Final = 3600.0  # seconds in which no move begins, where whoever removes what is left behind is killed
 MARGIN: Final = 1.0  # seconds of the lease that are left when the owner is given away
 
@@ -86,6 +89,7 @@ class Move:
                 wrong = self._finish(frozen, ours, theirs, since)
                 if not wrong and time.monotonic() - begun < LEASE - MARGIN:
                     given = self._owners.put(frozen._replace(state="open", until=0.0, store=self._target.name))
+                    self._note(ours)
                     return Moved(given, self._source.name, self._rows, self._bodies, time.monotonic() - begun)
             except BaseException:
                 self._give_up(frozen)
@@ -94,6 +98,11 @@ class Move:
             self._refuse(owner)
         reason = f"{', '.join(wrong)} differ" if wrong else f"the rest took longer than {LEASE - MARGIN:.0f} s"
         raise Problem(f"the mailbox of {owner.address} stays where it is, for {reason}; try again when less is going on", "try-again")
+
+    def _note(self, ours: Engine) -> None:
+        """Note at what is left behind since when it is; without that it stays until somebody has it removed."""
+        with suppress(Problem):
+            ours.change(lambda rows: settings.keep(rows, ours.owner, LEFT, str(self._clock())))
 
     def _refuse(self, owner: Owner) -> None:
         """Refuse to move one who is not here, or not free. Raises `Problem`."""
@@ -189,3 +198,16 @@ def purge(owners: Owners, owner: Owner, left: MailboxStore, now: float, *, bodie
     again = owners.by_id([owner.id])[0]
     if again is not None and again.until == owner.until:
         owners.put(again._replace(until=0.0))
+
+
+def left_since(owner: Owner, store: MailboxStore) -> float | None:
+    """Since when rows of his are left behind in a store, in seconds since the epoch; None where there are none, or nobody noted it. Raises
+    `Problem`."""
+    if owner.store == store.name or not store.has(owner):
+        return None
+    engine = store.open(owner)
+    try:
+        noted = engine.read(lambda rows: settings.get(rows, engine.owner, LEFT))
+    finally:
+        engine.close()
+    return float(noted) if noted else None
