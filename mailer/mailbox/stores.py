@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mailer.config.secret import keeper_of
 from mailer.config.values import nowhere
@@ -22,11 +22,10 @@ from .engine.sealed import SealedEngine
 from .engine.sqlite import SqliteEngine
 from .layout import Layout
 from .masters import keyring_of
+from .moving.place import MailboxStore
 from .owners.sqlite import SqliteOwners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mailer.config import Config
     from mailer.config.sections.mailboxes import MailboxSection, MailboxStoreSection
 
@@ -34,16 +33,6 @@ if TYPE_CHECKING:
     from .engine.api import Engine
     from .engine.connections import Connections
     from .owners.api import Owner, Owners
-
-
-class MailboxStore(NamedTuple):
-    """Where mailboxes can be: its name, as owners have it, what opens the rows of one there, what has the messages, and whether there may
-    be rows of an owner, which is known without opening them."""
-
-    name: str
-    open: Callable[[Owner], Engine]
-    bodies: Bodies
-    has: Callable[[Owner], bool] = lambda _: True
 
 
 class MailboxStores:

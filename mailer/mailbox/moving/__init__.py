@@ -11,6 +11,7 @@ Killed before the flip, the mailbox is where it was, and is written again when t
 is only what the one before had not done. What is left in the store that it came from is removed by `move.purge`: when somebody asks, or by
 a sweep a week later.
 
+`place`    where a mailbox can be
 `tables`   the rows of a table on both sides, made the same
 `news`     what has changed since a MODSEQ
 `balance`  whether both sides are the same

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from mailer.mailbox.engine.api import Engine
     from mailer.mailbox.owners.api import Owner, Owners
-    from mailer.mailbox.stores import MailboxStore
+
+    from .place import MailboxStore
 
 LEASE: Final = 5.0  # seconds in which nobody writes, at most
 FEW: Final = 100  # rows that are left to be brought while nobody writes

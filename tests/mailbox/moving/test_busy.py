@@ -20,9 +20,9 @@ from mailer.mailbox.engine.sqlite import SqliteEngine
 from mailer.mailbox.flags import Flag
 from mailer.mailbox.mailboxes import Mailboxes
 from mailer.mailbox.moving.move import Move
+from mailer.mailbox.moving.place import MailboxStore
 from mailer.mailbox.owners.api import Owner
 from mailer.mailbox.owners.sqlite import SqliteOwners
-from mailer.mailbox.stores import MailboxStore
 from tests.fakes.processes import wait_until
 from tests.peers.postgresql import NEEDED, PASSWORD, PostgreSQL
 
