@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from mailer.mail.problem import Problem
 
 from . import OK, show
-from .mailbox_opening import addresses, mailbox_of
-from .mailbox_script import taken_in
+from .mailbox_opening import addresses
+from .mailbox_script import mailbox_for, taken_in
 from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def rules(given: Given) -> int:
     address, verb, number = [*given.operands, *("", "list", "")[len(given.operands) :]][:3]
     if not address or verb not in RULES or len(given.operands) > 3:
         raise usage("it needs an ADDRESS, and takes list, add, remove NUMBER, set or sieve", given.command.name)
-    with mailbox_of(given, address, make=verb in ("add", "set")) as mailbox:
+    with mailbox_for(given, address, new=verb in ("add", "set")) as mailbox:
         return RULES[verb](given, mailbox, number)
 
 
@@ -132,7 +132,7 @@ def vacation(given: Given) -> int:
     address, verb = [*given.operands, *("", "show")[len(given.operands) :]][:2]
     if not address or len(given.operands) > 2 or verb not in ("show", "on", "off"):
         raise usage("it needs an ADDRESS, and takes show, on or off", given.command.name)
-    with mailbox_of(given, address, make=verb == "on") as mailbox:
+    with mailbox_for(given, address, new=verb == "on") as mailbox:
         if verb == "off":
             operate.set_vacation(mailbox, None)
             return _said(given, f"{mailbox.owner.address} answers nobody")

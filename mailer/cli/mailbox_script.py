@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mailer.mail.problem import Problem
@@ -13,7 +15,7 @@ from .mailbox_opening import addresses, config_of, mailbox_of
 from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mailer.mailbox.api import Mailbox
     from mailer.mailbox.scripts import ForwardKind
@@ -35,6 +37,16 @@ def taken_in(given: Given, what: str, most: int = 1 << 17) -> bytes:
     return found
 
 
+@contextmanager
+def mailbox_for(given: Given, address: str, *, new: bool) -> Iterator[Mailbox]:
+    """The mailbox of an address; a `new` one may be made for a user, who has none before his first mail."""
+    from mailer.operate import mailbox_rules as operate
+
+    make = new and asyncio.run(operate.lives_here(config_of(given), address))
+    with mailbox_of(given, address, make=make) as mailbox:
+        yield mailbox
+
+
 def script(given: Given) -> int:
     """Show, change or try the scripts of a mailbox."""
     address, verb, name = [*given.operands, *("", "list", "")[len(given.operands) :]][:3]
@@ -44,7 +56,7 @@ def script(given: Given) -> int:
         raise usage(f"{verb} needs the NAME of a script", given.command.name)
     if verb == "check":
         return _check(given)
-    with mailbox_of(given, address, make=verb in ("put", "test")) as mailbox:
+    with mailbox_for(given, address, new=verb == "put") as mailbox:
         return VERBS[verb](given, mailbox, name)
 
 
@@ -149,7 +161,7 @@ def forward(given: Given) -> int:
     if len(words) != FORWARDING.get(words[1] if len(words) > 1 else ""):
         raise usage("it needs an ADDRESS, and takes list, add TARGET, confirm TARGET CODE, or remove TARGET", given.command.name)
     address, verb, target, code = [*words, "", ""][:4]
-    with mailbox_of(given, address, make=verb == "add") as mailbox:
+    with mailbox_for(given, address, new=verb == "add") as mailbox:
         return _forward(given, mailbox, verb, target, code)
 
 

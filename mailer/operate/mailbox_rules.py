@@ -9,17 +9,21 @@ import secrets
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer import sieve
+from mailer.config.sections.accounts import DATABASE
 from mailer.filing import RulesFiling, confirming
 from mailer.filing.carry import SendingTerms
 from mailer.filing.generated import script_of
 from mailer.filing.rules import as_json, away_of, from_json, rule_of
 from mailer.mail.address import AddressError, domain_of, parse
+from mailer.mail.address_key import key_of
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.message import normalise
 from mailer.mail.problem import Problem
 from mailer.spool import new_id
 from mailer.transport.filing import MailboxLetter
+
+from .users import users_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +46,20 @@ class TriedMail(NamedTuple):
     sender: str = STRANGER
     recipient: str = ""
     junk: bool = False
+
+
+async def lives_here(config: Config, address: str) -> bool:
+    """Whether a user has this address, so that a mailbox may be made for him; where others keep the users, whoever asks knows.
+
+    Raises `Problem`.
+    """
+    if config.accounts.source != DATABASE:
+        return True
+    users = users_of(config)
+    try:
+        return (await users.find([key_of(address)]))[0] is not None
+    finally:
+        await users.close()
 
 
 def check(source: bytes | str) -> None:

@@ -20,6 +20,7 @@ MAIL = b"From: Bob <bob@example.net>\nTo: ann@example.com\nSubject: an invoice\n
 def kept(home: Home) -> Home:
     """A home with a place for mailboxes, and a domain of ours."""
     home.configure(f'\n[mailboxes]\npath = "{home.path}/mailboxes"\n\n[[domain]]\nname = "example.com"\nvia = "local"\n')
+    assert home.mailer("user", "add", ANN).returncode == 0
     return home
 
 
@@ -72,6 +73,7 @@ def test_a_script_that_is_wrong_is_not_kept(kept: Home) -> None:
         (("script", ANN, "frob"), 64),
         (("script", ANN, "put"), 64),
         (("script", "nobody@example.com"), 67),
+        (("rules", "nobody@example.com", "add", "--keep"), 67),
         (("script", ANN, "get", "nothing"), 67),
         (("script", ANN, "activate", "nothing"), 67),
         (("script", ANN, "delete", "nothing"), 67),
