@@ -17,6 +17,7 @@ from mailer.mailbox.flags import Flag
 from mailer.mailbox.imports.imap import ImapImport
 from mailer.mailbox.imports.maildir import MaildirImport
 from mailer.mailbox.imports.mbox import MboxImport
+from mailer.mailbox.imports.mboxes import MboxesImport, has_mboxes
 from mailer.mailbox.imports.taking import Taking
 from mailer.reports.sources import MailboxLogin, MailboxServer
 from mailer.tlspolicy import Requirement
@@ -171,6 +172,8 @@ def source_of(place: str, terms: ImportTerms, config: Config) -> ImportSource:
         return ImapImport(_server(place, terms, config), only=terms.only, leave=terms.leave)
     if terms.server is not None or terms.only or terms.leave:
         raise Problem(f"{place} is no server, and so has no --user, --only or --leave", "usage")
+    if has_mboxes(place):
+        return MboxesImport(place)
     return MaildirImport(place) if os.path.isdir(place) else MboxImport(place, terms.folder)
 
 

@@ -19,8 +19,10 @@ from mailer.mailbox.exports.api import Exported, ExportTellers, NotWritten, with
 from mailer.mailbox.exports.maildir import export_maildir
 from mailer.mailbox.exports.mbox import export_mbox, file_name
 from mailer.mailbox.flags import Flag
+from mailer.mailbox.imports.api import PassedOver
 from mailer.mailbox.imports.maildir import MaildirImport
 from mailer.mailbox.imports.mbox import MboxImport
+from mailer.mailbox.imports.mboxes import MboxesImport
 from mailer.mailbox.imports.taking import Taking
 
 from .test_imports_taking import ANN, has, letter
@@ -91,9 +93,14 @@ def test_mboxes_come_back_the_same(box: OwnMailbox, tmp_path: Path) -> None:
     assert export_mbox(box, str(tmp_path / "out"), quiet())[0::2] == (6, 7)
     assert min(path.name for path in (tmp_path / "out").iterdir()) == "Archive.Größe _ Co_.mbox"
     other = OwnMailbox(ANN._replace(id="01KAJ2W7C5Q0R8Z1MZ6N7V3D9F"), MemoryEngine(), MemoryBodies())
-    for name, folder in (("INBOX", "INBOX"), ("Archive.Größe _ Co_", "Archive/Größe & Co."), ("Sent", "Sent")):
-        source = MboxImport(str(tmp_path / "out" / f"{name}.mbox"), folder)
-        Taking(source, other, lambda _: None, lambda what: pytest.fail(str(what))).run()
+    (tmp_path / "out" / "link.mbox").symlink_to("/etc/passwd")
+    (tmp_path / "out" / "nonsense.mbox").write_text("x")
+    passed: list[PassedOver] = []
+    source = MboxesImport(str(tmp_path / "out"))
+    Taking(source, other, lambda _: None, passed.append).run()
+    source.close()
+    assert [each.where.rpartition("/")[2] for each in passed] == ["link.mbox", "nonsense.mbox"]
+    other.rename("Archive/Größe _ Co_", "Archive/Größe & Co.")
     other.subscribe("Archive/Größe & Co.", subscribed=False)
     sent = [(name, *rest[1:3]) for name, _, *rest in everything(other, uidls=False)]  # type: ignore[misc]
     assert sent == [(name, *rest[1:3]) for name, _, *rest in everything(box, uidls=False)]  # type: ignore[misc]

@@ -15,6 +15,7 @@ Whatever the source is, these hold:
 `maildir`   Maildirs: Maildir++, nested ones, and several side by side
 `dovecot`   what Dovecot writes into a Maildir beside the messages
 `mbox`      files of many messages: mboxo, mboxrd, mboxcl
+`mboxes`    a directory of such
 `from_line` the line that parts messages of an mbox
 `imap`      folders of another server
 """
