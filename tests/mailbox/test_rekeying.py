@@ -19,7 +19,7 @@ from mailer.mailbox.engine.sealed import SealedEngine
 from mailer.mailbox.engine.sqlite import SqliteEngine
 from mailer.mailbox.owners.api import Owner
 from mailer.mailbox.owners.sqlite import SqliteOwners
-from mailer.mailbox.rekeying import Rekeyed, rewrap
+from mailer.mailbox.rekeying import Rekeyed, rekey, rewrap
 from tests.peers.postgresql import PASSWORD, PostgreSQL
 
 from .encrypted_house import ANN, LETTERS, NEEDLE, House, Process, letter, read
@@ -194,6 +194,21 @@ def test_a_body_that_nobody_can_open_is_named_and_the_others_are_done(house: Hou
     assert house.start().rekey() == Rekeyed(1)
     house.close()
     assert house.read() == [LETTERS[0], *LETTERS[3:5]]
+
+
+def test_the_mailbox_of_a_removed_owner_gets_other_keys_too(house: House) -> None:
+    """It is kept for a while, and may be needed; nothing else needs the master key of before."""
+    process = house.start()
+    process.put(0, 3)
+    removed = process.mailboxes.remove(ANN)
+    house.masters[2] = b"\x02" * 32
+    assert rekey(process.keyring, process.mailboxes, removed) == Rekeyed(2)
+    assert process.keyring.needed() == {2: 1}
+    [owner] = process.owners.by_id([removed.id])
+    assert owner is not None
+    assert owner.state == "removed"
+    with process.mailboxes.opened(owner) as box:
+        assert read(box) == [LETTERS[0], LETTERS[3]]
 
 
 def test_a_mailbox_that_is_being_moved_keeps_its_keys(house: House) -> None:
