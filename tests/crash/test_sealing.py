@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mailer.mail.problem import Problem
-from mailer.mailbox.engine.encrypted_file import is_plain
 from tests.fakes import warm
+from tests.mailbox.encrypted_house import is_plain
 
 from . import sealer
 from .injected import Call, Victim, side_by_side

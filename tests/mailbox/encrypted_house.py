@@ -28,6 +28,15 @@ def letter(number: int) -> bytes:
     return {1: MAGIC + b"-> X25519 not one\r\n\r\n" + text, 2: text + b"x" * 78 * 5000}.get(number, text)
 
 
+PLAIN = b"SQLite format 3\0"
+
+
+def is_plain(path: str) -> bool | None:
+    """Whether an index is not encrypted, None where there is none; whoever has it open in this process must not go on."""
+    content = Path(path).read_bytes()[: len(PLAIN)] if Path(path).exists() else b""
+    return content == PLAIN if content else None
+
+
 class Process:
     """What one process has of the mailboxes below `root`, which has just started and wishes this or that."""
 

@@ -14,7 +14,6 @@ from mailer.mailbox import schema
 from mailer.mailbox.api import BodyLost, Frozen, NewMail, NoKey
 from mailer.mailbox.bodies.files import FileBodies
 from mailer.mailbox.engine.api import Engine
-from mailer.mailbox.engine.encrypted_file import is_plain
 from mailer.mailbox.engine.sealed import SealedEngine
 from mailer.mailbox.engine.sqlite import SqliteEngine
 from mailer.mailbox.owners.api import Owner
@@ -22,7 +21,7 @@ from mailer.mailbox.owners.sqlite import SqliteOwners
 from mailer.mailbox.rekeying import Rekeyed, rekey, rewrap
 from tests.peers.postgresql import PASSWORD, PostgreSQL
 
-from .encrypted_house import ANN, LETTERS, NEEDLE, House, Process, letter, read
+from .encrypted_house import ANN, LETTERS, NEEDLE, House, Process, is_plain, letter, read
 
 
 class Killed(BaseException):

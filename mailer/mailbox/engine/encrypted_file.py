@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import apsw
 
 CIPHER: Final = "chacha20"
-PLAIN: Final = b"SQLite format 3\0"
-"""What a file begins with that is not encrypted; where one is, a salt begins it."""
 
 
 class EncryptedCursor:
@@ -143,16 +141,6 @@ def uri_of(path: str, key: bytes | None = None) -> str:
 def as_given(key: bytes) -> str:
     """A key as the library takes one that nothing is to be derived from."""
     return f"raw:{key.hex()}"
-
-
-def is_plain(path: str) -> bool | None:
-    """Whether the file at `path` is not encrypted; None where there is none, or nothing in it. Raises `OSError`."""
-    try:
-        with open(path, "rb") as file:
-            begin = file.read(len(PLAIN))
-    except FileNotFoundError:
-        return None
-    return begin == PLAIN if begin else None
 
 
 def sqlite_with_ciphers() -> Any:

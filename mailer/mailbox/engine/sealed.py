@@ -19,12 +19,12 @@ from contextlib import closing, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, cast
 
-from mailer.io.database import PATIENCE, refuse_foreign, told
+from mailer.io.database import PATIENCE, connected, refuse_foreign, told
 from mailer.io.durable import NEW, PRIVATE, forget, sync_directory, sync_file
-from mailer.mail.problem import Problem, from_os
+from mailer.mail.problem import Problem
 from mailer.spool.files.owner import as_owner_of
 
-from .encrypted_file import encrypted, is_plain, uri_of
+from .encrypted_file import encrypted, uri_of
 from .sqlite import TERMS, SqliteEngine
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class SealedEngine:
     def renew(self) -> None:
         """Have the file encrypted with the newest of the owner's keys, if it is encrypted. Raises `NoKey`, `Problem`."""
         keys = self._present()
-        if keys and _is_plain(self.path) is False:
+        if keys and self._keyring.encrypting:
             renew(self.path, keys)
 
     def set_aside(self, now: float) -> str:
@@ -121,8 +121,8 @@ class SealedEngine:
 
     def _settled(self) -> SqliteEngine:
         """The file as it is wished."""
-        wished, plain = self._keyring.encrypting, _is_plain(self.path)
-        if plain is wished:  # it is the other way round
+        wished = self._keyring.encrypting
+        if _is_plain(self.path, self._keys if wished else None) is wished:  # it is the other way round
             convert(self.path, self._keys, self._keys[0] if wished else None)
         return SqliteEngine(self.path, self.owner, connect=self._connect if wished else None)
 
@@ -157,7 +157,7 @@ def opened(path: str, patience: float, keys: Sequence[bytes]) -> sqlite3.Connect
 
 def renew(path: str, keys: Sequence[bytes]) -> None:
     """Have the file at `path` encrypted with the first of `keys`, in one transaction; others may have it open. Raises `Problem`."""
-    if _is_plain(path) is not False:
+    if _is_plain(path, keys) is not False:
         return
     with as_owner_of(os.path.dirname(path)), told(path, TERMS), closing(opened(path, PATIENCE, keys)) as db:
         file = cast("EncryptedConnection", db)
@@ -237,8 +237,33 @@ def _copy(db: EncryptedConnection, draft: str, key: bytes | None) -> None:
     sync_file(draft)
 
 
-def _is_plain(path: str) -> bool | None:
+def _is_plain(path: str, keys: Sequence[bytes] | None) -> bool | None:
+    """Whether the file at `path` is not encrypted, None where there is none or nothing in it. With `keys` it is to be, and opens with one.
+
+    It is asked by the library that will have it open, and never read by us: who closes a file lets go of all locks that his process has on
+    it (fcntl(2)), and only the library itself knows of its own.
+    """
+    with told(path, TERMS):
+        if not os.path.lexists(path) or not os.lstat(path).st_size:
+            return None
+        if keys is None:
+            return _opens(lambda: connected(path, PATIENCE))
+        return not _opens(lambda: opened(path, PATIENCE, keys)) and _opens(
+            lambda: cast("sqlite3.Connection", encrypted(path, PATIENCE, None))
+        )
+
+
+def _opens(connect: Callable[[], sqlite3.Connection]) -> bool:
+    """Whether a file is what it is opened as. Raises `sqlite3.Error` for what says nothing about that."""
     try:
-        return is_plain(path)
-    except OSError as error:
-        raise from_os(f"cannot read {TERMS.what}", path, error) from None
+        with closing(connect()) as db:
+            db.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.DatabaseError as error:
+        if (code := error.sqlite_errorcode & 0xFF) not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise
+        return code == sqlite3.SQLITE_CORRUPT  # its first page is right, and another is not
+    except Problem as problem:
+        if problem.kind != "io-error":
+            raise
+        return False
+    return True

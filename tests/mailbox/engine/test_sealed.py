@@ -15,14 +15,14 @@ import pytest
 
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import NoKey
-from mailer.mailbox.engine import encrypted_file, sealed
+from mailer.mailbox.engine import sealed
 from mailer.mailbox.engine.api import Engine, Rows
-from mailer.mailbox.engine.encrypted_file import PLAIN
 from mailer.mailbox.engine.sealed import SealedEngine, renew
 from mailer.mailbox.keyring import Keyring
 from mailer.mailbox.keys import MasterKeys
 from mailer.mailbox.owners.api import Owner
 from mailer.mailbox.owners.memory import MemoryOwners
+from tests.mailbox.encrypted_house import PLAIN, is_plain
 from tests.peers.postfix import scratch
 
 NEEDLE = "Nadel-im-Heuhaufen"
@@ -371,7 +371,7 @@ def test_an_owner_is_one_number_in_his_rows(home: Home) -> None:
     engine = home.engine()
     assert isinstance(engine, SealedEngine)
     assert (engine.owner, engine.dialect, engine.path) == (home.ann.number, "sqlite", home.path)
-    assert encrypted_file.is_plain(home.path) is None
+    assert is_plain(home.path) is None
     assert Owner is type(home.ann)
 
 
