@@ -70,7 +70,7 @@ def config_of(given: Given) -> Config:
 @contextmanager
 def boxes_of(config: Config) -> Iterator[Mailboxes | None]:
     """The mailboxes of this machine; None where the configuration has no place for them."""
-    if not config.mailboxes.path:
+    if not config.mailboxes_path:
         yield None
         return
     from mailer.mailbox.configured import mailboxes_of

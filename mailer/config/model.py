@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import values
 from .kinds import literal, write
 from .sections import Mailer, Sandbox, SubmissionSection, SubmissionSettings
 from .sections.accounts import AccountSection
@@ -169,6 +170,11 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     def has_mailboxes(self) -> bool:
         """Whether the mailboxes of a domain of ours are our own."""
         return any(way.kind == "local" for domain in self.domains for way in domain.via)
+
+    @property
+    def mailboxes_path(self) -> str:
+        """The directory of the mailboxes; empty where there is no place for any."""
+        return self.mailboxes.path or values.mailboxes_beside(self.spool)
 
     @property
     def heard_at(self) -> str:

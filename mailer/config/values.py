@@ -268,13 +268,11 @@ def own_spool() -> str:
     return base and base + "/mailer"
 
 
-def own_mailboxes() -> str:
-    """The directory of the mailboxes of this user; of the machine for root and for the user whom its spool belongs to, unless
-    ``$XDG_STATE_HOME`` says otherwise.
+def mailboxes_beside(spool: str) -> str:
+    """The directory of the mailboxes of a machine, or a user, with this spool: the machine's for that of the machine, else within it.
 
-    Empty where the user has no home.
+    Empty where there is no spool. ``$XDG_STATE_HOME`` says where state is, also to the user of the machine's spool.
     """
-    spool = own_spool()
     machines = spool == SYSTEM_SPOOL and (os.geteuid() == 0 or "XDG_STATE_HOME" not in os.environ)
     return SYSTEM_MAILBOXES if machines else spool and f"{spool}/mailboxes"
 

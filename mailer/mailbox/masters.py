@@ -35,7 +35,7 @@ def masters_of(config: Config) -> MasterKeys:
 
 def key_directory_of(config: Config) -> KeyDirectory:
     """The files beside the mailboxes, which are the keys where nothing else is configured."""
-    return KeyDirectory(Layout(config.mailboxes.path).keys, keeper_of(config.spool).uid)
+    return KeyDirectory(Layout(config.mailboxes_path).keys, keeper_of(config.spool).uid)
 
 
 def _from_file(path: str, owner: int) -> dict[int, bytes]:

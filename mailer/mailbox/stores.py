@@ -39,11 +39,11 @@ class MailboxStores:
     """The places of `config`, the owners of all mailboxes, and their keys. Raises `Problem` (bad-config) where there is none."""
 
     def __init__(self, config: Config) -> None:
-        if not config.mailboxes.path:
+        if not config.mailboxes_path:
             raise nowhere()
         self._spool = config.spool
         self._connections: list[Connections] = []
-        layout = Layout(config.mailboxes.path)
+        layout = Layout(config.mailboxes_path)
         bodies = FileBodies(layout, partial(as_owner_of, layout.root))
         self.owners: Owners = OwnersBelow(layout, config.spool)
         if config.mailboxes.database:

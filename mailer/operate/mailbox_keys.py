@@ -84,9 +84,9 @@ def make_master_key(config: Config, mailboxes: Mailboxes, *, more: bool = False)
     if _is_elsewhere(config):
         text = f"the master keys are kept in {masters_of(config).where}, and only who keeps them makes one: a line NUMBER:BASE64"
         raise Problem(f"{text}, from `openssl rand -base64 32`; the old ones stay there", "unavailable")
-    if not config.mailboxes.path:
+    if not config.mailboxes_path:
         raise nowhere()
-    layout, keys = Layout(config.mailboxes.path), key_directory_of(config)
+    layout, keys = Layout(config.mailboxes_path), key_directory_of(config)
     needed = keyring_of(config, mailboxes.owners).needed()
     if not more and (lost := keys.lost(needed)):
         text = f"the master key {', '.join(map(str, lost))} is lost, without which mailboxes of before cannot be read; put it back"

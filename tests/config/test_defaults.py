@@ -130,8 +130,8 @@ def test_mailboxes_are_the_machines_for_whoever_has_its_spool(monkeypatch: pytes
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setattr(values, "SYSTEM_SPOOL", f"{tmp_path}/mailer")
     (tmp_path / "mailer").mkdir()
-    assert values.own_mailboxes() == values.SYSTEM_MAILBOXES
+    assert values.mailboxes_beside(values.own_spool()) == values.SYSTEM_MAILBOXES
     monkeypatch.setattr(values.os, "geteuid", lambda: NOBODY_KNOWS)
-    assert values.own_mailboxes() == "/home/anna/.local/state/mailer/mailboxes"
+    assert values.mailboxes_beside(values.own_spool()) == "/home/anna/.local/state/mailer/mailboxes"
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert values.own_mailboxes() == f"{tmp_path}/mailer/mailboxes"
+    assert values.mailboxes_beside(values.own_spool()) == f"{tmp_path}/mailer/mailboxes"

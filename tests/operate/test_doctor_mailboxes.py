@@ -37,7 +37,7 @@ def filled(config: Config) -> Config:
 
 
 def root(config: Config) -> Path:
-    return Path(config.mailboxes.path)
+    return Path(config.mailboxes_path)
 
 
 def bodies(config: Config) -> list[Path]:

@@ -56,9 +56,8 @@ class MailboxSection(Section, header="[mailboxes]", member="mailboxes"):
     path = Setting(
         OPTIONAL_PATH,
         "The directory of the mailboxes. What is in it is written by this program alone.",
-        values.own_mailboxes,
-        shown="mailboxes below $XDG_STATE_HOME/mailer, which is ~/.local/state/mailer; /var/lib/mailer/mailboxes for root and for the "
-        "owner of its spool",
+        "",
+        shown="mailboxes in the spool; /var/lib/mailer/mailboxes for /var/spool/mailer",
         example=values.SYSTEM_MAILBOXES,
     )
     deleted_kept = Setting(DURATION, "How long the file of a message is kept after it was deleted.", "7d")

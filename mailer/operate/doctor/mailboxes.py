@@ -30,7 +30,7 @@ MEND: Final = "mailer doctor --repair"
 
 def mailboxes(config: Config, clock: Callable[[], float] = monotonic) -> list[Finding]:
     """What is found about the mailboxes of our own, if there are any."""
-    root = config.mailboxes.path
+    root = config.mailboxes_path
     if not config.has_mailboxes or not root:
         return []
     found = [*_place(root)]
@@ -63,7 +63,7 @@ def _all(config: Config, clock: Callable[[], float]) -> Iterator[Finding]:
     from mailer.mailbox.configured import mailboxes_of
     from mailer.mailbox.masters import keyring_of
 
-    if not os.path.isdir(config.mailboxes.path) and config.mailboxes.encryption == "off":
+    if not os.path.isdir(config.mailboxes_path) and config.mailboxes.encryption == "off":
         return
     until, looked, bad, messages = clock() + PATIENCE, 0, 0, 0
     boxes = mailboxes_of(config)
@@ -80,9 +80,9 @@ def _all(config: Config, clock: Callable[[], float]) -> Iterator[Finding]:
             yield from found
         else:
             if not bad:
-                yield Finding(CHECK, config.mailboxes.path, PASS, f"{looked} mailboxes, {messages} messages: each has what its rows say")
+                yield Finding(CHECK, config.mailboxes_path, PASS, f"{looked} mailboxes, {messages} messages: each has what its rows say")
             return
-        yield Finding(CHECK, config.mailboxes.path, PASS, f"{looked} mailboxes were looked at, and there are more", "mailer mailbox verify")
+        yield Finding(CHECK, config.mailboxes_path, PASS, f"{looked} mailboxes were looked at, and there are more", "mailer mailbox verify")
     finally:
         boxes.close()
 
@@ -94,7 +94,7 @@ def _copies(config: Config) -> Iterator[Finding]:
     try:
         refuse_unexported(config)
     except Problem as problem:
-        yield Finding(CHECK, config.mailboxes.path, WARN, str(problem), "mailer mailbox key export")
+        yield Finding(CHECK, config.mailboxes_path, WARN, str(problem), "mailer mailbox key export")
 
 
 def _one(boxes: Mailboxes, owner: Owner) -> tuple[Sequence[Finding], int]:
@@ -126,7 +126,7 @@ def owners_of(boxes: Mailboxes) -> Iterator[Owner]:
 
 def mend_mailboxes(config: Config) -> Iterator[str]:
     """Put right what can be, in each mailbox, from its messages alone where its rows are gone; a line for each thing that was done."""
-    root = config.mailboxes.path
+    root = config.mailboxes_path
     if not config.has_mailboxes or not os.path.isdir(root):
         return
     from mailer.mailbox.configured import mailboxes_of
