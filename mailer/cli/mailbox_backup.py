@@ -23,6 +23,7 @@ def backup(given: Given) -> int:
     """Back up mailboxes to a directory."""
     from mailer.mail.problem import Problem
     from mailer.operate import mailbox_backups as operate
+    from mailer.operate.mailbox_keys import refuse_unexported
 
     if not given.operands:
         raise usage("it needs a DIR", given.command.name)
@@ -33,7 +34,7 @@ def backup(given: Given) -> int:
         config = config_of(given)
         backups = operate.backups_of(config, mailboxes, root, kept=kept, make=True)
         owners = [*operate.chosen(mailboxes, addresses)]
-        operate.refuse_without_key(config, owners)
+        refuse_unexported(config, owners)
         for owner in owners:
             try:
                 done = backups.write(owner, partial(progress.tell, owner.address))

@@ -10,7 +10,7 @@ from mailer.mail.problem import Problem
 from mailer.mailbox.backups.restoring import Restoring
 from mailer.mailbox.backups.sealed import sealed_terms
 from mailer.mailbox.backups.writing import KEPT, Backups
-from mailer.mailbox.masters import key_directory_of, keyring_of
+from mailer.mailbox.masters import keyring_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,19 +34,6 @@ def backups_of(config: Config, mailboxes: Mailboxes, root: str, *, kept: int = S
         if not os.path.isdir(os.path.dirname(os.path.abspath(root))):
             raise Problem(f"there is no directory in which {root} could be made; is the disk of the backups mounted?", "cannot-create")
     return Backups(root, mailboxes, sealed_terms(keyring_of(config, mailboxes.owners), kept))
-
-
-def refuse_without_key(config: Config, owners: Sequence[Owner]) -> None:
-    """Refuse to back up what nobody could read: a mailbox whose master key is a file beside it, of which nobody has a copy elsewhere.
-
-    Raises `Problem` (bad-config).
-    """
-    if config.mailboxes.key_file or config.mailboxes.key_command:
-        return
-    alone = {each.number for each in key_directory_of(config).files() if not each.exported}
-    if needed := sorted({owner.key_number for owner in owners} & alone):
-        text = f"the master key {needed[0]} is nowhere but beside the mailboxes, and no backup could be read without it"
-        raise Problem(f"{text}; keep a copy elsewhere: mailer mailbox key export", "bad-config")
 
 
 def chosen(mailboxes: Mailboxes, addresses: Sequence[str]) -> Iterator[Owner]:

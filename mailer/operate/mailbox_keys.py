@@ -128,13 +128,18 @@ def note_export(config: Config, keys: Sequence[str]) -> None:
             files.exported(int(key.partition(":")[0]))
 
 
-def refuse_unexported(config: Config) -> None:
-    """Refuse what relies on a copy of the master keys while there is none: a backup has everything but those. Raises `Problem`."""
+def refuse_unexported(config: Config, owners: Sequence[Owner] | None = None) -> None:
+    """Refuse what relies on a copy of the master keys while there is none, of those that `owners` need, or of all: a backup has everything
+    but them. Raises `Problem` (bad-config).
+    """
     if _is_elsewhere(config):
         return
-    if missing := [str(file.number) for file in key_directory_of(config).files() if not file.exported]:
-        text = f"nobody has a copy of the master key {', '.join(missing)}, without which a backup of the mailboxes can never be read"
-        raise Problem(f"{text}; print it, and keep it elsewhere: mailer mailbox key export", "usage")
+    alone = {file.number for file in key_directory_of(config).files() if not file.exported}
+    if owners is not None:
+        alone &= {owner.key_number for owner in owners}
+    if alone:
+        text = f"nobody has a copy of the master key {', '.join(map(str, sorted(alone)))}, without which no backup can be read"
+        raise Problem(f"{text}; print it, and keep it elsewhere: mailer mailbox key export", "bad-config")
 
 
 def rekeyed(

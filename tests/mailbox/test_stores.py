@@ -130,7 +130,9 @@ def test_a_mailbox_that_is_encrypted_stays_so(tmp_path: Path, database: str) -> 
     """In each place; in a database the messages are, and in a file everything."""
     other = f'encryption = "age"\n[[mailbox_store]]\nname = "south"\npath = "{tmp_path}/south"\n[[mailbox_store]]\nname = "db"\n{database}'
     config = configured(tmp_path, other)
-    make_master_key(config)
+    boxes = mailboxes_of(config)
+    make_master_key(config, boxes)
+    boxes.close()
     mail = put(config)
     for to in ("south", "db", "south", ""):
         move(config, to)
