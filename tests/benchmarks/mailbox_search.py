@@ -136,7 +136,7 @@ def measure(many: int, runs: int) -> None:
         box.close()
         print(f"# the index has {os.path.getsize(home / 'index') / 1e6:.0f} MB with the words")
         found = {}
-        if dovecot_imap.is_there():
+        if os.path.exists(dovecot_imap.PROGRAM):
             (home / "dovecot").mkdir()
             with theirs(home / "dovecot", many) as dovecot:
                 dovecot.ask(b"SELECT INBOX")

@@ -17,7 +17,7 @@ from tests.peers.install import SAMPLES
 from .letters import letter
 from .trees import Value, read, value
 
-pytestmark = pytest.mark.skipif(not dovecot_imap.is_there(), reason="no Dovecot is installed here")
+pytestmark = pytest.mark.peer(dovecot_imap.PROGRAM)
 
 REPORTS = ("flufl.bounce/tests/data/*.txt", "bounceparser/t/corpus/*.msg")
 ODD = {

@@ -24,7 +24,7 @@ from mailer.mailbox.owners.api import Owner
 from mailer.mailbox.query import Contains, Either, Every, Not, Query, Within
 from tests.peers import dovecot_imap
 
-pytestmark = pytest.mark.skipif(not dovecot_imap.is_there(), reason="no Dovecot is installed here")
+pytestmark = pytest.mark.peer(dovecot_imap.PROGRAM)
 
 WORDS = ("Zebra", "ZEBRA", "quux", "Ωmega", "ωΜΕΓΑ", "東京都", "京", "привет", "ПРИВЕТ", "%", "_", "\\", '"', "Ünder", "ünDER")
 CHARSETS = ("utf-8", "utf-8", "utf-16", "utf-7")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
 
-PROGRAM = Path("/usr/lib/dovecot/imap")
+PROGRAM = "/usr/lib/dovecot/imap"
 
 CONFIGURATION = """\
 base_dir = {home}/run
@@ -31,11 +31,6 @@ stats_writer_socket_path =
 maildir_copy_with_hardlinks = no
 """
 _LITERAL = re.compile(rb"\{(\d+)\}\r\n$")
-
-
-def is_there() -> bool:
-    """Whether Dovecot's IMAP is installed here."""
-    return PROGRAM.exists()
 
 
 class DovecotImap:

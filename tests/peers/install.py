@@ -81,6 +81,7 @@ FETCHED = {
     "clamav-milter": FILTERS / "usr/sbin/clamav-milter",
     "opendmarc": FILTERS / "usr/sbin/opendmarc",
     "spamd": FILTERS / "usr/sbin/spamd",
+    "libmilter": next(FILTERS.glob("usr/lib/*/libmilter.so.1*"), FILTERS / "usr/lib/libmilter.so.1"),
     "postsrsd": POSTSRSD / "usr/sbin/postsrsd",
     "promtool": PROMTOOL / "usr/bin/promtool",
     "fail2ban": FAIL2BAN / "usr/lib/python3/dist-packages/fail2ban/client/fail2banregex.py",

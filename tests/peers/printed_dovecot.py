@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
 from mailer.operate.dovecot import DovecotTerms, configuration
-from tests.fakes.processes import PLACES, Program, free_port, wait_until
+from tests.fakes.processes import Program, free_port, wait_until
 
-
-def is_there() -> bool:
-    """Whether Dovecot is installed here, with IMAP, POP3 and LMTP."""
-    return bool(shutil.which("dovecot", path=PLACES)) and all(
-        Path(f"/usr/lib/dovecot/{name}").exists() for name in ("imap", "pop3", "lmtp")
-    )
+PROGRAMS = ("/usr/sbin/dovecot", *(f"/usr/lib/dovecot/{name}" for name in ("imap", "pop3", "lmtp")))
 
 
 class PrintedDovecot:
@@ -56,8 +50,7 @@ class PrintedDovecot:
         return self.home / "mail" / domain / name / "Maildir"
 
     def __enter__(self) -> Self:
-        program = shutil.which("dovecot", path=PLACES)
-        words = [str(program), "-F", "-c", str(self.home / "dovecot.conf")]
+        words = [PROGRAMS[0], "-F", "-c", str(self.home / "dovecot.conf")]
         if os.geteuid() == 0:
             words = ["setpriv", f"--reuid={self.owner}", f"--regid={self.group}", "--clear-groups", *words]
         self.program = Program(words, self.home / "said", env={"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C.UTF-8"})

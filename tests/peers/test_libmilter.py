@@ -19,10 +19,9 @@ from tests.fakes.processes import Program, free_port
 from tests.filtering.scene import ARRIVAL, section
 
 from . import libmilter
-from .install import FILTERS
+from .install import FETCHED
 
-FOUND = sorted(FILTERS.glob("usr/lib/*/libmilter.so.1*"))
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not FOUND, reason="libmilter of sendmail is not there")]
+pytestmark = [pytest.mark.slow, pytest.mark.peer("libmilter")]
 
 OURS = b"Authentication-Results: mx.example.com; none\r\n"
 MAIL = b"From: ann@sender.example\r\nX-Mark: forged\r\nX-Mark: twice\r\nSubject: a\r\n long one\r\n\r\nbody\r\n"
@@ -63,7 +62,7 @@ def filter_on(home: Path, *eom: Any, steps: int = 0, reply: tuple[str | None, ..
     """A filter with this plan."""
     port = free_port()
     plan = json.dumps({"eom": eom, "steps": steps, "reply": reply})
-    with Program([sys.executable, libmilter.__file__, FOUND[0], str(port), plan], home / "said") as program:
+    with Program([sys.executable, libmilter.__file__, FETCHED["libmilter"], str(port), plan], home / "said") as program:
         program.accepts(port)
         yield Filter(f"127.0.0.1:{port}", program)
 

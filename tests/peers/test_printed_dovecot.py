@@ -34,10 +34,10 @@ from tests.fakes.processes import MAILER, free_port, listens, wait_until
 from tests.journey.world import World
 
 from .postfix import scratch
-from .printed_dovecot import PrintedDovecot, is_there
+from .printed_dovecot import PROGRAMS, PrintedDovecot
 
 pytestmark = [
-    pytest.mark.skipif(not is_there(), reason="no Dovecot with IMAP, POP3 and LMTP is installed here"),
+    pytest.mark.peer(*PROGRAMS),
     pytest.mark.xdist_group("dovecot"),
 ]
 
