@@ -48,6 +48,7 @@ PICTURE = (Path(__file__).parents[1] / "man" / "mailer-hacking.7").read_text(enc
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 BESIDE = {
+    ("sieve", "mime"),  # a Date field has one reader
     ("imap", "mime"),  # what IMAP tells of a message is made from its parts
     ("mime", "imap"),  # what is kept of a message is what IMAP tells of it
     ("mailbox", "spool"),  # the symbols of an ID

@@ -16,10 +16,12 @@ _END = 253402300800  # the first second of the year 10000
 
 
 class DateWritten(NamedTuple):
-    """A moment in seconds since the epoch, and the day that its writer's calendar had, in days since the epoch. RFC 9051 §6.4.4 (SENTON)"""
+    """A moment in seconds since the epoch; the day that its writer's calendar had, in days since the epoch (RFC 9051 §6.4.4, SENTON); and
+    his zone, in seconds east of Greenwich."""
 
     seconds: float
     day: int
+    zone: int
 
 
 def written(value: str) -> DateWritten | None:
@@ -32,5 +34,6 @@ def written(value: str) -> DateWritten | None:
         midnight = parse_rfc3339(f"{year:04d}-{month:02d}-{day:02d}T00:00:00Z")
     except (ValueError, OverflowError, IndexError, TypeError):
         return None
-    seconds = midnight + hour * 3600 + minute * 60 + second - (read[9] or 0)
-    return DateWritten(seconds, int(midnight) // _DAY) if 0 <= seconds < _END else None
+    zone = read[9] or 0
+    seconds = midnight + hour * 3600 + minute * 60 + second - zone
+    return DateWritten(seconds, int(midnight) // _DAY, zone) if 0 <= seconds < _END else None

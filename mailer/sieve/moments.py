@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from email.utils import parsedate_tz
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mailer.mail.dates import parse_rfc3339, rfc3339, rfc5322
+from mailer.mail.dates import rfc3339, rfc5322
+from mailer.mime.date import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LONGEST: Final = 100  # characters of a date
 
 _DAY: Final = 86_400
+_LAST: Final = 253_402_300_800 - _DAY  # there is no year beyond 9999 in any zone
 _EPOCH: Final = 40_587  # the Modified Julian Day of 1 January 1970
 
 
@@ -25,17 +25,10 @@ class Moment(NamedTuple):
 
 def moment(value: str) -> Moment | None:
     """The moment that the value of a field says, that behind its last semicolon, as Received has it; None where it says none."""
-    try:
-        read = parsedate_tz(value.rpartition(";")[2].strip()[:LONGEST])
-        if read is None:
-            return None
-        year, month, day, hour, minute, second = read[:6]
-        seconds = parse_rfc3339(f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}Z")
-    except (ValueError, OverflowError, IndexError, TypeError):
+    found = written(value.rpartition(";")[2].strip())
+    if found is None or not _DAY <= found.seconds < _LAST:
         return None
-    zone = read[9] or 0
-    found = seconds - zone
-    return Moment(found, zone // 60) if _DAY <= found < 253_402_300_800 - _DAY else None
+    return Moment(found.seconds, found.zone // 60)
 
 
 def part_of(seconds: float, zone: int, part: str) -> str:
