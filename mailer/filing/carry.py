@@ -9,7 +9,8 @@ was sent, so that mail which waits for room is not passed on at each attempt.
   address of ours, by which it is known again when it comes back.
 - An answer has the null reverse-path, which nobody answers (RFC 3834 §3.3). One sender gets it once in so many days, and all together
   `MOST_ANSWERS` an hour, whoever writes under however many names.
-- The owner is told once a day what is wrong with his instructions.
+- The owner is told once a day what is wrong with his instructions, and `MOST_NOTICES` things at most, for a line may have words of a
+  stranger in it; of mail with the null reverse-path he hears nothing, for a notice is such mail, and would be followed by the next.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from .decide import FilingPlace, FilingPlan
 
 MOST_ANSWERS: Final = 100  # of one mailbox in an hour
+MOST_NOTICES: Final = 5  # to one owner in a day
 HOUR: Final = 3600.0
 DAY: Final = 86_400.0
 
@@ -149,7 +151,8 @@ def _answer(plan: FilingPlan, mailbox: Mailbox, letter: MailboxLetter, terms: Se
 def _tell(mailbox: Mailbox, letter: MailboxLetter, line: str, terms: SendingTerms) -> None:
     """Tell the owner, once a day."""
     handle = f"told {sha256(line.encode()).hexdigest()[:32]}"
-    if mailbox.scripts.answered(handle, "") > terms.now - DAY:
+    scripts, since = mailbox.scripts, terms.now - DAY
+    if not letter.envelope.sender or scripts.answered(handle, "") > since or scripts.told(since) >= MOST_NOTICES:
         return
     owner, id = mailbox.owner.address, sent_id(letter, handle)
     text = (
@@ -160,7 +163,7 @@ def _tell(mailbox: Mailbox, letter: MailboxLetter, line: str, terms: SendingTerm
     fields += ["MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit", "", text]
     data = "\r\n".join(fields).encode("utf-8", "replace")
     _hand_in(data, owner, terms, id)
-    mailbox.scripts.note(id, terms.now, handle=handle)
+    scripts.note(id, terms.now, handle=handle)
 
 
 def _hand_in(data: bytes, to: str, terms: SendingTerms, id: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer import sieve
 from mailer.mail.address_key import key_of
+from mailer.mail.address_list import in_header
 from mailer.mail.problem import Problem
 from mailer.mail.trace import DELIVERED
 from mailer.mailbox import names
@@ -127,6 +128,9 @@ def decide(said: OwnScripts, forwards: Sequence[OwnForward], about: LetterFacts)
     why = _objection(about, answer.addresses) if answer is not None else ""
     if why:
         withheld.append(f"no answer: {why}")
+    elif answer is not None and not _is_his(answer.from_, about):
+        withheld.append(f"no answer as {answer.from_}: that is no address of the owner, whose name stands there instead")
+        answer = answer._replace(from_="")
     places = [place for action in actions if (place := _place(action, about, kept=bool(passed)))]
     return FilingPlan(places or ([] if passed else [_kept(about)]), passed, None if why else answer, failed, withheld, waiting)
 
@@ -160,6 +164,12 @@ def _passed(actions: Sequence[Action], forwards: Sequence[OwnForward], about: Le
 def _objection(about: LetterFacts, addresses: Sequence[str]) -> str:
     """Why there is no answer; `addresses` are the owner's besides, as he says."""
     return "it is marked as unwanted" if about.junk else objection(about.header, about.facts.sender, (*about.own, *addresses))
+
+
+def _is_his(author: str, about: LetterFacts) -> bool:
+    """Whether an answer may be from `author`, empty for the owner: nobody answers as another. RFC 5230 §4.3"""
+    mine = {key_of(each) for each in about.own}
+    return all(key_of(address) in mine for address in in_header(author))
 
 
 def _kept(about: LetterFacts, flags: Sequence[str] = ()) -> FilingPlace:

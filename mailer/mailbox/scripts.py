@@ -52,6 +52,7 @@ CONFIRM: Final = "UPDATE forward SET confirmed = ?, code = '' WHERE owner = ? AN
 DELETE_FORWARD: Final = "DELETE FROM forward WHERE owner = ? AND target = ?"
 ANSWERED: Final = "SELECT at FROM answered WHERE owner = ? AND handle = ? AND sender = ?"
 ANSWERS: Final = "SELECT COUNT(*) FROM answered WHERE owner = ? AND at > ? AND sender <> ''"
+TOLD: Final = "SELECT COUNT(*) FROM answered WHERE owner = ? AND at > ? AND sender = ''"
 ANSWER: Final = """INSERT INTO answered (owner, handle, sender, at) VALUES (?, ?, ?, ?)
     ON CONFLICT (owner, handle, sender) DO UPDATE SET at = excluded.at"""
 CARRIED: Final = "SELECT 1 FROM carried WHERE owner = ? AND id = ?"
@@ -208,6 +209,10 @@ class Scripts:
     def answers(self, since: float) -> int:
         """How many answers people got since then."""
         return int(self._engine.read(lambda rows: rows.run(ANSWERS, (self._engine.owner, since)))[0][0])
+
+    def told(self, since: float) -> int:
+        """How many notices the owner got since then."""
+        return int(self._engine.read(lambda rows: rows.run(TOLD, (self._engine.owner, since)))[0][0])
 
     def carried(self, id: str) -> bool:
         """Whether the message `id` was sent for a rule before."""

@@ -37,6 +37,11 @@ ZSTANDARD, ZLIB, PLAIN = b"s", b"z", b"p"
 LEVEL: Final = 3
 BLOCK: Final = 1 << 18  # characters that are folded together
 COMPOSED: Final = 128  # characters that are composed together, and as many marks
+GOES_ON: Final = frozenset(
+    "\u09be\u09d7\u0b3e\u0b56\u0b57\u0bbe\u0bd7\u0cc2\u0cd5\u0cd6\u0d3e\u0d57\u0dcf\u0ddf\u102e\u1b35"
+    "\U00011127\U0001133e\U00011357\U000114b0\U000114ba\U000114bd\U000115af\U00011930"
+)
+"""What is no mark, and is composed with the letter before it all the same: vowels of India and its neighbours (UAX #15, NFC_QC=Maybe)."""
 SHORT: Final = 200  # octets that are not made shorter
 
 COLUMNS: Final = {"subject": "subject", "from": "sender", "to": "recipient", "cc": "copied"}
@@ -87,8 +92,8 @@ def _pieces(text: str) -> Iterator[str]:
     while at < len(text):
         end = at + COMPOSED
         while end < min(len(text), at + 2 * COMPOSED) and (
-            combining(text[end]) or "\u1160" <= text[end] <= "\u11ff"
-        ):  # Hangul goes on, too
+            combining(text[end]) or text[end] in GOES_ON or "\u1160" <= text[end] <= "\u11ff"
+        ):  # and Hangul
             end += 1
         yield text[at:end]
         at = end

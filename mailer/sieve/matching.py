@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 MOST_EFFORT: Final = 20_000_000  # characters that a script compares
+EACH: Final = 16  # what a comparison costs whatever is compared, in characters
+PATTERN: Final = 8  # what a character of a pattern costs, which is read for each value
 
 _SMALL: Final = {upper: upper + 32 for upper in range(65, 91)}
 
@@ -78,7 +80,7 @@ def first_match(match: Match, values: Iterable[str], keys: Sequence[str], effort
         values, match = [str(sum(1 for _ in values))], match._replace(type=":value")
     for value in values:
         for key in keys:
-            effort.spend(len(value) + len(key), line)
+            effort.spend(len(value) + len(key) + EACH, line)
             if match.type == ":matches":
                 found = _matched(match, value, key, effort, line)
                 if found:
@@ -99,6 +101,7 @@ def _fits(match: Match, value: str, key: str) -> bool:
 def _matched(match: Match, value: str, key: str, effort: Effort, line: int) -> list[str]:
     """All of `value` and what each wildcard stands for; nothing if it does not match."""
     of = folded if match.comparator == "i;ascii-casemap" else _same
+    effort.spend(len(key) * PATTERN, line)
     pattern = glob.pattern(of(key))
     effort.spend(pattern.cost(value), line)
     places = glob.places(pattern, of(value))

@@ -162,6 +162,11 @@ def _check_vacation(clause: Clause, _: frozenset[str]) -> None:
         _each(clause.tags["subject"][1], _check_subject, clause.line)
 
 
+def one_line(text: str) -> str:
+    """`text` as the value of a header field: without line ends and other controls, which a stranger may have put into a variable."""
+    return " ".join("".join(" " if char < " " or "\x7f" <= char <= "\x9f" else char for char in text).split())
+
+
 def check_from(text: str, line: int) -> None:
     """Raises `SieveError` for what is not one address, with a display name or without. RFC 5230 §4.3"""
     from mailer.mail.address_list import in_header

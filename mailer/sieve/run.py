@@ -108,11 +108,12 @@ def _vacation(state: Run, command: Clause) -> None:
     name, period = tags.get("period", (":days", 7))
     seconds = period * (DAY if name == ":days" else 1)
     subject, author, handle = (state.text(tags.get(each, ("", ""))[1], line) for each in ("subject", "from", "handle"))
+    subject, author = meanings.one_line(subject), meanings.one_line(author)
     if author:
         meanings.check_from(author, line)
     answer = Vacation(
         state.text(command.values[0], line),
-        " ".join(subject.split()),
+        subject,
         author,
         tuple(state.texts(tags.get("addresses", ("", ()))[1], line)),
         min(max(seconds, DAY if name == ":days" else SHORTEST_PERIOD), LONGEST_PERIOD),

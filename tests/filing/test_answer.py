@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from mailer.filing.carry import MOST_ANSWERS
+from mailer.mail.address_list import in_header
 from mailer.mail.message import Message
 
-from .letterbox import Letterbox, mail
+from .letterbox import ANN, Letterbox, mail
 
 VACATION = 'require ["vacation", "vacation-seconds"]; vacation :days 2 :subject "Away" "Back on Monday. Ä";'
 
@@ -130,3 +131,26 @@ def test_nothing_of_a_stranger_is_a_field(letterbox: Letterbox) -> None:
     assert Message.head(content).value(b"bcc") is None
     assert len(envelope.recipients) == 1
     assert (Message.head(content).value(b"subject") or "").startswith("Auto: a x")
+
+
+def test_nothing_of_a_variable_is_a_field(letterbox: Letterbox) -> None:
+    """The subject of a stranger, decoded, may have line ends; where the owner has it in his name or his subject, it stays in that line."""
+    script = 'if header :matches "subject" "*" { vacation :from "${1} <ann@example.com>" :subject "${1}" "I am away."; }'
+    letterbox.script(f'require ["vacation", "variables"]; {script}')
+    letterbox.file(mail(subject="=?utf-8?B?QQ0KWC1FdmlsOiB5ZXM=?="))  # A, CRLF, X-Evil: yes
+    ((_, content),) = letterbox.sent()
+    answer = Message.head(content)
+    assert answer.value(b"x-evil") is None
+    assert answer.value(b"subject") == "A X-Evil: yes"
+    assert [*in_header(answer.value(b"from") or "")] == ["ann@example.com"]
+
+
+def test_nobody_answers_as_another(letterbox: Letterbox) -> None:
+    """An answer is from an address of the owner, whatever his script says."""
+    letterbox.script('require "vacation"; vacation :from "The Boss <boss@example.com>" "I am away.";')
+    letterbox.file(mail())
+    ((_, content),) = letterbox.sent()
+    assert [*in_header(Message.head(content).value(b"from") or "")] == [ANN]
+    assert letterbox.plan(mail()).withheld == [
+        "no answer as The Boss <boss@example.com>: that is no address of the owner, whose name stands there instead"
+    ]

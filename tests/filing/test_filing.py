@@ -150,11 +150,36 @@ def test_a_script_that_fails_leaves_the_inbox(letterbox: Letterbox) -> None:
 
 
 def test_the_notice_itself_is_filed(letterbox: Letterbox) -> None:
-    """It has the null sender, and no rule of the owner makes a circle of it."""
+    """It has the null sender, of which nobody is told, and no rule of the owner makes a circle of it."""
     letterbox.script(VACATION + 'redirect "ann@example.com"; if header :contains "subject" "rules" { redirect "spy@example.org"; }')
     letterbox.file(mail())
     assert letterbox.file(mail("Auto-Submitted: auto-generated", subject="Your rules"), sender="") == {"INBOX": 2}
-    assert len(letterbox.sent()) == 2  # the answer to the first, and one notice
+    assert len(letterbox.sent()) == 1  # the answer to the first
+    letterbox.file(mail(subject="Your rules"))
+    assert len(letterbox.sent()) == 2  # and one notice
+
+
+def test_a_notice_that_says_something_else_each_time_makes_no_circle(letterbox: Letterbox) -> None:
+    """A script that fails by what each message has of its own, as its ID, is told of once, not once for each notice."""
+    letterbox.script('require "variables"; if header :matches "message-id" "*" { redirect "${1}"; }')
+    letterbox.file(mail())
+    for _ in range(3):
+        letterbox.file(letterbox.sent()[-1][1], sender="")
+    assert len(letterbox.sent()) == 1
+    assert letterbox.folders() == {"INBOX": 4}
+
+
+def test_a_stranger_makes_no_storm_of_notices(letterbox: Letterbox) -> None:
+    """What is told may have words of his in it, another each time; the owner gets few notices a day all the same."""
+    letterbox.script('require "variables"; if header :matches "subject" "*" { redirect "${1}"; }')
+    for nth in range(20):
+        letterbox.file(mail(subject=f"{nth}@example.org"))
+        letterbox.file(mail(subject=f"{nth} is no address"))
+    assert letterbox.folders() == {"INBOX": 40}
+    assert len(letterbox.sent()) == 5
+    letterbox.premises.now += 86_500
+    letterbox.file(mail(subject="x@example.org"))
+    assert len(letterbox.sent()) == 6
 
 
 def test_a_disk_that_is_full_has_it_tried_again(letterbox: Letterbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -242,6 +242,15 @@ def test_a_letter_under_a_hundred_thousand_marks_takes_no_time(marks: str) -> No
     assert made[:40] == normalize("NFC", marks[:400])[:40]
 
 
+@pytest.mark.parametrize(
+    "pair", ["\u09c7\u09be", "\u0bc6\u0bbe", "\u0d46\u0d3e", "\u1025\u102e", "\u0cc6\u0cc2\u0cd5", "\U00011131\U00011127"]
+)
+def test_a_vowel_is_composed_with_its_letter_wherever_they_are(pair: str) -> None:
+    """Some that are no marks are composed with what is before them; a text is not cut between the two."""
+    for before in range(120, 130):
+        assert texts.folded("x" * before + pair) == "x" * before + normalize("NFC", pair)
+
+
 @given(st.text(alphabet="aé\u0301か\u3099\u1100\u1161\u11a8Ω\u0323", max_size=400).map(lambda text: f"a{text}" * 3))
 def test_text_is_composed_wherever_it_is_cut(text: str) -> None:
     """As a whole, where no letter has more marks than letters have."""

@@ -112,6 +112,16 @@ def test_a_large_header() -> None:
     assert time.process_time() - begun < 4 * LONG
 
 
+@pytest.mark.parametrize("test", ['header :is "to"', 'header :matches "to"', 'address :contains "to"'])
+def test_thousands_of_short_keys_and_values(test: str) -> None:
+    """Each comparison has its price, however short what is compared is."""
+    keys = ", ".join(f'"?a{nth:x}"' for nth in range(6_000))
+    begun = time.process_time()
+    with pytest.raises(SieveError, match="the script has compared too much"):
+        run(ALL + f"if {test} [{keys}] {{ discard; }}", letter(*["To: a@b.example"] * 1_000))
+    assert time.process_time() - begun < 4 * LONG
+
+
 def test_how_much_is_compared_is_for_the_caller_to_say() -> None:
     """A budget that is used up ends the script."""
     script = sieve.parse('if header :contains "subject" "x" { keep; }')
