@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from mailer import spool
 from mailer.mail.problem import Problem
 from mailer.mailbox import schema
-from mailer.mailbox.api import NewMail
-from mailer.mailbox.backups import rows
+from mailer.mailbox.api import Frozen, NewMail
+from mailer.mailbox.backups import restoring, rows
 from mailer.mailbox.backups.restoring import Restoring
 from mailer.mailbox.backups.writing import BackedUp, Backups, BackupTerms
 from mailer.mailbox.bodies.files import FileBodies
@@ -126,6 +127,50 @@ def test_a_mailbox_comes_back_as_it_was(here: Here) -> None:
     assert [owner.address for owner in here.mailboxes.owners.listing(removed=True)] == [ANN]
     here.put(8)
     assert here.backup().copied == 6  # it is another owner's mailbox
+
+
+def test_what_comes_at_the_last_moment_is_not_left_behind(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever delivers, or has the mailbox open for days, is refused from when the last message was added on, and tries again."""
+    here.backup()
+    give = here.mailboxes.give
+
+    def late(owner: Owner, address: str) -> Owner:
+        with pytest.raises(Frozen):
+            here.put(7)
+        return give(owner, address)
+
+    monkeypatch.setattr(here.mailboxes, "give", late)
+    monkeypatch.setattr(restoring, "LEASE", 120.0)
+    with here.mailboxes.of(ANN) as session:
+        assert here.restoring().instead().added == 0
+        with pytest.raises(Problem, match="not here any more; try again"):
+            session.put([NewMail("INBOX", letter(7))])
+    monkeypatch.undo()
+    here.put(7)
+    with here.mailboxes.of(ANN) as box:
+        assert box.usage().messages == 5
+
+
+def test_a_restore_that_takes_too_long_gives_up(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the lease is over somebody may write; the mailbox is as it was, and is written."""
+    here.backup()
+    monkeypatch.setattr(restoring, "LEASE", 0.5)
+    with pytest.raises(Problem, match="try again when less is going on"):
+        here.restoring().instead()
+    here.put(7)
+    monkeypatch.undo()
+    assert here.restoring().instead().added == 1
+
+
+@pytest.mark.parametrize("back", [0.01, 86400.0])
+def test_what_came_with_an_older_number_is_added_too(here: Here, back: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was on its way to the disk when the state was made by another process, or the clock was set back since."""
+    here.backup()
+    monkeypatch.setattr(spool, "_last", 0)  # as in a process that has given no IDs
+    here.now -= back + 60
+    here.put(7)
+    here.now += back + 120
+    assert here.restoring().instead().added == 1
 
 
 def test_a_mailbox_is_made_beside(here: Here) -> None:

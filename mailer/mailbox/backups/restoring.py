@@ -2,16 +2,19 @@
 
 The new mailbox belongs to a new owner: his messages are written first, then his rows, then every folder gets a UIDVALIDITY above all that
 there were, and then each message is read and compared with what its row says. Killed up to there, the mailbox that was there is as it was,
-and the next restore begins anew. What came to it since the state was made is put into the new one; then the address leads there, in one
-change. The one before is kept as those of removed users are.
+and the next restore begins anew. What came to it since the state was made is put into the new one, the last of it while nobody can write
+the one before, whoever has that open; then the address leads there, in one change. The one before is kept as those of removed users are,
+and who had it open is told to try again.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import BodyLost, NewMail
+from mailer.mailbox.fencing import fence, thawed
 from mailer.mailbox.sealing import opened
 
 from . import rows
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 64
 ENTRIES: Final = 500
+LEASE: Final = 5.0  # seconds in which nobody writes the mailbox that is there, at most
+MARGIN: Final = 1.0  # seconds of them that are left when the address is given away
 
 
 class Restored(NamedTuple):
@@ -89,9 +94,42 @@ class Restoring:
             )
             raise Problem(f"{text}: take an older one with --state, or restore it beside with --as", "io-error")
         before = self.mailboxes.owners.find([self.address])[0]
-        added = self._add(restored.owner, before) if before is not None else 0
-        owner = self.mailboxes.give(restored.owner, self.address)
+        if before is None:
+            return restored._replace(owner=self.mailboxes.give(restored.owner, self.address))
+        known = {*self.state.messages()}
+        added = self._add(restored.owner, before, known)
+        with self._frozen(before) as frozen:
+            added += self._add(restored.owner, frozen, known)
+            if self.backups.clock() > frozen.until - MARGIN:
+                raise Problem(f"so much comes to {self.address} that nothing was changed; try again when less is going on", "try-again")
+            owner = self.mailboxes.give(restored.owner, self.address)
         return restored._replace(owner=owner, added=added)
+
+    @contextmanager
+    def _frozen(self, before: Owner) -> Iterator[Owner]:
+        """The owner of the mailbox that is there, which nobody writes meanwhile; nor later, once its address leads elsewhere.
+
+        Killed, it is written again when the lease is over. Raises `Problem`.
+        """
+        owners, now = self.mailboxes.owners, self.backups.clock()
+        before = thawed(owners, owners.by_id([before.id])[0] or before, now)
+        if before.state != "open":
+            raise Problem(f"the mailbox of {self.address} is {before.state}, and nothing was changed; try again later", "try-again")
+        frozen = owners.put(before._replace(state="frozen", until=now + LEASE))
+        try:
+            self._fence(frozen)
+            yield frozen
+        except BaseException:
+            with suppress(Problem):
+                owners.put(frozen._replace(state="open", until=0.0))
+            raise
+
+    def _fence(self, frozen: Owner) -> None:
+        try:
+            with self.mailboxes.opened(frozen) as old:
+                fence(old.engine, frozen.epoch + 1)
+        except Problem as problem:
+            _pass_lost(problem)
 
     def _undo(self, owner: Owner) -> None:
         self.mailboxes.erase(self.mailboxes.remove(owner.address))
@@ -149,12 +187,13 @@ class Restoring:
         if batch:
             box.bodies.put(batch)
 
-    def _add(self, owner: Owner, before: Owner) -> int:
-        """Put what came to the mailbox that is there since the state was made; what cannot be read is left where it is."""
-        added = 0
+    def _add(self, owner: Owner, before: Owner, known: set[str]) -> int:
+        """Put what the mailbox that is there has and nobody has `known`, which it is then; what cannot be read is left where it is."""
+        added, seen = 0, set[str]()
         try:
             with self.mailboxes.opened(before) as old, self.mailboxes.opened(owner) as new:
-                for name, entry, mail in self._since(old):
+                for name, entry, mail in _since(old, known):
+                    seen.add(mail.id)
                     try:
                         content = old.read(mail)[len(mail.prefix) :]
                     except BodyLost:
@@ -162,16 +201,24 @@ class Restoring:
                     news = NewMail(name, content, mail.prefix, entry.flags, entry.keywords, mail.received, made=True)
                     added += len(new.put([news]))
         except Problem as problem:
-            if problem.kind not in ("io-error", "no-such"):  # the mailbox that is there has lost its rows
-                raise
+            _pass_lost(problem)
+        known |= seen
         return added
 
-    def _since(self, box: OwnMailbox) -> Iterator[tuple[str, FolderEntry, Mail]]:
-        known = {*self.state.messages()}
-        for folder in box.folders():
-            fresh = [entry for entry in box.entries(folder.id) if entry.mail > self.state.id and entry.mail not in known]
-            for at in range(0, len(fresh), ENTRIES):
-                some = fresh[at : at + ENTRIES]
-                for entry, mail in zip(some, box.mails([each.mail for each in some]), strict=True):
-                    if mail is not None:
-                        yield folder.name, entry, mail
+
+def _since(box: OwnMailbox, known: set[str]) -> Iterator[tuple[str, FolderEntry, Mail]]:
+    """What is there and not `known`. That an ID is older than the state says nothing: its message may have been on its way to the disk when
+    the state was made, or the clock was set back."""
+    for folder in box.folders():
+        fresh = [entry for entry in box.entries(folder.id) if entry.mail not in known]
+        for at in range(0, len(fresh), ENTRIES):
+            some = fresh[at : at + ENTRIES]
+            for entry, mail in zip(some, box.mails([each.mail for each in some]), strict=True):
+                if mail is not None:
+                    yield folder.name, entry, mail
+
+
+def _pass_lost(problem: Problem) -> None:
+    """Raise all trouble but that of a mailbox that has lost its rows."""
+    if problem.kind not in ("io-error", "no-such"):
+        raise problem
