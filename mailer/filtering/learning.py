@@ -2,7 +2,8 @@
 
 What was said is on the disk before anybody is told (`mailer.filtering.lessons`), so that a filter which is down, and a daemon which is
 killed, lose nothing. A filter that does not answer is left alone for a while that gets longer, up to `LONGEST`, and is told all of it
-then; others are told meanwhile. The message is read from the mailbox at that moment: one that was deleted for good teaches nothing.
+then; others are told meanwhile. A message at which it did not answer comes behind the others then, for it may be what the filter cannot
+bear. The message is read from the mailbox at that moment: one that was deleted for good teaches nothing.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class _Pupil:
         self.teacher = teacher
         self.pause = 0.0  # seconds; 0 while it answers
         self.rests_until = 0.0
+        self.silent_at: set[Lesson] = set()  # where it did not answer
 
 
 class Learning:
@@ -105,7 +107,7 @@ class Learning:
         name = pupil.section.name
         try:
             while some := await asyncio.to_thread(self._lessons.due, name, self._clock.now(), SOME):
-                for lesson in some:
+                for lesson in sorted(some, key=pupil.silent_at.__contains__):
                     if not await self._told(pupil, lesson):
                         return
         except Problem as problem:
@@ -131,7 +133,11 @@ class Learning:
             return True
         except (OSError, ScanError, Problem) as error:  # with `TimeoutError`
             self._rest(pupil, str(error) if isinstance(error, Problem) else reason_of(error))
+            if len(pupil.silent_at) >= SOME:
+                pupil.silent_at.clear()
+            pupil.silent_at.add(lesson)
             return False
+        pupil.silent_at.discard(lesson)
         await asyncio.to_thread(self._lessons.told, pupil.section.name, [lesson])
         self._answered(pupil)
         return True

@@ -38,6 +38,10 @@ class OwnerKeys(NamedTuple):
     identities: tuple[str, ...]
     index_keys: tuple[bytes, ...]
 
+    def __repr__(self) -> str:
+        """Without a key, wherever it is printed."""
+        return f"OwnerKeys({self.number}, {self.public!r}, …)"
+
     @property
     def changing(self) -> bool:
         """Whether something may still need older ones."""

@@ -31,6 +31,7 @@ class School:
         self.mails: dict[str, bytes] = {"m1": MAIL, "m2": MAIL + b"more\r\n"}
         self.answer = {"spamd": b"SPAMD/1.1 0 EX_OK\r\nDidSet: local\r\n\r\n", "rspamd": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"}
         self.trouble: Problem | None = None
+        self.silent_at = ""  # the message at which they hang up
         self.learning = Learning(self.lessons, self.content, self.told.append, self.clock)
 
     def content(self, owner: str, mail: str) -> bytes | None:
@@ -57,6 +58,8 @@ class School:
         length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
         content = await reader.readexactly(length)
         [mail] = [name for name, each in self.mails.items() if each == content]
+        if mail == self.silent_at:
+            return
         if self.answer[kind].startswith((b"SPAMD/1.1 0", b"HTTP/1.1 200")):
             verdict = "spam" if b"/learnspam " in head or b"Message-class: spam\r\n" in head else "ham"
             self.heard.append((kind, f"{mail} {verdict}"))
@@ -176,6 +179,26 @@ def test_a_message_that_cannot_be_learned_stops_no_other(school: School) -> None
         school.hear("ham", "m2")
         await school.learning.teach()
         assert school.lessons.waiting(["rspamd"]) == 0
+
+    school.done(scenario)
+
+
+def test_a_message_at_which_a_filter_falls_silent_stops_no_other(school: School) -> None:
+    """Those behind it are told before it is tried again."""
+
+    async def scenario() -> None:
+        school.take("spamd")
+        school.hear()
+        school.clock.time += 1
+        school.hear(mail="m2")
+        school.silent_at = "m1"
+        for _ in range(3):
+            await school.learning.teach()
+            school.clock.time += LONGEST
+        assert school.heard == [("spamd", "m2 spam")]
+        school.silent_at = ""
+        await school.learning.teach()
+        assert school.heard == [("spamd", "m2 spam"), ("spamd", "m1 spam")]
 
     school.done(scenario)
 

@@ -168,6 +168,15 @@ def test_keys_that_could_not_be_kept_are_not_used(house: House) -> None:
         house.ring().sealing(house.owners.make("ann@example.com", 1.0))
 
 
+def test_keys_are_not_printed(house: House) -> None:
+    """Not where they are a part of something that is."""
+    keys = house.ring().of(house.owners.make("ann@example.com", 1.0))
+    assert keys is not None
+    text = f"{[keys]}"
+    assert keys.public in text
+    assert not [each for each in (*keys.identities, *(str(key) for key in keys.index_keys)) if each in text]
+
+
 def test_an_owner_who_is_gone_has_no_keys(house: House) -> None:
     """He is not made anew."""
     with pytest.raises(Problem, match="there is no owner") as caught:

@@ -9,6 +9,7 @@ cursors have all rows at once, as everybody here takes them.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import apsw
 
 CIPHER: Final = "chacha20"
+
+_KEY: Final = re.compile(r"raw:[0-9a-f]++")
 
 
 class EncryptedCursor:
@@ -90,7 +93,7 @@ class EncryptedConnection:
 
 
 class _Told:
-    """What apsw says, as `sqlite3` would."""
+    """What apsw says, as `sqlite3` would; without a key, which is in the name of a file that cannot be opened (`uri_of`)."""
 
     def __enter__(self) -> None:
         pass
@@ -103,7 +106,7 @@ class _Told:
         code = int(getattr(error, "extendedresult", 0)) or sqlite3.SQLITE_ERROR
         kinds = {sqlite3.SQLITE_CORRUPT: sqlite3.DatabaseError, sqlite3.SQLITE_NOTADB: sqlite3.DatabaseError}
         kinds[sqlite3.SQLITE_CONSTRAINT] = sqlite3.IntegrityError
-        told = kinds.get(code & 0xFF, sqlite3.OperationalError)(str(error))
+        told = kinds.get(code & 0xFF, sqlite3.OperationalError)(_KEY.sub("raw:", str(error)))
         told.sqlite_errorcode = code
         raise told from None
 

@@ -393,3 +393,16 @@ def test_what_root_makes_is_of_whom_the_directory_is() -> None:
         assert words(engine) == ["one", "two"]
         assert {path.stat().st_uid for path in place.iterdir()} == {65534}
         home.close()
+
+
+def test_a_key_is_in_no_error(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name that a copy is written by has the key in it, and SQLite says that name where it cannot open the file."""
+    home.engine(encrypting=False).change(add("one"))
+    home.close()
+    uri_of = sealed.uri_of
+    monkeypatch.setattr(sealed, "uri_of", lambda path, key: uri_of(f"{path}/no-such", key))
+    with pytest.raises(Problem, match="unable to open") as caught:
+        words(home.engine())
+    keys = home.ring().of(home.ann)
+    assert keys is not None
+    assert keys.index_keys[0].hex() not in str(caught.value)
