@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from . import (
     mailbox_move,
     mailbox_rules,
     mailbox_script,
+    mailbox_show,
     show,
 )
 from .mailbox_opening import addresses, config_of, mailbox_of, opened
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
     from mailer.mailbox.api import Folder, Quota
-    from mailer.operate.mailboxes import MailboxLine, MessageLine
+    from mailer.operate.mailboxes import MailboxLine
 
     from .options import Given
 
@@ -83,37 +83,6 @@ def _folders(given: Given, folders: Sequence[Folder]) -> int:
         rows = [[each.name, each.role or "-", str(each.messages), str(each.unseen), human_size(each.octets)] for each in folders]
         show.show([show.Table(columns, rows)])
     return OK
-
-
-def showing(given: Given) -> int:
-    """Show the messages of a folder, or one as it is."""
-    from mailer.operate import mailboxes as operate
-
-    if not 1 <= len(given.operands) <= 3:
-        raise usage("it needs an ADDRESS, and takes a FOLDER and a UID", given.command.name)
-    address, folder, uid = (*given.operands, *("", "INBOX", "")[len(given.operands) :])
-    with mailbox_of(given, address) as mailbox:
-        if uid:
-            if not (uid.isascii() and uid.isdigit() and len(uid) < 11):
-                raise usage(f"a UID is a number, and {uid!r} is none", given.command.name)
-            sys.stdout.buffer.write(operate.message(mailbox, folder, int(uid)))
-            return OK
-        found = operate.newest(mailbox, folder, given.number("--limit", operate.NEWEST, 1))
-    if given.flag("--json"):
-        for line in found:
-            show.json_line(line.as_json())
-    elif not given.flag("--quiet"):
-        now = time.time()
-        columns = [show.Column("UID", right=True), show.Column("RECEIVED"), show.Column("FROM", cut=True), show.Column("SUBJECT", cut=True)]
-        columns += [show.Column("SIZE", right=True), show.Column("FLAGS")]
-        show.show([show.Table(columns, [_message_row(line, now) for line in found])])
-    return OK
-
-
-def _message_row(line: MessageLine, now: float) -> Sequence[show.Value]:
-    flags = " ".join(line.flags) or "-"
-    mail = line.mail
-    return [str(line.entry.uid), show.moment(mail.received, now), mail.sender or "-", mail.subject or "-", human_size(mail.size), flags]
 
 
 def verify(given: Given) -> int:
@@ -173,18 +142,7 @@ COMMANDS = {
         examples=("mailer mailbox list", "mailer mailbox list ann@example.com"),
         epilog=CODES,
     ),
-    "show": Subcommand(
-        "mailbox show",
-        showing,
-        summary="the messages of a folder, or one of them as it is",
-        about="Lists the messages that came last, of INBOX if no FOLDER is named. With a UID the message itself is written, octet for "
-        "octet, as a mail program gets it. It marks nothing as read.",
-        operands="ADDRESS [FOLDER [UID]]",
-        words=addresses,
-        options=(Option("--limit", metavar="N", help="how many messages; 50 by default"), JSON),
-        examples=("mailer mailbox show ann@example.com", "mailer mailbox show ann@example.com Archive/2026 17 > message.eml"),
-        epilog=CODES,
-    ),
+    **mailbox_show.COMMANDS,
     "verify": Subcommand(
         "mailbox verify",
         verify,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.text import human_size
 
 from . import BAD_MESSAGE, OK, show
-from .mailbox_opening import config_of, mailbox_of
+from .mailbox_opening import config_of, mailbox_for, mailbox_of
 from .options import JSON, Option, Subcommand, usage
 from .progress import ProgressBar
 
@@ -42,7 +42,7 @@ def importing(given: Given) -> int:
     def passing(what: PassedOver) -> None:
         progress.note(f"passed over: {what.where}: {what.why}")
 
-    with mailbox_of(given, address, make=given.flag("--make")) as mailbox:
+    with mailbox_of(given, address, make=True) if given.flag("--make") else mailbox_for(given, address, new=True) as mailbox:
         try:
             done = operate.import_into(mailbox, source, told, passing)
         finally:
@@ -52,8 +52,13 @@ def importing(given: Given) -> int:
     elif not given.flag("--quiet"):
         there = f", {done.there} were there" if done.there else ""
         passed = f", {done.passed} were passed over" if done.passed else ""
-        show.say(f"{done.put} messages ({human_size(done.octets)}) in {done.folders} folders came to {address}{there}{passed}")
+        show.say(f"{_many(done.put, done.octets, done.folders)} came to {address}{there}{passed}")
     return BAD_MESSAGE if done.passed else OK
+
+
+def _many(messages: int, octets: int, folders: int) -> str:
+    size = human_size(octets)
+    return f"{messages} message{'s' * (messages != 1)} ({size}) in {folders} folder{'s' * (folders != 1)}"
 
 
 def _server(given: Given) -> ServerTerms | None:
@@ -107,7 +112,7 @@ def exporting(given: Given) -> int:
         show.json_line({"address": address, "path": path, **done._asdict()})
     elif not given.flag("--quiet"):
         left = f"; {done.left} could not be written as they are" if done.left else ""
-        show.say(f"{done.messages} messages ({human_size(done.octets)}) in {done.folders} folders are in {path}{left}")
+        show.say(f"{_many(done.messages, done.octets, done.folders)} are in {path}{left}")
     return BAD_MESSAGE if done.left else OK
 
 
@@ -123,7 +128,7 @@ COMMANDS = {
         "named, and all else is. Quotas hold nothing up.",
         operands="ADDRESS SOURCE",
         options=(
-            Option("--make", help="make the mailbox if there is none"),
+            Option("--make", help="make the mailbox of somebody who is no user"),
             Option("--folder", metavar="FOLDER", help="where the messages of an mbox go; INBOX by default"),
             Option("--user", metavar="NAME", help="who you are at the server"),
             Option(

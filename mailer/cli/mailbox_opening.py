@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,16 @@ def opened(given: Given) -> Iterator[Mailboxes]:
 def mailbox_of(given: Given, address: str, *, make: bool = False) -> Iterator[Mailbox]:
     """The mailbox of an address, which is made with `make` where there is none."""
     with opened(given) as mailboxes, mailboxes.of(address, make=make) as mailbox:
+        yield mailbox
+
+
+@contextmanager
+def mailbox_for(given: Given, address: str, *, new: bool) -> Iterator[Mailbox]:
+    """The mailbox of an address; a `new` one may be made for a user, who has none before his first mail."""
+    from mailer.operate import mailbox_rules as operate
+
+    make = new and asyncio.run(operate.lives_here(config_of(given), address))
+    with mailbox_of(given, address, make=make) as mailbox:
         yield mailbox
 
 

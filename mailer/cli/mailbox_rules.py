@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from mailer.mail.problem import Problem
 
 from . import OK, show
-from .mailbox_opening import addresses
-from .mailbox_script import mailbox_for, taken_in
+from .mailbox_opening import addresses, mailbox_for
+from .mailbox_script import taken_in
 from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:

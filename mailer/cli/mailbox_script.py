@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mailer.mail.problem import Problem
 
 from . import BAD_MESSAGE, OK, show
-from .mailbox_opening import addresses, config_of, mailbox_of
+from .mailbox_opening import addresses, config_of, mailbox_for
 from .options import JSON, Option, Subcommand, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from mailer.mailbox.api import Mailbox
     from mailer.mailbox.scripts import ForwardKind
@@ -35,16 +33,6 @@ def taken_in(given: Given, what: str, most: int = 1 << 17) -> bytes:
     if len(found) > most:
         raise Problem(f"{what} has more than {most} octets", "bad-message")
     return found
-
-
-@contextmanager
-def mailbox_for(given: Given, address: str, *, new: bool) -> Iterator[Mailbox]:
-    """The mailbox of an address; a `new` one may be made for a user, who has none before his first mail."""
-    from mailer.operate import mailbox_rules as operate
-
-    make = new and asyncio.run(operate.lives_here(config_of(given), address))
-    with mailbox_of(given, address, make=make) as mailbox:
-        yield mailbox
 
 
 def script(given: Given) -> int:

@@ -119,8 +119,8 @@ def _master_keys(config: Config) -> Iterator[Mistake]:
         yield from _told(config, "mailboxes.key_file", read)
     elif section.key_command:
         yield from _told(config, "mailboxes.key_command", partial(Secret("command", section.key_command), LOOKING))
-    elif section.encryption == "age" and not _has_keys(f"{section.path}/keys"):
-        text = "encryption needs a master key, and there is none yet: mailer mailbox key make"
+    elif section.encryption == "age" and not _has_keys(keys := f"{config.mailboxes_path}/keys"):
+        text = f"encryption needs a master key, and {keys} has none: put it back, or make the first one: mailer mailbox key make"
         yield Mistake(config.lines.get("mailboxes.encryption", 0), text)
 
 

@@ -214,5 +214,5 @@ def _date(document: Mapping[str, Any], name: str) -> str:
             raise ValueError
         parse_rfc3339(f"{value}T00:00:00Z")
     except (ValueError, TypeError):
-        raise Problem(f"{name} is a day, as 2026-12-01", "usage") from None
+        raise Problem(f"{name} is a day, as 2026-12-24, and not {str(value)[:40]!r}", "usage") from None
     return str(value)

@@ -94,18 +94,18 @@ class MailboxesComponent(Component):
     async def start(self) -> None:
         """Say whether they can be used, where there are any."""
         if self._config.has_mailboxes:
-            await asyncio.to_thread(self._look)
+            self._tell(await asyncio.to_thread(self._look))
 
-    def _look(self) -> None:
+    def _look(self) -> Event:
+        """What there is to tell; who is told does things that belong to the loop."""
         now = self._clock.now()
         try:
             with self.lent() as boxes:
                 boxes.owners.listing(limit=1)
                 self._look_for_keys(boxes)
         except Problem as problem:
-            self._tell(Alarm(now, "mailboxes", f"mail for our mailboxes waits: {problem}"))
-        else:
-            self._tell(Mended(now, "mailboxes", detail="they can be used"))
+            return Alarm(now, "mailboxes", f"mail for our mailboxes waits: {problem}")
+        return Mended(now, "mailboxes", detail="they can be used")
 
     def _look_for_keys(self, boxes: Mailboxes) -> None:
         """Raises `NoKey` where a master key is missing that is needed, or is to be: no mail is taken into a mailbox that does not open."""
@@ -116,9 +116,9 @@ class MailboxesComponent(Component):
     async def _sweep(self) -> None:
         """Remove what was deleted long enough ago."""
         if self._config.has_mailboxes:
-            await asyncio.to_thread(self._swept)
+            self._tell(await asyncio.to_thread(self._swept))
 
-    def _swept(self) -> None:
+    def _swept(self) -> Event:
         now = self._clock.now()
         try:
             with self.lent() as boxes:
@@ -127,9 +127,8 @@ class MailboxesComponent(Component):
             troubles = [str(problem)]
         if troubles:
             more = f", and {len(troubles) - 1} more" if len(troubles) > 1 else ""
-            self._tell(Alarm(now, "mailboxes", f"what was deleted is still there: {troubles[0]}{more}", "sweep"))
-        else:
-            self._tell(Mended(now, "mailboxes", "sweep", "they were swept"))
+            return Alarm(now, "mailboxes", f"what was deleted is still there: {troubles[0]}{more}", "sweep")
+        return Mended(now, "mailboxes", "sweep", "they were swept")
 
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:

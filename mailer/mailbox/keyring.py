@@ -89,8 +89,10 @@ class Keyring:
         if self.encrypting or needed:
             age()
             sqlite_with_ciphers()
-        for number in [*needed, *([self.masters.newest()] if self.encrypting else [])]:
+        for number in sorted(needed):  # first: who lost a key puts it back, and makes no other one
             self.masters.of(number)
+        if self.encrypting:
+            self.masters.newest()
 
     def needed(self) -> dict[int, int]:
         """The numbers of the master keys that owners need, and how many of them each; of those who are removed as well."""

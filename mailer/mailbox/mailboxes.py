@@ -98,7 +98,7 @@ class Mailboxes:
         """The mailbox of `address`, which is made with `make` where there is none. Raises `Problem` (no-such), `NoKey`."""
         owner = self.owners.make(address, self._clock()) if make else self.owners.find([address])[0]
         if owner is None:
-            raise Problem(f"there is no mailbox of {address}", "no-such")
+            raise Problem(f"there is no mailbox of {address}; `mailer mailbox list` shows who has one", "no-such")
         with self.opened(owner) as box:
             yield box
 
@@ -129,7 +129,7 @@ class Mailboxes:
         """Have nobody find the mailbox of `address` any more; it is kept for a while. Raises `Problem` (no-such)."""
         owner = self.owners.find([address])[0]
         if owner is None:
-            raise Problem(f"there is no mailbox of {address}", "no-such")
+            raise Problem(f"there is no mailbox of {address}; `mailer mailbox list` shows who has one", "no-such")
         removed = self.owners.put(owner._replace(state="removed", until=self._clock() + self._removed_kept))
         self._forget(owner.id)
         return removed

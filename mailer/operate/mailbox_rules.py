@@ -130,7 +130,8 @@ def remove_rule(mailbox: Mailbox, number: int) -> OwnRule:
     """Have the rule `number`, from 1, no more. Raises `Problem` (no-such)."""
     found = rules(mailbox)
     if not 1 <= number <= len(found):
-        raise Problem(f"there is no rule {number}; there are {len(found)}", "no-such")
+        last = f"the last one is {len(found)}" if found else "there are none"
+        raise Problem(f"there is no rule {number}; {last}", "no-such")
     set_rules(mailbox, [_document(each) for nth, each in enumerate(found, 1) if nth != number])
     return found[number - 1]
 

@@ -19,6 +19,7 @@ from mailer.mailbox.imports.maildir import MaildirImport
 from mailer.mailbox.imports.mbox import MboxImport
 from mailer.mailbox.imports.mboxes import MboxesImport, has_mboxes
 from mailer.mailbox.imports.taking import Taking
+from mailer.mailbox.query import Contains
 from mailer.reports.sources import MailboxLogin, MailboxServer
 from mailer.tlspolicy import Requirement
 
@@ -63,10 +64,11 @@ class MailboxLine(NamedTuple):
 
 
 class MessageLine(NamedTuple):
-    """A message of a folder as a list has it."""
+    """A message of the folder of that name as a list has it."""
 
     entry: FolderEntry
     mail: Mail
+    folder: str
 
     @property
     def flags(self) -> list[str]:
@@ -76,6 +78,7 @@ class MessageLine(NamedTuple):
     def as_json(self) -> dict[str, object]:
         """As commands print it with ``--json``."""
         return {
+            "folder": self.folder,
             "uid": self.entry.uid,
             "id": self.mail.id,
             "received_at": rfc3339(self.mail.received),
@@ -137,9 +140,33 @@ def folder_json(folder: Folder) -> dict[str, object]:
 def newest(mailbox: Mailbox, name: str, count: int = NEWEST) -> Sequence[MessageLine]:
     """The messages of a folder that came last, the newest first. Raises `Problem` (no-such)."""
     folder = folder_of(mailbox, name)
-    entries = mailbox.entries(folder.id)[-count:][::-1]
+    return _lines(mailbox, mailbox.entries(folder.id)[-count:][::-1], [folder])
+
+
+def _lines(mailbox: Mailbox, entries: Sequence[FolderEntry], folders: Sequence[Folder]) -> Sequence[MessageLine]:
+    names = {folder.id: folder.name for folder in folders}
     mails = mailbox.mails([entry.mail for entry in entries])
-    return [MessageLine(entry, mail) for entry, mail in zip(entries, mails, strict=True) if mail is not None]
+    return [MessageLine(entry, mail, names.get(entry.folder, "")) for entry, mail in zip(entries, mails, strict=True) if mail is not None]
+
+
+def with_words(mailbox: Mailbox, name: str, words: str, most: int = NEWEST) -> Sequence[MessageLine]:
+    """The messages that have all `words`, the best first, of the folder of that name, or of all if it is empty. Raises `Problem`."""
+    folders, where = _searched(mailbox, name)
+    return _lines(mailbox, mailbox.ranked(words, where, most), folders)
+
+
+def with_text(mailbox: Mailbox, name: str, text: str, most: int = NEWEST) -> Sequence[MessageLine]:
+    """The messages that have `text` anywhere, the newest first, of the folder of that name, or of all if it is empty. Raises `Problem`."""
+    folders, where = _searched(mailbox, name)
+    entries = sorted(mailbox.search(Contains("text", text), where), key=lambda entry: entry.mail, reverse=True)
+    return _lines(mailbox, entries[:most], folders)
+
+
+def _searched(mailbox: Mailbox, name: str) -> tuple[Sequence[Folder], int | None]:
+    if not name:
+        return mailbox.folders(), None
+    folder = folder_of(mailbox, name)
+    return [folder], folder.id
 
 
 def message(mailbox: Mailbox, name: str, uid: int) -> bytes:

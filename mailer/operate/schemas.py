@@ -370,6 +370,7 @@ FOLDER = {
     "subscribed": FLAG,
 }
 KEPT_MAIL = {
+    "folder": TEXT,
     "uid": COUNT,
     "id": TEXT,
     "received_at": TIME,

@@ -67,7 +67,30 @@ def test_mail_comes_in_is_shown_and_goes_out(kept: Home, maildir: Path) -> None:
     assert (kept.path / "out" / ".Work" / "dovecot-uidlist").exists()
     assert told(kept, "export", ANN, "--mbox", kept.path / "mboxes")[0]["folders"] == 7
     done = kept.mailer("mailbox", "import", ANN, kept.path / "mboxes" / "INBOX.mbox", "--folder", "Old")
-    assert done.stdout == b"2 messages (106 B) in 1 folders came to ann@example.com\n"
+    assert done.stdout == b"2 messages (106 B) in 1 folder came to ann@example.com\n"
+
+
+def test_mail_is_found_by_words_and_by_any_text(kept: Home, maildir: Path) -> None:
+    """In all folders or in one, best or newest first, with the folder of each; and what is not there is said."""
+    told(kept, "import", ANN, maildir, "--make")
+    assert [(each["folder"], each["uid"]) for each in told(kept, "show", ANN, "--search", "NUMBER 3")] == [("Work", 1)]
+    assert told(kept, "show", ANN, "INBOX", "--search", "number 3") == []
+    assert [each["subject"] for each in told(kept, "show", ANN, "--text", "umbeR", "--limit", "2")] == ["number 3", "number 2"]
+    assert told(kept, "show", ANN, "--search", "umber") == []
+    assert b"FOLDER" in kept.mailer("mailbox", "show", ANN, "--text", "umber").stdout
+    done = kept.mailer("mailbox", "show", ANN, "--search", "nowhere")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"mailer: nothing was found\n")
+    for words in (("Nowhere", "--search", "x"), ("Nowhere", "--text", "x")):
+        kept.refused(kept.mailer("mailbox", "show", ANN, *words), 67, "no folder")
+    for words in (("--search", "x", "--text", "y"), ("INBOX", "1", "--search", "x")):
+        kept.refused(kept.mailer("mailbox", "show", ANN, *words), 64, "take one")
+
+
+def test_mail_is_imported_for_a_user_who_has_no_mailbox_yet(kept: Home, maildir: Path) -> None:
+    """He was made a moment ago; who is no user is refused, for he may be a slip of the pen."""
+    assert kept.mailer("user", "add", ANN).returncode == 0
+    assert told(kept, "import", ANN, maildir)[0]["put"] == 3
+    kept.refused(kept.mailer("mailbox", "import", "anna@example.com", maildir), 67, "no mailbox of anna@example.com")
 
 
 def test_what_is_damaged_is_named(kept: Home, maildir: Path) -> None:

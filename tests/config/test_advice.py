@@ -39,6 +39,17 @@ def test_the_secret_of_a_webhook_has_to_be_there(more: str, maker: str, tmp_path
     assert list(missing(read(f"{RELAY}{hook}"))) == [Mistake(8, told)]
 
 
+def test_the_master_key_has_to_be_there(tmp_path: Path) -> None:
+    """Where the mailboxes are, wherever that is: a lost one is put back, and only who never had one makes it."""
+    config = read(f'[mailer]\nhostname = "a.example"\nspool = "{tmp_path}"\n[mailboxes]\nencryption = "age"\n')
+    [mistake] = missing(config)
+    assert mistake.text.startswith(f"encryption needs a master key, and {config.mailboxes_path}/keys has none: put it back, or ")
+    keys = Path(config.mailboxes_path, "keys")
+    keys.mkdir(parents=True)
+    (keys / "1.key").touch()
+    assert not list(missing(config))
+
+
 def test_the_passwords_of_databases_have_to_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each place for mailboxes; and the library that asks them."""
     database = f'database = "postgresql://m@h/x"\ndatabase_password_file = "{tmp_path}/none"\n'

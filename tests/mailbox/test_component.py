@@ -30,7 +30,12 @@ class House:
         self.told: list[Event] = []
         self.clock = FakeClock()
         chores = Chores(lambda _: None, lambda _: None)
-        self.component = MailboxesComponent(config, self.told.append, self.clock, chores)
+        self.component = MailboxesComponent(config, self.tell, self.clock, chores)
+
+    def tell(self, event: Event) -> None:
+        """As those in a daemon, who have timers made: in the loop, and in no other thread."""
+        asyncio.get_running_loop()
+        self.told.append(event)
 
     def put(self, content: bytes = b"Subject: a test\r\n\r\nhello\r\n") -> None:
         """A message for Ann."""

@@ -117,8 +117,10 @@ def test_each_master_key_that_is_needed_is_looked_for(house: House) -> None:
     for encrypting in (True, False):
         with pytest.raises(NoKey, match="the master key 1"):
             house.ring(encrypting=encrypting).look()
-    house.owners = MemoryOwners()
     house.keys = {}
+    with pytest.raises(NoKey, match="the master key 1 .* put it back"):
+        house.ring().look()
+    house.owners = MemoryOwners()
     house.ring(encrypting=False).look()
     with pytest.raises(NoKey, match="no master key"):
         house.ring().look()
