@@ -79,8 +79,7 @@ class _Step:
 
     def __init__(self, query: Not | Every | Either, among: AbstractSet[int] | None, costs: dict[int, int]) -> None:
         self.query, self.among = query, among
-        inside = [query.query] if isinstance(query, Not) else sorted(query.queries, key=lambda each: costs[id(each)], reverse=True)
-        self.left: list[Query] = inside
+        self.left: list[Query] = sorted(_inside(query), key=lambda each: costs[id(each)], reverse=True)
         self.found: AbstractSet[int] | None = frozenset() if isinstance(query, Either) else among
 
     def take(self, places: AbstractSet[int], finding: KeySearch) -> None:
@@ -102,6 +101,32 @@ class _Step:
         if isinstance(self.query, Either) and self.found:
             return self.left.pop(), (finding.all() if self.among is None else self.among) - self.found
         return self.left.pop(), self.found if isinstance(self.query, Every) else self.among
+
+
+def _inside(query: Not | Every | Either) -> list[Query]:
+    """What is in a query: of its own kind in it what is in that, however deep, and each key once."""
+    if isinstance(query, Not):
+        return [_bare(query.query)]
+    found: list[Query] = []
+    keys: set[Query] = set()
+    waiting = [*reversed(query.queries)]
+    while waiting:
+        each = _bare(waiting.pop())
+        if isinstance(each, Every | Either) and type(each) is type(query):
+            waiting.extend(reversed(each.queries))
+        elif not isinstance(each, Has | Contains):
+            found.append(each)
+        elif each not in keys:
+            keys.add(each)
+            found.append(each)
+    return found
+
+
+def _bare(query: Query) -> Query:
+    """A query without two negations around it, which are none."""
+    while isinstance(query, Not) and isinstance(query.query, Not):
+        query = query.query.query
+    return query
 
 
 def _true(query: Query, finding: KeySearch, costs: dict[int, int]) -> AbstractSet[int]:

@@ -6,6 +6,7 @@ import random
 import re
 import time
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from email import message_from_bytes
 from email.header import Header
 from email.message import EmailMessage
@@ -22,9 +23,10 @@ from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.memory import MemoryBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.sqlite import MemoryEngine
+from mailer.mailbox.finding import KeySearch
 from mailer.mailbox.flags import Flag
 from mailer.mailbox.owners.api import Owner
-from mailer.mailbox.query import Among, Contains, Either, Every, Has, Is, Not, Query, Within
+from mailer.mailbox.query import Among, Contains, Either, Every, Has, Is, Leaf, Not, Query, Within
 
 ALPHABET = (
     "Straße",
@@ -195,6 +197,25 @@ def test_a_tree_of_any_depth_is_searched_without_recursion(mailbox: Filled) -> N
     for _ in range(25_000):
         query = Not(Every((Not(query),)))
     assert mailbox.box.search(query) == mailbox.box.search(Has(Flag.SEEN))
+
+
+@pytest.mark.parametrize("kind", [Every, Either])
+def test_what_is_within_its_own_kind_is_asked_once(mailbox: Filled, monkeypatch: pytest.MonkeyPatch, kind: type[Every | Either]) -> None:
+    """A thousand of a kind in each other are one, in which a key that is there many times is asked once; two negations are none."""
+    asked: list[Leaf] = []
+    found = KeySearch.found
+
+    def noted(self: KeySearch, leaf: Leaf, among: AbstractSet[int] | None) -> AbstractSet[int]:
+        asked.append(leaf)
+        return found(self, leaf, among)
+
+    monkeypatch.setattr(KeySearch, "found", noted)
+    seen, junk = Has(Flag.SEEN), Has(None, "$junk")
+    query: Query = Not(Not(seen))
+    for nth in range(1000):
+        query = kind((query, junk if nth % 2 else Not(Not(junk))))
+    assert mailbox.box.search(query) == mailbox.box.search(kind((seen, junk)))
+    assert len(asked) <= 4
 
 
 def test_without_the_rows_of_texts_the_same_is_found() -> None:
