@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mailer.mail.pattern import fits as fits_pattern
 from mailer.mail.problem import Problem, from_os
 
+from .computing import waiting
 from .durable import PRIVATE, forget, sync_directory
 
 if TYPE_CHECKING:
@@ -110,21 +111,19 @@ class Database:
 
     def read(self, ask: Callable[[sqlite3.Connection | None], T]) -> T:
         """What `ask` makes of the file, of None if there never was one; waits for nobody longer than `BRIEF`. Raises `Problem`."""
-        with self._reading, self._told():
-            return ask(self._open_to_read())
+        with self._reading:
+            try:
+                return ask(self._open_to_read())
+            except (sqlite3.Error, OSError) as error:
+                raise self._told(error) from None
 
     def change(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Do `act` in one transaction, of which a crash leaves all or nothing; the file is made if there is none. Raises `Problem`."""
-        with self._writing, self._acting(), self._told():
-            db = self._begun()
+        with self._writing, self._acting():
             try:
-                done = act(db)
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-            return done
+                return self._changed(act)
+            except (sqlite3.Error, OSError) as error:
+                raise self._told(error) from None
 
     def damage(self) -> str:
         """What is wrong with the file, by all that is in it; empty for nothing, and where there is none.
@@ -257,15 +256,24 @@ class Database:
             self._writer.close()
             self._writer = None
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """As `told`, of this file, which is another one from then on."""
-        with told(self.path, self.terms):
-            try:
-                yield
-            except sqlite3.Error:
-                self.generation += 1
-                raise
+    def _changed(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        db = self._begun()
+        try:
+            done = act(db)
+            with waiting():
+                db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        return done
+
+    def _told(self, error: sqlite3.Error | OSError) -> Problem:
+        """What SQLite or the system says, of this file, which is another one from then on."""
+        if isinstance(error, sqlite3.Error):
+            self.generation += 1
+            return problem_of(self.path, self.terms, error)
+        return from_os(f"cannot use {self.terms.what}", self.path, error)
 
 
 @contextmanager

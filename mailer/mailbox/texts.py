@@ -11,6 +11,8 @@ so it is used where it is there; the first octet of a row says which of them mad
 from __future__ import annotations
 
 import zlib
+from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from unicodedata import combining, is_normalized, normalize
 
@@ -43,6 +45,8 @@ GOES_ON: Final = frozenset(
 )
 """What is no mark, and is composed with the letter before it all the same: vowels of India and its neighbours (UAX #15, NFC_QC=Maybe)."""
 SHORT: Final = 200  # octets that are not made shorter
+
+_ONE_AT_A_TIME: Final = Lock()
 
 COLUMNS: Final = {"subject": "subject", "from": "sender", "to": "recipient", "cc": "copied"}
 """The fields of which ``heading`` has the values: name → column."""
@@ -149,7 +153,8 @@ def packed(octets: bytes) -> bytes:
     zstandard = _zstandard()
     if zstandard is None:
         return ZLIB + zlib.compress(octets, LEVEL)
-    return ZSTANDARD + bytes(zstandard.ZstdCompressor(level=LEVEL).compress(octets))
+    with _ONE_AT_A_TIME:
+        return ZSTANDARD + bytes(_compressor().compress(octets))
 
 
 class Unpacking:
@@ -177,7 +182,15 @@ class Unpacking:
         return self._zstandard
 
 
+@cache
+def _compressor() -> Any:
+    """The one that there is, for to make one takes as long as to use it."""
+    return _zstandard().ZstdCompressor(level=LEVEL)
+
+
+@cache
 def _zstandard() -> Any:
+    """The library; None where it is not here, which is looked for once: that costs more than to compress a message."""
     try:
         import zstandard
     except ImportError:

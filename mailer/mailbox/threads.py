@@ -21,6 +21,7 @@ FRESH: Final = 90 * 86400.0  # seconds
 MOST: Final = 50  # Message-IDs of a message that are looked at: the first, and those that are nearest
 LONGEST: Final = 500  # characters of a Message-ID that is one
 
+KNOWN_ONE: Final = "SELECT thread FROM reference WHERE owner = ? AND message_id = ?"
 KNOWN: Final = f"SELECT thread FROM reference WHERE owner = ? AND message_id IN ({TEN})"
 NOTE: Final = "INSERT INTO reference (owner, message_id, thread) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 ALIKE: Final = """SELECT thread FROM mail WHERE owner = ? AND subject_base = ? AND received BETWEEN ? AND ?
@@ -42,7 +43,7 @@ class Kinship(NamedTuple):
 def thread_of(ledger: Ledger, mail: str, said: Kinship) -> str:
     """The ID of the conversation of the message with the ID `mail`, which is its own where it begins one."""
     ids = _ids(said)
-    found: set[str] = {row[0] for some in hundreds(ids, 10) for row in ledger.rows.run(KNOWN, (ledger.owner, *some))}
+    found = _known(ledger, ids)
     if not found and said.answers and said.subject_base:
         span = said.received - FRESH, said.received + FRESH
         found = {row[0] for row in ledger.rows.run(ALIKE, (ledger.owner, said.subject_base, *span))}
@@ -52,6 +53,13 @@ def thread_of(ledger: Ledger, mail: str, said: Kinship) -> str:
         ledger.rows.change(JOIN_REFERENCES, (thread, ledger.owner, other))
     ledger.rows.many(NOTE, [(ledger.owner, id, thread) for id in ids])
     return thread
+
+
+def _known(ledger: Ledger, ids: Sequence[str]) -> set[str]:
+    """The conversations that these Message-IDs belong to."""
+    if len(ids) == 1:
+        return {row[0] for row in ledger.rows.run(KNOWN_ONE, (ledger.owner, ids[0]))}
+    return {row[0] for some in hundreds(ids, 10) for row in ledger.rows.run(KNOWN, (ledger.owner, *some))}
 
 
 def _ids(said: Kinship) -> Sequence[str]:

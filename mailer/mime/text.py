@@ -29,6 +29,7 @@ TEXT = 4 * 1024 * 1024  # characters of a message that are looked at
 PART = 1024 * 1024  # octets of one text, which are decoded at once
 FIRST = 6000  # octets of a part of which a preview is made
 PREVIEW = 200  # characters
+ENOUGH = 600  # characters of a text whose lines mostly are enough for a preview
 FILES = 1000  # names of files
 FILE_NAME = 255  # characters of one
 HEADER_TEXT = 512 * 1024  # characters of a header
@@ -95,11 +96,17 @@ def preview(content: bytes, part: Part) -> str:
     """The beginning of what a message says, on one line of `PREVIEW` characters at most; quotations are passed over."""
     said = ""
     for each in islice((each for each in every(part) if each.type == "text" and not _is_file(each)), 3):
-        written = _NOT_SHOWN.sub("", text(content, each, FIRST * 8 if each.subtype == "html" else FIRST))
-        said = " ".join(_QUOTE.sub("", written).split()) or " ".join(written.split())
+        written = text(content, each, FIRST * 8 if each.subtype == "html" else FIRST)
+        begin = _said(written[: written.rfind("\n", 0, ENOUGH) + 1])
+        said = begin if len(begin) > PREVIEW else _said(written) or " ".join(_NOT_SHOWN.sub("", written).split())
         if said:
             break
     return said if len(said) <= PREVIEW else said[: PREVIEW - 1].rstrip() + "…"
+
+
+def _said(lines: str) -> str:
+    """What is said in lines that are no quotations, on one line."""
+    return " ".join(_QUOTE.sub("", _NOT_SHOWN.sub("", lines)).split())
 
 
 def _is_file(part: Part) -> bool:

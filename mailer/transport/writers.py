@@ -17,6 +17,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from mailer.io.computing import Computing
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import Frozen, NoKey
 from mailer.metrics.mailboxes import MailboxCounts
@@ -88,6 +89,7 @@ class Writers:
         self._pool = ThreadPoolExecutor(threads, "mailbox")
         self._lines: dict[str, deque[_Waiting]] = {}
         self._lock = Lock()
+        self._computing = Computing()
 
     def hand_in(self, address: str, letter: MailboxLetter) -> asyncio.Future[Filed]:
         """Have `letter` put into the mailbox of `address`, which is made where there is none."""
@@ -110,7 +112,8 @@ class Writers:
     def _work(self, address: str) -> None:
         """Put what waits for one mailbox, a portion of it."""
         portion, began = self._take(address), monotonic()
-        done = self._put(address, [each.letter for each in portion])
+        with self._computing:
+            done = self._put(address, [each.letter for each in portion])
         self._counts.done([*map(_became, done)], monotonic() - began)
         for waiting, filed in zip(portion, done, strict=True):
             if waiting.filed.set_running_or_notify_cancel():

@@ -161,6 +161,13 @@ def test_a_preview_is_what_a_message_says(content: bytes, preview: str) -> None:
     assert render(content).preview == preview
 
 
+def test_a_preview_is_the_same_however_long_the_message_is() -> None:
+    """Its first lines are enough, where there is enough in them; quotations are not."""
+    quoted, said = b"> what you said\r\n" * 60, b"what I say, in a line\r\n" * 300
+    assert render(letter(quoted + said)).preview == render(letter(said)).preview
+    assert render(letter(said[:644])).preview == render(letter(said)).preview
+
+
 @given(st.binary(max_size=500), st.sampled_from([b"text/plain", b"text/html", b"text/plain; charset=utf-16", b"text/html; charset=utf-7"]))
 def test_a_preview_of_anything_has_its_length(content: bytes, kind: bytes) -> None:
     """And is printable, whatever it is made of."""

@@ -16,6 +16,7 @@ from contextlib import contextmanager, nullcontext
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
+from mailer.io.computing import waiting
 from mailer.io.durable import begin_new, finish_new, forget, hurry, let_go, sync_directory
 from mailer.mail.problem import Problem, from_os
 from mailer.spool import is_id
@@ -129,7 +130,8 @@ class FileBodies:
                     if _give(draft, path, give):
                         given.append(path)
                 for directory in dict.fromkeys(os.path.dirname(path) for path in paths):
-                    sync_directory(directory)
+                    with waiting():
+                        sync_directory(directory)
             finally:
                 for draft in drafts:
                     forget(draft)
@@ -144,7 +146,8 @@ def write_all_new(paths: Sequence[str], bodies: Sequence[NewBody]) -> None:
             if len(paths) > 1:
                 hurry(begun[-1][1])
         while begun:
-            finish_new(*begun.pop(0))
+            with waiting():
+                finish_new(*begun.pop(0))
     finally:
         for _, fd in begun:
             let_go(fd)

@@ -18,6 +18,7 @@ from secrets import token_hex
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+from mailer.io.computing import waiting
 from mailer.mail.problem import Problem
 from mailer.mailbox import schema
 
@@ -93,12 +94,12 @@ class PostgresEngine:
 
     def read(self, ask: Callable[[Rows], T]) -> T:
         """What `ask` makes of the rows of one moment."""
-        with self._connections.lent((READ, ())) as db:
+        with waiting(), self._connections.lent((READ, ())) as db:
             return ask(PostgresRows(db))
 
     def change(self, act: Callable[[Rows], T]) -> T:
         """Do `act` in one transaction. Raises `Problem`, of a commit whose answer is lost as well, if that is not done, or nobody knows."""
-        with self._lock:
+        with waiting(), self._lock:
             turn = next(self._turns)
             begins = [(CHANGE, ()), (ALONE, (self.owner,)), (TAKE_TURN, (self.owner, self._writer, turn))]
             if turn == 1:
