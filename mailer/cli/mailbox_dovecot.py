@@ -29,13 +29,15 @@ def dovecot(given: Given) -> int:
     certificate, key = given.path("--certificate"), given.path("--key")
     if bool(certificate) != bool(key):
         raise usage("--certificate and --key go together", given.command.name)
-    terms = TERMS._replace(
-        version=given.text("--version") or TERMS.version,
-        mail=given.path("--mail") or TERMS.mail,
-        users=given.path("--users-file") or TERMS.users,
-        socket=given.path("--socket") or TERMS.socket,
-        user=given.text("--user") or TERMS.user,
-        run=given.path("--run"),
+    run, user = given.path("--run"), given.text("--user")
+    known = operate.without_root(TERMS, run) if run else TERMS
+    terms = known._replace(
+        version=given.text("--version") or known.version,
+        mail=given.path("--mail") or known.mail,
+        users=given.path("--users-file") or known.users,
+        socket=given.path("--socket") or known.socket,
+        user=user or known.user,
+        group=user or known.group,
         address=given.text("--listen") or "",
         ports=(given.number("--imap", 143, 1, 65535), given.number("--pop3", 110, 1, 65535)),
         certificate=certificate,
@@ -92,7 +94,7 @@ COMMANDS = {
             ),
             Option("--imap", metavar="PORT", help="the port of IMAP; 143 by default, and 993 with TLS from the start"),
             Option("--pop3", metavar="PORT", help="the port of POP3; 110 by default, and 995 with TLS from the start"),
-            Option("--run", metavar="DIR", help="run without rights of root, with DIR for sockets and log"),
+            Option("--run", metavar="DIR", help="run without rights of root, as who calls this, with DIR for sockets and log"),
         ),
         examples=(
             "mailer mailbox dovecot --certificate /etc/mailer/mx.pem --key /etc/mailer/mx.key > /etc/dovecot/dovecot.conf",

@@ -11,6 +11,9 @@ needs a new one. Passwords of single programs are known to us alone.
 
 from __future__ import annotations
 
+import grp
+import os
+import pwd
 from binascii import b2a_base64
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -29,9 +32,9 @@ FOLDERS: Final = ("Drafts", "Sent", "Junk", "Trash", "Archive")
 class DovecotTerms(NamedTuple):
     """What differs from one machine to another.
 
-    `mail` is the directory of all Maildirs, `users` the file of users, `socket` where mail comes by LMTP; `user` is whose all files are.
-    With `run`, a directory of its own, Dovecot needs no rights of root: it runs as `user`, listens on `address` at `ports` (imap, pop3),
-    and logs there. `certificate` and `key` are files; without them nothing is encrypted, and only this machine is listened to.
+    `mail` is the directory of all Maildirs, `users` the file of users, `socket` where mail comes by LMTP; `user` and `group` are whose
+    all files are. With `run`, a directory of its own, Dovecot needs no rights of root: it runs as `user`, listens on `address` at `ports`
+    (imap, pop3), and logs there. `certificate` and `key` are files; without them nothing is encrypted, and only this machine is listened to.
     """
 
     version: str = "2.3"
@@ -39,11 +42,21 @@ class DovecotTerms(NamedTuple):
     users: str = "/etc/dovecot/users"
     socket: str = "/run/dovecot/lmtp"
     user: str = "vmail"
+    group: str = "vmail"
     run: str = ""
     certificate: str = ""
     key: str = ""
     address: str = ""
     ports: Sequence[int] = (143, 110)
+
+
+def without_root(terms: DovecotTerms, run: str) -> DovecotTerms:
+    """The terms with which the user of this process can run it in the directory `run`. Raises `Problem` (no-such) where he has no name."""
+    try:
+        user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+    except KeyError as error:
+        raise Problem(f"Dovecot wants users and groups with names: {error.args[0]}", "no-such") from None
+    return terms._replace(run=run, user=user, group=group, socket=f"{run}/from-mailer")  # "lmtp" there is a socket of its own
 
 
 def configuration(terms: DovecotTerms) -> str:
@@ -87,7 +100,7 @@ def _for_2_3(terms: DovecotTerms) -> Iterator[str]:
     yield "mail_location = maildir:~/Maildir"
     yield f"mail_home = {terms.mail}/%Ld/%Ln"
     yield f"mail_uid = {terms.user}"
-    yield f"mail_gid = {terms.user}"
+    yield f"mail_gid = {terms.group}"
     yield "recipient_delimiter = +"
     yield from ("passdb {", "  driver = passwd-file", f"  args = username_format=%Lu {terms.users}", "}")
     yield from ("userdb {", "  driver = passwd-file", f"  args = username_format=%Lu {terms.users}", "}")
@@ -109,7 +122,7 @@ def _for_2_4(terms: DovecotTerms) -> Iterator[str]:
     yield "mail_path = ~/Maildir"
     yield f"mail_home = {terms.mail}/%{{user | domain | lower}}/%{{user | username | lower}}"
     yield f"mail_uid = {terms.user}"
-    yield f"mail_gid = {terms.user}"
+    yield f"mail_gid = {terms.group}"
     yield "recipient_delimiter = +"
     yield from ("passdb passwd-file {", f"  passwd_file_path = {terms.users}", "}")
     yield from ("userdb passwd-file {", f"  passwd_file_path = {terms.users}", "}")
@@ -124,7 +137,7 @@ def _place(terms: DovecotTerms) -> Iterator[str]:
         yield f"state_dir = {terms.run}"
         yield f"log_path = {terms.run}/log"
         yield f"default_internal_user = {terms.user}"
-        yield f"default_internal_group = {terms.user}"
+        yield f"default_internal_group = {terms.group}"
         yield f"default_login_user = {terms.user}"
         yield "first_valid_uid = 1"
 
@@ -142,7 +155,8 @@ def _services(terms: DovecotTerms) -> Iterator[str]:
     yield "service lmtp {"
     if terms.run:
         yield f"  user = {terms.user}"
-    yield from (f"  unix_listener {terms.socket} {{", "    mode = 0666", "  }", "}")
+    socket = terms.socket.removeprefix(f"{terms.run}/") if terms.run else terms.socket
+    yield from (f"  unix_listener {socket} {{", "    mode = 0666", "  }", "}")
     if terms.run:
         for name in ("anvil", "stats"):
             yield from (f"service {name} {{", "  chroot =", "}")

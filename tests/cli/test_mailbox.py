@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import grp
 import importlib.util
 import json
+import os
+import pwd
 import shlex
 import subprocess
 from pathlib import Path
@@ -154,6 +157,16 @@ def test_the_configuration_of_dovecot(kept: Home) -> None:
     done = kept.mailer("mailbox", "dovecot", "--certificate", "/a.pem", "--key", "/a.key")
     assert done.returncode == 0
     assert b"ssl_cert = </a.pem" in done.stdout
+    assert b"mail_gid = vmail\n" in done.stdout
+    done = kept.mailer("mailbox", "dovecot", "--run", "/home/dv")
+    user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+    for line in (
+        f"default_login_user = {user}",
+        f"mail_gid = {group}",
+        "  unix_listener from-mailer {",
+        '#   socket = "/home/dv/from-mailer"',
+    ):
+        assert line in done.stdout.decode().splitlines()
     done = kept.mailer("mailbox", "dovecot", "--version", "2.4")
     assert done.stdout.splitlines()[0].startswith(b"# Dovecot 2.4")
     assert b"dovecot_config_version = 2.4.0\n" in done.stdout

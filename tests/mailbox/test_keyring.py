@@ -118,7 +118,7 @@ def test_each_master_key_that_is_needed_is_looked_for(house: House) -> None:
         with pytest.raises(NoKey, match="the master key 1"):
             house.ring(encrypting=encrypting).look()
     house.keys = {}
-    with pytest.raises(NoKey, match="the master key 1 .* put it back"):
+    with pytest.raises(NoKey, match=r"the master key 1 .* put it back"):
         house.ring().look()
     house.owners = MemoryOwners()
     house.ring(encrypting=False).look()

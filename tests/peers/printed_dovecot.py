@@ -26,8 +26,9 @@ class PrintedDovecot:
         self.terms = DovecotTerms(
             mail=str(home / "mail"),
             users=str(home / "users"),
-            socket=str(home / "lmtp"),
+            socket=str(home / "run" / "from-mailer"),
             user=who.pw_name,
+            group=_group(self.group),
             run=str(home / "run"),
             address="127.0.0.1",
             ports=(self.imap, self.pop3),
@@ -35,8 +36,7 @@ class PrintedDovecot:
         for name in ("mail", "run"):
             (home / name).mkdir()
         (home / "users").write_text("".join(users))
-        text = configuration(self.terms).replace(f"mail_gid = {who.pw_name}", f"mail_gid = {self.group}")
-        (home / "dovecot.conf").write_text(text.replace(f"internal_group = {who.pw_name}", f"internal_group = {_group(self.group)}"))
+        (home / "dovecot.conf").write_text(configuration(self.terms))
         self.give(home)
 
     def give(self, path: Path) -> None:
@@ -56,7 +56,7 @@ class PrintedDovecot:
         self.program = Program(words, self.home / "said", env={"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C.UTF-8"})
         try:
             self.program.accepts(self.imap, self.pop3)
-            wait_until("LMTP is listened for", (self.home / "lmtp").exists)
+            wait_until("LMTP is listened for", (self.home / "run" / "from-mailer").exists)
         except BaseException:
             self.__exit__()
             raise
