@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from mailer.mail.address_key import key_of
 from mailer.mail.address_list import in_header
 from mailer.mail.message import header_end, normalise
+from mailer.sieve.meanings import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,11 +59,14 @@ def objection(header: Message, sender: str, own: Iterable[str]) -> str:
 
 def _marked(header: Message) -> str:
     """What its header says of where it is from."""
-    submitted = (header.value(b"auto-submitted") or "").partition(";")[0].strip().lower()
-    if submitted not in ("", "no"):
-        return f"a machine has written it (Auto-Submitted: {submitted[:40]})"  # RFC 3834 §2
-    if (header.value(b"precedence") or "").strip().lower() in ("bulk", "list", "junk"):
+    for value in header.values(b"auto-submitted"):
+        submitted = value.partition(";")[0].strip().lower()
+        if submitted not in ("", "no"):
+            return f"a machine has written it (Auto-Submitted: {submitted[:40]})"  # RFC 3834 §2
+    if any(value.strip().lower().startswith(("bulk", "list", "junk")) for value in header.values(b"precedence")):
         return "it is bulk mail (Precedence)"
+    if (header.value(b"content-type") or "").strip().lower().startswith("multipart/report"):
+        return "it is a report (multipart/report)"  # RFC 3834 §2
     for name in LISTS:
         if header.value(name) is not None:
             return f"it is of a list ({name.decode().title()})"  # RFC 5230 §4.6
@@ -119,7 +123,7 @@ def _with_entity(lines: list[str], entity: bytes) -> bytes:
 
 def _auto(subject: str) -> str:
     """RFC 5230 §4.3"""
-    text = " ".join(subject.split())[:200]
+    text = one_line(subject)[:200]
     return f"Auto: {text}" if text else "Automated reply"
 
 

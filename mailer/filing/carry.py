@@ -127,7 +127,8 @@ def _forward(mailbox: Mailbox, letter: MailboxLetter, address: str, terms: Sendi
         submitter=old.submitter,
         options={name: value for name, value in old.options.items() if name in ("sandbox", "smtputf8", "body")},
     )
-    top = b"" if foreign else delivered_to(letter.recipient)
+    queued = foreign and (letter.recipient.isascii() or address.isascii())  # it gets the field there, or would need SMTPUTF8 for it alone
+    top = b"" if queued else delivered_to(letter.recipient)
     put_alone(Ready(AcceptedMail(envelope, top + letter.content), None), terms.settings)
     mailbox.scripts.note(id, terms.now)
 

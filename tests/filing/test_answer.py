@@ -48,6 +48,9 @@ def test_what_an_answer_says(letterbox: Letterbox) -> None:
         ((), "bob@example.net", '"ann@example.com" <list@example.org>'),
         (("Auto-Submitted: auto-replied",), "bob@example.net", "ann@example.com"),
         (("Auto-Submitted: Auto-Generated; x=y",), "bob@example.net", "ann@example.com"),
+        (("Auto-Submitted: no", "Auto-Submitted: auto-replied"), "bob@example.net", "ann@example.com"),
+        (("Content-Type: multipart/report; report-type=delivery-status",), "bob@example.net", "ann@example.com"),
+        (("Precedence: bulk (all)",), "bob@example.net", "ann@example.com"),
         (("Precedence: bulk",), "bob@example.net", "ann@example.com"),
         (("precedence: LIST",), "bob@example.net", "ann@example.com"),
         (("List-Id: <l.example.net>",), "bob@example.net", "ann@example.com"),
@@ -154,3 +157,11 @@ def test_nobody_answers_as_another(letterbox: Letterbox) -> None:
     assert letterbox.plan(mail()).withheld == [
         "no answer as The Boss <boss@example.com>: that is no address of the owner, whose name stands there instead"
     ]
+
+
+def test_no_control_of_a_stranger_is_in_a_subject(letterbox: Letterbox) -> None:
+    """What a terminal would act on stays out of the answer."""
+    letterbox.script('require "vacation"; vacation "gone";')
+    letterbox.file(mail(subject="=?utf-8?q?a=00=1B[31mb=7F?="))
+    ((_, content),) = letterbox.sent()
+    assert Message.head(content).value(b"subject") == "Auto: a [31mb"

@@ -273,3 +273,13 @@ def test_mail_does_not_go_back(letterbox: Letterbox) -> None:
     letterbox.script('redirect "carl@example.com";')
     assert letterbox.file(mail("Delivered-To: <Carl@example.com>")) == {"INBOX": 1}
     assert letterbox.sent() == []
+
+
+def test_mail_does_not_go_round_among_addresses_in_any_script(letterbox: Letterbox) -> None:
+    """Whose next host takes no other mail than such as may have their names in its header: they are known again like all."""
+    letterbox.script('redirect "jürgen@example.com";')
+    letterbox.file(mail(), recipient="änn@example.com")
+    ((_, content),) = letterbox.sent()
+    assert content == "Delivered-To: änn@example.com\r\n".encode() + mail()
+    letterbox.file(mail("Delivered-To: Jürgen@example.com"), recipient="änn@example.com")
+    assert len(letterbox.sent()) == 1
