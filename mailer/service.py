@@ -129,6 +129,7 @@ class Service:
                 await component.start()
             self._tell("ready", " ".join(f"{state}={many}" for state, many in (await self._found()).items()))
             self.counts.ready = True
+            self.events.tell(Mended(self.clock.now(), "config", detail="it was read"))  # what the daemon before refused is in force
             ends.callback(self.hangups, None)
             self.hangups(lambda: loop.call_soon_threadsafe(self.reload))
             self.chores.begin()

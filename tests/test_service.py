@@ -157,6 +157,22 @@ def test_a_configuration_that_one_component_refuses_changes_none(running: Runnin
     assert (over["what"], over["state"]) == ("config", "end")
 
 
+def test_a_start_ends_the_alarm_of_a_configuration_that_was_refused(running: Running, tmp_path: Path) -> None:
+    """A daemon that was stopped and has started again goes by what is in the file now, whatever it was that took a start."""
+
+    async def refused(_: Running) -> None:
+        running.path.write_text("[mailer")
+        running.service.reload()
+
+    async def nothing(_: Running) -> None:
+        pass
+
+    running.run(refused)
+    Running(tmp_path).run(nothing)
+    told = [json.loads(line) for line in running.log.read_text().splitlines() if '"alarm"' in line]
+    assert [(each["what"], each["state"]) for each in told] == [("config", "begin"), ("config", "end")]
+
+
 def test_a_log_that_cannot_be_opened_is_refused(running: Running) -> None:
     """Its directory is not there: the log goes on where it was, and nothing else of that configuration holds either."""
 

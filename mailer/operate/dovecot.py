@@ -34,7 +34,7 @@ class DovecotTerms(NamedTuple):
 
     `mail` is the directory of all Maildirs, `users` the file of users, `socket` where mail comes by LMTP; `user` and `group` are whose
     all files are. With `run`, a directory of its own, Dovecot needs no rights of root: it runs as `user`, listens on `address` at `ports`
-    (imap, pop3), and logs there. `certificate` and `key` are files; without them nothing is encrypted, and only this machine is listened to.
+    (imap, pop3), logs there. `certificate` and `key` are files; without them nothing is encrypted, and it listens here alone.
     """
 
     version: str = "2.3"

@@ -50,7 +50,9 @@ BLAME: dict[Cause, Blame] = {
         "the sender's domain does not vouch for us", ("dkim", *AUTHORS), "mailer check shows what is missing in the DNS"
     ),
     Cause.QUOTA_USED_UP: Blame("what the account may send is used up", (), "time, or a larger quota"),
-    Cause.UNWRITABLE: Blame("a mailbox cannot be written", ("domain.via",), "its directory has to be there, and ours to write"),
+    Cause.UNWRITABLE: Blame(
+        "a mailbox cannot be written", ("domain.via",), "its directory has to be there, and ours to write; mailer doctor shows more"
+    ),
     Cause.UNSIGNED: Blame("a signature cannot be made", ("dkim.key_file",), "the log says why"),
 }
 """What is ours to mend, by the cause."""
