@@ -63,6 +63,15 @@ class Layout:
         """The file of a message."""
         return f"{self.mail(owner)}/{checked(id)[5:7]}/{id}"
 
+    def is_inhabited(self) -> bool:
+        """Whether there is anybody's mailbox. Raises `OSError`."""
+        try:
+            some = [entry.path for entry in os.scandir(self.homes)]
+        except FileNotFoundError:
+            return False
+        homes = (f"{path}/{owner}" for path in some for owner in os.listdir(path) if is_id(owner))
+        return any(os.path.lexists(f"{home}/index.sqlite3") or os.path.isdir(f"{home}/mail") for home in homes)
+
     def have(self, path: str) -> None:
         """Make the directory `path`, which is the root or below it, with all above it that are missing. Raises `Problem`."""
         missing = []

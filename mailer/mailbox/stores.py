@@ -23,7 +23,7 @@ from .engine.sqlite import SqliteEngine
 from .layout import Layout
 from .masters import keyring_of
 from .moving.place import MailboxStore
-from .owners.sqlite import SqliteOwners
+from .owners.sqlite import TERMS, SqliteOwners
 
 if TYPE_CHECKING:
     from mailer.config import Config
@@ -129,10 +129,13 @@ def _has_file(layout: Layout, owner: Owner) -> bool:
 
 
 class OwnersBelow(SqliteOwners):
-    """The owners of the mailboxes of `layout`, whose directory is made with the first of them: for whoever has the spool."""
+    """The owners of the mailboxes of `layout`, whose directory is made with the first of them: for whoever has the spool.
+
+    Where there are mailboxes, and the file that says whose they are is gone, nobody gets an empty one in place of his.
+    """
 
     def __init__(self, layout: Layout, spool: str) -> None:
-        super().__init__(layout.owners)
+        super().__init__(layout.owners, self._refuse_lost)
         self._layout = layout
         self._spool = spool
 
@@ -140,6 +143,11 @@ class OwnersBelow(SqliteOwners):
         """The owner of `address`, made if there is none. Raises `Problem`."""
         have_root(self._layout, self._spool)
         return super().make(address, now, store)
+
+    def _refuse_lost(self) -> None:
+        if self._layout.is_inhabited():
+            text = f"{TERMS.what} {self._layout.owners} is gone, and there are mailboxes below {self._layout.homes}"
+            raise Problem(f"{text}: put back a copy of it, or move those aside and restore them from a backup", "io-error")
 
 
 def have_root(layout: Layout, spool: str) -> None:

@@ -74,6 +74,23 @@ def test_without_more_each_mailbox_has_a_file(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("mailboxes/u/*/*/index.sqlite3"))) == 1
 
 
+def test_whose_mailboxes_those_are_must_not_be_lost(tmp_path: Path) -> None:
+    """Nobody gets an empty mailbox in place of his; where the file is put back, or no mailbox is there, all is well."""
+    config = configured(tmp_path, "")
+    id = put(config)
+    kept = tmp_path / "mailboxes/owners.sqlite3"
+    kept.rename(tmp_path / "copy")
+    for ask in (put, lambda config: reads(config, id)):
+        with pytest.raises(Problem, match=r"owners\.sqlite3 is gone, and there are mailboxes below .*: put back a copy"):
+            ask(config)
+    assert not kept.exists()
+    (tmp_path / "copy").rename(kept)
+    assert reads(config, id) == LETTER
+    kept.unlink()
+    (tmp_path / "mailboxes/u").rename(tmp_path / "aside")
+    assert reads(config, put(config)) == LETTER
+
+
 @needed
 def test_with_a_database_owners_and_rows_are_there(tmp_path: Path, database: str) -> None:
     """And messages below the path; all connections are let go of."""

@@ -17,6 +17,7 @@ from . import schema
 from .rows import RowOwners
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
 
     from mailer.mailbox.engine.api import Rows
@@ -29,22 +30,30 @@ TERMS: Final = DatabaseTerms(
 
 
 class SqliteOwners(RowOwners):
-    """The owners in the file at `path`. It may be used by several threads. No file means no owners."""
+    """The owners in the file at `path`. It may be used by several threads. No file means no owners, unless `missing` raises `Problem`."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, missing: Callable[[], object] = bool) -> None:
         self.path = os.path.abspath(path)
-        super().__init__(OwnerFile(Database(self.path, TERMS, partial(as_owner_of, os.path.dirname(self.path)))))
+        super().__init__(OwnerFile(Database(self.path, TERMS, partial(as_owner_of, os.path.dirname(self.path))), missing))
 
 
 class OwnerFile:
-    """A file as `OwnerTables`."""
+    """A file as `OwnerTables`; where it is not there, `missing` may say that it should be. Nobody writes who has not read."""
 
-    def __init__(self, file: Database) -> None:
+    def __init__(self, file: Database, missing: Callable[[], object] = bool) -> None:
         self._file = file
+        self._missing = missing
 
     def read(self, ask: Callable[[Rows | None], T]) -> T:
         """What `ask` makes of the rows that are there."""
-        return self._file.patiently(lambda db: ask(None if db is None else SqliteRows(db)))
+
+        def asked(db: sqlite3.Connection | None) -> T:
+            if db is not None:
+                return ask(SqliteRows(db))
+            self._missing()
+            return ask(None)
+
+        return self._file.patiently(asked)
 
     def change(self, act: Callable[[Rows], T]) -> T:
         """Do `act` in one transaction."""
