@@ -8,7 +8,8 @@ A crash argument for `rekey`: (1) The new keys are put in front of those before,
 sealed something with the keys before do it again, for he cannot write his rows. (3) The index gets its key in one transaction. (4) Of some
 messages at a time the rows say that their bodies are being changed, so that nobody goes by their sizes; the bodies are replaced one by one,
 each of which opens before and after; and the rows say by which key. (5) Only when no row names another key, and no body was lost, do the
-keys before go. Whoever is killed leaves a mailbox in which all is readable, and the next `rekey` goes on where this one was.
+keys before go. Whoever is killed leaves a mailbox in which all is readable, and the next `rekey` goes on where this one was. Where the
+mailbox is moved meanwhile, its rows are not changed any more, which ends the `rekey` before (5): there it is done again.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from mailer.mail.problem import Problem
 from .api import BodyLost, Frozen, NoKey
 from .bodies.api import NewBody
 from .engine.sealed import SealedEngine
+from .fencing import FencedEngine
 from .sealing import CHANGING, new_pair, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from .box import OwnMailbox
+    from .engine.api import Engine
     from .keyring import Keyring
     from .mailboxes import Mailboxes
     from .owners.api import Owner
@@ -76,10 +79,11 @@ def rekey(keyring: Keyring, mailboxes: Mailboxes, owner: Owner, told: Callable[[
     sealing = keyring.sealing(now)
     assert sealing is not None
     with mailboxes.opened(now) as box:
-        box.engine.change(lambda rows: rows.change(FENCE, (now.epoch, box.engine.owner, now.epoch)))
+        engine = FencedEngine(box.engine, now.epoch)
+        engine.change(lambda rows: rows.change(FENCE, (now.epoch, engine.owner, now.epoch)))
         if isinstance(box.engine, SealedEngine):
             box.engine.renew()
-        done = _bodies(box, sealing, told or (lambda *_: None))
+        done = _bodies(box, engine, sealing, told or (lambda *_: None))
     if not done.lost:  # of which a backup may have one that needs them
         _without_old_keys(keyring, owner)
     return done
@@ -106,12 +110,12 @@ def _without_old_keys(keyring: Keyring, owner: Owner) -> None:
         keyring.put(now, keys._replace(identities=keys.identities[:1], index_keys=keys.index_keys[:1]))
 
 
-def _bodies(box: OwnMailbox, sealing: Sealing, told: Callable[[int, int], None]) -> Rekeyed:
-    """Have every body sealed as `sealing` does it now."""
+def _bodies(box: OwnMailbox, engine: Engine, sealing: Sealing, told: Callable[[int, int], None]) -> Rekeyed:
+    """Have every body sealed as `sealing` does it now. Raises `Problem` (try-again) where the mailbox is not here any more."""
     done, lost = 0, list[str]()
-    [[all]] = box.engine.read(lambda rows: rows.run(COUNT, (box.engine.owner, sealing.number)))
-    for some in _others(box, sealing.number):
-        _say(box, CHANGING, [each.id for each in some])
+    [[all]] = engine.read(lambda rows: rows.run(COUNT, (engine.owner, sealing.number)))
+    for some in _others(engine, sealing.number):
+        _say(engine, CHANGING, [each.id for each in some])
         fit = []
         for each in some:
             try:
@@ -119,16 +123,16 @@ def _bodies(box: OwnMailbox, sealing: Sealing, told: Callable[[int, int], None])
                 fit.append(each.id)
             except (BodyLost, NoKey):
                 lost.append(each.id)
-        _say(box, sealing.number, fit)
+        _say(engine, sealing.number, fit)
         done += len(fit)
         told(done + len(lost), all)
     return Rekeyed(done, tuple(lost))
 
 
-def _others(box: OwnMailbox, number: int) -> Iterator[list[_Other]]:
+def _others(engine: Engine, number: int) -> Iterator[list[_Other]]:
     """Messages whose rows name another key, some at a time; what comes meanwhile is of the right one."""
     after = ""
-    while rows := box.engine.read(lambda rows: rows.run(OTHERS, (box.engine.owner, number, after, SOME))):  # noqa: B023 - called at once
+    while rows := engine.read(lambda rows: rows.run(OTHERS, (engine.owner, number, after, SOME))):  # noqa: B023 - called at once
         yield [_Other(*row) for row in rows]
         after = rows[-1][0]
 
@@ -145,6 +149,6 @@ def _replace(box: OwnMailbox, sealing: Sealing, other: _Other) -> None:
     kept.replace([NewBody(owner, other.id, (sealing.seal(body),))])
 
 
-def _say(box: OwnMailbox, number: int, ids: Sequence[str]) -> None:
+def _say(engine: Engine, number: int, ids: Sequence[str]) -> None:
     """Have the rows of messages say by which key their bodies are sealed."""
-    box.engine.change(lambda rows: rows.many(SAY, [(number, box.engine.owner, id) for id in ids]))
+    engine.change(lambda rows: rows.many(SAY, [(number, engine.owner, id) for id in ids]))

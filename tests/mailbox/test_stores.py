@@ -11,11 +11,12 @@ import pytest
 from mailer.config import Config
 from mailer.config.file import load
 from mailer.mail.problem import Problem
+from mailer.mailbox import rekeying
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.configured import mailboxes_of
 from mailer.mailbox.moving.move import Move
 from mailer.mailbox.stores import MailboxStores
-from mailer.operate.mailbox_keys import make_master_key
+from mailer.operate.mailbox_keys import make_master_key, rekeyed
 from tests.peers.postgresql import PASSWORD, PostgreSQL, needed
 
 ANN = "ann@example.com"
@@ -157,6 +158,29 @@ def test_a_mailbox_that_is_encrypted_stays_so(tmp_path: Path, database: str) -> 
     files = [path for place in ("mailboxes", "south") for path in (tmp_path / place / "u").rglob("*") if path.is_file()]
     assert len(files) >= 4
     assert not [path for path in files if b"hello" in path.read_bytes() or path.read_bytes().startswith(b"SQLite format 3")]
+
+
+@pytest.mark.parametrize("at", range(1, 4))
+def test_a_mailbox_that_moves_while_it_gets_other_keys_stays_readable(tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys before stay until all of it, where it is then, was sealed with the new ones."""
+    config = configured(tmp_path, f'encryption = "age"\n[[mailbox_store]]\nname = "south"\npath = "{tmp_path}/south"\n')
+    boxes = mailboxes_of(config)
+    make_master_key(config, boxes)
+    mails = [put(config) for _ in range(4)]
+    make_master_key(config, boxes, more=True)
+    monkeypatch.setattr(rekeying, "SOME", 1)
+
+    def told(address: str, done: int, many: int) -> None:
+        if done == at and many == 4:
+            move(config, "south")
+
+    (line,) = rekeyed(config, boxes, [ANN], bodies=True, told=told)
+    assert line.trouble is not None
+    assert [reads(config, mail) for mail in mails] == [LETTER] * 4
+    (line,) = rekeyed(config, boxes, [ANN], bodies=True)
+    assert (line.trouble, line.lost) == (None, ())
+    assert [reads(config, mail) for mail in mails] == [LETTER] * 4
+    boxes.close()
 
 
 def test_a_place_that_is_not_there_any_more_is_said(tmp_path: Path) -> None:
