@@ -372,6 +372,7 @@ class OwnMailbox:
         def act(rows: Rows) -> None:
             if ledger.account_of(rows, self.engine.owner) is None:
                 rows.change(ledger.OPEN, (self.engine.owner, owner.epoch, ledger.FIRST_MODSEQ, first, now))
+                settings.keep(rows, self.engine.owner, settings.OWNER, owner.id)
                 book = Ledger(rows, self.engine.owner, owner.epoch, now)
                 folders.begin(book)
                 book.settle()

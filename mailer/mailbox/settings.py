@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .engine.api import Rows
 
+OWNER: Final = "owner"
+"""The setting that says whose rows these are, by his ID: what stands for him in a database is a number that another may have elsewhere."""
+
 GET: Final = "SELECT value FROM setting WHERE owner = ? AND name = ?"
 KEEP: Final = "INSERT INTO setting (owner, name, value) VALUES (?, ?, ?) ON CONFLICT (owner, name) DO UPDATE SET value = excluded.value"
 

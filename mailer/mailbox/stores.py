@@ -17,6 +17,7 @@ from mailer.config.values import nowhere
 from mailer.mail.problem import Problem
 from mailer.spool.files.owner import as_owner_of
 
+from . import settings
 from .bodies.files import FileBodies
 from .engine.sealed import SealedEngine
 from .engine.sqlite import SqliteEngine
@@ -95,7 +96,7 @@ class MailboxStores:
         layout = Layout(section.path)
         own = FileBodies(layout, partial(as_owner_of, layout.root)) if section.path else bodies
         if section.database:
-            return MailboxStore(section.name, partial(self._in_database, self._connected(section)), own)
+            return MailboxStore(section.name, partial(self._in_other_database, self._connected(section)), own)
         return MailboxStore(section.name, partial(self._in_file, layout), own, partial(_has_file, layout))
 
     def _in_file(self, layout: Layout, owner: Owner) -> Engine:
@@ -111,6 +112,18 @@ class MailboxStores:
         from .engine.postgres import PostgresEngine
 
         return PostgresEngine(connections, owner.number)
+
+    def _in_other_database(self, connections: Connections, owner: Owner) -> Engine:
+        """His rows in a database that has not the owners, which may have those of another with his number: of another machine, or of
+        whoever had it when the file of owners was another. Raises `Problem` (bad-config) then."""
+        engine = self._in_database(connections, owner)
+        whose = engine.read(lambda rows: settings.get(rows, engine.owner, settings.OWNER))
+        if whose not in ("", owner.id):
+            text = f"the database {connections.where} has the rows of another owner, {whose}, for the number of {owner.address}"
+            raise Problem(
+                f"{text}: machines that share it share the owners as well, by mailboxes.database; nothing was changed", "bad-config"
+            )
+        return engine
 
     def _connected(self, section: MailboxSection | MailboxStoreSection) -> Connections:
         from . import schema

@@ -63,9 +63,10 @@ def move(config: Config, to: str) -> None:
     stores = MailboxStores(config)
     (owner,) = stores.owners.find([ANN])
     assert owner is not None
-    Move(stores.owners, stores.named(owner.store), stores.named(to), lambda: owner.created).run(owner)
-    stores.owners.close()
-    stores.close()
+    try:
+        Move(stores.owners, stores.named(owner.store), stores.named(to), lambda: owner.created).run(owner)
+    finally:
+        stores.close()
 
 
 def test_without_more_each_mailbox_has_a_file(tmp_path: Path) -> None:
@@ -111,6 +112,33 @@ def test_a_mailbox_goes_from_place_to_place(tmp_path: Path, database: str) -> No
         move(config, to)
         assert reads(config, mail) == LETTER
     assert len(list(tmp_path.glob("south/u/*/*/mail/*/*"))) == 1
+
+
+@needed
+def test_machines_that_share_a_database_without_the_owners_mix_nobodys_mail(tmp_path: Path, database: str) -> None:
+    """Whose number another has there already is refused, whether he is moved there, or was before his owners were put back older."""
+    other = f'[[mailbox_store]]\nname = "db"\n{database}'
+    places = [tmp_path / "one", tmp_path / "two"]
+    for place in places:
+        place.mkdir()
+    one, two = [configured(place, other) for place in places]
+    mail, another = put(one), put(two)
+    move(one, "db")
+    with pytest.raises(Problem, match="has the rows of another owner"):
+        move(two, "db")
+    assert (reads(one, mail), reads(two, another)) == (LETTER, LETTER)
+    (tmp_path / "two/mailboxes/owners.sqlite3").unlink()
+    (tmp_path / "one/mailboxes/owners.sqlite3").replace(tmp_path / "kept")
+    (tmp_path / "one/mailboxes/u").rename(tmp_path / "aside")
+    mailboxes = mailboxes_of(one)
+    boss = mailboxes.owners.make("boss@example.com", 0.0, "db")
+    for ask in (lambda: mailboxes.of("boss@example.com").__enter__(), lambda: mailboxes.erase(boss)):
+        with pytest.raises(Problem, match="has the rows of another owner"):
+            ask()
+    mailboxes.close()
+    (tmp_path / "kept").replace(tmp_path / "one/mailboxes/owners.sqlite3")
+    (tmp_path / "aside").rename(tmp_path / "one/mailboxes/u")
+    assert reads(one, mail) == LETTER
 
 
 @needed

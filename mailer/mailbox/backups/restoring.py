@@ -148,7 +148,7 @@ class Restoring:
         try:
             with self.mailboxes.opened(owner) as box:
                 self._messages(box, rows.digests(source))
-                rows.restore_rows(source, box.engine, owner.epoch, least, box.bodies.key_number)
+                rows.restore_rows(source, box.engine, owner, least, box.bodies.key_number)
                 box.renumber()
                 flaws = box.check(bodies=True)
                 return Restored(owner, self.state, box.usage().messages, 0, flaws)

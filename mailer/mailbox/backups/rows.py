@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mailer.mailbox import settings
 from mailer.mailbox.moving.tables import TABLES
 
 if TYPE_CHECKING:
     from mailer.mailbox.engine.api import Engine, Rows
     from mailer.mailbox.moving.tables import Row
+    from mailer.mailbox.owners.api import Owner
 
 CLEAR: Final = {name: f"DELETE FROM {name} WHERE owner = ?" for name in TABLES}
 IDS: Final = "SELECT id FROM mail WHERE owner = ? ORDER BY id"
@@ -24,12 +26,13 @@ def copy_rows(source: Engine, target: Engine) -> None:
     source.read(lambda rows: target.change(lambda into: _copy(rows, source.owner, into, target.owner)))
 
 
-def restore_rows(source: Engine, target: Engine, epoch: int, uidvalidity: int, key_number: int) -> None:
-    """Have in `target`, a new mailbox of that `epoch`, what `source` has; new folders get at least that UIDVALIDITY. Raises `Problem`."""
+def restore_rows(source: Engine, target: Engine, owner: Owner, uidvalidity: int, key_number: int) -> None:
+    """Have in `target`, a new mailbox of `owner`, what `source` has; new folders get at least that UIDVALIDITY. Raises `Problem`."""
 
     def act(rows: Rows, into: Rows) -> None:
         _copy(rows, source.owner, into, target.owner)
-        into.change(OPENED, (epoch, uidvalidity, uidvalidity, target.owner))
+        into.change(OPENED, (owner.epoch, uidvalidity, uidvalidity, target.owner))
+        settings.keep(into, target.owner, settings.OWNER, owner.id)
         into.change(KEYED, (key_number, target.owner))
 
     source.read(lambda rows: target.change(lambda into: act(rows, into)))

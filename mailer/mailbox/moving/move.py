@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from mailer.mail.problem import Problem
@@ -72,13 +72,9 @@ class Move:
         """Move him, or finish what a move before has begun. Raises `Problem`: try-again for what passes, and he is where he was."""
         owner = thawed(self._owners, owner, self._clock())
         self._refuse(owner)
-        ours, theirs = self._source.open(owner), self._target.open(owner)
-        try:
+        with closing(self._source.open(owner)) as ours, closing(self._target.open(owner)) as theirs:
             theirs.change(lambda _: None)  # a file is made by the first change
             return self._moved(owner, ours, theirs)
-        finally:
-            ours.close()
-            theirs.close()
 
     def _moved(self, owner: Owner, ours: Engine, theirs: Engine) -> Moved:
         for _ in range(TRIES):
