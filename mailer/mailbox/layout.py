@@ -66,7 +66,7 @@ class Layout:
     def is_inhabited(self) -> bool:
         """Whether there is anybody's mailbox. Raises `OSError`."""
         try:
-            some = [entry.path for entry in os.scandir(self.homes)]
+            some = [f"{self.homes}/{name}" for name in os.listdir(self.homes)]
         except FileNotFoundError:
             return False
         homes = (f"{path}/{owner}" for path in some for owner in os.listdir(path) if is_id(owner))
