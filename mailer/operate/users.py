@@ -214,7 +214,8 @@ def _address(text: str) -> str:
     try:
         return str(parse(text.strip()))
     except AddressError as error:
-        raise Problem(f"{error}; a user is named by his address, as ann@example.com", "usage") from None
+        what = error if "@" in text else f"{text[:40]!r} has no domain"
+        raise Problem(f"{what}; a user is named by his address, as ann@example.com", "usage") from None
 
 
 def _untagged(address: str) -> str:

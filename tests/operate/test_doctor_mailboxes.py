@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,19 @@ def test_a_message_that_is_gone_is_named(filled: Config) -> None:
     [line] = mend_mailboxes(filled)
     assert line.startswith(f"could not mend the mailbox of {found.subject}: ")
     assert lost.name in line
+
+
+def test_what_was_done_to_a_large_mailbox_fits_a_screen(filled: Config) -> None:
+    """A hundred thousand messages that were in no folder are not as many lines."""
+    with closing(mailboxes_of(filled)) as boxes, boxes.of(ANN) as box:
+        box.put([NewMail("INBOX", b"Subject: %d\r\n\r\n" % number) for number in range(20)])
+        many = box.usage().messages
+    for index in root(filled).glob("u/*/*/index.sqlite3*"):
+        index.unlink()
+    lines = [line for line in mend_mailboxes(filled) if ANN in line]
+    assert 10 < len(lines) < many
+    assert lines[-1].endswith(f" more of these; mailer mailbox verify {ANN} reads all of it")
+    assert said(filled)[0][0] == PASS
 
 
 def test_rows_that_are_gone_are_made_of_the_messages(filled: Config) -> None:

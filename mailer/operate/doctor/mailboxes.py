@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CHECK: Final = "mailboxes"
 PATIENCE: Final = 5.0  # seconds for looking at mailboxes
 MOST: Final = 10  # findings about single mailboxes
+MOST_MENDED: Final = 10  # lines about one mailbox that was mended: all of its messages may have been lost from its folders
 MEND: Final = "mailer doctor --repair"
 
 
@@ -147,8 +148,12 @@ def mend_mailboxes(config: Config) -> Iterator[str]:
 
 def _mended(boxes: Mailboxes, owner: Owner) -> Iterator[str]:
     try:
-        for flaw in boxes.repair(owner):
+        flaws = sorted(boxes.repair(owner), key=lambda flaw: flaw.mended)  # what could not be mended is told first
+        for flaw in flaws[:MOST_MENDED]:
             what = "mended" if flaw.mended else "could not mend"
             yield f"{what} the mailbox of {owner.address}: {_told(flaw)}"
+        if len(flaws) > MOST_MENDED:
+            more = f"{len(flaws) - MOST_MENDED} more of these"
+            yield f"{what} the mailbox of {owner.address}: {more}; mailer mailbox verify {owner.address} reads all of it"
     except Problem as problem:
         yield f"could not mend the mailbox of {owner.address}: {problem}"
