@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -52,7 +53,7 @@ class Filed(NamedTuple):
 
 class _Waiting(NamedTuple):
     letter: MailboxLetter
-    filed: Future[Filed]
+    filed: asyncio.Future[Filed]
 
 
 class Noticed(Protocol):
@@ -93,7 +94,7 @@ class Writers:
 
     def hand_in(self, address: str, letter: MailboxLetter) -> asyncio.Future[Filed]:
         """Have `letter` put into the mailbox of `address`, which is made where there is none."""
-        waiting = _Waiting(letter, Future())
+        waiting = _Waiting(letter, asyncio.get_running_loop().create_future())
         self._counts.came()
         with self._lock:
             line = self._lines.get(address)
@@ -103,7 +104,7 @@ class Writers:
                 line.append(waiting)
         if line is None:
             self._pool.submit(self._work, address)
-        return asyncio.wrap_future(waiting.filed)
+        return waiting.filed
 
     def close(self) -> None:
         """Wait for what was handed in, and end the threads."""
@@ -115,9 +116,8 @@ class Writers:
         with self._computing:
             done = self._put(address, [each.letter for each in portion])
         self._counts.done([*map(_became, done)], monotonic() - began)
-        for waiting, filed in zip(portion, done, strict=True):
-            if waiting.filed.set_running_or_notify_cancel():
-                waiting.filed.set_result(filed)
+        with suppress(RuntimeError):  # nobody waits any more, his loop is closed
+            portion[0].filed.get_loop().call_soon_threadsafe(_answer, [each.filed for each in portion], done)
         with self._lock:
             more = bool(self._lines[address])
             if not more:
@@ -159,6 +159,13 @@ class Writers:
             self._notices.after(mailbox, letters[-1].quota, puts, octets)
         except Exception as error:
             self._trouble(error)
+
+
+def _answer(waiting: Sequence[asyncio.Future[Filed]], done: Sequence[Filed]) -> None:
+    """Tell those who wait what became of their letters, all of a portion at once: to wake the loop costs more than that."""
+    for each, filed in zip(waiting, done, strict=True):
+        if not each.done():
+            each.set_result(filed)
 
 
 def _became(filed: Filed) -> Became:
