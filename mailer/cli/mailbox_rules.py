@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mailer.mail.problem import Problem
 
 from . import OK, show
-from .mailbox_opening import addresses, mailbox_for
+from .mailbox_opening import addresses, config_of, mailbox_for
 from .mailbox_script import taken_in
 from .options import JSON, Option, Subcommand, usage
 
@@ -80,7 +80,11 @@ def _add(given: Given, mailbox: Mailbox, _: str) -> int:
     name = given.text("--name") or " and ".join(given.texts("--where"))[:100] or "always"
     document: dict[str, Any] = {"name": name, "conditions": conditions, "actions": actions}
     rule = operate.add_rule(mailbox, {**document, "every": not given.flag("--any"), "last": not given.flag("--go-on")})
-    return _show(given, [rule]) if given.flag("--json") else _said(given, f"{mailbox.owner.address}: where {_where(rule)}: {_does(rule)}")
+    address = mailbox.owner.address
+    for target in operate.unconfirmed(mailbox, config_of(given), rule):
+        ask = f"mailer mailbox forward {address} add {target} --for-rules"
+        show.note(f"nothing is passed on to {target} before that address was confirmed: `{ask}` sends a code there")
+    return _show(given, [rule]) if given.flag("--json") else _said(given, f"{address}: where {_where(rule)}: {_does(rule)}")
 
 
 def _condition(given: Given, text: str) -> dict[str, Any]:
@@ -94,7 +98,18 @@ def _condition(given: Given, text: str) -> dict[str, Any]:
     if how not in HOWS:
         raise usage(f"--where takes WHAT HOW VALUE, as in 'subject contains invoice', and not {text[:60]!r}", given.command.name)
     what, _, field = what.partition(":")
-    return {"what": what, "how": how, "value": value.strip(), "field": field, "negated": negated}
+    value = _octets(value.strip()) if what == "size" else value.strip()
+    return {"what": what, "how": how, "value": value, "field": field, "negated": negated}
+
+
+def _octets(value: str) -> str:
+    """``1MB`` as a rule has it. Raises `Problem` (usage)."""
+    from mailer.config.values import size
+
+    try:
+        return str(size(int(value) if value.isascii() and value.isdigit() and len(value) < 13 else value))
+    except ValueError as error:
+        raise Problem(str(error), "usage") from None
 
 
 def _remove(given: Given, mailbox: Mailbox, number: str) -> int:

@@ -126,6 +126,14 @@ def add_rule(mailbox: Mailbox, document: Mapping[str, Any]) -> OwnRule:
     return set_rules(mailbox, [*map(_document, rules(mailbox)), document])[-1]
 
 
+def unconfirmed(mailbox: Mailbox, config: Config, rule: OwnRule) -> Sequence[str]:
+    """The addresses that a rule passes mail on to and that do not count yet: neither of a domain of ours nor confirmed."""
+    confirmed = {key_of(each.address) for each in mailbox.scripts.instructions().forwards if each.confirmed}
+    ours = {domain.name for domain in config.domains}
+    targets = [action.value for action in rule.actions if action.do == "forward"]
+    return [each for each in targets if key_of(each) not in confirmed and domain_of(each) not in ours]
+
+
 def remove_rule(mailbox: Mailbox, number: int) -> OwnRule:
     """Have the rule `number`, from 1, no more. Raises `Problem` (no-such)."""
     found = rules(mailbox)

@@ -192,6 +192,21 @@ def test_an_operator_confirms_himself(kept: Home) -> None:
     assert told(kept, "script", ANN, "test", input=MAIL)[0]["forwards"] == ["carl@example.org"]
 
 
+def test_a_rule_for_an_address_that_was_not_confirmed_says_so(kept: Home) -> None:
+    """And what has it confirmed; an address of ours needs nothing."""
+    done = kept.mailer("mailbox", "rules", ANN, "add", "--where", "from contains boss", "--forward", "eve@example.org")
+    assert done.returncode == 0
+    assert b"before that address was confirmed: `mailer mailbox forward ann@example.com add eve@example.org --for-rules`" in done.stderr
+    done = kept.mailer("mailbox", "rules", ANN, "add", "--where", "from contains boss", "--forward", "bob@example.com")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_size_has_units(kept: Home) -> None:
+    """As sizes have them everywhere."""
+    assert "where size over 1500000: file Big" in said(kept, "rules", ANN, "add", "--where", "size over 1.5MB", "--file", "Big")
+    kept.refused(kept.mailer("mailbox", "rules", ANN, "add", "--where", "size over much", "--file", "Big"), 64, "is no size; write")
+
+
 def test_the_manual_lists_the_extensions() -> None:
     """All that a script can require stand in mailer-mailboxes(7), and no other."""
     from mailer.sieve import EXTENSIONS
