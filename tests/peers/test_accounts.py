@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.accounts.users.api import User
+from mailer.accounts.users.api import Proved, User
 from mailer.accounts.users.dovecot import DovecotUsers
 
 from .dovecot import Dovecot
@@ -27,7 +27,7 @@ def test_dovecot_checks_passwords_and_knows_its_users(servers: Servers, tmp_path
         users = DovecotUsers(f"{run}/auth-client", f"{run}/auth-userdb", "dovecot.example")
         ann = User("ann@dovecot.example")
         checks = (("ann", PASSWORD), ("ann", "wrong"), ("nobody", PASSWORD), ("", PASSWORD), ("ann\0", PASSWORD))
-        assert [await users.check(name, password, "submission") for name, password in checks] == [ann, None, None, None, None]
+        assert [await users.check(name, password, "submission") for name, password in checks] == [Proved(ann), None, None, None, None]
         assert await users.find(["ann@dovecot.example", "nobody@dovecot.example", "' OR 1=1", "*)(uid=*"]) == [ann, None, None, None]
 
     asyncio.run(scenario())
