@@ -19,6 +19,7 @@ from mailer.mail.trace import DELIVERED
 from mailer.mailbox import names
 from mailer.mailbox.api import INBOX
 from mailer.mailbox.discarded import DISCARDED
+from mailer.mailbox.scripts import MOST_FORWARDS
 from mailer.sieve import Discard, FileInto, Forward, Keep, SieveError, Vacation
 
 from .answer import objection
@@ -120,7 +121,7 @@ def decide(said: OwnScripts, forwards: Sequence[OwnForward], about: LetterFacts)
     actions: Sequence[Action] = (Keep(),)
     if not failed:
         try:
-            actions = sieve.run_in_turn(said.scripts, about.facts)
+            actions = sieve.run_in_turn(said.scripts, about.facts, forwards=MOST_FORWARDS)
         except SieveError as error:
             failed = f"{said.called[error.script]}: {error}"
     passed, withheld, waiting = _passed(actions, forwards, about)

@@ -20,6 +20,7 @@ from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient
 from mailer.mail.message import normalise
 from mailer.mail.problem import Problem
+from mailer.mailbox.scripts import MOST_FORWARDS, OwnForward
 from mailer.spool import new_id
 from mailer.transport.filing import MailboxLetter
 
@@ -33,10 +34,13 @@ if TYPE_CHECKING:
     from mailer.filing.decide import FilingPlan
     from mailer.filing.rules import Away, OwnRule
     from mailer.mailbox.api import Mailbox
-    from mailer.mailbox.scripts import ForwardKind, OwnForward, OwnScript
+    from mailer.mailbox.scripts import ForwardKind, OwnScript
 
 STRANGER: Final = "somebody@example.net"
 """Who a message is from that is tried, where nobody says."""
+
+_LONG: Final = f"{'a' * 64}@{'.'.join(['b' * 62] * 3)}"
+_FORWARDS: Final = [OwnForward(_LONG, "copy", 1.0, 0.0)] * MOST_FORWARDS
 
 
 class TriedMail(NamedTuple):
@@ -116,9 +120,21 @@ def rules(mailbox: Mailbox) -> Sequence[OwnRule]:
 def set_rules(mailbox: Mailbox, documents: Sequence[Mapping[str, Any]]) -> Sequence[OwnRule]:
     """Have these rules and no others. Raises `Problem` (usage) where one is none."""
     found = [rule_of(each) for each in documents]
-    sieve.parse(script_of(found, None, ()))
+    _check_together(found, vacation(mailbox))
     mailbox.scripts.set_rules([as_json(each) for each in found])
     return found
+
+
+def _check_together(found: Sequence[OwnRule], away: Away | None) -> None:
+    """See that rules and answer fit into one script, with as many forwards as there may be: one that does not would file no mail at all.
+
+    Raises `Problem` (usage).
+    """
+    try:
+        sieve.parse(script_of(found, away, _FORWARDS))
+    except sieve.SieveError as error:
+        text = f"the rules and the answer are too much together ({error.text}); have fewer rules, or shorter texts"
+        raise Problem(text, "usage") from None
 
 
 def add_rule(mailbox: Mailbox, document: Mapping[str, Any]) -> OwnRule:
@@ -164,6 +180,8 @@ def vacation(mailbox: Mailbox) -> Away | None:
 def set_vacation(mailbox: Mailbox, document: Mapping[str, Any] | None) -> Away | None:
     """Have this answer, or none. Raises `Problem` (usage)."""
     away = away_of(document) if document is not None else None
+    if away is not None:
+        _check_together(rules(mailbox), away)
     mailbox.scripts.set_vacation(as_json(away) if away else "")
     return away
 

@@ -12,7 +12,7 @@ from . import flags, meanings
 from .actions import Discard, FileInto, Forward, Keep, Vacation
 from .errors import SieveError
 from .matching import Effort
-from .state import Run
+from .state import MOST_FORWARDS, Run
 from .tests import holds
 from .variables import modified
 
@@ -34,12 +34,14 @@ def run(script: SieveScript, facts: MailFacts, effort: Effort | None = None) -> 
     return run_in_turn([script], facts, effort)
 
 
-def run_in_turn(scripts: Sequence[SieveScript], facts: MailFacts, effort: Effort | None = None) -> Sequence[Action]:
+def run_in_turn(
+    scripts: Sequence[SieveScript], facts: MailFacts, effort: Effort | None = None, *, forwards: int = MOST_FORWARDS
+) -> Sequence[Action]:
     """What several scripts do with one message: each is asked as long as those before it have left the implicit keep.
 
-    Raises `SieveError`; its `script` is the number of the one that failed.
+    They may redirect to so many `forwards`. Raises `SieveError`; its `script` is the number of the one that failed.
     """
-    state = Run(facts, effort or Effort())
+    state = Run(facts, effort or Effort(), forwards)
     for nth, script in enumerate(scripts):
         if state.is_kept:
             state.begin()

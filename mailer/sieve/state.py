@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .matching import Effort
 
 MOST_ACTIONS: Final = 32
-MOST_FORWARDS: Final = 4
+MOST_FORWARDS: Final = 4  # where whoever runs a script says nothing else
 LONGEST_STRING: Final = 65_536  # characters that a string has when its variables are filled in
 
 
@@ -64,9 +64,10 @@ class MailFacts(NamedTuple):
 class Run:
     """One run of a script."""
 
-    def __init__(self, facts: MailFacts, effort: Effort) -> None:
+    def __init__(self, facts: MailFacts, effort: Effort, forwards: int = MOST_FORWARDS) -> None:
         self.facts = facts
         self.effort = effort
+        self.most_forwards = forwards
         self.header = SieveHeader(facts.header, facts.words)
         self.variables = Variables()
         self.flags: list[str] = []
@@ -101,8 +102,8 @@ class Run:
         self.actions.append(action)
         if len(self.actions) > MOST_ACTIONS:
             raise SieveError(line, f"the script takes more than {MOST_ACTIONS} actions")
-        if isinstance(action, Forward) and sum(isinstance(each, Forward) for each in self.actions) > MOST_FORWARDS:
-            raise SieveError(line, f"the script redirects to more than {MOST_FORWARDS} addresses")
+        if isinstance(action, Forward) and sum(isinstance(each, Forward) for each in self.actions) > self.most_forwards:
+            raise SieveError(line, f"the script redirects to more than {self.most_forwards} addresses")
 
     def _is_there(self, action: Action) -> bool:
         """Whether it, or one that does the same, was noted before: of two into one folder the second says with which flags."""

@@ -15,9 +15,12 @@ from mailer import sieve
 from mailer.filing.generated import script_of
 from mailer.filing.rules import Away, OwnRule, as_json, away_of, from_json, rule_of
 from mailer.mail.problem import Problem
-from mailer.mailbox.scripts import OwnForward
+from mailer.mailbox.scripts import MOST_FORWARDS, OwnForward
+from mailer.operate import mailbox_rules
 from mailer.sieve import Action, Discard, FileInto, Forward, Keep, Vacation, grammar
 from tests.sieve.letters import facts, letter
+
+from .letterbox import Letterbox, mail
 
 LINE = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), min_size=1, max_size=40)
 HOSTILE = st.sampled_from([
@@ -182,3 +185,30 @@ def test_what_is_no_document(text: str) -> None:
     """It is refused, however deep it is."""
     with pytest.raises(Problem, match="JSON"):
         from_json(text)
+
+
+def test_as_many_forwards_as_there_may_be_are_done(letterbox: Letterbox) -> None:
+    """Each of them, in one script."""
+    with letterbox.premises.ann() as mailbox:
+        for nth in range(MOST_FORWARDS):
+            mailbox.scripts.add_forward(f"u{nth}@example.com", "copy", 1.0, confirmed=True)
+    plan = letterbox.plan(mail())
+    assert (plan.failed, len(plan.forwards)) == ("", MOST_FORWARDS)
+
+
+def test_rules_and_an_answer_that_are_too_much_together_are_not_kept(letterbox: Letterbox) -> None:
+    """For with a script that is too long no mail would be filed; whichever of the two comes last is refused, and what was there stays."""
+    condition = {"what": "subject", "how": "contains", "value": "x" * 600}
+    many = [{"name": "a", "conditions": [condition], "actions": [{"do": "file", "value": "A"}]}] * 80
+    answer = {"text": "ä" * 10_000}
+    with letterbox.premises.ann() as mailbox:
+        mailbox_rules.set_rules(mailbox, many)
+        with pytest.raises(Problem, match=r"too much together \(the script has more than 65536 octets\)") as caught:
+            mailbox_rules.set_vacation(mailbox, answer)
+        assert caught.value.kind == "usage"
+        assert mailbox_rules.vacation(mailbox) is None
+        mailbox_rules.set_rules(mailbox, many[:10])
+        mailbox_rules.set_vacation(mailbox, answer)
+        with pytest.raises(Problem, match="too much together"):
+            mailbox_rules.set_rules(mailbox, many)
+        assert len(mailbox_rules.rules(mailbox)) == 10
