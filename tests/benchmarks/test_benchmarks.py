@@ -210,6 +210,14 @@ def test_what_delivery_into_mailboxes_costs_can_be_measured() -> None:
         assert any(line.startswith(f"FIGURE {what}") for line in lines), lines
 
 
+@pytest.mark.peer("dovecot")
+def test_what_flags_and_appended_messages_cost_can_be_measured() -> None:
+    """mailbox_dovecot.py has a mailbox of ours and one of a Dovecot do the same with the same mail."""
+    lines = figures("mailbox_dovecot.py", "-n=20", "--appended=5", "--rounds=1")
+    for what in ("flags of 20, processor, dovecot / ours", "append, processor, dovecot / ours", "append, ours"):
+        assert any(line.startswith(f"FIGURE {what}") for line in lines), lines
+
+
 def test_how_well_filters_judge_can_be_measured() -> None:
     """efficacy.py has letters judged that carry a label; nothing that somebody wants is marked by a list and by what is proved alone."""
     lines = figures("efficacy.py", "--without-spamd")
