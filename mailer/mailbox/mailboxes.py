@@ -98,7 +98,8 @@ class Mailboxes:
         """The mailbox of `address`, which is made with `make` where there is none. Raises `Problem` (no-such), `NoKey`."""
         owner = self.owners.make(address, self._clock()) if make else self.owners.find([address])[0]
         if owner is None:
-            raise Problem(f"there is no mailbox of {address}; `mailer mailbox list` shows who has one", "no-such")
+            more = "a user has one from his first mail on: `mailer mailbox list` shows all"
+            raise Problem(f"there is no mailbox of {address}; {more}", "no-such")
         with self.opened(owner) as box:
             yield box
 
