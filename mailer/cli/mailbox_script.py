@@ -229,7 +229,7 @@ COMMANDS = {
         summary="where the mail of a mailbox is forwarded to",
         about="An address counts when it was confirmed: a code is sent there, and confirm takes it. Rules and scripts, too, pass mail on "
         "only to addresses that were confirmed, or that are of our own domains.",
-        operands="ADDRESS [list|add TARGET|confirm TARGET CODE|remove TARGET]",
+        operands="ADDRESS [add|confirm|remove TARGET [CODE]]",
         words=addresses,
         options=(
             Option("--no-copy", help="add: keep no copy here"),

@@ -127,6 +127,7 @@ def test_what_is_wrong_is_a_dead_letter_with_its_reason(house: House) -> None:
     assert "to_addresses" in said["m2"]
     assert all(message.headers["x-mailer-reason"] == said[str(message.correlation_id)] for message in reasons)
     asyncio.run(house.settled())
+    wait_until("all are told of", lambda: program.said.count('"event":"dead-letter"') >= len(bodies))
     assert program.said.count('"event":"dead-letter"') == len(bodies)
 
 

@@ -119,7 +119,7 @@ def test_thousands_of_short_keys_and_values(test: str) -> None:
     begun = time.process_time()
     with pytest.raises(SieveError, match="the script has compared too much"):
         run(ALL + f"if {test} [{keys}] {{ discard; }}", letter(*["To: a@b.example"] * 1_000))
-    assert time.process_time() - begun < 4 * LONG
+    assert time.process_time() - begun < 12 * LONG
 
 
 def test_how_much_is_compared_is_for_the_caller_to_say() -> None:
