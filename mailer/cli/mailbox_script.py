@@ -227,8 +227,8 @@ COMMANDS = {
         "mailbox forward",
         forward,
         summary="where the mail of a mailbox is forwarded to",
-        about="ACT is list, add, confirm or remove. An address counts when it was confirmed: a code is sent there, and confirm takes it. Rules "
-        "and scripts, too, pass mail on only to addresses that were confirmed, or that are of our own domains.",
+        about="ACT is list, add, confirm or remove. An address counts when it was confirmed: a code is sent there, and confirm takes it. "
+        "Rules and scripts, too, pass mail on only to addresses that were confirmed, or that are of our own domains.",
         operands="ADDRESS [ACT [TARGET [CODE]]]",
         words=addresses,
         options=(
