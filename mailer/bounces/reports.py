@@ -28,7 +28,6 @@ across a restart: the worst that does is another hour's worth.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,6 +35,7 @@ from mailer.dsn.report import report
 from mailer.mail.delivery_options import NOTHING, Request
 from mailer.mail.message import header_end
 from mailer.mail.outcome import Cause
+from mailer.spool import derived_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +50,6 @@ REPORTED = ("fail", "expire")
 LATE = 4 * 3600.0  # seconds before a warning that the sender asked for and the operator said nothing about
 HOUR = 3600.0  # seconds
 EVERYBODY = "*"  # in place of a sender: all together
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's, as in every ID
 
 
 def due_report(envelope: Envelope, outcomes: Iterable[Outcome]) -> Kind | None:
@@ -62,13 +61,8 @@ def due_report(envelope: Envelope, outcomes: Iterable[Outcome]) -> Kind | None:
 
 
 def report_id(id: str, kind: str, recipients: Iterable[int]) -> str:
-    """The ID of the report of `kind` about `recipients` (numbers in the envelope) of the message `id`.
-
-    It begins with the time of that message, so that the two sort together; the rest is a digest.
-    """
-    facts = f"{id} {kind} {' '.join(map(str, sorted(set(recipients))))}"
-    number = int.from_bytes(sha256(facts.encode()).digest()[:10], "big")  # 80 bits are 16 symbols
-    return id[:10] + "".join(_ALPHABET[(number >> 5 * at) & 31] for at in range(15, -1, -1))
+    """The ID of the report of `kind` about `recipients` (numbers in the envelope) of the message `id`."""
+    return derived_id(id, f"{id} {kind} {' '.join(map(str, sorted(set(recipients))))}")
 
 
 def asked_of(envelope: Envelope) -> Request:

@@ -27,6 +27,7 @@ from mailer.mail.trace import delivered_to
 from mailer.mailbox.api import INBOX, ROLES, NewMail
 from mailer.mailbox.flags import Flag
 from mailer.mime.words import shown
+from mailer.spool import derived_id
 from mailer.submit import Submission, submit
 from mailer.submit.accept import AcceptedMail
 from mailer.submit.together import Ready, put_alone
@@ -48,7 +49,6 @@ MOST_NOTICES: Final = 5  # to one owner in a day
 HOUR: Final = 3600.0
 DAY: Final = 86_400.0
 
-_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's, as in every ID
 _FLAGS: Final = {f"\\{flag.name.lower()}": flag for flag in Flag if flag.name}
 
 
@@ -105,10 +105,9 @@ def _flags(words: Sequence[str]) -> tuple[Flag, tuple[str, ...]]:
 
 
 def sent_id(letter: MailboxLetter, what: str) -> str:
-    """The ID of what is sent for a letter: it begins with the time of that, and the rest follows from recipient and rule."""
+    """The ID of what is sent for a letter, which follows from recipient and rule."""
     id = letter.envelope.id
-    number = int.from_bytes(sha256(f"{id} {key_of(letter.recipient)} {what}".encode()).digest()[:10], "big")
-    return id[:10] + "".join(_ALPHABET[(number >> 5 * at) & 31] for at in range(15, -1, -1))
+    return derived_id(id, f"{id} {key_of(letter.recipient)} {what}")
 
 
 def _forward(mailbox: Mailbox, letter: MailboxLetter, address: str, terms: SendingTerms) -> None:

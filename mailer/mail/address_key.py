@@ -33,5 +33,12 @@ def key_of(address: str) -> str:
     return f"{_small(local)}@{compared(domain)}"
 
 
+def split_tag(key: str) -> tuple[str, str]:
+    """An address as `key_of` has it without its tag, and that, empty where there is none. RFC 5233 §2"""
+    local, _, domain = key.rpartition("@")
+    name, plus, tag = local.partition("+")
+    return (f"{name}@{domain}", tag) if plus and name and key[0] != '"' else (key, "")
+
+
 def _small(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())

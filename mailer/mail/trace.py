@@ -100,6 +100,11 @@ def reached(content: bytes, addresses: Iterable[str]) -> set[str]:
     return {address for address in addresses if key_of(address) in known}
 
 
+def is_junk(content: bytes) -> bool:
+    """Whether filters of ours have marked a message as unwanted; whoever else did is not believed (`without_forged`)."""
+    return (Message.head(content).value(b"x-spam-flag") or "").strip().upper() == "YES"
+
+
 def hops(message: Message) -> int:
     """How many hosts say that they have had `message`. RFC 5321 §6.3"""
     return sum(1 for _ in message.places(b"received"))

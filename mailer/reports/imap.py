@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mailer.imap.names import modified_utf7
 from mailer.net.aside import aside
 
-from .imap_session import SMALL, ImapSession, quoted
+from .imap_session import SMALL, UID, ImapSession, quoted
 from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, MailboxProbed, SourceTrouble, batches, words_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ AT_ONCE = 200  # UIDs in one command: some servers take no longer lines
 ABOUT = 1000  # octets that a server may say of one message
 TWICE = 2  # times the size that a server tells: some count as they store
 
-_UID = re.compile(rb"\bUID (\d{1,10})\b")
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d{1,15})\b")
 
 
@@ -211,21 +210,13 @@ class ImapLook:
         for part in _parts(uids):
             session.do("UID", "FETCH", _set(part), "(UID RFC822.SIZE)", most=SMALL + len(part) * ABOUT)
             for line in _octets(session.told("FETCH")):
-                if (uid := _UID.search(line[:ABOUT])) and (size := _SIZE.search(line[:ABOUT])):
+                if (uid := UID.search(line[:ABOUT])) and (size := _SIZE.search(line[:ABOUT])):
                     found[int(uid[1])] = int(size[1])
         return found
 
     def _fetch(self, session: ImapSession, uids: list[int], size: int) -> list[FetchedMessage]:
         """Those of the messages that are still there, and were asked for."""
-        session.do("UID", "FETCH", _set(uids), "(UID BODY.PEEK[])", most=SMALL + TWICE * size + len(uids) * ABOUT)
-        wanted, found = set(uids), {}
-        told = session.told("FETCH")
-        for at, each in enumerate(told):
-            if isinstance(each, tuple) and len(each) == 2:
-                behind = told[at + 1] if at + 1 < len(told) and isinstance(told[at + 1], bytes) else b""
-                uid = _UID.search(each[0][:ABOUT]) or _UID.search(behind[:ABOUT])
-                if uid and int(uid[1]) in wanted:
-                    found[int(uid[1])] = each[1]
+        found = session.bodies(_set(uids), set(uids), most=SMALL + TWICE * size + len(uids) * ABOUT, about=ABOUT)
         return [FetchedMessage(str(uid), found[uid]) for uid in uids if uid in found]
 
     def _done(self, session: ImapSession, uids: list[int]) -> None:

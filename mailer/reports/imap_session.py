@@ -13,6 +13,7 @@ What imaplib leaves to whoever uses it is done here, for a server is a stranger:
 from __future__ import annotations
 
 import imaplib
+import re
 import socket
 import ssl
 from time import monotonic
@@ -23,12 +24,16 @@ from mailer.net import tls
 from .sources import SourceTrouble, chosen, words_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from .sources import MailboxServer
 
 CONNECT = 30.0  # seconds
 LONGEST_LINE = 8 << 20  # octets: the numbers of a million messages stand on one line
 SMALL = 1 << 20  # octets of an answer that has no message in it, besides one such line
 PIECE = 65536
+UID = re.compile(rb"\bUID (\d{1,10})\b")
+"""That of a message, in what a server says of it."""
 
 
 class ImapSession(imaplib.IMAP4):
@@ -90,6 +95,22 @@ class ImapSession(imaplib.IMAP4):
     def told(self, name: str) -> list[Any]:
         """What the server has said by the way under `name`: ``FETCH``, ``SEARCH``."""
         return list(self.untagged_responses.get(name, []))
+
+    def bodies(self, uids: str, wanted: Collection[int], *, most: int, about: int) -> dict[int, bytes]:
+        """The messages of the set `uids`, unmarked, by their UIDs: those that are among `wanted`, whatever else the server says.
+
+        Of the answer `most` octets are read, and of what it says beside each message `about` are looked at. Raises as `do` does.
+        """
+        self.do("UID", "FETCH", uids, "(UID BODY.PEEK[])", most=most)
+        found = {}
+        told = self.told("FETCH")
+        for at, each in enumerate(told):
+            if isinstance(each, tuple) and len(each) == 2:
+                behind = told[at + 1] if at + 1 < len(told) and isinstance(told[at + 1], bytes) else b""
+                uid = UID.search(each[0][:about]) or UID.search(behind[:about])
+                if uid and int(uid[1]) in wanted:
+                    found[int(uid[1])] = each[1]
+        return found
 
     # What imaplib calls
 

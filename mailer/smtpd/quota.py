@@ -17,7 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.io.maildir import size_of
-from mailer.mail.address_key import key_of
+from mailer.mail.address_key import key_of, split_tag
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import Usage
 from mailer.smtp.reply import Reply
@@ -73,7 +73,7 @@ class MailboxQuotas:
         if not local:
             return None
         names = [key_of(address) for address in local]
-        found = await users.find([*names, *map(_untagged, names)])
+        found = await users.find([*names, *(split_tag(name)[0] for name in names)])
         for nth, address in enumerate(local):
             user: User | None = found[nth] or found[len(local) + nth]
             if user is not None and not await self._would_take(user, address, octets):
@@ -128,9 +128,3 @@ def usage_of(boxes: MailboxOpener, address: str) -> Usage:
         if problem.kind == "no-such":
             return Usage(0, 0)
         raise
-
-
-def _untagged(key: str) -> str:
-    """The address without its tag."""
-    local, _, domain = key.rpartition("@")
-    return f"{local.partition('+')[0] or local}@{domain}"

@@ -18,12 +18,11 @@ import errno
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.accounts.residence import ALWAYS, NOBODY
-from mailer.mail.address_key import key_of
+from mailer.mail.address_key import key_of, split_tag
 from mailer.mail.dates import parse_rfc3339
 from mailer.mail.delivery_options import NOTHING
-from mailer.mail.message import Message
 from mailer.mail.problem import Problem
-from mailer.mail.trace import delivered_to, reached, return_path
+from mailer.mail.trace import delivered_to, is_junk, reached, return_path
 from mailer.mailbox.api import UNBOUNDED, Frozen, OverQuota, Quota
 from mailer.mailbox.notices import QuotaNotices
 from mailer.net.aside import LARGE
@@ -168,7 +167,7 @@ class LocalSession:
 async def homes_of(users: Users, addresses: Sequence[str]) -> Sequence[Home | None]:
     """The mailbox that each address leads to; None for those of nobody. Raises `Problem`."""
     names = [key_of(address) for address in addresses]
-    parted = [_parted(name) for name in names]
+    parted = [split_tag(name) for name in names]
     wanted = [*dict.fromkeys([*names, *(plain for plain, _ in parted)])]
     found = dict(zip(wanted, await users.find(wanted), strict=True))
     return [_home(each, found[name], found[each[0]]) for name, each in zip(names, parted, strict=True)]
@@ -187,13 +186,6 @@ def _home(parted: tuple[str, str], whole: User | None, untagged: User | None) ->
 def quota_of(user: User) -> Quota:
     """What the mailbox of `user` may have."""
     return Quota(user.quota, user.quota_messages)
-
-
-def _parted(key: str) -> tuple[str, str]:
-    """The address without its tag, and that (RFC 5233 §2)."""
-    local, _, domain = key.rpartition("@")
-    name, plus, tag = local.partition("+")
-    return (f"{name}@{domain}", tag) if plus and name and key[0] != '"' else (key, "")
 
 
 def is_short(error: BaseException | None) -> bool:
@@ -215,7 +207,7 @@ async def _looked_aside(content: bytes, addresses: Sequence[str]) -> tuple[bool,
 
 def _look(content: bytes, addresses: Sequence[str]) -> tuple[bool, set[str]]:
     """Whether it is marked as unwanted, and which of `addresses` it has reached before."""
-    junk = (Message.head(content).value(b"x-spam-flag") or "").strip().upper() == "YES"
+    junk = is_junk(content)
     return junk, reached(content, addresses)
 
 

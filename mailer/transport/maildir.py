@@ -28,8 +28,7 @@ from mailer.mail.address import plain_local
 from mailer.mail.address_key import key_of
 from mailer.mail.dates import parse_rfc3339
 from mailer.mail.delivery_options import NOTHING
-from mailer.mail.message import Message
-from mailer.mail.trace import delivered_to, reached, return_path
+from mailer.mail.trace import delivered_to, is_junk, reached, return_path
 
 from . import verdict
 
@@ -126,7 +125,7 @@ class MaildirSession:
     def _put(self, load: Load[Any], now: float) -> list[Outcome]:
         sender = load.returns.of(load.envelope, load.job.route, load.job.recipients)
         body = load.content.replace(b"\r\n", b"\n")
-        junk = (Message.head(load.content).value(b"x-spam-flag") or "").strip().upper() == "YES"
+        junk = is_junk(load.content)
         put = partial(self._put_one, load, body, sender, junk=junk, now=now)
         return [put(to) for to in load.job.recipients]
 

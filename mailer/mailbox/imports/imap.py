@@ -24,7 +24,7 @@ from mailer.mail.problem import Problem
 from mailer.mail.text import human_size
 from mailer.mailbox.api import INBOX
 from mailer.mailbox.flags import PLAIN, Flag
-from mailer.reports.imap_session import SMALL, ImapSession, quoted
+from mailer.reports.imap_session import SMALL, UID, ImapSession, quoted
 from mailer.reports.sources import SourceTrouble
 
 from .api import MOST, SourceFolder, SourceMessage
@@ -67,7 +67,6 @@ FLAGS: Final = {
 }  # fmt: skip
 
 _LIST: Final = re.compile(rb'\(([^()]*)\) (NIL|"(?:\\)?[^"]") (.*)', re.DOTALL)
-_UID: Final = re.compile(rb"\bUID (\d{1,10})\b")
 _SIZE: Final = re.compile(rb"\bRFC822\.SIZE (\d{1,15})\b")
 _FLAGS: Final = re.compile(rb"\bFLAGS \(([^()]*)\)")
 _DATE: Final = re.compile(rb'\bINTERNALDATE "([ \d]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"')
@@ -191,7 +190,7 @@ class ImapImport:
         session.do("UID", "FETCH", _set(uids), items, most=SMALL + len(uids) * ABOUT)
         wanted, found = {*uids}, {}
         for line in session.told("FETCH"):
-            if isinstance(line, bytes) and (uid := _UID.search(line[:ABOUT])) and int(uid[1]) in wanted:
+            if isinstance(line, bytes) and (uid := UID.search(line[:ABOUT])) and int(uid[1]) in wanted:
                 found[int(uid[1])] = self._message(folder, int(uid[1]), line[:ABOUT])
         return [found[uid] for uid in uids if uid in found]
 
@@ -217,15 +216,7 @@ class ImapImport:
         self._examine(session, folder)
         by_uid = {message.uid: message for message in messages}
         most = SMALL + sum(TWICE * message.size + ABOUT for message in messages)
-        session.do("UID", "FETCH", _set([*by_uid]), "(UID BODY.PEEK[])", most=most)
-        found: dict[int, bytes] = {}
-        told = session.told("FETCH")
-        for at, each in enumerate(told):
-            if isinstance(each, tuple) and len(each) == 2:
-                behind = told[at + 1] if at + 1 < len(told) and isinstance(told[at + 1], bytes) else b""
-                uid = _UID.search(each[0][:ABOUT]) or _UID.search(behind[:ABOUT])
-                if uid and int(uid[1]) in by_uid:
-                    found[int(uid[1])] = each[1]
+        found = session.bodies(_set([*by_uid]), by_uid, most=most, about=ABOUT)
         return [(message, with_crlf(found[uid])) for uid, message in by_uid.items() if uid in found]
 
     def _examine(self, session: ImapSession, folder: SourceFolder) -> None:
