@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mailer.mail.address_key import key_of
 from mailer.mail.dates import rfc3339
 from mailer.mail.envelope import Envelope, Recipient, shown_subject
+from mailer.mail.flags import Flag
 from mailer.mail.message import Message, header_end
 from mailer.mail.problem import Problem
 from mailer.mail.trace import delivered_to
 from mailer.mailbox.api import INBOX, ROLES, NewMail
-from mailer.mailbox.flags import Flag
 from mailer.mime.words import shown
 from mailer.spool import derived_id
 from mailer.submit import Submission, submit

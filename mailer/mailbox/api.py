@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
+from mailer.mail.flags import PLAIN, Flag
 from mailer.mail.problem import Problem
-
-from .flags import PLAIN, Flag
 
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
-    from .flags import Uids
+    from mailer.mail.flags import Uids
+    from mailer.mail.query import Query
+
     from .owners.api import Owner
-    from .query import Query
     from .scripts import Scripts
 
 Role: TypeAlias = Literal["", "inbox", "drafts", "sent", "junk", "trash", "archive"]

@@ -13,6 +13,7 @@ from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
+from mailer.mail.flags import PLAIN
 from mailer.mail.problem import Problem
 from mailer.mime.rendered import render
 from mailer.spool import new_id
@@ -36,7 +37,6 @@ from . import (
 )
 from .api import UNBOUNDED, BodyLost, Frozen, PutMail
 from .fencing import FencedEngine
-from .flags import PLAIN
 from .ledger import Ledger, StaleOwner
 from .reading import OwnBodies
 from .scripts import Scripts
@@ -45,12 +45,13 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable, Iterable, Sequence
 
+    from mailer.mail.flags import Flag, Uids
+    from mailer.mail.query import Query
+
     from .api import BoxFlaw, Copied, Flagged, Folder, FolderChanges, FolderEntry, Mail, NewMail, Quota, Role, Told, Usage
     from .bodies.api import Bodies
     from .engine.api import Engine, Rows
-    from .flags import Flag, Uids
     from .owners.api import Owner
-    from .query import Query
     from .sealing import Sealing
 
 T = TypeVar("T")

@@ -17,9 +17,10 @@ from .ledger import weighed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mailer.mail.flags import Uids
+
     from .api import Folder
     from .entries import HeavyEntry
-    from .flags import Uids
     from .ledger import Ledger
 
 ADD: Final = "INSERT INTO entry (owner, folder, uid, mail, flags, keywords, modseq, saved) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"

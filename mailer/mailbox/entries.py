@@ -11,16 +11,18 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mailer.mail.flags import Flag
+
 from . import ledger
 from .api import LAST_UID, Folder, FolderChanges, FolderEntry
-from .flags import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
+    from mailer.mail.flags import Uids
+
     from .engine.api import Rows
-    from .flags import Uids
 
 ENTRIES: Final = """SELECT uid, mail, flags, keywords, modseq, saved FROM entry
     WHERE owner = ? AND folder = ? AND uid BETWEEN ? AND ? ORDER BY uid"""

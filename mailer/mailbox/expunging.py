@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mailer.mail.flags import Flag
+
 from .entries import heavy
-from .flags import Flag
 from .hundreds import HUNDRED, hundreds
 from .ledger import weighed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mailer.mail.flags import Uids
+
     from .api import Folder
     from .entries import HeavyEntry
-    from .flags import Uids
     from .ledger import Ledger
 
 REMOVE: Final = "DELETE FROM entry WHERE owner = ? AND folder = ? AND uid = ?"

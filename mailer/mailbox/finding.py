@@ -10,8 +10,9 @@ from bisect import bisect_right
 from math import inf, nextafter
 from typing import TYPE_CHECKING, Final
 
+from mailer.mail.query import Among, Contains, Has, Is, Within
+
 from .hundreds import HUNDRED, hundreds
-from .query import Among, Contains, Has, Is, Within
 from .texts import COLUMNS, Unpacking, needle_of
 from .words import Words
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
+    from mailer.mail.query import Leaf
+
     from .engine.api import Rows
-    from .query import Leaf
     from .texts import Searched
 
 PLACE: Final = 1 << 32  # folder × this + UID; the statements have it as a number

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
+from mailer.mail.flags import Flag
+
 from . import keywords
 from .api import Flagged, FolderEntry
 from .entries import FLAGS, entries
-from .flags import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
+    from mailer.mail.flags import Uids
+
     from .api import Folder
-    from .flags import Uids
     from .ledger import Ledger
 
     How: TypeAlias = Literal["add", "remove", "set"]

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
 
 from . import names
 from .api import LAST_UID, Folder, NoFolder, Role, Usage
-from .flags import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

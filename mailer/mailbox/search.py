@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mailer.mail.query import Contains, Either, Every, Has, Is, Not, Within
+
 from . import entries
 from .finding import EVERY_FOLDER, PLACE, KeySearch, asks_texts
 from .hundreds import HUNDRED, hundreds
-from .query import Contains, Either, Every, Has, Is, Not, Within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
+    from mailer.mail.query import Leaf, Query
+
     from .api import FolderEntry
     from .engine.api import Rows
-    from .query import Leaf, Query
 
 TEXT: Final = 100  # what it costs to look through texts, where a statement costs 1
 BY_UIDS: Final = f"""SELECT uid, mail, flags, keywords, modseq, saved FROM entry

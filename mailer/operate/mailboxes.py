@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.config.secret import Secret
 from mailer.mail.dates import rfc3339
+from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
+from mailer.mail.query import Contains
 from mailer.mailbox.api import INBOX, UNBOUNDED
 from mailer.mailbox.exports.maildir import export_maildir
 from mailer.mailbox.exports.mbox import export_mbox
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.imports.imap import ImapImport
 from mailer.mailbox.imports.maildir import MaildirImport
 from mailer.mailbox.imports.mbox import MboxImport
 from mailer.mailbox.imports.mboxes import MboxesImport, has_mboxes
 from mailer.mailbox.imports.taking import Taking
-from mailer.mailbox.query import Contains
 from mailer.reports.sources import MailboxLogin, MailboxServer
 from mailer.tlspolicy import Requirement
 

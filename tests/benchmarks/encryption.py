@@ -22,11 +22,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from mailer.config.file import config_of
+from mailer.mail.query import Contains
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.configured import mailboxes_of
 from mailer.mailbox.keys import KeyDirectory
 from mailer.mailbox.mailboxes import Mailboxes
-from mailer.mailbox.query import Contains
 from tests.benchmarks.measure import figure, message, ratio
 
 ADDRESS = "ann@example.com"

@@ -21,13 +21,13 @@ from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from mailer.mail.flags import Flag
 from mailer.mailbox import checking
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.files import FileBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.api import Rows
 from mailer.mailbox.engine.sqlite import SqliteEngine
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.layout import Layout
 from mailer.mailbox.owners.api import Owner
 from mailer.mime.rendered import render

@@ -21,11 +21,11 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from mailer.mail.flags import Flag
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.files import FileBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.sqlite import SqliteEngine
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.layout import Layout
 from mailer.mailbox.owners.api import Owner
 from tests.benchmarks.measure import figure, message, ratio

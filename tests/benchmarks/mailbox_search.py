@@ -21,14 +21,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from mailer.mail.flags import Flag
+from mailer.mail.query import Contains, Every, Has, Not, Query, Within
 from mailer.mailbox import texts
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.memory import MemoryBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.sqlite import SqliteEngine
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.owners.api import Owner
-from mailer.mailbox.query import Contains, Every, Has, Not, Query, Within
 from tests.peers import dovecot_imap
 
 SINCE = 1_700_000_000.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from mailer.mail.flags import PLAIN, Flag
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.api import Bodies
 from mailer.mailbox.bodies.memory import MemoryBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.api import Engine
 from mailer.mailbox.engine.sqlite import MemoryEngine
-from mailer.mailbox.flags import PLAIN, Flag
 from mailer.mailbox.mailboxes import Mailboxes
 from mailer.mailbox.owners.api import Owner
 from mailer.mailbox.owners.memory import MemoryOwners

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailer import spool
+from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
 from mailer.mailbox import schema
 from mailer.mailbox.api import Frozen, NewMail
@@ -21,7 +22,6 @@ from mailer.mailbox.engine.api import Engine
 from mailer.mailbox.engine.connections import Connections
 from mailer.mailbox.engine.postgres import TURN, PostgresEngine
 from mailer.mailbox.engine.sqlite import SqliteEngine
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.layout import Layout
 from mailer.mailbox.mailboxes import Mailboxes
 from mailer.mailbox.owners.api import Owner

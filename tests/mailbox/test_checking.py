@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
+from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import BodyLost, NewMail
 from mailer.mailbox.bodies.api import NewBody
 from mailer.mailbox.bodies.memory import MemoryBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.sqlite import MemoryEngine
-from mailer.mailbox.flags import Flag
 from mailer.spool import new_id, put_at
 
 from .premises import ANN, DAY, NOW, Premises, message, put

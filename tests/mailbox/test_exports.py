@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.memory import MemoryBodies
@@ -18,7 +19,6 @@ from mailer.mailbox.engine.sqlite import MemoryEngine
 from mailer.mailbox.exports.api import Exported, ExportTellers, NotWritten, with_lf
 from mailer.mailbox.exports.maildir import export_maildir
 from mailer.mailbox.exports.mbox import export_mbox, file_name
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.imports.api import PassedOver
 from mailer.mailbox.imports.maildir import MaildirImport
 from mailer.mailbox.imports.mbox import MboxImport

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mailer.mail.flags import Flag
 from mailer.mailbox.api import BodyLost, NoFolder
-from mailer.mailbox.flags import Flag
 
 from .premises import DAY, Premises, number_of, put, uids
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mailer.mail.flags import PLAIN, Flag
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import MOST_KEYWORDS, FolderEntry
-from mailer.mailbox.flags import PLAIN, Flag
 
 from .premises import Premises, put
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import LAST_UID, ROLES, Folder, NewMail, NoFolder
-from mailer.mailbox.flags import Flag
 
 from .premises import DAY, NOW, Premises, message, number_of, put, uids
 

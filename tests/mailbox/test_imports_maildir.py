@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer.mail.flags import PLAIN, Flag
 from mailer.mail.problem import Problem
-from mailer.mailbox.flags import PLAIN, Flag
 from mailer.mailbox.imports import dovecot, regular
 from mailer.mailbox.imports.api import PassedOver, SourceFolder, SourceMessage
 from mailer.mailbox.imports.maildir import MaildirImport

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mailer.mail.flags import PLAIN, Flag
 from mailer.mail.problem import Problem
-from mailer.mailbox.flags import PLAIN, Flag
 from mailer.mailbox.imports.api import PassedOver, SourceFolder, SourceMessage
 from mailer.mailbox.imports.from_line import received, written
 from mailer.mailbox.imports.mbox import MboxImport

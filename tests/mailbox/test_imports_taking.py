@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from mailer.mail.flags import PLAIN, Flag
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.memory import MemoryBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.sqlite import MemoryEngine
-from mailer.mailbox.flags import PLAIN, Flag
 from mailer.mailbox.imports.api import ImportSource, PassedOver, SourceFolder, SourceMessage
 from mailer.mailbox.imports.maildir import MaildirImport
 from mailer.mailbox.imports.mbox import MboxImport

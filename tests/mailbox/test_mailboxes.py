@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from mailer.io import database
+from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.files import FileBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.sealed import SealedEngine
 from mailer.mailbox.engine.sqlite import SqliteEngine
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.layout import Layout
 from mailer.mailbox.mailboxes import Mailboxes
 from mailer.mailbox.owners.sqlite import SqliteOwners

@@ -8,13 +8,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import LAST_UID, Flagged, NewMail, NoFolder
 from mailer.mailbox.bodies.memory import MemoryBodies
 from mailer.mailbox.box import MailboxTerms, OwnMailbox
 from mailer.mailbox.engine.api import Rows
 from mailer.mailbox.engine.sqlite import MemoryEngine
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.owners.memory import MemoryOwners
 
 from .premises import ANN, DAY, NOW, message

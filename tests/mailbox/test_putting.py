@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import Frozen, NewMail, NoFolder, OverQuota, Quota, Usage
-from mailer.mailbox.flags import Flag
 
 from .premises import ANN, NOW, Premises, message, number_of, put, uids
 

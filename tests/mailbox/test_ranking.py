@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from mailer.mail.query import Contains
 from mailer.mailbox import ranking
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.box import OwnMailbox
-from mailer.mailbox.query import Contains
 
 from .premises import Premises
 

@@ -18,15 +18,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailer.mail.flags import Flag
+from mailer.mail.query import Among, Contains, Either, Every, Has, Is, Leaf, Not, Query, Within
 from mailer.mailbox import texts
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.memory import MemoryBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.sqlite import MemoryEngine
 from mailer.mailbox.finding import KeySearch
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.owners.api import Owner
-from mailer.mailbox.query import Among, Contains, Either, Every, Has, Is, Leaf, Not, Query, Within
 
 ALPHABET = (
     "Straße",

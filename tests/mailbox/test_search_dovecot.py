@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from mailer.mail.query import Contains, Either, Every, Not, Query, Within
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.memory import MemoryBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.sqlite import MemoryEngine
 from mailer.mailbox.owners.api import Owner
-from mailer.mailbox.query import Contains, Either, Every, Not, Query, Within
 from tests.peers import dovecot_imap
 
 pytestmark = pytest.mark.peer(dovecot_imap.PROGRAM)

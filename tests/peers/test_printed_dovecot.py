@@ -16,13 +16,13 @@ import pytest
 from mailer.accounts.password import key_pair
 from mailer.accounts.users.api import User
 from mailer.imap.names import modified_utf7
+from mailer.mail.flags import Flag
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.memory import MemoryBodies
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.sqlite import MemoryEngine
 from mailer.mailbox.exports.api import ExportTellers
 from mailer.mailbox.exports.maildir import export_maildir
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.imports.imap import ImapImport
 from mailer.mailbox.imports.maildir import MaildirImport
 from mailer.mailbox.imports.taking import Taking

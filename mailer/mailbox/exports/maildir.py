@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 from mailer.imap.names import modified_utf7
 from mailer.io.durable import begin_new, let_go
 from mailer.io.maildir import make_maildir
+from mailer.mail.flags import Flag
 from mailer.mailbox.api import INBOX, BodyLost
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.imports.dovecot import KEYWORDS, LETTERS, SUBSCRIPTIONS, UIDLIST, as_keywords, as_subscriptions, as_uid_list
 
 from .api import Exported, ExportStep, NotWritten, beside, messages, with_lf

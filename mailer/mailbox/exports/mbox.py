@@ -11,8 +11,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from mailer.io.durable import PRIVATE
+from mailer.mail.flags import Flag
 from mailer.mailbox.api import BodyLost
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.imports.from_line import written
 
 from .api import Exported, ExportStep, NotWritten, beside, messages

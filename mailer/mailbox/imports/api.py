@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from mailer.mailbox.flags import PLAIN
+from mailer.mail.flags import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mailer.mail.flags import Flag
     from mailer.mailbox.api import Role
-    from mailer.mailbox.flags import Flag
 
 MOST: Final = 256 << 20
 """Octets of a message; it is in memory while it is put."""

@@ -20,10 +20,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mailer.imap.names import from_modified_utf7
+from mailer.mail.flags import PLAIN, Flag
 from mailer.mail.problem import Problem
 from mailer.mail.text import human_size
 from mailer.mailbox.api import INBOX
-from mailer.mailbox.flags import PLAIN, Flag
 from mailer.reports.imap_session import SMALL, UID, ImapSession, quoted
 from mailer.reports.sources import SourceTrouble
 

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.imap.names import from_modified_utf7
+from mailer.mail.flags import PLAIN, Flag
 from mailer.mail.problem import Problem, from_os
 from mailer.mailbox.api import INBOX
-from mailer.mailbox.flags import PLAIN, Flag
 
 from . import dovecot
 from .api import MOST, PassedOver, SourceFolder, SourceMessage

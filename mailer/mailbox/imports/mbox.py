@@ -16,10 +16,10 @@ import re
 import stat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mailer.mail.flags import PLAIN, Flag
 from mailer.mail.problem import Problem, from_os
 from mailer.mail.text import human_size
 from mailer.mailbox.api import INBOX, LAST_UID
-from mailer.mailbox.flags import PLAIN, Flag
 
 from .api import MOST, SourceFolder, SourceMessage
 from .from_line import received

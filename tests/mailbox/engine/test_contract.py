@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
 from mailer.mailbox import schema
 from mailer.mailbox.engine.api import Engine, Rows
 from mailer.mailbox.engine.sealed import opened
 from mailer.mailbox.engine.sqlite import MemoryEngine, SqliteEngine
-from mailer.mailbox.flags import Flag
 from tests.peers.postgresql import NEEDED, PASSWORD
 
 ADD = "INSERT INTO keyword (owner, folder, word, name) VALUES (?, ?, ?, ?)"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
 from mailer.mailbox import schema
 from mailer.mailbox.api import NewMail
@@ -17,7 +18,6 @@ from mailer.mailbox.engine.api import Engine
 from mailer.mailbox.engine.connections import Connections
 from mailer.mailbox.engine.postgres import TURN, PostgresEngine
 from mailer.mailbox.engine.sqlite import SqliteEngine
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.mailboxes import Mailboxes
 from mailer.mailbox.moving.move import Move
 from mailer.mailbox.moving.place import MailboxStore

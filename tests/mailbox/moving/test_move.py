@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
 from mailer.mailbox import schema
 from mailer.mailbox.api import Frozen, NewMail
@@ -16,7 +17,6 @@ from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.api import Engine
 from mailer.mailbox.engine.sqlite import SqliteEngine
 from mailer.mailbox.fencing import FencedEngine
-from mailer.mailbox.flags import Flag
 from mailer.mailbox.ledger import StaleOwner
 from mailer.mailbox.mailboxes import Mailboxes
 from mailer.mailbox.moving import move as moving

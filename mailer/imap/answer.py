@@ -1,0 +1,17 @@
+"""What a command is answered with in the end: RFC 9051 §7.1."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+
+class Answer(NamedTuple):
+    """The tagged line that ends a command. `code` stands in brackets in it, such as ``NONEXISTENT`` or ``COPYUID 1 2 3``."""
+
+    kind: Literal["OK", "NO", "BAD"]
+    text: str
+    code: str = ""
+
+
+class BadCommand(Exception):
+    """A command that the grammar refuses: it is answered with BAD, and the session goes on. The text says what is wrong, in a line."""
