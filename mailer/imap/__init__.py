@@ -1,5 +1,8 @@
 """What IMAP (RFC 9051, and RFC 3501 before it) says, as values and the octets that are sent: no socket, no clock.
 
+`command`        what a client asks, as values
+`answer`         what a command is answered with in the end
+`lexer`          the arguments of a command, token by token
 `strings`        quoted strings, literals, NIL
 `names`          names of folders, in modified UTF-7
 `envelope`       ENVELOPE: what the header says
