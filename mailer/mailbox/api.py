@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mailer.mail.flags import Uids
     from mailer.mail.query import Query
 
+    from .opening import OpenedFolder
     from .owners.api import Owner
     from .scripts import Scripts
 
@@ -160,11 +161,13 @@ class Usage(NamedTuple):
 
 
 class Flagged(NamedTuple):
-    """What became of a change of flags: the entries as they are now, and the UIDs that others had changed meanwhile (RFC 7162 §3.1.3)."""
+    """What became of a change of flags: the entries as they are now, and the UIDs that others had changed meanwhile (RFC 7162 §3.1.3).
+    `modseq` is that of the folder then, `before` what it was."""
 
     modseq: int
     entries: Sequence[FolderEntry]
     refused: Sequence[int]
+    before: int
 
 
 class Copied(NamedTuple):
@@ -263,14 +266,18 @@ class Mailbox(Protocol):
     def renumber(self) -> None:
         """Give all folders a UIDVALIDITY above all that there were, after a restore: clients forget what they know."""
 
-    def put(self, news: Sequence[NewMail], quota: Quota = UNBOUNDED) -> Sequence[PutMail]:
-        """Put all of them, or none. Raises `OverQuota`, `Frozen`, `NoKey`, `NoFolder`."""
+    def put(self, news: Sequence[NewMail], quota: Quota = UNBOUNDED, *, instead: tuple[int, int] | None = None) -> Sequence[PutMail]:
+        """Put all of them, or none. With `instead`, a folder and a UID, they are there in place of that message (RFC 8508 §3). Raises
+        `OverQuota`, `Frozen`, `NoKey`, `NoFolder`, `Problem` (no-such) where that is gone."""
 
     def delivered(self, onces: Sequence[tuple[str, str]]) -> Sequence[str]:
         """The ID of the message that was put with each `NewMail.once`, wherever it is by now; empty where none was."""
 
     def put_again(self, mail: str, folder: str, flags: Flag = PLAIN, keywords: Sequence[str] = ()) -> PutMail:
         """Have a message that is here in one more folder. Raises `NoFolder`."""
+
+    def opened(self, name: str, since: int | None = None) -> OpenedFolder:
+        """What a client is told that opens the folder of that name, with what is new since a MODSEQ. Raises `NoFolder`."""
 
     def entries(self, folder: int, uids: Uids = None) -> Sequence[FolderEntry]:
         """The entries of a folder with these UIDs, in their order."""

@@ -28,6 +28,7 @@ from . import (
     folders,
     ledger,
     mails,
+    opening,
     putting,
     ranking,
     search,
@@ -138,17 +139,17 @@ class OwnMailbox:
 
     # Messages
 
-    def put(self, news: Sequence[NewMail], quota: Quota = UNBOUNDED) -> Sequence[PutMail]:
-        """Put all of them, or none. Raises `OverQuota`, `Frozen`, `NoKey`, `NoFolder`, `Problem`."""
+    def put(self, news: Sequence[NewMail], quota: Quota = UNBOUNDED, *, instead: tuple[int, int] | None = None) -> Sequence[PutMail]:
+        """Put all of them, or none, in place of a message if asked. Raises `OverQuota`, `Frozen`, `NoKey`, `NoFolder`, `Problem`."""
         if not news:
             return ()
         try:
-            return self._put(news, quota)
+            return self._put(news, quota, instead)
         except KeysChanged:
-            return self._put(news, quota)
+            return self._put(news, quota, instead)
 
-    def _put(self, news: Sequence[NewMail], quota: Quota) -> Sequence[PutMail]:
-        if quota != UNBOUNDED or not all(new.made for new in news):
+    def _put(self, news: Sequence[NewMail], quota: Quota, instead: tuple[int, int] | None) -> Sequence[PutMail]:
+        if instead is None and (quota != UNBOUNDED or not all(new.made for new in news)):
             self.engine.read(lambda rows: putting.refuse_early(rows, self.engine.owner, news, quota))
         coming = self._coming(news)
         bodies = {each.ready.mail.id: each.new.content for each in coming}
@@ -160,6 +161,8 @@ class OwnMailbox:
             acted = False
             if self.bodies.key_number != coming[0].ready.mail.key_number:
                 raise KeysChanged(self.owner.address)
+            if instead is not None:
+                expunging.replaced(book, *instead, book.now + self.terms.kept)
             done = putting.put(book, coming, quota)
             acted = True
             return done
@@ -184,6 +187,10 @@ class OwnMailbox:
         if put is None:
             raise Problem(f"there is no message {mail} in the mailbox", "no-such")
         return put
+
+    def opened(self, name: str, since: int | None = None) -> opening.OpenedFolder:
+        """What a client is told that opens the folder of that name. Raises `NoFolder`."""
+        return self.engine.read(lambda rows: opening.opened(rows, self.engine.owner, name, since))
 
     def entries(self, folder: int, uids: Uids = None) -> Sequence[FolderEntry]:
         """The entries of a folder with these UIDs, in their order."""

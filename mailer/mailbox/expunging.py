@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailer.mail.flags import Flag
+from mailer.mail.problem import Problem
 
 from .entries import heavy
 from .hundreds import HUNDRED, hundreds
@@ -42,6 +43,12 @@ def expunge(ledger: Ledger, folder: int, uids: Uids, after: float, *, marked: bo
     take_out(ledger, state, chosen)
     lose(ledger, {each.mail: each.size for each in chosen}, after)
     return ledger.modseq, [each.uid for each in chosen]
+
+
+def replaced(ledger: Ledger, folder: int, uid: int, after: float) -> None:
+    """Take out a message in whose place others come. Raises `NoFolder`, `Problem` (no-such) where it is gone."""
+    if not expunge(ledger, folder, ((uid, uid),), after, marked=False)[1]:
+        raise Problem("the message that is to be replaced is gone", "no-such")
 
 
 def take_out(ledger: Ledger, folder: Folder, chosen: Sequence[HeavyEntry]) -> None:

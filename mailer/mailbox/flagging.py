@@ -40,6 +40,7 @@ def flag(
     """Change flags and keywords of messages of a folder; one that had them already is left as it is. Raises `NoFolder`, `Problem` (usage)
     for what is no keyword."""
     state = ledger.by_id(folder)
+    before = state.modseq
     found = entries(ledger.rows, ledger.owner, folder, uids)
     after = _changer(how, int(flags), _spelled(ledger, folder, how, words))
     refused = [each.uid for each in found if unchanged_since is not None and each.modseq > unchanged_since]  # RFC 7162 §3.1.3
@@ -51,7 +52,7 @@ def flag(
             if new.keywords != old.keywords:
                 _judge(ledger, old, new.keywords)
         state = ledger.alter(_counted(state, pairs))
-    return Flagged(state.modseq, [new for old, new in pairs if old.uid not in left], refused)
+    return Flagged(state.modseq, [new for old, new in pairs if old.uid not in left], refused, before)
 
 
 def _changed(each: FolderEntry, after: Callable[[State], State], modseq: int) -> FolderEntry:

@@ -26,7 +26,7 @@ WHOLE = {
 }
 """What is asked about all folders, about the account, which is one row, or once in a while."""
 
-ASKED = ("copying", "entries", "expunging", "flagging", "folders", "keywords", "ledger", "mails", "putting", "sweeping", "threads")
+ASKED = ("copying", "entries", "expunging", "flagging", "folders", "keywords", "ledger", "mails", "opening", "putting", "sweeping", "threads")
 """What delivery and clients ask. Others count everything, or look for something in everything."""
 
 
