@@ -61,8 +61,8 @@ if TYPE_CHECKING:
     from mailer.postbox import outcome_async as outcome_async
     from mailer.postbox import queue as queue
     from mailer.postbox import queue_async as queue_async
-    from mailer.smtp.mechanism import Channel as Channel
-    from mailer.smtp.mechanism import Mechanism as Mechanism
+    from mailer.sasl.mechanism import Channel as Channel
+    from mailer.sasl.mechanism import Mechanism as Mechanism
     from mailer.status.record import RecipientRecord as RecipientRecord
     from mailer.status.record import Record as Record
     from mailer.tlspolicy import Requirement as Requirement
@@ -90,7 +90,7 @@ _HOMES = {
     "net.dialer": "Dialer UnixSocket",
     "net.oauth": "OAuth",
     "net.proxy": "Proxy",
-    "smtp.mechanism": "Channel Mechanism",
+    "sasl.mechanism": "Channel Mechanism",
     "tlspolicy": "Requirement",
 }
 """Module → the public names that live there; each is imported when somebody asks for one of them."""

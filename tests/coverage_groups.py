@@ -43,7 +43,7 @@ GROUPS = (
     Group("core client", 85, 75, "client/* limits/* transport/exchange.py transport/lender.py"),
     Group("transport", 80, 70, "net/* smtp/* transport/*"),
     Group("MIME encoding", 90, 80, "compose/* mail/mime.py mail/entity.py mail/entity.py mail/text.py mail/downgrade.py mail/*repair.py"),
-    Group("authentication", 85, 75, "smtp/sasl.py smtp/scram.py smtp/mechanism.py smtp/server_auth.py net/oauth.py"),
+    Group("authentication", 85, 75, "sasl/client.py sasl/scram.py sasl/mechanism.py sasl/exchange.py net/oauth.py"),
     Group(
         "error handling",
         80,

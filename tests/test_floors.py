@@ -15,7 +15,24 @@ from tests.sources import PACKAGE, SOURCES, among, everywhere, nodes, tree
 
 FLOORS = (
     {"mail"},
-    {"smtp", "pop3", "dkim", "tlspolicy", "dsn", "aggregate", "compose", "proxy", "roff", "auth", "scan", "srs", "mime", "imap", "sieve"},
+    {
+        "sasl",
+        "smtp",
+        "pop3",
+        "dkim",
+        "tlspolicy",
+        "dsn",
+        "aggregate",
+        "compose",
+        "proxy",
+        "roff",
+        "auth",
+        "scan",
+        "srs",
+        "mime",
+        "imap",
+        "sieve",
+    },
     {"io", "events", "rewriting"},
     {
         "config",
@@ -48,6 +65,9 @@ PICTURE = (Path(__file__).parents[1] / "man" / "mailer-hacking.7").read_text(enc
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 BESIDE = {
+    ("smtp", "sasl"),  # what AUTH carries
+    ("imap", "sasl"),  # what AUTHENTICATE does
+    ("pop3", "sasl"),  # and AUTH of POP3
     ("sieve", "mime"),  # a Date field has one reader
     ("imap", "mime"),  # what IMAP tells of a message is made from its parts
     ("mime", "imap"),  # what is kept of a message is what IMAP tells of it

@@ -20,7 +20,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
 from mailer.mail.problem import Problem
-from mailer.smtp.scram import ScramKeys
+from mailer.sasl.scram import ScramKeys
 
 from .password import proves, unprovable
 from .users.api import Proved

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Final
 
 from mailer.io.extras import installing
 from mailer.mail.problem import Problem
-from mailer.smtp.reply import CommandError
-from mailer.smtp.scram import prepared
+from mailer.sasl.mechanism import CredentialError
+from mailer.sasl.scram import prepared
 
 from .crypt import sha_crypt
 from .users.api import KeyPair
@@ -77,14 +77,14 @@ def proves(text: str, password: str) -> bool:
         return False
     try:
         return check(octets) or (not password.isascii() and check(prepared(password).encode()))
-    except CommandError:
+    except CredentialError:
         return False
 
 
 def _usable(password: str) -> bytes:
     try:
         octets = prepared(password).encode()
-    except (CommandError, UnicodeEncodeError):
+    except (CredentialError, UnicodeEncodeError):
         raise Problem("the password holds a character that none may have (RFC 4013 §2.3)", "usage") from None
     if not octets or any(char < " " or char == "\x7f" for char in password):
         raise Problem("a password is one line of text, and not an empty one", "usage")

@@ -25,7 +25,7 @@ from .sources import A_LOOK, REMEMBERED, SHOWN, FetchedMessage, MailboxLooked, M
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from mailer.smtp.mechanism import Mechanism
+    from mailer.sasl.mechanism import Mechanism
 
     from .sources import MailboxServer, ReportTaker
 

@@ -13,8 +13,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mailer.mail.text import one_line
-from mailer.smtp.reply import CommandError
-from mailer.smtp.sasl import OAuthBearer, Plain, XOAuth2
+from mailer.sasl.client import OAuthBearer, Plain, XOAuth2
+from mailer.sasl.mechanism import CredentialError
 
 from .api import Facts
 from .selecting import addressed, is_report
@@ -22,7 +22,7 @@ from .selecting import addressed, is_report
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from mailer.smtp.mechanism import Mechanism
+    from mailer.sasl.mechanism import Mechanism
     from mailer.tlspolicy import Requirement
 
     from .api import Reports
@@ -182,7 +182,7 @@ def chosen(login: MailboxLogin, secret: str, offered: Collection[str]) -> Mechan
         if login.token:
             return (OAuthBearer if "OAUTHBEARER" in offered else XOAuth2)(login.username, secret)
         return Plain(login.username, secret) if "PLAIN" in offered else None
-    except CommandError as error:
+    except CredentialError as error:
         raise SourceTrouble(str(error), ours=True) from None
 
 

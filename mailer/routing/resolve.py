@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from mailer.config.secret import Secret
 from mailer.io.machine import is_own
 from mailer.mail.ip_filter import allowed
+from mailer.sasl.mechanism import OAUTH
 from mailer.shaping.table import TermsTable
-from mailer.smtp.mechanism import OAUTH
 from mailer.tlspolicy import Requirement
 from mailer.transport.route import Endpoint, Login, NextHop, Route, Unroutable
 

@@ -26,8 +26,8 @@ from mailer.mail.problem import from_os
 from mailer.net.listening import tcp_sockets
 from mailer.net.peer import Peer
 from mailer.net.server import AcceptLoop, streams
+from mailer.sasl.exchange import Credentials, Known
 from mailer.smtp.reply import Reply
-from mailer.smtp.server_auth import Known
 from mailer.smtp.server_events import Auth, Body, Greeting, MailFrom, Question, Rcpt, StartTls, Violation
 from mailer.smtp.server_state import ServerSettings
 
@@ -227,7 +227,7 @@ class Sink:
         if isinstance(question, Body) and (reply is None or reply.code // 100 == 2):
             reply = self._take(question, session) or reply
         elif isinstance(question, Auth) and reply is None:
-            reply = _LET_IN if self._knows(question) else _WRONG
+            reply = _LET_IN if self._knows(question.credentials) else _WRONG
         elif isinstance(question, StartTls) and reply is None and self.tls is None:  # offered on order, and not there
             reply = _NO_TLS
         if self._told:
@@ -239,9 +239,9 @@ class Sink:
         if self._told:
             self._told(Refusal(phase, 0, "", "connection dropped", session.peer, session.machine.sender, "", time.time()))
 
-    def _knows(self, question: Auth) -> bool:
-        expected = self._users.get(question.username.encode(), b"")
-        return hmac.compare_digest(expected, question.password.encode()) and bool(expected)
+    def _knows(self, said: Credentials) -> bool:
+        expected = self._users.get(said.username.encode(), b"")
+        return hmac.compare_digest(expected, said.password.encode()) and bool(expected)
 
     def _take(self, body: Body, session: SinkSession) -> Reply | None:
         """Keep a message; returns a refusal where that fails."""

@@ -17,19 +17,15 @@ PIPELINING (RFC 2920) a client need not wait for each reply before it says the n
 `client`           who may say what, and when: two tables        client
 `handshake`        from the greeting to the first MAIL           client
 `transaction`      one message and its recipients                client
-`mechanism`        what each mechanism of AUTH is                client
-`sasl`             those that we have                            client
-`scram`            SCRAM among them                              client
 `server`           the receiving side                            server
 `server_state`     its states, and what holds for all sessions   server
 `server_events`    what it asks its driver                       server
 `server_commands`  the grammar of commands                       server
 `server_message`   a message as it arrives                       server
 `server_patience`  what a client may do in vain                  server
-`server_auth`      AUTH                                          server
 `proxy`            who called a proxy before us                  server
 =================  ============================================  ==========
 
-A driver (`mailer.transport.connection`) waits for the network and decides nothing. Nothing here opens, sleeps,
-logs or asks for the time.
+What AUTH carries is `mailer.sasl`. A driver (`mailer.transport.connection`) waits for the network and decides nothing. Nothing
+here opens, sleeps, logs or asks for the time.
 """

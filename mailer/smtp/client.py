@@ -199,7 +199,7 @@ class Client:
     def __init__(self, *, secure: bool = False, lmtp: bool = False, binding: bytes = b"") -> None:
         """`secure`: TLS came before the greeting (port 465, RFC 8314 §3.3); `lmtp`: LMTP is spoken, RFC 2033.
 
-        `binding` is what binds a mechanism of AUTH to that TLS, see `mailer.smtp.mechanism`.
+        `binding` is what binds a mechanism of AUTH to that TLS, see `mailer.sasl.mechanism`.
         """
         self.state = ClientState.CONNECTED
         self.extensions: Extensions = NONE

@@ -22,12 +22,13 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from mailer.mail.outcome import Cause
+from mailer.sasl import client as sasl
+from mailer.sasl.mechanism import Channel, CredentialError, Mechanism
 
-from . import command, sasl
+from . import command
 from .client import Client, ClientState
 from .command import Command
-from .mechanism import Channel, Mechanism
-from .reply import CommandError, ProtocolError, Reply, SessionRefused
+from .reply import ProtocolError, Reply, SessionRefused
 
 HANDSHAKE = Command("HANDSHAKE", b"")
 """Make the TLS handshake now, tell the client (`Client.secured`), and answer with `SECURED`."""
@@ -47,7 +48,7 @@ class Wish:
 
     `tls` is none, opportunistic, starttls or implicit; `verified` says that the driver's handshake fails without
     a good certificate. With a `username` there is AUTH; `allow_plain` lets the secret go where no
-    certificate was verified; `mechanism` is as `sasl.candidates` wants it, `nonce` is fresh. `authorization` is
+    certificate was verified; `mechanism` is as `mailer.sasl.client.candidates` wants it, `nonce` is fresh. `authorization` is
     whom to act as. EXTERNAL needs no username: the driver's handshake shows a certificate.
     """
 
@@ -149,7 +150,7 @@ def _made(kind: type[Mechanism], client: Client, wish: Wish) -> Mechanism:
     bindings = any(name.endswith("-PLUS") for name in client.extensions.mechanisms)
     try:
         return kind(wish.username, wish.secret, Channel(wish.nonce, client.binding, bindings, wish.authorization))
-    except CommandError as error:
+    except CredentialError as error:
         raise _refuse(535, "5.7.8", str(error)) from None
 
 

@@ -25,9 +25,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mailer.sasl.exchange import AuthExchange, BadResponse
+
 from . import server_events as ask
 from .reply import Reply
-from .server_auth import AuthExchange
 from .server_commands import MAIL_PARAMETERS, RCPT_PARAMETERS, CommandRefused, ascii_only, check_offers, chunk, parameters, path, words
 from .server_message import Arriving, too_large
 from .server_patience import TOO_MANY_CHUNKS, Patience
@@ -351,10 +352,14 @@ class Server:
         return None
 
     def _proceed(self, exchange: AuthExchange, response: bytes) -> ask.Auth | None:
-        credentials = exchange.respond(response)
+        try:
+            credentials = exchange.respond(response)
+        except BadResponse as bad:  # RFC 4954 §4
+            raise CommandRefused(501, "5.0.0" if bad.cancelled else "5.5.2", str(bad)) from None
         if credentials is None:
             self._challenge(exchange)
-        return credentials
+            return None
+        return ask.Auth(credentials)
 
     def _challenge(self, exchange: AuthExchange) -> None:
         self._exchange, self.state = exchange, ServerState.EXCHANGE
@@ -423,7 +428,7 @@ class Server:
         self.state = ServerState.HANDSHAKE
 
     def _let_in(self, question: ask.Auth) -> None:
-        self.user = question.username
+        self.user = question.credentials.username
 
     def _open(self, question: ask.MailFrom) -> None:
         self.sender, self._parameters = question.sender, question.parameters

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from mailer.sasl.exchange import Credentials
+
 from .reply import Reply
 
 
@@ -54,20 +56,10 @@ class StartTls(Question):
 
 @dataclass(slots=True)
 class Auth(Question):
-    """Credentials, complete. 235 lets the client in as `username`. `password` is in no repr.
-
-    `proved`: the client has shown that it knows the password of `username`, in an exchange in which it does not travel. Where the password
-    has travelled, whether it is the right one is still to be found out. `stored_key` is that of SCRAM, by which it is known which of the
-    passwords of `username` it was.
-    """
+    """Credentials, complete, which no repr shows. 235 lets the client in as their `username`."""
 
     phase: ClassVar[str] = "auth"
-    mechanism: str
-    username: str
-    password: str = field(repr=False)
-    authorization: str = ""  # whom to act as, "" for themselves, RFC 4616 §2
-    proved: bool = False
-    stored_key: bytes = field(default=b"", repr=False)
+    credentials: Credentials = field(repr=False)
 
 
 @dataclass(slots=True)

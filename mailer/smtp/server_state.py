@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from mailer.sasl.exchange import NOTHING, Known
+
 from .reply import Reply
-from .server_auth import NOTHING, Known
 
 
 class ServerState(Enum):

@@ -16,8 +16,8 @@ from mailer.accounts.password import ITERATIONS
 from mailer.events import Alarm, LoggedIn, LoginFailed
 from mailer.mail.address_key import key_of
 from mailer.mail.problem import Problem
+from mailer.sasl.exchange import Known
 from mailer.smtp.reply import Reply
-from mailer.smtp.server_auth import Known
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.limits.users import UserLimits
     from mailer.mail.arrival import Arrival
-    from mailer.smtp import server_events as ask
-    from mailer.smtp.scram import ScramKeys
+    from mailer.sasl.exchange import Credentials
+    from mailer.sasl.scram import ScramKeys
 
 PURPOSE: Final = "submission"
 DELAY: Final = 1.0  # seconds that an answer takes which lets nobody in
@@ -69,21 +69,21 @@ class LoginDesk:
         """Whether nobody at all can log in from `ip` now."""
         return self.limits.failures.wait(ip, self.now()) > 0 and not self.limits.familiar.knows_any(ip, self.now())
 
-    async def admit(self, question: ask.Auth, arrival: Arrival) -> tuple[Proved | None, Reply]:
+    async def admit(self, said: Credentials, arrival: Arrival) -> tuple[Proved | None, Reply]:
         """The user who has logged in, if somebody has, and what he is told."""
-        now, name = self.now(), question.username
+        now, name = self.now(), said.username
         if self.limits.failures.wait(arrival.ip, now) and not self.limits.familiar.knows(key_of(name), arrival.ip, now):
-            self._tell(LoginFailed(now, arrival, name, question.mechanism, "too many failures from there"))
+            self._tell(LoginFailed(now, arrival, name, said.mechanism, "too many failures from there"))
             return None, ENOUGH
         try:
-            proved = await self._found(question)
+            proved = await self._found(said)
         except Problem as problem:
             if problem.kind != "try-again":
                 self._tell(Alarm(now, "aliases", f"nobody can log in: {problem}", "users"))
-            self._tell(LoginFailed(now, arrival, name, question.mechanism, str(problem)))
+            self._tell(LoginFailed(now, arrival, name, said.mechanism, str(problem)))
             return None, NOT_NOW
         if proved is None:
-            self.miss(arrival, name, question.mechanism, "wrong name or password")
+            self.miss(arrival, name, said.mechanism, "wrong name or password")
             await self._sleep(DELAY)
             return None, WRONG
         self.limits.familiar.note(proved.user.key, arrival.ip, now)
@@ -135,14 +135,14 @@ class LoginDesk:
         except Problem:
             return None
 
-    async def _found(self, question: ask.Auth) -> Proved | None:
+    async def _found(self, said: Credentials) -> Proved | None:
         """The user whose credentials these are. Who asks to act as another one is nobody: RFC 4616 §2 leaves that to us."""
-        if question.authorization and key_of(question.authorization) != key_of(question.username):
-            return await self.logins.check("", question.password, PURPOSE)
-        if not question.proved:
-            return await self.logins.check(question.username, question.password, PURPOSE)
-        [user] = await self.users.find([question.username])
-        return proved_by(user, question.stored_key, PURPOSE, self.now())
+        if said.authorization and key_of(said.authorization) != key_of(said.username):
+            return await self.logins.check("", said.password, PURPOSE)
+        if not said.proved:
+            return await self.logins.check(said.username, said.password, PURPOSE)
+        [user] = await self.users.find([said.username])
+        return proved_by(user, said.stored_key, PURPOSE, self.now())
 
 
 def _nonce() -> str:

@@ -24,8 +24,8 @@ from mailer.mail.principal import parse as principal
 from mailer.mail.problem import Forbidden, Problem
 from mailer.mail.text import one_line
 from mailer.mail.trace import protocol_word
+from mailer.sasl.mechanism import server_end_point
 from mailer.smtp import server_events as ask
-from mailer.smtp.mechanism import server_end_point
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import ServerSettings
 from mailer.submit.senders import authors
@@ -111,9 +111,9 @@ class SubmissionPolicy(SessionPolicy):
 
     async def _log_in(self, question: ask.Auth) -> Reply:
         since = self._desk.now()
-        self._proved, reply = await self._desk.admit(question, self._arrival())
+        self._proved, reply = await self._desk.admit(question.credentials, self._arrival())
         if self._proved is not None:
-            self._session = self._desk.greet(self._arrival(), question.mechanism, self._proved, since, lambda: self._end(OVER))
+            self._session = self._desk.greet(self._arrival(), question.credentials.mechanism, self._proved, since, lambda: self._end(OVER))
         return reply
 
     async def _begin(self, question: ask.MailFrom) -> Reply | None:

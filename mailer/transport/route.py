@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mailer.mail.outcome import Phase, Verdict
     from mailer.net.dialer import Dialer
-    from mailer.smtp.mechanism import Mechanism
+    from mailer.sasl.mechanism import Mechanism
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Login:
     `secret` may take its time (a command, a file) and may raise `Problem`. `allow_plain` permits to send
     it where no certificate was verified. `mechanism` is the name of one in capitals; empty, the strongest that takes a
     password; ``OAUTH``, the strongest that takes a token. ``EXTERNAL``, our certificate. A class is one of your own, a
-    `mailer.smtp.mechanism.Mechanism`. `authorization` is whom to act as.
+    `mailer.sasl.mechanism.Mechanism`. `authorization` is whom to act as.
     `refused` is told when the secret was not accepted.
     """
 

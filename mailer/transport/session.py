@@ -22,11 +22,11 @@ from mailer.net import tls
 from mailer.net.aside import aside
 from mailer.net.happy_eyeballs import source
 from mailer.net.stream import Hasty, Stream
+from mailer.sasl.mechanism import server_end_point
 from mailer.smtp.client import PHASE, Client
 from mailer.smtp.command import CONNECT, NOOP, QUIT, Command
 from mailer.smtp.extension import Extensions
 from mailer.smtp.handshake import HANDSHAKE, SECURED, Wish, handshake
-from mailer.smtp.mechanism import server_end_point
 from mailer.smtp.reply import CommandError, ProtocolError, Reply, SessionRefused, Veil
 
 from .errors import SessionError, broken, furthest, unreachable
@@ -359,7 +359,7 @@ async def reach(endpoint: Endpoint, address: str, timeouts: Timeouts) -> Stream:
 async def _after(talk: Generator[Command, Reply], reply: Reply) -> Command:
     """What `talk` says next. Raises `StopAsyncIteration` at its end.
 
-    A challenge is answered in a thread: how many iterations SCRAM computes is the server's to say, see `mailer.smtp.scram.MOST`.
+    A challenge is answered in a thread: how many iterations SCRAM computes is the server's to say, see `mailer.sasl.scram.MOST`.
     """
     if reply.code == 334:
         return await aside(partial(talk.send, reply))

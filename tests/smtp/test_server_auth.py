@@ -75,7 +75,7 @@ def test_credentials_are_put_as_a_question(lines: list[bytes]) -> None:
     assert codes(replies) == [334] * (len(lines) - 1) + [235]
     question = talk.asked[-1]
     assert isinstance(question, ask.Auth)
-    assert (question.username, question.password) == ("ann", "secret")
+    assert (question.credentials.username, question.credentials.password) == ("ann", "secret")
     assert "secret" not in repr(question)
     assert talk.server.user == "ann"
     assert talk.code(b"AUTH PLAIN AGEAYg==\r\n") == 503

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import trustme
 
+from mailer.sasl import client as sasl
+from mailer.sasl.mechanism import server_end_point
 from mailer.sink.server import Sink
-from mailer.smtp import sasl
-from mailer.smtp.mechanism import server_end_point
 from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.errors import SessionError

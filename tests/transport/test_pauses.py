@@ -14,7 +14,7 @@ import pytest
 
 from mailer.config.kinds import HostPort
 from mailer.net.dns import Resolver
-from mailer.smtp.scram import MOST
+from mailer.sasl.scram import MOST
 from mailer.testing import LoopbackServer
 from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel

@@ -1,7 +1,7 @@
-"""The server's side of AUTH (RFC 4954): an exchange asks until the credentials are complete.
+"""The server's side: an exchange asks until the credentials are complete.
 
-A mechanism is a generator: it yields challenges, is sent the client's responses, and returns an `Auth`.
-Whether the password is right is for the policy to say. A mechanism in which the password does not travel has to know it: it
+A mechanism is a generator: it yields challenges, is sent the client's responses, and returns `Credentials`.
+Whether the password is right is for others to say. A mechanism in which the password does not travel has to know it: it
 finds it in `Known`, and returns it if the client has proved that it knows it too, else nothing.
 """
 
@@ -14,8 +14,31 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 
 from .scram import LEAST, ScramKeys, attributes
-from .server_commands import CommandRefused
-from .server_events import Auth
+
+
+@dataclass(slots=True)
+class Credentials:
+    """What a client has said in an exchange, or in a command that carries name and password. `password` is in no repr.
+
+    `proved`: the client has shown that it knows the password of `username`, in an exchange in which it does not travel. Where the password
+    has travelled, whether it is the right one is still to be found out. `stored_key` is that of SCRAM, by which it is known which of the
+    passwords of `username` it was.
+    """
+
+    mechanism: str
+    username: str
+    password: str = field(repr=False)
+    authorization: str = ""  # whom to act as, "" for themselves, RFC 4616 §2
+    proved: bool = False
+    stored_key: bytes = field(default=b"", repr=False)
+
+
+class BadResponse(ValueError):
+    """A response that no client would send, or the one that gives up; not what it holds."""
+
+    def __init__(self, *, cancelled: bool) -> None:
+        super().__init__("cancelled as you asked" if cancelled else "the response cannot be read")
+        self.cancelled = cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +47,7 @@ class Known:
 
     With `keys`, a user's keys for SCRAM (None for somebody who is not there), no password has to be known. Somebody unknown is asked like
     anybody else, with a salt that is made from his name and `secret`, and `iterations`, as many as those have who are known. `binding` is
-    that of the server's own certificate (`mailer.smtp.mechanism`).
+    that of the server's own certificate (`mailer.sasl.mechanism`).
     """
 
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -50,36 +73,36 @@ class Known:
 NOTHING = Known()
 """Enough for those in which the password travels."""
 
-Mechanism = Generator[bytes, bytes, Auth]
+ServerMechanism = Generator[bytes, bytes, Credentials]
 
 
-def plain(_: Known) -> Mechanism:
+def plain(_: Known) -> ServerMechanism:
     """PLAIN, RFC 4616: one response, ``authorization NUL username NUL password``. Raises `ValueError`."""
     response = yield b""
     authorization, username, password = _text(response, "\0").split("\0")
     if not username or not password:
         raise ValueError("RFC 4616 §2 wants both at least one character long")
-    return Auth("PLAIN", username, password, authorization)
+    return Credentials("PLAIN", username, password, authorization)
 
 
-def login(_: Known) -> Mechanism:
+def login(_: Known) -> ServerMechanism:
     """LOGIN, the old mechanism of two questions, in no standard and in every client."""
     username = _text((yield b"Username:"))
     password = _text((yield b"Password:"))
-    return Auth("LOGIN", username, password)
+    return Credentials("LOGIN", username, password)
 
 
-def cram_md5(known: Known) -> Mechanism:
+def cram_md5(known: Known) -> ServerMechanism:
     """CRAM-MD5, RFC 2195 §2: the digest of a challenge that is never used again."""
     challenge = f"<{known.nonce()}@localhost>".encode()
     username, _, digest = _text((yield challenge)).rpartition(" ")
     password = known.passwords.get(username, "")
     right = hmac.compare_digest(hmac.new(password.encode(), challenge, "md5").hexdigest(), digest)
     right = right and bool(password)
-    return Auth("CRAM-MD5", username, password if right else "", proved=right)
+    return Credentials("CRAM-MD5", username, password if right else "", proved=right)
 
 
-def scram(known: Known, binding: bytes = b"") -> Mechanism:
+def scram(known: Known, binding: bytes = b"") -> ServerMechanism:
     """SCRAM-SHA-256, RFC 5802 §5; `binding` is what a client has to bind to. Raises `ValueError`."""
     first = _text((yield b""))
     flag, acting, bare = first.split(",", 2)
@@ -95,9 +118,9 @@ def scram(known: Known, binding: bytes = b"") -> Mechanism:
     signature, stored_key = keys.answer(b",".join([bare.encode(), challenge, said]), a2b_base64(proof, strict_mode=True))
     bound = a2b_base64(answered["c"], strict_mode=True) == f"{flag},{acting},".encode() + binding and answered["r"] == nonce
     if not (bound and signature):
-        return Auth("SCRAM-SHA-256", username, "", authorization)
+        return Credentials("SCRAM-SHA-256", username, "", authorization)
     yield b"v=" + b2a_base64(signature, newline=False)
-    return Auth("SCRAM-SHA-256", username, known.passwords.get(username, ""), authorization, proved=True, stored_key=stored_key)
+    return Credentials("SCRAM-SHA-256", username, known.passwords.get(username, ""), authorization, proved=True, stored_key=stored_key)
 
 
 def _check_flag(flag: str, offered: bytes, bound: bool) -> None:
@@ -120,22 +143,22 @@ def _name(text: str) -> str:
     return text.replace("=2C", ",").replace("=3D", "=")
 
 
-def scram_plus(known: Known) -> Mechanism:
+def scram_plus(known: Known) -> ServerMechanism:
     """SCRAM-SHA-256-PLUS: bound to our certificate, RFC 5802 §6. Raises `ValueError`."""
     return scram(known, known.binding)
 
 
-def bearer(_: Known) -> Mechanism:
+def bearer(_: Known) -> ServerMechanism:
     """OAUTHBEARER, RFC 7628 §3.1: the token is the password."""
     gs2, pairs = _text((yield b""), "\x01").split("\x01", 1)
     username = _acting(gs2.split(",")[1])
-    return Auth("OAUTHBEARER", username, _token(pairs))
+    return Credentials("OAUTHBEARER", username, _token(pairs))
 
 
-def xoauth2(_: Known) -> Mechanism:
+def xoauth2(_: Known) -> ServerMechanism:
     """XOAUTH2, what the large providers have instead of OAUTHBEARER."""
     username, pairs = _text((yield b""), "\x01").removeprefix("user=").split("\x01", 1)
-    return Auth("XOAUTH2", username, _token(pairs))
+    return Credentials("XOAUTH2", username, _token(pairs))
 
 
 def _token(pairs: str) -> str:
@@ -143,7 +166,7 @@ def _token(pairs: str) -> str:
     return found["auth"].removeprefix("Bearer ")
 
 
-MECHANISMS: dict[str, Callable[[Known], Mechanism]] = {
+MECHANISMS: dict[str, Callable[[Known], ServerMechanism]] = {
     "PLAIN": plain,
     "LOGIN": login,
     "CRAM-MD5": cram_md5,
@@ -162,24 +185,25 @@ def _text(response: bytes, allowed: str = "") -> str:
 
 
 class AuthExchange:
-    """One AUTH command, from its first challenge to the credentials."""
+    """One exchange, from its first challenge to the credentials."""
 
     def __init__(self, mechanism: str, known: Known) -> None:
         self._mechanism = MECHANISMS[mechanism](known)
         self.challenge = b2a_base64(next(self._mechanism), newline=False)
 
-    def respond(self, line: bytes) -> Auth | None:
+    def respond(self, line: bytes) -> Credentials | None:
         """The credentials, or None where `challenge` asks for more.
 
-        Raises `CommandRefused` for a response that no client would send, and for ``*``, which gives up (RFC 4954 §4).
+        Raises `BadResponse` for a response that no client would send, and for ``*``, which gives up (RFC 4954 §4, RFC 9051 §6.2.2,
+        RFC 5034 §4).
         """
         if line == b"*":
-            raise CommandRefused(501, "5.0.0", "cancelled as you asked")
+            raise BadResponse(cancelled=True)
         try:
             self.challenge = b2a_base64(self._mechanism.send(a2b_base64(line, strict_mode=True)), newline=False)
         except StopIteration as stop:
-            credentials: Auth = stop.value
+            credentials: Credentials = stop.value
             return credentials
         except (ValueError, KeyError, IndexError):  # base 64, or what it holds
-            raise CommandRefused(501, "5.5.2", "the response cannot be read") from None
+            raise BadResponse(cancelled=False) from None
         return None

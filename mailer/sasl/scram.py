@@ -18,8 +18,7 @@ from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from .mechanism import ANY, Channel, Mechanism
-from .reply import CommandError
+from .mechanism import ANY, Channel, CredentialError, Mechanism
 
 LEAST = 4096  # iterations, RFC 7677 §4: fewer make a stolen exchange cheap to guess from
 MOST = 600_000  # about half a second of computing: the driver answers in a thread
@@ -138,7 +137,7 @@ class ScramKeys:
 
     @classmethod
     def of(cls, password: str, salt: bytes, iterations: int = LEAST) -> ScramKeys:
-        """The keys of `password`; `salt` is 16 octets of chance. Raises `CommandError` for a character that no password may have.
+        """The keys of `password`; `salt` is 16 octets of chance. Raises `CredentialError` for a character that no password may have.
 
         A costly computation, to be made when a password is set: for an event loop, in a thread.
         """
@@ -192,13 +191,13 @@ def escaped(name: bytes) -> bytes:
 
 
 def prepared(text: str) -> str:
-    """`text` by SASLprep, RFC 4013 §2: what looks alike becomes alike. Raises `CommandError` for characters that no password may have."""
+    """`text` by SASLprep, RFC 4013 §2: what looks alike becomes alike. Raises `CredentialError` for what no password may have."""
     if text.isascii():
         return text
     mapped = "".join(" " if stringprep.in_table_c12(c) else c for c in text if not stringprep.in_table_b1(c))
     text = unicodedata.normalize("NFKC", mapped)
     if not text or any(forbidden(c) for forbidden in _FORBIDDEN for c in text):
-        raise CommandError("the username or the password holds a character that none may have")
+        raise CredentialError("the username or the password holds a character that none may have")
     return text
 
 

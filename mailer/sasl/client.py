@@ -1,7 +1,7 @@
-"""The client's side of AUTH (RFC 4954): mechanisms as small state machines, strongest first.
+"""The client's side: mechanisms as small state machines, strongest first.
 
 A mechanism that the server offers and then refuses, as mechanism and not for the password, is followed by the next one;
-`handshake` does that.
+`mailer.smtp.handshake` does that.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class _Bearer(Mechanism):
     _acknowledgement = b""
 
     def answer(self, challenge: bytes) -> bytes | None:
-        """The token, once, to a server that asks for it; to one that says in JSON why it refuses, what makes it say so in SMTP."""
+        """The token, once, to a server that asks for it; to one that says in JSON why it refuses, what makes it say so in its protocol."""
         if not challenge:
             return self._once(self.initial())
         if self.trouble:

@@ -1,4 +1,4 @@
-"""What every mechanism of AUTH is on the client's side; `sasl` and `scram` have them, `handshake` leads them.
+"""What every mechanism is on the client's side; `client` and `scram` have them, who speaks a protocol leads them.
 
 A mechanism is given credentials, may have an initial response, and answers challenges. It knows nothing of base 64 and of lines.
 A challenge that it does not provide for is answered by `None`, which cancels; `trouble` says why, where there is a reason.
@@ -14,10 +14,12 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from .reply import CommandError
-
 OAUTH = "OAUTH"
 """In place of the name of a mechanism: any whose secret is a token."""
+
+
+class CredentialError(ValueError):
+    """A name or a secret that no mechanism can carry (a control character, nothing at all); not a byte was said."""
 
 
 class Channel(NamedTuple):
@@ -34,7 +36,7 @@ ANY = Channel()
 
 
 class Mechanism:
-    """One exchange of SASL (RFC 4422). `name` is what EHLO calls it; `secret` goes over the wire as it is, if `clear`.
+    """One exchange of SASL (RFC 4422). `name` is what servers call it; `secret` goes over the wire as it is, if `clear`.
 
     `token`: the secret is an OAuth access token, not a password. `bound`: it needs `Channel.binding`. `deaf`: what a challenge says
     makes no difference to it, so that one which is no base 64 is as good as any. `acts`: it can say `Channel.authorization`.
@@ -50,14 +52,14 @@ class Mechanism:
     certificate = False
 
     def __init__(self, username: str, secret: str, channel: Channel = ANY) -> None:
-        """Raises `CommandError` for what no mechanism may carry: control characters, nothing at all."""
+        """Raises `CredentialError` for what no mechanism may carry: control characters, nothing at all."""
         what = "token" if self.token else "password"
         if not channel.authorization.isprintable():
-            raise CommandError("the name to act as holds a control character")
+            raise CredentialError("the name to act as holds a control character")
         for which, text in () if self.certificate else (("username", username), (what, secret)):
             if not text or not text.isprintable() or (self.token and " " in text):
                 # the text itself is not shown: it may be the password
-                raise CommandError(f"the {which} is empty or holds a control character (a line end, perhaps)")
+                raise CredentialError(f"the {which} is empty or holds a control character (a line end, perhaps)")
         self.username = username.encode()
         self.secret = secret.encode()
         self.authorization = channel.authorization.encode()
@@ -66,7 +68,7 @@ class Mechanism:
         self._said = False
 
     def initial(self) -> bytes | None:
-        """The response that can be said with the AUTH command itself; None if there is none."""
+        """The response that can be said with the command itself; None if there is none."""
         return None
 
     def answer(self, challenge: bytes) -> bytes | None:

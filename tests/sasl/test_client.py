@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mailer.smtp.mechanism import OAUTH, Channel, Mechanism
-from mailer.smtp.reply import CommandError
-from mailer.smtp.sasl import MECHANISMS, CramMd5, LoginMechanism, OAuthBearer, Plain, XOAuth2, candidates
+from mailer.sasl.client import MECHANISMS, CramMd5, LoginMechanism, OAuthBearer, Plain, XOAuth2, candidates
+from mailer.sasl.mechanism import OAUTH, Channel, CredentialError, Mechanism
 
 
 def test_plain() -> None:
@@ -46,7 +45,7 @@ def test_tokens() -> None:
 @pytest.mark.parametrize(("username", "secret"), [("a\0b", "x"), ("a", "x\n"), ("a", ""), ("", "x"), ("a\r", "x"), ("a", "x\u2028")])
 def test_control_characters(kind: type[Mechanism], username: str, secret: str) -> None:
     """Credentials that hold a control character, or nothing, are refused without being shown."""
-    with pytest.raises(CommandError) as caught:
+    with pytest.raises(CredentialError) as caught:
         kind(username, secret)
     assert "x" not in str(caught.value).replace("exchange", "")
 
@@ -54,7 +53,7 @@ def test_control_characters(kind: type[Mechanism], username: str, secret: str) -
 @pytest.mark.parametrize("kind", MECHANISMS.values())
 def test_who_is_acted_as_holds_no_control_character(kind: type[Mechanism]) -> None:
     """It would end one field of a message and begin another."""
-    with pytest.raises(CommandError):
+    with pytest.raises(CredentialError):
         kind("me", "secret", Channel(authorization="a\0b"))
 
 
