@@ -7,7 +7,7 @@ batches, waits for the disk, and may be asked from several threads; whoever has 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from mailer.mail.flags import PLAIN, Flag
 from mailer.mail.problem import Problem
@@ -101,6 +101,23 @@ class Mail(NamedTuple):
     preview: str
     attachments: tuple[str, ...]
     list_id: str
+    key_number: int
+    digest: bytes
+
+
+MailColumn: TypeAlias = Literal[
+    "mail", "flags", "keywords", "modseq", "saved", "size", "received", "thread", "envelope", "structure", "preview", "tree", "prefix",
+    "key_number", "digest",
+]  # fmt: skip
+"""What `Mailbox.fetched` can be asked for: of an entry (`flags` as a number, `keywords` with a blank between them), and of its message."""
+
+
+class StoredMail(NamedTuple):
+    """What has to be known of a message to read it, as `Mail` has it."""
+
+    id: str
+    size: int
+    prefix: bytes
     key_number: int
     digest: bytes
 
@@ -294,7 +311,10 @@ class Mailbox(Protocol):
     def mails(self, ids: Sequence[str]) -> Sequence[Mail | None]:
         """Messages by their IDs."""
 
-    def read(self, mail: Mail, start: int = 0, length: int | None = None) -> bytes:
+    def fetched(self, folder: int, uids: Uids, columns: tuple[MailColumn, ...]) -> Sequence[tuple[Any, ...]]:
+        """The UID and these columns of each message of a folder that has one of these UIDs, in their order."""
+
+    def read(self, mail: Mail | StoredMail, start: int = 0, length: int | None = None) -> bytes:
         """Octets of a message as a reader gets it, prefix and body. Raises `BodyLost`, `NoKey`."""
 
     def flag(

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from hashlib import sha256
 from threading import Lock
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from mailer.mail.flags import PLAIN
 from mailer.mail.problem import Problem
@@ -24,6 +24,7 @@ from . import (
     discarded,
     entries,
     expunging,
+    fetched,
     flagging,
     folders,
     ledger,
@@ -49,7 +50,22 @@ if TYPE_CHECKING:
     from mailer.mail.flags import Flag, Uids
     from mailer.mail.query import Query
 
-    from .api import BoxFlaw, Copied, Flagged, Folder, FolderChanges, FolderEntry, Mail, NewMail, Quota, Role, Told, Usage
+    from .api import (
+        BoxFlaw,
+        Copied,
+        Flagged,
+        Folder,
+        FolderChanges,
+        FolderEntry,
+        Mail,
+        MailColumn,
+        NewMail,
+        Quota,
+        Role,
+        StoredMail,
+        Told,
+        Usage,
+    )
     from .bodies.api import Bodies
     from .engine.api import Engine, Rows
     from .owners.api import Owner
@@ -212,7 +228,11 @@ class OwnMailbox:
         """Messages by their IDs."""
         return self.engine.read(lambda rows: mails.by_ids(rows, self.engine.owner, ids))
 
-    def read(self, mail: Mail, start: int = 0, length: int | None = None) -> bytes:
+    def fetched(self, folder: int, uids: Uids, columns: tuple[MailColumn, ...]) -> Sequence[tuple[Any, ...]]:
+        """The UID and these columns of messages of a folder."""
+        return self.engine.read(lambda rows: fetched.fetched(rows, self.engine.owner, folder, uids, columns))
+
+    def read(self, mail: Mail | StoredMail, start: int = 0, length: int | None = None) -> bytes:
         """Octets of a message as a reader gets it. Raises `BodyLost`, `NoKey`, `Problem`."""
         return self.bodies.read(mail, start, length)
 

@@ -102,18 +102,18 @@ def entry_of(folder: int, row: Sequence[Any]) -> FolderEntry:
     return FolderEntry(folder, uid, mail, FLAGS[flags], tuple(keywords.split(" ")) if keywords else (), modseq, saved)
 
 
-def _chosen(rows: Rows, statement: str, where: tuple[int, int], uids: Uids) -> Iterable[Sequence[Any]]:
+def _chosen(rows: Rows, statement: str, where: tuple[int, int], uids: Uids) -> Iterable[tuple[Any, ...]]:
     if uids is None:
         spans: Sequence[tuple[int, int]] = ((1, LAST_UID),)
     elif len(uids) > FEW:
-        return _among(rows.run(statement, (*where, uids[0][0], uids[-1][1])), uids)
+        return among(rows.run(statement, (*where, uids[0][0], uids[-1][1])), uids)
     else:
         spans = uids
     return [row for first, last in spans for row in rows.run(statement, (*where, first, last))]
 
 
-def _among(rows: Iterable[Sequence[Any]], uids: Sequence[tuple[int, int]]) -> Iterator[Sequence[Any]]:
-    """Those whose UID is in the set; both ascend."""
+def among(rows: Iterable[tuple[Any, ...]], uids: Sequence[tuple[int, int]]) -> Iterator[tuple[Any, ...]]:
+    """Those whose UID, the first value, is in the set; both ascend."""
     spans = iter(uids)
     first, last = next(spans)
     for row in rows:

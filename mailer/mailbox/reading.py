@@ -19,7 +19,7 @@ from .sealing import CHANGING, MAGIC, OtherKey, opened
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from .api import Mail
+    from .api import Mail, StoredMail
     from .bodies.api import Bodies
     from .sealing import Sealing
 
@@ -57,7 +57,7 @@ class OwnBodies:
         """Whether there are any. Raises `Problem`."""
         return next(iter(self.kept.listing(self._owner)), None) is not None
 
-    def read(self, mail: Mail, start: int, length: int | None) -> bytes:
+    def read(self, mail: Mail | StoredMail, start: int, length: int | None) -> bytes:
         """Octets of a message, prefix and body. Raises `BodyLost`, `NoKey`, `Problem`."""
         end = mail.size if length is None else min(start + length, mail.size)
         front = len(mail.prefix)
@@ -66,7 +66,7 @@ class OwnBodies:
         first, last = max(start - front, 0), end - front
         return mail.prefix[start:front] + self._piece(mail, first, max(last - first, 0))
 
-    def whole(self, mail: Mail) -> bytes:
+    def whole(self, mail: Mail | StoredMail) -> bytes:
         """The body of a message, proved. Raises `BodyLost`, `NoKey`, `Problem`."""
         stored = self._stored(mail, 0, None)
         try:
@@ -95,7 +95,7 @@ class OwnBodies:
         """The octets of each that is there, as it is kept. Raises `Problem`."""
         return {each.id: each.size for each in self.kept.listing(self._owner)}
 
-    def _piece(self, mail: Mail, first: int, length: int) -> bytes:
+    def _piece(self, mail: Mail | StoredMail, first: int, length: int) -> bytes:
         octets = mail.size - len(mail.prefix)
         if not mail.key_number and octets > LARGE and length < octets and not self._is_sealed(mail):
             piece = self._stored(mail, first, length)
@@ -111,11 +111,11 @@ class OwnBodies:
                 self._last = (mail.id, body)
         return body[first : first + length]
 
-    def _is_sealed(self, mail: Mail) -> bool:
+    def _is_sealed(self, mail: Mail | StoredMail) -> bool:
         """Whether it may have been encrypted since somebody looked at its row."""
         return self._sealing(False) is not None and self._stored(mail, 0, len(MAGIC)) == MAGIC
 
-    def _stored(self, mail: Mail, start: int, length: int | None) -> bytes:
+    def _stored(self, mail: Mail | StoredMail, start: int, length: int | None) -> bytes:
         try:
             return self.kept.read(self._owner, mail.id, start, length)
         except Problem as problem:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailer.mailbox import schema
+from mailer.mailbox import fetched, schema
 
 WHOLE = {
     "FOLDERS",
@@ -26,7 +26,9 @@ WHOLE = {
 }
 """What is asked about all folders, about the account, which is one row, or once in a while."""
 
-ASKED = ("copying", "entries", "expunging", "flagging", "folders", "keywords", "ledger", "mails", "opening", "putting", "sweeping", "threads")
+ASKED = (
+    "copying", "entries", "expunging", "flagging", "folders", "keywords", "ledger", "mails", "opening", "putting", "sweeping", "threads",
+)  # fmt: skip
 """What delivery and clients ask. Others count everything, or look for something in everything."""
 
 
@@ -37,7 +39,10 @@ def statements() -> Iterator[tuple[str, str]]:
                 yield f"{module}.{name}", value
 
 
-STATEMENTS = dict(statements())
+STATEMENTS = dict(statements()) | {
+    f"fetched of {' '.join(columns)}": fetched.question(columns).STATEMENT
+    for columns in ((), ("flags", "keywords"), ("envelope",), (*fetched.OF_ENTRY, *fetched.OF_MAIL))
+}
 
 
 def test_there_are_statements() -> None:
