@@ -50,7 +50,7 @@ FLOORS = (
         "tracing",
         "alarms",
     },
-    {"transport", "neighbour"},
+    {"transport", "neighbour", "discovery"},
     {"submit", "routing", "shaping", "bounces", "client", "check", "hooks", "filtering", "filing"},
     {"queue"},
     {"operate", "pages"},

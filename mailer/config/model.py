@@ -164,7 +164,12 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     @property
     def mail_doors(self) -> tuple[Listen, ...]:
         """The doors that mail comes in by, of the kinds reports, mx, submission and lmtp, in the order of the file."""
-        return tuple(listen for listen in self.listens if listen.kind != "web")
+        return tuple(listen for listen in self.listens if listen.kind not in ("web", "imap", "pop3"))
+
+    @property
+    def access_doors(self) -> tuple[Listen, ...]:
+        """The doors that users read their mail by, of the kinds imap and pop3, in the order of the file."""
+        return tuple(listen for listen in self.listens if listen.kind in ("imap", "pop3"))
 
     @property
     def has_mailboxes(self) -> bool:

@@ -21,6 +21,8 @@ one message so far is its `History`.
 `web_url`           the address of something that is called by HTTP
 `message`           a message as bytes: line ends, header fields, body
 `entity`            a part of a message, found within it
+`flags`             what a message of a folder is marked by, and sets of messages by their UIDs
+`query`             what messages of a mailbox are looked for by
 `mime`              how text becomes lines that every mail system takes
 `named`             who a message names
 `masked`            addresses without the part that names a person

@@ -8,8 +8,6 @@ A mailbox belongs to an owner, who has an ID that is never given again and never
 gets an address that another had before gets a mailbox of his own.
 
 `api`        the values that cross, and the interface of one mailbox
-`flags`      what a message of a folder is marked by
-`query`      what messages are looked for by
 `mailboxes`  all of them, found by address
 `box`        the mailbox of one owner
 `ledger`     what a change is written by: its numbers, and the counts that it leaves

@@ -45,6 +45,9 @@ def _text(record: Any) -> str:
         return b"".join(record.strings).decode("utf-8", "replace")
     if hasattr(record, "exchange"):
         return f"{record.preference} {record.exchange.to_text(omit_final_dot=True).lower() or '.'}"
+    if hasattr(record, "weight"):  # SRV
+        target = record.target.to_text(omit_final_dot=True).lower() or "."
+        return f"{record.priority} {record.weight} {record.port} {target}"
     if hasattr(record, "target"):
         return str(record.target.to_text(omit_final_dot=True)).lower()
     return str(record.address)

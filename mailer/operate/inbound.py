@@ -14,7 +14,10 @@ from mailer.check.examine import examine, sources
 from mailer.check.lookups import Lookups
 from mailer.check.rules import inbound as rule
 from mailer.check.rules import mx
+from mailer.check.rules import services as services_rule
 from mailer.client.probe import probe
+from mailer.discovery.records import service_records
+from mailer.discovery.services import services_of
 from mailer.mail.domain import ascii_domain
 from mailer.mail.problem import Problem
 from mailer.net.query import Asker
@@ -44,14 +47,29 @@ async def checked(config: Config, domains: Sequence[str], from_ips: Sequence[str
 
 async def inbound(config: Config, domain: str, now: float, port: int = SMTP) -> list[Finding]:
     """The findings about mail that comes to `domain`, which is ours."""
-    outside, inside = await asyncio.gather(_outside(config, domain, now, port), _inside(config, domain))
-    return [replace(finding, domain=domain) for finding in (*outside, *inside)]
-
-
-async def _outside(config: Config, domain: str, now: float, port: int) -> list[Finding]:
     lookups = Lookups(
         Asker(config.dns.nameservers, config.dns.timeout, config.dns.lifetime), asyncio.get_running_loop().time() + config.check.deadline
     )
+    parts = await asyncio.gather(_outside(config, domain, now, port, lookups), _inside(config, domain), _services(config, domain, lookups))
+    return [replace(finding, domain=domain) for part in parts for finding in part]
+
+
+async def _services(config: Config, domain: str, lookups: Lookups) -> list[Finding]:
+    """Whether programs of users find the doors that there are for them; a domain whose mailboxes are elsewhere may have none here."""
+    services = [service for service in services_of(config) if service.security != "none"]
+    if not services:
+        return []
+    wanted = service_records(services, domain)
+    if not any(service.kind != "submission" for service in services):  # mail is read elsewhere, and nothing is known of that
+        wanted = [record for record in wanted if record.name.startswith("_submission")]
+    found = services_rule.findings(domain, wanted, await lookups.all((record.name for record in wanted), "SRV"))
+    if any(section.tls != "none" or section.proxies for section in config.web_doors):
+        addresses = await lookups.addresses(f"{label}.{domain}" for label in services_rule.LABELS)
+        found += services_rule.web_findings(domain, ascii_domain(config.hostname), addresses)
+    return found
+
+
+async def _outside(config: Config, domain: str, now: float, port: int, lookups: Lookups) -> list[Finding]:
     answer = await lookups.ask(domain, "MX")
     if answer.trouble:
         return []  # which is said where MX is looked at

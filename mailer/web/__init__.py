@@ -33,6 +33,7 @@ id, and no second message comes of it.
 `desk`          what the endpoints have at hand: configuration, threads, figures
 `room`          how much of bodies is in memory at a time
 `health`        GET /health and /ready
+`finding`       where programs of users ask for the doors of this machine
 `figures`       what is counted, for Prometheus
 =============== ================================================================================================
 

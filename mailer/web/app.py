@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, Response
 
+from . import finding
 from .answer import error
 from .asked import WebRequest
 from .desk import TooBusy
@@ -46,7 +47,7 @@ def application(desk: Desk, told: Callable[[WebRequest], object], table: Iterabl
     """The application (ASGI) over `desk`; `told` hears of each request when it has been answered."""
     table = tuple(table)
     front = FrontPage()
-    endpoints = (*table, *front.endpoints, *UnsubscribePage(front.pages).endpoints)
+    endpoints = (*table, *front.endpoints, *UnsubscribePage(front.pages).endpoints, *finding.ENDPOINTS)
     return Around(Routes(desk, endpoints, table), desk, told)
 
 
@@ -123,15 +124,16 @@ class Around:
 
     def _refusal(self, fields: dict[bytes, bytes], scope: Scope) -> Response | None:
         host = fields.get(b"host", b"").decode("latin-1")
-        if not self.known(host, scope.get("server")):
+        if not self.known(host, scope.get("server"), scope["path"]):
             message = "this server is not called so; its operator lists the names in api.hosts"
             return JSONResponse(error("misdirected", message), 421)
         if fields.get(b"content-encoding", b"identity").lower() not in (b"", b"identity"):
             return JSONResponse(error("unsupported_encoding", "a body is taken as it is, without Content-Encoding"), 415)
         return None
 
-    def known(self, host: str, server: tuple[str, int | None] | None) -> bool:
-        """Whether `host`, of the Host field, is a name of this machine: else a page elsewhere leads here (DNS rebinding)."""
+    def known(self, host: str, server: tuple[str, int | None] | None, path: str = "") -> bool:
+        """Whether `host`, of the Host field, is a name of this machine: else a page elsewhere leads here (DNS rebinding). For what stands
+        at `path` it may have more names."""
         try:
             name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         except ValueError:
@@ -140,6 +142,8 @@ class Around:
             return bool(name)
         config = self.desk.config
         if name in (config.api.hosts or (config.hostname.lower(),)) or name == urlsplit(config.submission.public_url).hostname:
+            return True
+        if finding.is_asked(config, name, path):
             return True
         try:
             address = ipaddress.ip_address(name)

@@ -2,7 +2,8 @@
 
 It needs no daemon: what it takes is in the spool, and waits there. A configuration that cannot be read, or whose doors cannot be opened,
 is told in one line, and the old one stays. Before there is a key nobody listens, since nobody could use the API, and who has no key must
-not find a door that waits for the first one: an alarm says so, and the doors open when a key is there.
+not find a door that waits for the first one: an alarm says so, and the doors open when a key is there. Where users have doors of their
+own, their programs ask here for these without a key, and it listens at once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mailer.alarms.beside import AlarmsBeside
+from mailer.discovery.services import services_of
 from mailer.events import Alarm, Mended, Requested
 from mailer.io.notify import notify
 from mailer.mail.problem import Problem
@@ -34,6 +36,11 @@ if TYPE_CHECKING:
     from .framing import WebRefusal
 
 LOOK = 1.0  # seconds between two looks for the first key
+
+
+def is_asked_without_key(config: Config) -> bool:
+    """Whether programs of users have something to ask here."""
+    return bool(config.domains and services_of(config))
 
 
 class WebProcess(Neighbour):
@@ -64,7 +71,7 @@ class WebProcess(Neighbour):
     async def work(self) -> None:
         """Wait for the first key, and serve."""
         async with AlarmsBeside(self.directory, self.NAME, self.book).kept():
-            if await self._any_key() or await self._first_key():
+            if is_asked_without_key(self.config) or await self._any_key() or await self._first_key():
                 await self._serve()
 
     async def _any_key(self) -> bool:
@@ -79,6 +86,9 @@ class WebProcess(Neighbour):
                 self.events.tell(Alarm(self.clock.now(), "door", why, "key", "mailer api key add NAME --scope send,status"))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.stopping.wait(), LOOK)
+                if is_asked_without_key(self.config):  # since it was read again
+                    self.events.tell(Mended(self.clock.now(), "door", "key", "programs of users ask here without one"))
+                    return True
                 try:
                     if await self._any_key():
                         self.events.tell(Mended(self.clock.now(), "door", "key", "there is an API key"))

@@ -180,3 +180,70 @@ def test_domains_whose_mail_comes_here_are_looked_at_without_being_named(house: 
 def test_what_is_seen_of_a_door_is_judged(seen: DoorSeen, check: str, result: str) -> None:
     """A certificate that has ended fails; one that ends soon is a warning."""
     assert {each.check: each.result for each in door_findings(seen, NOW)}[check] == result
+
+
+FOR_USERS = (
+    '[[listen]]\nkind = "imap"\naddress = ["0.0.0.0:993"]\ntls = "implicit"\ncertificate_file = "/x.pem"\n'
+    '[[listen]]\nkind = "submission"\naddress = ["0.0.0.0:465"]\ntls = "implicit"\ncertificate_file = "/x.pem"\n'
+)
+FOUND = """
+_imaps._tcp.well.example. 60 IN SRV 0 1 993 mx.example.com.
+_imap._tcp.well.example. 60 IN SRV 0 0 0 .
+_submissions._tcp.well.example. 60 IN SRV 0 1 465 MX.example.com.
+_imaps._tcp.wrong.example. 60 IN SRV 0 1 993 imap.elsewhere.example.
+_submissions._tcp.wrong.example. 60 IN SRV 0 0 0 .
+_pop3s._tcp.wrong.example. 60 IN SRV 10 1 995 mx.example.com.
+autoconfig.well.example. 60 IN A 127.0.0.1
+autodiscover.well.example. 60 IN A 127.0.0.1
+autoconfig.wrong.example. 60 IN A 127.0.0.1
+"""
+WEB = '[[listen]]\nkind = "web"\naddress = "0.0.0.0:443"\ntls = "implicit"\ncertificate_file = "/x.pem"\n'
+
+
+@pytest.mark.parametrize(
+    ("domain", "more", "told"),
+    [
+        ("well.example", FOR_USERS, [("SRV", "well.example", "pass", "")]),
+        ("well.example", FOR_USERS + WEB, [("SRV", "well.example", "pass", ""), ("autoconfig", "well.example", "pass", "")]),
+        (
+            "wrong.example",
+            FOR_USERS + WEB,
+            [
+                ("SRV", "_imaps._tcp.wrong.example", "warn", "0 1 993 mx.example.com."),
+                ("SRV", "_pop3s._tcp.wrong.example", "warn", "0 0 0 ."),
+                ("SRV", "_submissions._tcp.wrong.example", "fail", "0 1 465 mx.example.com."),
+                ("autoconfig", "autodiscover.wrong.example", "warn", "mx.example.com."),
+            ],
+        ),
+        (
+            "none.example",
+            FOR_USERS,
+            [
+                ("SRV", "_imaps._tcp.none.example", "warn", "0 1 993 mx.example.com."),
+                ("SRV", "_submissions._tcp.none.example", "warn", "0 1 465 mx.example.com."),
+            ],
+        ),
+        ("well.example", "", []),
+    ],
+)
+def test_whether_programs_find_the_doors(
+    tmp_path: Path, authority: trustme.CA, domain: str, more: str, told: list[tuple[str, ...]]
+) -> None:
+    """Each record that is missing, or leads elsewhere, is told with the one to publish. RFC 6186 §3, RFC 8314 §5.1"""
+    with Nameserver(FOUND) as names:
+        house = House(tmp_path, names, authority)
+        house.configure(DOOR + more, domain=domain)
+        found = run(inbound(load(str(tmp_path / "config.toml"), None), domain, NOW, 1))
+    seen = [(each.check, each.subject, each.result, each.record.value if each.record else "") for each in found]
+    assert [each for each in seen if each[0] in ("SRV", "autoconfig")] == told
+
+
+def test_a_name_server_that_does_not_answer_is_no_missing_record(tmp_path: Path, authority: trustme.CA) -> None:
+    """What could not be looked up is said as that, and nothing is to be published."""
+    with Nameserver(FOUND) as names:
+        names.misbehave("_imaps._tcp.well.example", "servfail")
+        house = House(tmp_path, names, authority)
+        house.configure(DOOR + FOR_USERS, domain="well.example")
+        found = run(inbound(load(str(tmp_path / "config.toml"), None), "well.example", NOW, 1))
+    [trouble] = [each for each in found if each.check == "SRV" and each.result == "warn"]
+    assert (trouble.subject, trouble.record) == ("_imaps._tcp.well.example", None)

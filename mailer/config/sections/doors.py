@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from . import Validated
 
 UNIX = "unix"
+LOGIN_PORTS = {"submission": (465, 587), "imap": (993, 143), "pop3": (995, 110)}
+"""Kinds of doors where users log in, with their ports for TLS from the first byte on and for STARTTLS, RFC 8314 §3."""
 
 
 class DoorPlace(NamedTuple):
@@ -116,12 +118,16 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
     The kind mx takes the mail of strangers, who bring it to port 25, for the domains of ``[[domain]]``, and reports as well. The kind
     submission takes mail to anywhere from users who log in: port 587 with tls = "starttls", 465 with "implicit". The kind lmtp takes mail
     for our domains from a mail server of ours, with an answer for each recipient.
+
+    By the kinds imap and pop3 users read what is in our mailboxes: port 993 and 995 with tls = "implicit", 143 and 110 with "starttls".
+    They are a process of their own, `mailer access`, which `mailer run` starts, unless systemd does; see mailer-access(7).
     """
 
     kind = Setting(
-        choice("web", "reports", "mx", "submission", "lmtp"),
+        choice("web", "reports", "mx", "submission", "lmtp", "imap", "pop3"),
         "What it is for: HTTP; reports about our mail, for bounce.address and its extensions, and for nobody else; the mail of strangers "
-        "for our domains, by SMTP; the mail of users who log in; or mail for our domains from a server of ours, by LMTP.",
+        "for our domains, by SMTP; the mail of users who log in; mail for our domains from a server of ours, by LMTP; or users who read "
+        "their mail, by IMAP or POP3.",
         example="web",
     )
     address = Setting(
@@ -149,7 +155,8 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
     proxies = Setting(
         several(NETWORK),
         "The networks of reverse proxies: what such a caller says of the client counts, in X-Forwarded-For at a door of kind web, and by "
-        "the PROXY protocol, version 1 or 2, at a door of kind mx or submission; such a one has to speak it. Many clients may come by one. "
+        "the PROXY protocol, version 1 or 2, at a door of kind mx, submission, imap or pop3; such a one has to speak it. Many clients "
+        "may come by one. "
         '"unix" stands for those who call by a unix socket.',
         (),
         example="10.0.0.0/8",
@@ -173,11 +180,12 @@ class Listen(Section, header="[[listen]]", member="listens", plural="doors"):
         if self.kind == "mx" and self.tls == "implicit":
             yield "tls", 'servers ask for TLS when they have called; write tls = "starttls"'
         public = [place for place in self.address if place.public]
-        if self.kind == "submission" and self.tls == "none" and public:
-            text = 'nobody logs in there without TLS; write tls = "implicit" for port 465, or "starttls" for 587'
+        if self.kind in LOGIN_PORTS and self.tls == "none" and public:
+            implicit, starttls = LOGIN_PORTS[self.kind]
+            text = f'nobody logs in there without TLS; write tls = "implicit" for port {implicit}, or "starttls" for {starttls}'
             yield "tls", f"{public[0]} is no loopback address: {text}"
         unix = [place for place in self.address if place.path]
-        if self.kind in ("mx", "submission") and unix and ProxyNetwork(None) not in self.proxies:
+        if self.kind not in {"reports", "lmtp"} and unix and ProxyNetwork(None) not in self.proxies:
             yield "address", f'who calls {unix[0]} has no address; write proxies = ["unix"] where a proxy says it, or a host and port'
         if self.kind == "lmtp" and any(place.port == 25 for place in self.address):
             yield "address", "LMTP is not spoken at port 25 (RFC 2033 §5); write another port, or the path of a socket"
