@@ -3,6 +3,10 @@
 `command`        what a client asks, as values
 `answer`         what a command is answered with in the end
 `lexer`          the arguments of a command, token by token
+`sets`           sets of numbers, read and written
+`flags`          flags and keywords, written
+`uids`           the UIDs of a folder in its order
+`view`           what a session was told of its folder, and is to be told
 `strings`        quoted strings, literals, NIL
 `names`          names of folders, in modified UTF-7
 `envelope`       ENVELOPE: what the header says

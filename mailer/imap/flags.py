@@ -1,0 +1,36 @@
+"""Flags as IMAP writes them: RFC 9051 §2.3.2, and keywords behind them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mailer.mail.flags import Flag
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAMES: Final = {
+    Flag.ANSWERED: "\\Answered",
+    Flag.FLAGGED: "\\Flagged",
+    Flag.DELETED: "\\Deleted",
+    Flag.SEEN: "\\Seen",
+    Flag.DRAFT: "\\Draft",
+}
+"""The flags that there are, in the order in which they are told. \\Recent is none: no message has it here (RFC 9051 appendix E)."""
+
+_FLAGS = {name.upper(): flag for flag, name in NAMES.items()}
+_ALONE = [" ".join(name for flag, name in NAMES.items() if bits & flag).encode() for bits in range(32)]
+_LISTS = [b"(%b)" % alone for alone in _ALONE]
+
+
+def rendered(bits: int, keywords: Sequence[str] = ()) -> bytes:
+    """A list of flags and keywords, with its parentheses."""
+    if not keywords:
+        return _LISTS[bits]
+    words = " ".join(keywords).encode("ascii", "replace")
+    return b"(%b %b)" % (_ALONE[bits], words) if bits else b"(%b)" % words
+
+
+def read(name: str) -> Flag | None:
+    """The flag with this name, in any case; None where it is not one that a client can set."""
+    return _FLAGS.get(name.upper())
