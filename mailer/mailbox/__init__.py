@@ -13,6 +13,8 @@ gets an address that another had before gets a mailbox of his own.
 `ledger`     what a change is written by: its numbers, and the counts that it leaves
 `fencing`    who may write a mailbox while it is moved
 `folders`    made, renamed, deleted, subscribed
+`subscriptions`  names that are subscribed, and that no folder has
+`noting`     what clients note at folders
 `names`      what can be the name of a folder
 `keywords`   the keywords of a folder
 `putting`    messages that come in

@@ -196,6 +196,15 @@ class Copied(NamedTuple):
     pairs: Sequence[tuple[int, int]]
 
 
+class Annotation(NamedTuple):
+    """What is noted at a folder (0 for the mailbox as a whole) under `entry`, such as ``/private/comment`` (RFC 5464 §3)."""
+
+    folder: int
+    entry: str
+    value: bytes
+    modseq: int
+
+
 class FolderChanges(NamedTuple):
     """What is new in a folder since a MODSEQ: entries that came or changed, and UIDs that went. `whole`: the floor is above it, so that
     `entries` are all that there are, and whoever asks compares himself (RFC 7162 §3.2.5.1)."""
@@ -220,6 +229,13 @@ class OverQuota(Problem):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "try-again")
+
+
+class TooManyAnnotations(Problem):
+    """A folder, or its mailbox, has as many annotations as it may have."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "usage")
 
 
 class Frozen(Problem):
@@ -275,7 +291,25 @@ class Mailbox(Protocol):
         """Delete a folder with its messages; not the inbox, and not one with others below it. Raises `NoFolder`, `Problem` (usage)."""
 
     def subscribe(self, name: str, subscribed: bool) -> None:
-        """Say whether clients show it. Raises `NoFolder`."""
+        """Say whether clients show it, now or when there is such a folder. Raises `Problem` (usage)."""
+
+    def wanted(self) -> Sequence[str]:
+        """The names that are subscribed, and that no folder has."""
+
+    def numbered(self, folder: int) -> Folder | None:
+        """The folder with that number, if it is still there."""
+
+    def deleted_octets(self, folder: int) -> int:
+        """The octets that an expunge of a folder would free: of messages marked as deleted that are nowhere else."""
+
+    def annotations(self, folder: int | None = None) -> Sequence[Annotation]:
+        """What is noted at a folder, 0 for the mailbox as a whole, or anywhere."""
+
+    def annotation_marks(self) -> Sequence[tuple[int, str, int]]:
+        """Folder, entry and MODSEQ of all that is noted anywhere."""
+
+    def annotate(self, folder: int, values: Sequence[tuple[str, bytes | None]]) -> None:
+        """Note all of these entries at a folder, or none; None removes one. Raises `NoFolder`, `TooManyAnnotations`, `Problem` (usage)."""
 
     def number(self, name: str, uidvalidity: int, uidnext: int = 1) -> Folder:
         """Have the numbers of another store in a folder that never had a message. Raises `NoFolder`, `Problem` (usage)."""

@@ -29,15 +29,17 @@ from . import (
     folders,
     ledger,
     mails,
+    noting,
     opening,
     putting,
     ranking,
     search,
     settings,
+    subscriptions,
     sweeping,
     texts,
 )
-from .api import UNBOUNDED, BodyLost, Frozen, PutMail
+from .api import UNBOUNDED, BodyLost, Frozen, NoFolder, PutMail
 from .fencing import FencedEngine
 from .ledger import Ledger, StaleOwner
 from .reading import OwnBodies
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from mailer.mail.query import Query
 
     from .api import (
+        Annotation,
         BoxFlaw,
         Copied,
         Flagged,
@@ -142,8 +145,34 @@ class OwnMailbox:
         self.change(lambda act: folders.delete(act, name, act.now + self.terms.kept))
 
     def subscribe(self, name: str, subscribed: bool) -> None:
-        """Say whether clients show it. Raises `NoFolder`."""
+        """Say whether clients show it. Raises `Problem`."""
         self.change(lambda act: folders.subscribe(act, name, subscribed=subscribed))
+
+    def wanted(self) -> Sequence[str]:
+        """The names that are subscribed, and that no folder has."""
+        return self.engine.read(lambda rows: subscriptions.wanted(rows, self.engine.owner))
+
+    def numbered(self, folder: int) -> Folder | None:
+        """The folder with that number, if it is still there."""
+        with suppress(NoFolder):
+            return self.engine.read(lambda rows: ledger.by_id(rows, self.engine.owner, folder))
+        return None
+
+    def deleted_octets(self, folder: int) -> int:
+        """The octets that an expunge of a folder would free."""
+        return self.engine.read(lambda rows: expunging.freed(rows, self.engine.owner, folder))
+
+    def annotations(self, folder: int | None = None) -> Sequence[Annotation]:
+        """What is noted at a folder, or anywhere."""
+        return self.engine.read(lambda rows: noting.listing(rows, self.engine.owner, folder))
+
+    def annotation_marks(self) -> Sequence[tuple[int, str, int]]:
+        """Folder, entry and MODSEQ of all that is noted anywhere."""
+        return self.engine.read(lambda rows: noting.marks(rows, self.engine.owner))
+
+    def annotate(self, folder: int, values: Sequence[tuple[str, bytes | None]]) -> None:
+        """Note entries at a folder. Raises `NoFolder`, `TooManyAnnotations`, `Problem`."""
+        self.change(lambda act: noting.annotate(act, folder, values))
 
     def number(self, name: str, uidvalidity: int, uidnext: int = 1) -> Folder:
         """Have the numbers of another store in a folder that never had a message. Raises `NoFolder`, `Problem`."""

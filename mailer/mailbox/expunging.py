@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mailer.mail.flags import Uids
 
     from .api import Folder
+    from .engine.api import Rows
     from .entries import HeavyEntry
     from .ledger import Ledger
 
@@ -27,6 +28,10 @@ REMOVE: Final = "DELETE FROM entry WHERE owner = ? AND folder = ? AND uid = ?"
 REMEMBER: Final = "INSERT INTO expunged (owner, folder, uid, mail, modseq, at) VALUES (?, ?, ?, ?, ?, ?)"
 LEFT: Final = f"SELECT mail FROM entry WHERE owner = ? AND mail IN ({HUNDRED})"
 ERASE: Final = "INSERT INTO erase (owner, mail, after) VALUES (?, ?, ?) ON CONFLICT (owner, mail) DO UPDATE SET after = excluded.after"
+FREED: Final = f"""SELECT COALESCE(SUM(m.size), 0) FROM mail m WHERE m.owner = ?
+    AND m.id IN (SELECT mail FROM entry WHERE owner = ? AND folder = ? AND flags & {int(Flag.DELETED)} <> 0)
+    AND NOT EXISTS (SELECT 1 FROM entry e WHERE e.owner = m.owner AND e.mail = m.id
+        AND (e.folder <> ? OR e.flags & {int(Flag.DELETED)} = 0))"""
 
 
 def expunge(ledger: Ledger, folder: int, uids: Uids, after: float, *, marked: bool = True) -> tuple[int, Sequence[int]]:
@@ -49,6 +54,11 @@ def replaced(ledger: Ledger, folder: int, uid: int, after: float) -> None:
     """Take out a message in whose place others come. Raises `NoFolder`, `Problem` (no-such) where it is gone."""
     if not expunge(ledger, folder, ((uid, uid),), after, marked=False)[1]:
         raise Problem("the message that is to be replaced is gone", "no-such")
+
+
+def freed(rows: Rows, owner: int, folder: int) -> int:
+    """The octets that an expunge of a folder would free: of messages marked as deleted that are nowhere else (RFC 9208 §4.1.4)."""
+    return int(rows.run(FREED, (owner, owner, folder, folder))[0][0])
 
 
 def take_out(ledger: Ledger, folder: Folder, chosen: Sequence[HeavyEntry]) -> None:

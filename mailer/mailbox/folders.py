@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailer.mail.problem import Problem
 
-from . import copying, ledger, names
+from . import copying, ledger, names, noting, subscriptions
 from .api import INBOX, LAST_UID, ROLES, Folder, Role
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def with_role(rows: Rows, owner: int, role: Role) -> Folder | None:
 def begin(ledger: Ledger) -> None:
     """Have the folders that a new mailbox has."""
     for role, name in ROLES.items():
-        ledger.add(name, role, subscribed=True)
+        subscriptions.added(ledger, name, role, subscribed=True)
 
 
 def create(ledger: Ledger, name: str, role: Role = "", *, subscribed: bool = True) -> Folder:
@@ -60,7 +60,7 @@ def create(ledger: Ledger, name: str, role: Role = "", *, subscribed: bool = Tru
         raise Problem(f"the folder {there.name[:60]!r} is the one for {role} already", "usage")
     if ledger.account.next_folder > MOST and ledger.rows.run(COUNT, (ledger.owner,))[0][0] >= MOST:
         raise Problem(f"a mailbox has {MOST} folders at most; delete one first", "usage")
-    return ledger.add(_beneath(ledger, name, subscribed=subscribed), role, subscribed=subscribed)
+    return subscriptions.added(ledger, _beneath(ledger, name, subscribed=subscribed), role, subscribed=subscribed)
 
 
 def made(ledger: Ledger, name: str) -> Folder:
@@ -69,7 +69,10 @@ def made(ledger: Ledger, name: str) -> Folder:
 
 
 def rename(ledger: Ledger, name: str, to: str) -> Folder:
-    """Give a folder and what is below it another name; all keep their UIDs and UIDVALIDITY. Raises `NoFolder`, `Problem`."""
+    """Give a folder and what is below it another name; all keep their UIDs and UIDVALIDITY. Raises `NoFolder`, `Problem`.
+
+    A folder that is subscribed stays so; and so does the name that it had (RFC 9051 §6.3.6).
+    """
     folder, to = ledger.folder(name), names.checked(to)
     if folder.name == INBOX:
         return _emptied(ledger, folder, to)
@@ -80,15 +83,18 @@ def rename(ledger: Ledger, name: str, to: str) -> Folder:
     inside = [each for each in listing(ledger.rows, ledger.owner) if each.name.startswith(f"{folder.name}/")]
     to = _beneath(ledger, to, subscribed=folder.subscribed)
     new = [(each, names.moved(each.name, folder.name, to)) for each in (folder, *inside)]
-    for each, _ in new:
+    for each, called in new:
+        if names.key_of(called) != names.key_of(each.name):
+            subscriptions.kept(ledger, each)
         ledger.rows.change(RENAME, (f"\x01{each.id}", ledger.owner, each.id))  # which nothing is called, until all have their names
         ledger.forget(each)
-    changed = [ledger.alter(each._replace(name=name)) for each, name in new]
-    return changed[0]
+    for each, called in new:
+        ledger.alter(each._replace(name=called, subscribed=subscriptions.taken(ledger, called) or each.subscribed))
+    return ledger.by_id(folder.id)
 
 
 def delete(ledger: Ledger, name: str, after: float) -> None:
-    """Delete a folder with its messages, whose files may go `after`. Raises `NoFolder`, `Problem` (usage)."""
+    """Delete a folder with its messages, whose files may go `after`; its name stays subscribed. Raises `NoFolder`, `Problem` (usage)."""
     folder = ledger.folder(name)
     if folder.name == INBOX:
         raise Problem("the inbox cannot be deleted", "usage")
@@ -98,16 +104,19 @@ def delete(ledger: Ledger, name: str, after: float) -> None:
     ((octets, messages),) = rows.run(LOST, (owner, owner, folder.id, folder.id))
     ledger.count(-int(octets), -int(messages))
     rows.change(ERASE, (after, owner, owner, folder.id, folder.id))
-    for STATEMENT in (CLEAR_ENTRIES, CLEAR_KEYWORDS, CLEAR_EXPUNGED):  # noqa: N806 - each is one
+    subscriptions.kept(ledger, folder)
+    for STATEMENT in (CLEAR_ENTRIES, CLEAR_KEYWORDS, CLEAR_EXPUNGED, noting.CLEAR):  # noqa: N806 - each is one
         rows.change(STATEMENT, (owner, folder.id))
     rows.change(DELETE, (ledger.now, ledger.modseq, owner, folder.id))
     ledger.forget(folder)
 
 
 def subscribe(ledger: Ledger, name: str, *, subscribed: bool) -> None:
-    """Say whether clients show a folder. Raises `NoFolder`."""
-    folder = ledger.folder(name)
-    if folder.subscribed != subscribed:
+    """Say whether clients show a folder, now or when there is one of that name (RFC 9051 §6.3.7). Raises `Problem` (usage)."""
+    folder = ledger.find(name)
+    if folder is None:
+        subscriptions.subscribe(ledger, name, subscribed=subscribed)
+    elif folder.subscribed != subscribed:
         ledger.alter(folder._replace(subscribed=subscribed))
 
 
@@ -138,13 +147,15 @@ def renumber(ledger: Ledger) -> None:
 def _beneath(ledger: Ledger, name: str, *, subscribed: bool) -> str:
     """The name, spelled as its parents are, which are made where they are not there."""
     for parent in names.parents(name):
-        there = ledger.find(parent) or ledger.add(parent, "", subscribed=subscribed)
+        there = ledger.find(parent) or subscriptions.added(ledger, parent, "", subscribed=subscribed)
         name = there.name + name[len(parent) :]
     return name
 
 
 def _emptied(ledger: Ledger, inbox: Folder, to: str) -> Folder:
-    """The inbox stays, and its messages go to the new folder; what is below it stays too (RFC 9051 §6.3.6)."""
+    """The inbox stays, and its messages go to the new folder; what is below it stays too (RFC 9051 §6.3.6), and what is noted at it is
+    noted at both (RFC 5464 §4.1)."""
     folder = create(ledger, to)
     copying.move(ledger, inbox.id, None, folder.name)
+    noting.copy(ledger, inbox.id, folder.id)
     return ledger.by_id(folder.id)

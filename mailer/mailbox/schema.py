@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Literal
 
 ACCOUNT: Final = """
@@ -252,8 +253,29 @@ CREATE INDEX word_words ON word USING gin (words);
 """
 """What only PostgreSQL has: the index of words, which SQLite has in tables of its own when somebody asks for it."""
 
-TABLES: Final = (ACCOUNT, MESSAGES, MEMORY, RULES, SETTINGS)
-"""What an engine has; another room of rows is one more text."""
+CLIENTS: Final = """
+CREATE TABLE wanted (
+    owner    BIGINT NOT NULL,
+    name_key TEXT NOT NULL,                -- the name as it is compared
+    name     TEXT NOT NULL,                -- of no folder, and subscribed all the same
+    PRIMARY KEY (owner, name_key)
+) WITHOUT ROWID;
+
+CREATE TABLE annotation (
+    owner  BIGINT NOT NULL,
+    folder BIGINT NOT NULL,                -- 0 for the mailbox as a whole
+    word   TEXT NOT NULL,                  -- the entry as it is compared
+    entry  TEXT NOT NULL,                  -- as it was written first
+    value  BLOB NOT NULL,
+    modseq BIGINT NOT NULL,                -- of the newest change
+    PRIMARY KEY (owner, folder, word)
+) WITHOUT ROWID;
+"""
+"""What clients keep here besides mail, which the first version did not have."""
+
+FIRST_TABLES: Final = (ACCOUNT, MESSAGES, MEMORY, RULES, SETTINGS)
+TABLES: Final = (*FIRST_TABLES, CLIENTS)
+"""What an engine has; another room of rows is one more text, and a step."""
 
 NAMES: Final = frozenset({"account", "folder", "mail", "entry"})
 """By these tables a file is known as one of ours."""
@@ -282,21 +304,25 @@ ANALYZE sqlite_schema;
 """How SQLite is to think of the tables: as of large ones, whatever is in them yet. Without that it takes the rows of an owner for ten, and
 reads all of them where an index would tell."""
 
-FIRST: Final = f"BEGIN IMMEDIATE;\n{''.join(TABLES)}{LARGE}\nPRAGMA user_version = 1;\n\nCOMMIT;\n"
-STEPS: Final = (FIRST,)
+FIRST: Final = f"BEGIN IMMEDIATE;\n{''.join(FIRST_TABLES)}{LARGE}\nPRAGMA user_version = 1;\n\nCOMMIT;\n"
+SECOND: Final = f"BEGIN IMMEDIATE;\n{CLIENTS}\nPRAGMA user_version = 2;\n\nCOMMIT;\n"
+STEPS: Final = (FIRST, SECOND)
 """Step n makes version n + 1 out of version n, as one transaction; one that was released is never changed."""
 
 _TYPES: Final = ((" BLOB ", " BYTEA "), (" TEXT ", ' TEXT COLLATE "C" '), (") WITHOUT ROWID;", ");"))  # texts as SQLite orders them
 
 
-def ddl(dialect: Literal["sqlite", "postgresql"]) -> str:
-    """The statements that make the tables, in the words of a dialect of SQL."""
-    text = "".join(TABLES)
+def ddl(dialect: Literal["sqlite", "postgresql"], tables: Sequence[str] = (*TABLES, WORDS)) -> str:
+    """The statements that make `tables`, in the words of a dialect of SQL; `WORDS` only PostgreSQL has."""
+    text = "".join(each for each in tables if dialect == "postgresql" or each is not WORDS)
     if dialect == "postgresql":
-        text += WORDS
         for ours, theirs in _TYPES:
             text = text.replace(ours, theirs)
     return text
+
+
+POSTGRESQL: Final = (ddl("postgresql", (*FIRST_TABLES, WORDS)), ddl("postgresql", (CLIENTS,)))
+"""What `STEPS` are for SQLite."""
 
 
 def _parts() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:

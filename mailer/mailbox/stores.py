@@ -131,7 +131,7 @@ class MailboxStores:
         from .engine.postgres import TURN
         from .owners import schema as owners
 
-        tables = {"engine": (TURN,), "mailboxes": (schema.ddl("postgresql"),), "owners": owners.POSTGRESQL}
+        tables = {"engine": (TURN,), "mailboxes": schema.POSTGRESQL, "owners": owners.POSTGRESQL}
         made = Connections(section.database, tables, section.secret or "")
         self._connections.append(made)
         return made

@@ -6,6 +6,7 @@ import pytest
 
 from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
+from mailer.mailbox import subscriptions
 from mailer.mailbox.api import LAST_UID, ROLES, Folder, NewMail, NoFolder
 
 from .premises import DAY, NOW, Premises, message, number_of, put, uids
@@ -171,15 +172,60 @@ def test_the_inbox_and_what_has_others_below_it_are_not_deleted(premises: Premis
 
 
 def test_a_subscription_is_of_the_folder(premises: Premises) -> None:
-    """And one of nothing is refused."""
+    """And saying it again changes nothing."""
     with premises.ann() as box:
         box.subscribe("Sent", False)
         assert [folder.name for folder in box.folders() if not folder.subscribed] == ["Sent"]
         modseq = premises.told[-1][2]
         box.subscribe("Sent", False)
         assert premises.told[-1][2] == modseq
-        with pytest.raises(NoFolder):
-            box.subscribe("nothing", True)
+
+
+def test_a_name_of_no_folder_is_subscribed(premises: Premises) -> None:
+    """RFC 9051 §6.3.7: whoever makes the folder has it subscribed, spelled as he spells it, also as a parent of what he makes."""
+    with premises.ann() as box:
+        for name in ("e\u0301te\u0301/a", "b", "b"):
+            box.subscribe(name, True)
+        assert list(box.wanted()) == ["b", "e\u0301te\u0301/a"]
+        assert premises.told[-1][1] == 0
+        assert box.create("\xe9t\xe9/a/c", subscribed=False).subscribed is False
+        assert {folder.name: folder.subscribed for folder in box.folders() if "\xe9" in folder.name} == {
+            "\xe9t\xe9": False, "\xe9t\xe9/a": True, "\xe9t\xe9/a/c": False,
+        }  # fmt: skip
+        box.rename("\xe9t\xe9/a/c", "b")
+        assert box.folder("b").subscribed is True  # type: ignore[union-attr]
+        assert not box.wanted()
+
+
+def test_a_name_stays_subscribed_without_its_folder(premises: Premises) -> None:
+    """RFC 9051 §6.3.6, §6.3.7: when the folder is deleted, or called otherwise; until somebody unsubscribes it."""
+    with premises.ann() as box:
+        box.create("a/b")
+        box.create("c", subscribed=False)
+        box.delete("a/b")
+        box.delete("c")
+        assert list(box.wanted()) == ["a/b"]
+        box.rename("a", "z")
+        assert box.folder("z").subscribed is True  # type: ignore[union-attr]
+        assert list(box.wanted()) == ["a", "a/b"]
+        box.rename("z", "Z")
+        for name in ("a", "a/b", "a/b", "z", "no//name"):
+            box.subscribe(name, False)
+        assert not box.wanted()
+
+
+def test_names_of_no_folder_are_bounded(premises: Premises, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what cannot be a name is refused."""
+    monkeypatch.setattr(subscriptions, "MOST", 2)
+    with premises.ann() as box:
+        for name in ("a", "b", "a"):
+            box.subscribe(name, True)
+        with pytest.raises(Problem, match="2 names of no folder are subscribed at most; unsubscribe one first"):
+            box.subscribe("c", True)
+        with pytest.raises(Problem, match="something before and behind each /"):
+            box.subscribe("c//d", True)
+        box.delete("Sent")
+        assert list(box.wanted()) == ["a", "b"]
 
 
 def test_an_import_brings_its_numbers(premises: Premises) -> None:

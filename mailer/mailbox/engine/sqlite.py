@@ -161,5 +161,6 @@ class MemoryEngine:
 
 def _in_memory() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    db.executescript(schema.FIRST)
+    for STEP in schema.STEPS:  # noqa: N806 - each is one
+        db.executescript(STEP)
     return db

@@ -22,6 +22,8 @@ SUMS: Final = {
         WHERE owner = ? GROUP BY folder ORDER BY folder""",
     "expunged": """SELECT folder, COUNT(*), SUM(uid), SUM(modseq) FROM expunged WHERE owner = ? GROUP BY folder ORDER BY folder""",
     "heading": "SELECT COUNT(*), SUM(size), SUM(day), SUM(LENGTH(subject)), SUM(LENGTH(files)) FROM heading WHERE owner = ?",
+    "annotation": """SELECT folder, COUNT(*), SUM(LENGTH(value)), SUM(modseq) FROM annotation WHERE owner = ?
+        GROUP BY folder ORDER BY folder""",
     "text": "SELECT COUNT(*), SUM(LENGTH(body)) FROM text WHERE owner = ?",
 }
 """What is the same on both sides if the rows of a table are."""
