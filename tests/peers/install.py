@@ -14,6 +14,8 @@ rspamd/    Rspamd, when a test of `tests/long` asks for it (`rspamd`)           
 filters/   ClamAV, SpamAssassin and OpenDMARC, with the Perl that they need         apt-get, dpkg-deb
 sendmail/  sendmail of old, its macros, and all that it needs               apt-get, dpkg-deb
 clients/   swaks, msmtp and s-nail, which hand in mail                        apt-get
+readers/   fetchmail, getmail, mpop, mutt, neomutt, mbsync, OfflineIMAP and   apt-get
+           alpine, which fetch it and read it
 fail2ban/  fail2ban, whose filters are tried on our log                       apt-get
 promtool/  Prometheus's tool that tests rules and reads metrics, alone         apt-get
 postgresql/  PostgreSQL, which keeps the mailboxes of several machines          apt-get
@@ -59,6 +61,7 @@ SENDMAIL = PLACE / "sendmail"
 POSTSRSD = PLACE / "postsrsd"
 FILTERS = PLACE / "filters"
 CLIENTS = PLACE / "clients"
+READERS = PLACE / "readers"
 RSPAMD = PLACE / "rspamd"
 RABBITMQ = PLACE / "rabbitmq"
 POSTGRESQL = PLACE / "postgresql"
@@ -88,6 +91,14 @@ FETCHED = {
     "swaks": CLIENTS / "usr/bin/swaks",
     "msmtp": CLIENTS / "usr/bin/msmtp",
     "s-nail client": CLIENTS / "usr/bin/s-nail",
+    "fetchmail": READERS / "usr/bin/fetchmail",
+    "getmail": READERS / "usr/bin/getmail",
+    "mpop": READERS / "usr/bin/mpop",
+    "mutt reader": READERS / "usr/bin/mutt",
+    "neomutt": READERS / "usr/bin/neomutt",
+    "mbsync": READERS / "usr/bin/mbsync",
+    "offlineimap": READERS / "usr/bin/offlineimap",
+    "alpine": READERS / "usr/bin/alpine",
     "nodemailer": NODE / "node_modules/nodemailer/package.json",
     "rabbitmq": RABBITMQ / "usr/lib/rabbitmq/bin/rabbitmq-server",
     "postgresql": next((path for path in (Path("/usr/lib/postgresql"), POSTGRESQL / "usr/lib/postgresql") if path.exists()), POSTGRESQL),
@@ -120,6 +131,7 @@ CALLING_ALONE = "mdadm"  # it would bring udev, and with that half of systemd, o
 PROXYING = ("microsocks", "tinyproxy-bin")  # they stand on libc alone
 BALANCING = ("haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1")
 HANDING_IN = "swaks libnet-ssleay-perl msmtp s-nail"
+READING = "fetchmail getmail6 mpop mutt neomutt isync offlineimap3 alpine"
 CYRUS_PACKAGES = "cyrus-imapd msmtp-mta"  # it asks for a mail transport agent: a small one
 SENDMAIL_PACKAGES = "sendmail-bin dash"
 ERLANG = "base asn1 crypto public-key mnesia runtime-tools ssl eldap ftp tftp inets snmp os-mon parsetools syntax-tools tools xmerl"
@@ -150,7 +162,8 @@ def main() -> int:
         (PROXIES, repr(PROXYING), _proxies),
         (HAPROXY, repr(BALANCING), _haproxy),
         (FAIL2BAN, "fail2ban", _fail2ban),
-        (CLIENTS, HANDING_IN, _clients),
+        (CLIENTS, HANDING_IN, lambda new: _laid_over(new, HANDING_IN)),
+        (READERS, READING, lambda new: _laid_over(new, READING)),
         (CYRUS, repr((CYRUS_PACKAGES, NOT_NEEDED)), lambda new: _bare(new, CYRUS_PACKAGES)),
         (CHASQUID, "chasquid", lambda new: _alone(new, "chasquid")),
         (SENDMAIL, repr((SENDMAIL_PACKAGES, NOT_NEEDED)), _sendmail),
@@ -267,10 +280,10 @@ def _fail2ban(tree: Path) -> None:
             _unpack(archive, tree, ("./var", "./lib", "./usr/share", "./usr/bin"))
 
 
-def _clients(tree: Path) -> None:
-    """What this machine lacks of them: they are laid over it (`tests.peers.test_submission`)."""
+def _laid_over(tree: Path, packages: str) -> None:
+    """What this machine lacks of them: they are laid over it (`tests.peers.view`)."""
     with _sources() as scratch:
-        _download(scratch, "--reinstall", *HANDING_IN.split())
+        _download(scratch, "--reinstall", *packages.split())
         for archive in sorted(Path(scratch, "archives").glob("*.deb")):
             _unpack(archive, tree, ("./etc", "./var", "./usr/share/doc", "./usr/share/man", "./usr/share/locale"))
     _defuse(tree)
