@@ -40,7 +40,7 @@ class PopStartTls(PopQuestion):
 
 @dataclass(slots=True)
 class PopLogin(PopQuestion):
-    """Who somebody says that he is, by USER and PASS or by AUTH."""
+    """The credentials that came by USER and PASS, or by AUTH; who they are of is to be found out."""
 
     credentials: Credentials
 
