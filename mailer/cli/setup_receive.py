@@ -21,11 +21,12 @@ from mailer.mail.address import parse
 from mailer.mail.domain import ascii_domain
 from mailer.mail.problem import Problem
 from mailer.operate import dkim, receiving, users
+from mailer.operate.client_settings import client_settings
 from mailer.operate.machine import SystemService, daemon_user, make_place
 from mailer.operate.own import OwnProgram
 from mailer.operate.receiving import CertificateFiles, ReceivingPlan
 
-from . import OK, ask, complain, show
+from . import OK, ask, complain, show, user_settings
 from .options import Option, Subcommand, usage
 from .setup_answers import first_line
 from .setup_dialogue import own_program, service_owner, started_as, told_anew
@@ -98,7 +99,12 @@ class ReceiveSetup:
         certificate = self._certificate(hostname)
         user = self._answer("--user", "The first user, who gets the mail for postmaster too", _user_of(domain), f"postmaster@{domain}")
         spool = self.given.path("--spool") or (values.SYSTEM_SPOOL if os.geteuid() == 0 and not self.before else "")
-        plan = ReceivingPlan(self.path, domain, hostname, user, maildir, lmtp, certificate, spool=spool)
+        reads = bool(certificate.certificate) and not (maildir or lmtp)
+        pop3 = self._wanted("--pop3", "Read by POP3 as well as by IMAP?", offered=reads, usual=False)
+        web = self._wanted(
+            "--web", "Open port 443, where mail programs ask for the settings?", offered=bool(certificate.certificate), usual=False
+        )
+        plan = ReceivingPlan(self.path, domain, hostname, user, maildir, lmtp, certificate, spool=spool, pop3=pop3, web=web)
         plan.document(self.before)  # what is wrong with it is wrong before anything is made
         return plan
 
@@ -157,12 +163,12 @@ class ReceiveSetup:
         except ValueError as error:
             raise usage(f"{name}: {error}", "setup receive") from None
 
-    def _wanted(self, name: str, question: str, *, offered: bool) -> bool:
+    def _wanted(self, name: str, question: str, *, offered: bool, usual: bool = True) -> bool:
         if self.given.flag(name):
             return True
         if self.given.flag(f"--no-{name[2:]}") or not offered or not self.person:
             return False
-        return ask.yes(question, default=True)
+        return ask.yes(question, default=usual)
 
     def _password(self) -> str:
         """The password of the first user; empty where one is to be made up."""
@@ -246,13 +252,28 @@ class ReceiveSetup:
             self._say(f"  - publish the public address of this machine, which is not known here, as the A record of {plan.hostname}")
         for line in self._left(plan, runs=runs):
             self._say(f"  - {line}")
+        self._settings(config, plan.user)
+
+    def _settings(self, config: Config, address: str) -> None:
+        """What the first user types into his phone."""
+        found = client_settings(config, address)
+        if not found.services:
+            return
+        self._say("")
+        self._say("Into a phone or a mail program, which asks for it unless it finds the records above:")
+        show.show([user_settings.table(found)], pages=False)
+        if found.profile:
+            show.say(f"iPhone, iPad, Mac: open {found.profile}")
 
     def _left(self, plan: ReceivingPlan, *, runs: bool) -> Iterable[str]:
         """What setup cannot do itself."""
         if not plan.certificate.certificate:
-            yield f"get a certificate for {plan.hostname}: without one mail comes in the clear, and no user can log in to send"
+            yield f"get a certificate for {plan.hostname}: without one mail comes in the clear, and no user can log in to send or to read"
         elif plan.certificate.certificate.startswith(receiving.LETS_ENCRYPT):
             yield f"let the daemon's user read {plan.certificate.key}: a deploy hook that copies it, and runs mailer reload"
+        if plan.web and plan.certificate.certificate:
+            names = f"autoconfig.{plan.domain} and autodiscover.{plan.domain}"
+            yield f"let the certificate name {names} as well: mail programs ask there; the API needs a key (mailer api key add)"
         yield f"let whoever runs the network name this machine's address {plan.hostname} (PTR)"
         if not runs:
             yield "start the daemon: mailer run; port 25 takes root, or CAP_NET_BIND_SERVICE"
@@ -320,10 +341,11 @@ COMMANDS = {
         summary="a few questions, and the mail of a domain comes to this machine",
         about=(
             "Asks for the domain, where its mailboxes are, the certificate and the first user. Then it adds what that takes to the "
-            "configuration: doors for the world and, with a certificate, for users who send (kinds mx and submission of [[listen]]), the "
-            "domain, and a key that signs its mail (DKIM). What stands there stays as it was written, and is kept with .old behind its "
-            "name. It makes the user, whose password is shown once unless he chose it, and prints the records to publish in the DNS, and "
-            "what is left to do.\n\n"
+            "configuration: doors for the world and, with a certificate, for users who send and, where mailboxes are our own, read (kinds "
+            "mx, submission and imap of [[listen]]), the domain, and a key that signs its mail (DKIM). What stands there stays as it was "
+            "written, and is kept with .old behind its name. It makes the user, whose password is shown once unless he chose it, and "
+            "prints the records to publish in the DNS, what is left to do, and the settings that a person types into a phone (`mailer "
+            "user settings` shows them again).\n\n"
             "Each answer can be an option; what is one is not asked. Without a terminal nothing is asked; what is missing is one error. "
             "Nothing is made before all answers are there and the configuration that they make is right.\n\n"
             "With --unit root lets the service of systemd open port 25, and write where Maildirs are, in a file beside the unit. "
@@ -337,6 +359,10 @@ COMMANDS = {
             Option("--lmtp", metavar="PLACE", help="a server keeps them, and takes mail by LMTP at a socket or HOST:PORT"),
             Option("--certificate", metavar="FILE", help="the certificate for NAME; none: there is none yet"),
             Option("--key", metavar="FILE", help="its key, if that is in another file"),
+            Option("--pop3", help="users read by POP3 too, where mailboxes are our own"),
+            Option("--no-pop3", help="they do not, and nobody is asked"),
+            Option("--no-web", help="no such door, and nobody is asked"),
+            Option("--web", help="a door at port 443, where mail programs ask for the settings; it takes the extra web"),
             Option("--user", metavar="ADDRESS", help="the first user, who gets the mail for postmaster too"),
             Option("--password-stdin", help="his password, from standard input; else one is asked for, or made up"),
             Option("--unit", help="start the daemon now and at each boot, by systemd"),

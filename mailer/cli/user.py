@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mailer.mail.problem import Problem
 from mailer.mail.text import human_size
 
-from . import OK, show, user_look
+from . import OK, show, user_look, user_settings
 from .options import JSON, Option, Subcommand, usage
 from .user_asked import CODES, address_of, asked, boxes_of, config_of, names
 
@@ -37,6 +37,8 @@ def add(given: Given) -> int:
     code = _tell(given, made, f"the user {made.address} is there; the password is kept nowhere, and cannot be shown again")
     if config.domains and made.address.rpartition("@")[2].lower() not in {section.name for section in config.domains}:
         show.note(f"no [[domain]] is called {made.address.rpartition('@')[2]}: he can send, and gets no mail here")
+    if not (given.flag("--json") or given.flag("--quiet")):
+        user_settings.hint(config, made.address)
     return code
 
 
@@ -286,6 +288,7 @@ COMMANDS = {
         epilog=CODES,
     ),
     **user_look.COMMANDS,
+    **user_settings.COMMANDS,
     "passwd": Subcommand(
         "user passwd",
         passwd,

@@ -38,13 +38,17 @@ class ServiceRecord(NamedTuple):
 
 
 def service_records(services: Iterable[MailService], domain: str) -> list[ServiceRecord]:
-    """The records of a domain: one for each label, in the order in which programs should try."""
+    """The records of a domain: one for each label, in the order in which programs should try.
+
+    Where mail is read by no door of ours, it may be read elsewhere, and nothing is said of that.
+    """
     best: dict[str, MailService] = {}
     for service in services:
         label = LABELS.get((service.kind, service.security))
         if label is not None:
             best.setdefault(label, service)
-    return [_record(label, kind, best.get(label), domain) for (kind, _), label in LABELS.items()]
+    read = any(service.kind != "submission" for service in best.values())
+    return [_record(label, kind, best.get(label), domain) for (kind, _), label in LABELS.items() if read or kind == "submission"]
 
 
 def _record(label: str, kind: ServiceKind, service: MailService | None, domain: str) -> ServiceRecord:

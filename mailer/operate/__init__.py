@@ -22,6 +22,7 @@ done raises `Problem`; an argument that makes no sense raises `ValueError`, so t
 | `mailbox_move` | a mailbox goes to another place |
 | `mailbox_rules` | what owners say is done with their mail |
 | `users`, `user_leaving`, `user_sessions` | the users whose mail lives here; who is none any more; who is logged in, or tried to be |
+| `client_settings` | what a user types into a phone to read and send mail |
 | `subscribers` | who hears of each event, and how far behind |
 | `events` | what the journal has of mail, chosen and in order |
 | `reports`, `bounce_keys` | reports that came back: taken from whoever brings one, listed, shown; the keys of their tokens |

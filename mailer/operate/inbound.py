@@ -60,8 +60,6 @@ async def _services(config: Config, domain: str, lookups: Lookups) -> list[Findi
     if not services:
         return []
     wanted = service_records(services, domain)
-    if not any(service.kind != "submission" for service in services):  # mail is read elsewhere, and nothing is known of that
-        wanted = [record for record in wanted if record.name.startswith("_submission")]
     found = services_rule.findings(domain, wanted, await lookups.all((record.name for record in wanted), "SRV"))
     if any(section.tls != "none" or section.proxies for section in config.web_doors):
         addresses = await lookups.addresses(f"{label}.{domain}" for label in services_rule.LABELS)

@@ -17,10 +17,14 @@ import tomli_w
 from mailer.check.examine import situation_of, sources
 from mailer.check.finding import ZoneRecord
 from mailer.check.rules import spf
+from mailer.check.rules.services import LABELS
 from mailer.config import edit
 from mailer.config.file import config_of
 from mailer.config.places import Places
 from mailer.config.secret import keeper_of
+from mailer.config.sections.doors import LOGIN_PORTS
+from mailer.discovery.records import service_records
+from mailer.discovery.services import services_of
 from mailer.dkim.key import name as key_name
 from mailer.io.durable import forget, write_new
 from mailer.mail.problem import Problem, from_os
@@ -63,7 +67,8 @@ class ReceivingPlan:
 
     Mailboxes are our own, or Maildirs (`maildir`, a place with ``{user}`` in it), or kept by a server that takes mail by LMTP: at a unix
     socket or at ``HOST:PORT`` (`lmtp`). `user` is who gets the mail for postmaster. Without a `certificate` mail comes in the clear, and
-    nobody can log in to send. `spool` is empty for the usual one.
+    nobody can log in to send or to read. Mailboxes of our own are read by IMAP, and by `pop3` too if that is wanted; by the `web` programs
+    of users find the doors. `spool` is empty for the usual one.
     """
 
     path: str
@@ -75,6 +80,8 @@ class ReceivingPlan:
     certificate: CertificateFiles = NO_CERTIFICATE
     key: Published | None = None
     spool: str = ""
+    pop3: bool = False
+    web: bool = False
 
     def key_file(self, selector: str) -> str:
         """Where a new key of DKIM belongs: beside the configuration."""
@@ -112,6 +119,7 @@ class ReceivingPlan:
             users = "# Mail of our users, who log in: with TLS from the first byte, and with STARTTLS\n"
             yield users + self._door("submission", 465, "implicit")
             yield self._door("submission", 587, "starttls")
+        yield from self._for_readers(taken)
         via = f"maildir:{self.maildir}" if self.maildir else "local"
         if self.lmtp:
             name = RELAY
@@ -122,6 +130,19 @@ class ReceivingPlan:
         yield "# Whose mail comes here\n" + _listed("domain", {"name": self.domain, "via": via})
         if self.key is not None:
             yield _listed("dkim", {"domain": self.key.domain, "selector": self.key.selector, "key_file": self.key.path})
+
+    def _for_readers(self, taken: set[str]) -> Iterator[str]:
+        """The doors by which users read their mail, and where their programs ask for these."""
+        if not self.certificate.certificate:
+            return
+        if not (self.maildir or self.lmtp):
+            for kind, comment in (("imap", "Users who read their mail"), ("pop3", "The same by POP3, for programs that fetch")):
+                if kind not in taken and (kind == "imap" or self.pop3):
+                    implicit, starttls = LOGIN_PORTS[kind]
+                    yield f"# {comment}\n" + self._door(kind, implicit, "implicit")
+                    yield self._door(kind, starttls, "starttls")
+        if self.web and "web" not in taken:
+            yield "# Where mail programs ask for the settings, and the API\n" + self._door("web", 443, "implicit")
 
     def _door(self, kind: str, port: int, tls: str) -> str:
         shown = {} if tls == "none" else {"certificate_file": self.certificate.certificate}
@@ -201,10 +222,12 @@ def _keys(config: Config, domain: str) -> Iterator[ZoneRecord]:
 
 
 def _services(config: Config, domain: str) -> Iterator[ZoneRecord]:
-    """Where programs of users find the doors, RFC 6186 §3.1, RFC 8314 §5.1."""
-    services = {"implicit": "_submissions", "starttls": "_submission"}
-    for section in config.listens:
-        if section.kind == "submission" and section.tls in services:
-            port = next((place.port for place in section.address if place.port), 0)
-            if port:
-                yield ZoneRecord(f"{services[section.tls]}._tcp.{domain}", "SRV", f"0 1 {port} {config.hostname}.")
+    """Where programs of users find the doors, RFC 6186 §3.1, RFC 8314 §5.1; and the web, where there is a door of it."""
+    services = [service for service in services_of(config) if service.security != "none"]
+    if not services:
+        return
+    for record in service_records(services, domain):
+        yield ZoneRecord(record.name, "SRV", record.text)
+    if any(section.tls != "none" for section in config.web_doors):
+        for label in LABELS:
+            yield ZoneRecord(f"{label}.{domain}", "CNAME", f"{config.hostname}.")

@@ -415,6 +415,7 @@ USER = {
     "created_at": TIME.or_null,
 }
 USE = {"app": SOME, "at": TIME, "ip": SOME, "door": TEXT}
+SERVICE = {"kind": TEXT, "host": TEXT, "port": COUNT, "security": TEXT}
 USER_SESSION = {"id": TEXT, "user": TEXT, "door": TEXT, "process": TEXT, "ip": SOME, "app": SOME, "since": TIME}
 LOGIN_LINE = {
     **dict.fromkeys(("user", "door"), TEXT),
@@ -600,6 +601,12 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
     **{f"user {verb}": (_object(USER),) for verb in ("list", "quota", "send-as", "disable", "enable")},
     "user show": (
         _object({**USER, "used": _list(_object(USE)), "sessions": _list(_object(USER_SESSION)), "logins": _list(_object(LOGIN_LINE))}),
+    ),
+    "user settings": (
+        _object(
+            {"address": TEXT, "username": TEXT, "services": _list(_object(SERVICE)), "profile": SOME},
+            "services: the best of each kind first; profile: where an iPhone or a Mac gets them",
+        ),
     ),
     "user sessions": (_object(USER_SESSION), _object({"address": TEXT, "ended": COUNT}, "with --end")),
     "user logins": (_object(LOGIN_LINE),),

@@ -166,3 +166,43 @@ def test_a_flag_of_setup_does_the_same(machine: Machine) -> None:
     """As far as one can be asked."""
     code = main(["mailer", "setup", "--receive", "--config", str(machine.file)])
     assert (code, "these are not said: --domain" in machine.capsys.readouterr().err) == (64, True)
+
+
+@pytest.mark.slow  # it makes a key
+def test_mailboxes_of_our_own_are_read_by_imap(machine: Machine) -> None:
+    """It ends with what a person types into a phone; POP3 and the web are there where they are asked for."""
+    words = (
+        "--domain",
+        "example.com",
+        "--hostname",
+        "mx.example.com",
+        "--local",
+        "--user",
+        "ann",
+        "--certificate",
+        str(machine.certificate),
+    )
+    code, out, err = machine.setup(*words, "--pop3", "--web")
+    assert (code, err) == (0, "")
+    config = config_of(str(machine.file), machine.file.read_bytes())
+    assert [(door.kind, door.address[0].port) for door in config.listens[3:]] == [
+        ("imap", 993), ("imap", 143), ("pop3", 995), ("pop3", 110), ("web", 443),
+    ]  # fmt: skip
+    assert "_imaps._tcp.example.com. IN SRV 0 1 993 mx.example.com." in out
+    assert "autoconfig.example.com. IN CNAME mx.example.com." in out
+    table = out[out.index("Into a phone") :]
+    rows = [line.split() for line in table.splitlines() if "mx.example.com" in line]
+    assert rows[0] == ["incoming", "(IMAP)", "mx.example.com", "993", "SSL/TLS", "ann@example.com"]
+    assert rows[1] == ["outgoing", "(SMTP)", "mx.example.com", "465", "SSL/TLS", "ann@example.com"]
+    assert "https://mx.example.com/email.mobileconfig?address=ann@example.com" in table
+
+
+@pytest.mark.slow  # it makes a key
+def test_without_a_certificate_nobody_reads(machine: Machine) -> None:
+    """No door is opened at which passwords would travel in the clear; what is missing is said."""
+    code, out, _ = machine.setup("--domain", "example.com", "--hostname", "mx.example.com", "--local", "--user", "ann", "--pop3", "--web")
+    assert code == 0
+    config = config_of(str(machine.file), machine.file.read_bytes())
+    assert [door.kind for door in config.listens] == ["mx"]
+    assert "no user can log in to send or to read" in out
+    assert "Into a phone" not in out

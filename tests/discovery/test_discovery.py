@@ -86,6 +86,10 @@ def test_records_name_each_service_once_and_say_which_there_is_none_of() -> None
     assert [record.priority for record in service_records([POP, IMAP], "e") if record.target] == [0, 10]
 
 
+def test_where_mail_is_read_elsewhere_nothing_is_said_of_that() -> None:
+    assert [record.name for record in service_records([OUT], "e")] == ["_submissions._tcp.e", "_submission._tcp.e"]
+
+
 def test_thunderbird_gets_a_file_of_its_form() -> None:
     """Root, provider, and for each server what its format wants, in the words that it has."""
     root = ElementTree.fromstring(thunderbird.client_config([IMAP, POP, OUT], "example.com"))
