@@ -7,6 +7,11 @@
 `flags`          flags and keywords, written
 `uids`           the UIDs of a folder in its order
 `view`           what a session was told of its folder, and is to be told
+`searching`      the grammar of SEARCH, SORT and THREAD
+`found`          what is said of messages that were found
+`sorting`        messages in the order that a client wants
+`threading`      messages as conversations
+`collation`      how texts are compared when they are put in order
 `strings`        quoted strings, literals, NIL
 `names`          names of folders, in modified UTF-7
 `envelope`       ENVELOPE: what the header says

@@ -14,4 +14,18 @@ class Answer(NamedTuple):
 
 
 class BadCommand(Exception):
-    """A command that the grammar refuses: it is answered with BAD, and the session goes on. The text says what is wrong, in a line."""
+    """A command that the grammar refuses: it is answered with `kind` and `code`, and the session goes on. The text says what is wrong, in a
+    line."""
+
+    kind: Literal["NO", "BAD"] = "BAD"
+    code: str = ""
+
+
+class BadCharset(BadCommand):
+    """A search in a character set that we do not know: the client is told which ones we know, RFC 9051 §7.1, BADCHARSET."""
+
+    kind = "NO"
+    code = "BADCHARSET (US-ASCII UTF-8)"
+
+    def __init__(self) -> None:
+        super().__init__("searches are in US-ASCII or UTF-8")

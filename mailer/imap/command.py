@@ -258,11 +258,23 @@ class NumberKey(NamedTuple):
     uid: bool
 
 
-class Search(NamedTuple):
-    """SEARCH, RFC 9051 §6.4.4. `query` may have `NumberKey` in it. `returns` are options in capitals (MIN, MAX, ALL, COUNT, SAVE), None
-    where the old answer is asked for; `modseq` where a MODSEQ key is among the keys (RFC 7162 §3.1.5)."""
+class AgeKey(NamedTuple):
+    """OLDER, and YOUNGER, RFC 5032 §3: so many seconds, or more, or less. It stands in a query where `Within` will stand when the session
+    has looked at the clock."""
 
-    query: Query | NumberKey
+    seconds: int
+    younger: bool
+
+
+Key: TypeAlias = "Query | NumberKey | AgeKey"
+"""A query that may have such keys in it, wherever a query may have another."""
+
+
+class Search(NamedTuple):
+    """SEARCH, RFC 9051 §6.4.4. `query` may have `NumberKey` and `AgeKey` in it. `returns` are options in capitals (MIN, MAX, ALL, COUNT,
+    SAVE), None where the old answer is asked for; `modseq` where a MODSEQ key is among the keys (RFC 7162 §3.1.5)."""
+
+    query: Key
     uid: bool = False
     returns: frozenset[str] | None = None
     modseq: bool = False

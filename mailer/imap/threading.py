@@ -1,0 +1,220 @@
+"""Messages as conversations: THREAD, RFC 5256 §3, by ORDEREDSUBJECT and by REFERENCES.
+
+Both take the messages in the order of their numbers and give a `Forest`. Whoever wrote the messages wrote what they refer to: nothing here
+recurses, and what is walked in all is bounded (`STEPS`), so that a link that would close a circle is found in time.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from .sorting import in_turns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+ALGORITHMS: Final = ("ORDEREDSUBJECT", "REFERENCES")
+STEPS: Final = 10
+"""Steps up from a message to those that it answers, for each message and each that it refers to, all in all; a link that they do not
+suffice for is not made."""
+
+
+class ThreadedMessage(NamedTuple):
+    """What a message says of its conversation. `sent` is in seconds, when it came where it does not say; `subject` is the base subject as
+    it is compared, `answers` whether that of a reply or a forward (RFC 5256 §2.1). `id` stands for its Message-ID, 0 for none, and
+    `references` for those that it refers to, the oldest first."""
+
+    number: int
+    sent: float
+    subject: str
+    answers: bool = False
+    id: int = 0
+    references: Sequence[int] = ()
+
+
+class Forest(NamedTuple):
+    """Conversations: `roots` and the `children` of each node, in order. A node is the place of a message, or a larger number: a message
+    that is not there, whose children have nobody above them."""
+
+    roots: Sequence[int]
+    children: Sequence[Sequence[int]]
+
+
+def ordered_subject(messages: Sequence[ThreadedMessage]) -> Forest:
+    """RFC 5256 §3, ORDEREDSUBJECT: the first message of each subject, and the others of it below that."""
+    subjects, sent = [each.subject for each in messages], [each.sent for each in messages]
+    places = in_turns(in_turns([*range(len(messages))], sent.__getitem__), subjects.__getitem__)
+    children: list[Sequence[int]] = [()] * len(messages)
+    roots = []
+    for _, alike in groupby(places, key=subjects.__getitem__):
+        root, *children[root] = alike
+        roots.append(root)
+    return Forest(in_turns(sorted(roots), sent.__getitem__), children)
+
+
+def by_references(messages: Sequence[ThreadedMessage]) -> Forest:
+    """RFC 5256 §3, REFERENCES."""
+    threads = _Threads(messages)
+    threads.link()
+    threads.prune()
+    threads.gather()
+    return threads.forest()
+
+
+class _Threads:
+    """The six steps of REFERENCES. A node is a place in `messages`, or a dummy above those: a message that others refer to."""
+
+    def __init__(self, messages: Sequence[ThreadedMessage]) -> None:
+        self.messages = messages
+        self.real = len(messages)
+        self.parent: list[int] = [-1] * self.real
+        self.below: list[int] = [0] * self.real  # children, counted
+        self.children: list[list[int]] = []
+        self.roots: list[int] = []
+        self.steps = STEPS * self.real
+
+    # (1) what refers to what
+
+    def link(self) -> None:
+        """Step 1, and 2: those with nobody above them are the roots."""
+        nodes: dict[int, int] = {}
+        for place, message in enumerate(self.messages):
+            if message.id:
+                nodes.setdefault(message.id, place)  # the first of those that have the same
+        parent = self.parent
+        for place, message in enumerate(self.messages):
+            above = -1
+            self.steps += STEPS * len(message.references)
+            for id in message.references:
+                node = nodes.get(id, -1)
+                if node < 0:
+                    node = nodes[id] = self._dummy()
+                if above >= 0 and parent[node] < 0 and not self._is_above(node, above):
+                    self._put(node, above)
+                above = node
+            if above != parent[place] or above < 0:
+                self._move(place, above)
+        self.children = [[] for _ in parent]
+        for node, above in enumerate(parent):
+            (self.roots if above < 0 else self.children[above]).append(node)
+
+    def _dummy(self) -> int:
+        self.parent.append(-1)
+        self.below.append(0)
+        return len(self.parent) - 1
+
+    def _put(self, node: int, above: int) -> None:
+        self.parent[node] = above
+        self.below[above] += 1
+
+    def _move(self, node: int, above: int) -> None:
+        """(1) (B): the last that it refers to is above it, or nobody."""
+        before = self.parent[node]
+        if before >= 0:
+            self.parent[node] = -1
+            self.below[before] -= 1
+        if above >= 0 and not self._is_above(node, above):
+            self._put(node, above)
+
+    def _is_above(self, node: int, other: int) -> bool:
+        """Whether a node is the other or above it; or nobody knows that in the steps that are left."""
+        if node == other:
+            return True
+        if not self.below[node]:
+            return False
+        parent = self.parent
+        while other >= 0:
+            if other == node:
+                return True
+            other = parent[other]
+            self.steps -= 1
+            if self.steps < 0:
+                return True
+        return False
+
+    # (3) messages that are not there
+
+    def prune(self) -> None:
+        """Step 3: a dummy goes, and its children take its place; a root stays if it has several."""
+        for node in self._upwards():
+            if any(child >= self.real for child in self.children[node]):
+                self.children[node] = self._promoted(self.children[node])
+        roots = []
+        for root in self.roots:
+            if root >= self.real and len(self.children[root]) <= 1:
+                roots += self.children[root]
+            else:
+                roots.append(root)
+        self.roots = roots
+
+    def _promoted(self, nodes: Iterable[int]) -> list[int]:
+        return [each for node in nodes for each in (self.children[node] if node >= self.real else (node,))]
+
+    def _upwards(self) -> list[int]:
+        """All nodes, children before those above them."""
+        nodes = [*self.roots]
+        for node in nodes:  # which grows meanwhile
+            nodes += self.children[node]
+        nodes.reverse()
+        return nodes
+
+    # (4) and (5) by subjects
+
+    def gather(self) -> None:
+        """Steps 4 and 5: the roots in order, and those of one subject together."""
+        self._sort_dummies()
+        self.roots = in_turns(self.roots, self._time)
+        table: dict[str, int] = {}
+        for root in self.roots:
+            subject = self._first(root).subject
+            if subject and (subject not in table or self._is_better(root, table[subject])):
+                table[subject] = root
+        kept: dict[int, None] = dict.fromkeys(self.roots)
+        for root in self.roots:
+            subject = self._first(root).subject
+            other = table.get(subject, root)
+            if other != root:
+                del kept[root]
+                self._merge(root, other, subject, table, kept)
+        self.roots = [*kept]
+
+    def _is_better(self, root: int, other: int) -> bool:
+        """(5) (B) (iv): a dummy is, and what is no reply, to what is one."""
+        if other >= self.real:
+            return False
+        return root >= self.real or (self.messages[other].answers and not self.messages[root].answers)
+
+    def _merge(self, root: int, other: int, subject: str, table: dict[str, int], kept: dict[int, None]) -> None:
+        """(5) (C) (iv)"""
+        if root >= self.real and other >= self.real:
+            self.children[other] += self.children[root]
+        elif other >= self.real or (root < self.real and self.messages[root].answers and not self.messages[other].answers):
+            self.children[other].append(root)
+        else:
+            dummy = self._dummy()
+            self.children.append([other, root])
+            del kept[other]
+            kept[dummy] = None
+            table[subject] = dummy
+
+    # (4) and (6) by time
+
+    def forest(self) -> Forest:
+        """Step 6: all in order."""
+        for siblings in self.children:
+            if len(siblings) > 1:
+                siblings[:] = in_turns(siblings, self._time)
+        return Forest(in_turns(self.roots, self._time), self.children)
+
+    def _sort_dummies(self) -> None:
+        for root in self.roots:
+            if root >= self.real:
+                self.children[root] = in_turns(self.children[root], self._time)
+
+    def _time(self, node: int) -> tuple[float, int]:
+        place = node if node < self.real else self.children[node][0]
+        return self.messages[place].sent, place
+
+    def _first(self, root: int) -> ThreadedMessage:
+        return self.messages[root if root < self.real else self.children[root][0]]
