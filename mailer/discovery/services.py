@@ -52,6 +52,11 @@ def services_of(config: Config) -> tuple[MailService, ...]:
     return tuple(service for kind in KINDS for service in _of_kind(config, kind))
 
 
+def are_told(config: Config) -> bool:
+    """Whether programs of users have something to ask the web, without a key."""
+    return bool(config.domains and services_of(config))
+
+
 def first(services: tuple[MailService, ...], kind: ServiceKind) -> MailService | None:
     """The best door of a kind, if there is one."""
     return next((service for service in services if service.kind == kind), None)

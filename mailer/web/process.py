@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mailer.alarms.beside import AlarmsBeside
-from mailer.discovery.services import services_of
+from mailer.discovery.services import are_told
 from mailer.events import Alarm, Mended, Requested
 from mailer.io.notify import notify
 from mailer.mail.problem import Problem
@@ -36,11 +36,6 @@ if TYPE_CHECKING:
     from .framing import WebRefusal
 
 LOOK = 1.0  # seconds between two looks for the first key
-
-
-def is_asked_without_key(config: Config) -> bool:
-    """Whether programs of users have something to ask here."""
-    return bool(config.domains and services_of(config))
 
 
 class WebProcess(Neighbour):
@@ -71,7 +66,7 @@ class WebProcess(Neighbour):
     async def work(self) -> None:
         """Wait for the first key, and serve."""
         async with AlarmsBeside(self.directory, self.NAME, self.book).kept():
-            if is_asked_without_key(self.config) or await self._any_key() or await self._first_key():
+            if are_told(self.config) or await self._any_key() or await self._first_key():
                 await self._serve()
 
     async def _any_key(self) -> bool:
@@ -86,7 +81,7 @@ class WebProcess(Neighbour):
                 self.events.tell(Alarm(self.clock.now(), "door", why, "key", "mailer api key add NAME --scope send,status"))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.stopping.wait(), LOOK)
-                if is_asked_without_key(self.config):  # since it was read again
+                if are_told(self.config):  # since it was read again
                     self.events.tell(Mended(self.clock.now(), "door", "key", "programs of users ask here without one"))
                     return True
                 try:

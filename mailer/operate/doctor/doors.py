@@ -8,6 +8,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from mailer.check.finding import FAIL, PASS, WARN, Finding
+from mailer.discovery.services import are_told
 from mailer.mail.problem import Problem
 from mailer.metrics.certificates import ends
 from mailer.net.os_error import reason_of
@@ -42,6 +43,12 @@ async def _keys(config: Config) -> list[Finding]:
         many = len(await keys_of(config).all())
     except Problem as problem:
         return [Finding("keys", place_of(config), FAIL, str(problem), "mailer api key list")]
+    if not many and are_told(config):
+        return [
+            Finding(
+                "keys", place_of(config), PASS, "has no API key: mail programs ask for their settings without one, and nobody else asks"
+            )
+        ]
     if not many:
         text = "there is no API key, and mailer web listens nowhere before there is one"
         return [Finding("keys", place_of(config), FAIL, text, "mailer api key add NAME --scope send,status")]
