@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     from mailer.io.component import Component
     from mailer.mail.alarm import AlarmKind
     from mailer.scan.opinion import Class
-    from mailer.smtpd.component import MailDoors
+    from mailer.serving.component import ServedDoors
 
 STATES = ("queued", "deferred", "held", "failed")
 
@@ -261,7 +261,7 @@ class Service:
         if self.once:
             return (sources,)
 
-        def doors(config: Config, chores: Chores) -> tuple[FilterComponent, MailDoors]:
+        def doors(config: Config, chores: Chores) -> tuple[FilterComponent, ServedDoors]:
             from mailer.smtpd.assembly import mail_doors
 
             return mail_doors(config, self.living.residents, reports, tell, clock, chores, arrived, self.logged_in.register, self.boxes)

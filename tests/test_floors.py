@@ -53,7 +53,7 @@ FLOORS = (
     {"transport", "neighbour", "discovery"},
     {"submit", "routing", "shaping", "bounces", "client", "check", "hooks", "filtering", "filing"},
     {"queue"},
-    {"operate", "pages"},
+    {"operate", "pages", "serving"},
     {"watch", "sink", "intake", "smtpd", "web", "amqp", "doors"},
     {"__init__", "postbox"},
     {"cli", "service", "demo", "manual", "standards", "testing", "integrations", "__main__"},

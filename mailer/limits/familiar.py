@@ -34,14 +34,15 @@ class FamiliarNetworks:
         here = network(ip)
         return any(now - self.table.get(_key(here, user))[0] < REMEMBERED for user in self._users.get(here, ()))
 
-    def note(self, user: str, ip: str, now: float) -> None:
-        """Note that `user` has logged in from `ip`."""
+    def note(self, user: str, ip: str, now: float) -> bool:
+        """Note that `user` has logged in from `ip`; whether that is news."""
         here = network(ip)
         found = self.table.get(_key(here, user))
         if found and 0 <= now - found[0] < FRESH:
-            return
+            return False
         self._forget(self.table.put(_key(here, user), now))
         self._users.setdefault(here, set()).add(user)
+        return True
 
     def expire(self, now: float) -> None:
         """Let go of what is too long ago."""

@@ -24,6 +24,16 @@ class LimitRow(NamedTuple):
     numbers: tuple[float, ...] = ()
 
 
+class Happening(NamedTuple):
+    """What one process has counted, and others are to count as well: a login from `ip` has ``failed``, or the user with the key `user`
+    ``came`` from there, at that time."""
+
+    what: str
+    ip: str
+    user: str
+    at: float
+
+
 class LimitTable:
     """A table called `name`, of at most `most` rows."""
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from typing import TYPE_CHECKING
 
 from mailer.filtering.component import FilterComponent
 from mailer.limits.store.sqlite import SqliteLimits
 from mailer.limits.users import UserLimits
+from mailer.serving.component import ServedDoors
+from mailer.serving.counting import CountedLimits, limits_of
+from mailer.serving.login import LoginDesk
 
-from .component import MailDoors
-from .login import LoginDesk
 from .mx import StrangerDoorKind
 from .reception import Reception
 from .reports import ReportDoorKind
-from .submission import KEEP, SubmissionDoorKind, limits_of
+from .submission import SubmissionDoorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +41,7 @@ def mail_doors(
     arrived: Callable[[], object],
     register: SessionRegister,
     boxes: MailboxOpener | None = None,
-) -> tuple[FilterComponent, MailDoors]:
+) -> tuple[FilterComponent, ServedDoors]:
     """All doors by which mail comes in, with what stands behind them, in the order in which they start.
 
     `residents` live here, and who of them is logged in is in the `register`. `reports` is where those about our mail are taken, and
@@ -51,7 +53,7 @@ def mail_doors(
     reception = Reception(config, residents, about_us.counter, tell, clock, panel, panel.resolver.records, boxes)
     limits = UserLimits.of(*limits_of(config), secret=secrets.token_bytes())
     desk = reception.desk = LoginDesk(residents.users, limits, tell, clock.now, register=register)
-    submission = SubmissionDoorKind(desk, reception, SqliteLimits(config.spool))
-    chores.every(KEEP, submission.keep)
+    counted = CountedLimits(limits, SqliteLimits(config.spool), f"run-{os.getpid()}", tell, clock.now, chores)
+    submission = SubmissionDoorKind(desk, reception, counted)
     kinds = (about_us, StrangerDoorKind("mx", reception), StrangerDoorKind("lmtp", reception), submission)
-    return filters, MailDoors(config, kinds, tell, clock, chores)
+    return filters, ServedDoors(config, kinds, tell, clock, chores)

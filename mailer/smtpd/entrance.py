@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
     from mailer.config import Config
     from mailer.filtering.component import FilterComponent
+    from mailer.serving.component import ServedDoors
 
-    from .component import MailDoors
-
-    Make = Callable[[Config, Chores], tuple[FilterComponent, MailDoors]]
+    Make = Callable[[Config, Chores], tuple[FilterComponent, ServedDoors]]
 
 KINDS = ("reports", *DOORS)
 """The kinds of doors by which mail comes in."""
@@ -38,7 +37,7 @@ class MailEntrance(Component):
         self._make = make
         self._chores = chores
         self._inner = inner
-        self._parts: tuple[FilterComponent, MailDoors] | None = None
+        self._parts: tuple[FilterComponent, ServedDoors] | None = None
         self._made = asyncio.Event()
         self._beginning: asyncio.Future[None] | None = None
 

@@ -23,11 +23,12 @@ from mailer.mail.problem import Problem
 from mailer.mail.trace import protocol_word
 from mailer.net.aside import LARGE, aside
 from mailer.reports.api import MAX_REPORT
+from mailer.serving.kinds import DoorLimits
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import ServerSettings
 
-from .kinds import DoorLimits
+from .kinds import SmtpDoorKind
 from .looking import look
 from .reception import FULL
 from .reports import FAST
@@ -230,7 +231,7 @@ _STEPS: Mapping[type[ask.Question], Callable[[StrangerPolicy, Any], Awaitable[Re
 }
 
 
-class StrangerDoorKind:
+class StrangerDoorKind(SmtpDoorKind):
     """The kinds mx and lmtp: doors where strangers bring mail for who lives here."""
 
     what = "mail"
@@ -252,6 +253,11 @@ class StrangerDoorKind:
     async def stop(self) -> None:
         """Wait for what was begun."""
         await self._reception.close()
+
+    @property
+    def config(self) -> Config:
+        """The configuration that is in force."""
+        return self._reception.config
 
     def limits(self, config: Config) -> DoorLimits:
         """What networks and neighbourhoods may have, and all together."""

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from mailer.filtering.api import Panel
     from mailer.io.clock import Clock
     from mailer.mail.arrival import Arrival
+    from mailer.serving.login import LoginDesk
     from mailer.submit import Prepared
     from mailer.submit.accept import Inbound
     from mailer.submit.together import Ready
     from mailer.transport.writers import MailboxOpener
 
-    from .login import LoginDesk
     from .reports import ReportCounter
 
 FRESH = 1.0  # seconds: what is put looks at the disk again, and a message that it has no room for is refused then

@@ -22,11 +22,12 @@ from mailer.limits.rate import TokenBucket
 from mailer.mail.problem import Problem
 from mailer.mail.trace import delivered_to
 from mailer.reports.api import MAX_REPORT, Facts
+from mailer.serving.kinds import DoorLimits
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import ServerSettings
 
-from .kinds import DoorLimits
+from .kinds import SmtpDoorKind
 from .session import SessionPolicy
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ class ReportPolicy(SessionPolicy):
                 self.ended()
 
 
-class ReportDoorKind:
+class ReportDoorKind(SmtpDoorKind):
     """The kind reports, as `DoorKind` has it: doors where reports are taken into `reports`.
 
     `arrived` is called when there are new ones.
@@ -232,6 +233,7 @@ class ReportDoorKind:
     def __init__(
         self, config: Config, reports: Reports, tell: Callable[[Event], None], clock: Clock, arrived: Callable[[], object]
     ) -> None:
+        self._config = config
         self._tell = tell
         self._clock = clock
         self.counter = ReportCounter(reports, config.bounce.address, clock.now, monotonic, self._disk, arrived)
@@ -241,10 +243,16 @@ class ReportDoorKind:
 
     def take(self, config: Config) -> None:
         """Take reports for another address, if that is so."""
+        self._config = config
         self.counter.address = config.bounce.address
 
     async def stop(self) -> None:
         """Nothing is left."""
+
+    @property
+    def config(self) -> Config:
+        """The configuration that is in force."""
+        return self._config
 
     def limits(self, _: Config) -> DoorLimits:
         """Few sessions at a time, for reports are few."""

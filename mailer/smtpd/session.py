@@ -1,24 +1,23 @@
 """One connection: the machine of `mailer.smtp.server` driven over a stream, and a policy that answers its questions.
 
 All that has arrived in one segment is answered in one write. A client is read no further than `mailer.net.stream` reads ahead while a
-question is thought about, nor while there is no room for what it sends. What it may take, says its `Pace`: it is about time from the first
+question is thought about, nor while there is no room for what it sends. What it may take, says the `Pace`: it is about time from the first
 octet of a command or message, so that nobody gains by sending one octet after the other. The last word to one who takes too long is 421.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from mailer.net.handshakes import Handshakes
 from mailer.net.stream import ENOUGH, PIECE
+from mailer.serving.common import Common
+from mailer.serving.pace import ANSWERS, TURN
+from mailer.serving.room import SMALL, Holding
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import Server, ServerState
-
-from .room import SMALL, Holding, MessageRoom
 
 if TYPE_CHECKING:
     import ssl
@@ -28,11 +27,7 @@ if TYPE_CHECKING:
     from mailer.net.stream import Stream
     from mailer.smtp.server_state import ServerSettings
 
-BEGIN = 60.0  # seconds that each message has
-LEAST = 500.0  # octets a second of one that takes longer
-ANSWERS = 60.0  # seconds that a client may take to read what we said
 MENDING = 5  # times the octets of a message, while it is judged as it came and as it will be kept, where each of its lines gets longer
-TURN = 0.005  # seconds after which others have theirs, however many commands have come at once
 
 _TIMEOUT = Reply.own(421, "4.4.2", "nothing was said for too long")
 _SLOW = Reply.own(421, "4.4.2", "the message comes too slowly")
@@ -71,29 +66,6 @@ class SessionPolicy(Protocol):
     def ended(self) -> None:
         """The session is over; what it held is free."""
         return  # without it the type checker takes it for what every policy has to say
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """What a client may take, in seconds: for a `command`, the same while most places are taken (`brisk`), for a `message`, and in all."""
-
-    command: float = 300.0  # RFC 5321 §4.5.3.2.7
-    brisk: float = 60.0
-    message: float = 1800.0
-    session: float = 3600.0
-
-    def of_message(self, octets: int) -> float:
-        """What a message may take of which so many octets have come."""
-        return min(self.message, max(BEGIN, octets / LEAST))
-
-
-class Common:
-    """What the sessions of all doors share."""
-
-    def __init__(self, room: MessageRoom | None = None, handshakes: Handshakes | None = None, pace: Pace | None = None) -> None:
-        self.room = room or MessageRoom()
-        self.handshakes = handshakes or Handshakes()
-        self.pace = pace or Pace()
 
 
 async def converse(

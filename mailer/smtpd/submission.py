@@ -9,7 +9,6 @@ has another password, hears 421 at his next MAIL.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -24,15 +23,16 @@ from mailer.mail.principal import parse as principal
 from mailer.mail.problem import Forbidden, Problem
 from mailer.mail.text import one_line
 from mailer.mail.trace import protocol_word
-from mailer.sasl.mechanism import server_end_point
+from mailer.serving.certificates import binding_of
+from mailer.serving.counting import limits_of
+from mailer.serving.kinds import DoorLimits
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
 from mailer.smtp.server import ServerSettings
 from mailer.submit.senders import authors
 
-from .kinds import DoorLimits
+from .kinds import SmtpDoorKind
 from .letter import Handing, LoopProblem, UserLetter
-from .login import ENOUGH
 from .mx import HASTY
 from .reception import FULL
 from .session import SessionPolicy
@@ -43,18 +43,21 @@ if TYPE_CHECKING:
     from mailer.accounts.users.api import Proved, User
     from mailer.config import Config
     from mailer.config.sections.doors import Listen
-    from mailer.limits.store.api import LimitStore
     from mailer.net.peer import Peer
     from mailer.net.stream import Stream
+    from mailer.serving.counting import CountedLimits
+    from mailer.serving.login import LoginDesk, Why
 
-    from .login import LoginDesk
     from .reception import Reception
 
 MOST_AUTHORS: Final = 50  # that one message names; who has more is asked about none of them
 BRIEF: Final = 8192  # octets of a message in which the loop itself looks for authors: a list of addresses takes some microseconds for each
 LONGEST_HOLD: Final = 30 * 86400  # seconds, RFC 4865 §4
-KEEP: Final = 10.0  # seconds between two times that limits are written down
 
+WELCOME = Reply.own(235, "2.7.0", "welcome")
+WRONG = Reply.own(535, "5.7.8", "authentication failed")
+ENOUGH = Reply.own(421, "4.7.0", "too many logins from your network have failed, come back later")
+NOT_NOW = Reply.own(454, "4.7.0", "that cannot be found out now, try again")
 OVER = Reply.own(421, "4.7.0", "you have to log in again")
 LATER = Reply.own(451, "4.3.0", "that cannot be looked up for now, come back later")
 FOREIGN = Reply.own(550, "5.7.1", "that is not an address of yours")
@@ -62,9 +65,14 @@ TOO_MANY_MESSAGES = Reply.own(451, "4.7.1", "you have sent as many messages as y
 TOO_MANY_STRANGERS = Reply.own(451, "4.7.1", "you have written to as many new recipients as you may in a day, come back tomorrow")
 LOOP = Reply.own(554, "5.4.6", "the message has come by too many hosts, and goes in circles")
 
+ANSWERS: Mapping[Why, Reply] = {"": WELCOME, "wrong": WRONG, "enough": ENOUGH, "not-now": NOT_NOW, "crowded": NOT_NOW}
+"""What who logs in is told, by why he is not let in."""
+
 
 class SubmissionPolicy(SessionPolicy):
     """The policy of one session, at a door of the kind submission."""
+
+    PURPOSE: Final = "submission"
 
     def __init__(self, desk: LoginDesk, reception: Reception, peer: Peer, stream: Stream) -> None:
         self._desk = desk
@@ -111,10 +119,10 @@ class SubmissionPolicy(SessionPolicy):
 
     async def _log_in(self, question: ask.Auth) -> Reply:
         since = self._desk.now()
-        self._proved, reply = await self._desk.admit(question.credentials, self._arrival())
+        self._proved, why = await self._desk.admit(question.credentials, self._arrival(), self.PURPOSE)
         if self._proved is not None:
             self._session = self._desk.greet(self._arrival(), question.credentials.mechanism, self._proved, since, lambda: self._end(OVER))
-        return reply
+        return ANSWERS[why]
 
     async def _begin(self, question: ask.MailFrom) -> Reply | None:
         assert self._proved is not None  # the machine wants AUTH first
@@ -227,26 +235,23 @@ _STEPS: Mapping[type[ask.Question], Callable[[SubmissionPolicy, Any], Awaitable[
 }
 
 
-class SubmissionDoorKind:
-    """The kind submission: doors where users hand in mail. What is counted is written down in `store`."""
+class SubmissionDoorKind(SmtpDoorKind):
+    """The kind submission: doors where users hand in mail. What is counted of them is `counted`."""
 
     name = "submission"
     what = "mail of users"
 
-    def __init__(self, desk: LoginDesk, reception: Reception, store: LimitStore) -> None:
+    def __init__(self, desk: LoginDesk, reception: Reception, counted: CountedLimits) -> None:
         self._desk = desk
         self._reception = reception
-        self._store = store
+        self._counted = counted
         self._bindings: Mapping[str, bytes] = {}
 
     async def start(self) -> None:
         """Read what was counted. What cannot be read is counted anew, with an alarm."""
         self._look(self._reception.config)
         await self._reception.residents.refresh()
-        try:
-            await self._desk.limits.load(self._store)
-        except Problem as problem:
-            self._trouble(problem)
+        await self._counted.start()
 
     def take(self, config: Config) -> None:
         """Go by another configuration."""
@@ -262,14 +267,18 @@ class SubmissionDoorKind:
     def _look(self, config: Config) -> None:
         """See which certificates are shown."""
         files = {section.certificate_file for section in config.listens if section.kind == self.name and section.certificate_file}
-        self._bindings = {file: _binding(file) for file in files}
+        self._bindings = {file: binding_of(file) for file in files}
 
     async def stop(self) -> None:
         """Write down what was counted."""
-        await self.keep()
-        await self._store.close()
+        await self._counted.stop()
         await self._desk.close()
         await self._reception.close()
+
+    @property
+    def config(self) -> Config:
+        """The configuration that is in force."""
+        return self._reception.config
 
     def limits(self, config: Config) -> DoorLimits:
         """What networks and neighbourhoods may have, and all together."""
@@ -297,29 +306,3 @@ class SubmissionDoorKind:
     def policy(self, _: Listen, __: str, peer: Peer, stream: Stream) -> SubmissionPolicy:
         """The policy of one session."""
         return SubmissionPolicy(self._desk, self._reception, peer, stream)
-
-    async def keep(self) -> None:
-        """Write down what was counted; to be called every `KEEP` seconds."""
-        try:
-            await self._desk.limits.keep(self._store, self._desk.now())
-        except Problem as problem:
-            self._trouble(problem)
-
-    def _trouble(self, problem: Problem) -> None:
-        self._reception.tell(Alarm(self._desk.now(), "status", f"limits of users are not written down: {problem}", "limits"))
-
-
-def limits_of(config: Config) -> tuple[int, int, int, int]:
-    """The numbers of `UserLimits` by a configuration."""
-    found = config.accounts
-    return found.failures_per_minute, found.failures_per_day, found.messages_per_day, found.new_recipients_per_day
-
-
-def _binding(certificate: str) -> bytes:
-    """What SCRAM binds to: the certificate that is shown, as its file has it now; nothing where it cannot be read."""
-    try:
-        with open(certificate, encoding="ascii", errors="replace") as file:
-            pem, end, _ = file.read(1 << 20).partition(ssl.PEM_FOOTER)
-        return server_end_point(ssl.PEM_cert_to_DER_cert(pem[pem.index(ssl.PEM_HEADER) :] + end))
-    except (OSError, ValueError):
-        return b""

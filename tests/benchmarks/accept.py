@@ -40,7 +40,7 @@ from mailer.io.component import Chores
 from mailer.io.loop import run_loop
 from mailer.reports.memory import MemoryReports
 from mailer.service import quieten_collector
-from mailer.smtpd.component import MailDoors
+from mailer.serving.component import ServedDoors
 from mailer.smtpd.mx import StrangerDoorKind
 from mailer.smtpd.reception import Reception
 from mailer.smtpd.reports import ReportDoorKind
@@ -232,7 +232,7 @@ async def serve(home: Path, port: int, dns: int) -> None:
     counter = ReportDoorKind(config, MemoryReports(), print, clock, lambda: None).counter
     records = panel.resolver.records if panel is not None else None
     reception = Reception(config, residents, counter, lambda _: None, clock, panel, records)
-    doors = MailDoors(config, [StrangerDoorKind("mx", reception)], lambda _: None, clock, chores)
+    doors = ServedDoors(config, [StrangerDoorKind("mx", reception)], lambda _: None, clock, chores)
     await residents.refresh()
     await doors.start()
     quieten_collector()  # as a daemon does

@@ -32,9 +32,10 @@ from mailer.net.peer import Peer
 from mailer.net.server import AcceptLoop, streams
 from mailer.net.stream import Stream
 from mailer.net.tls import serving
+from mailer.serving.common import Common
 from mailer.smtp.server_events import Question
 from mailer.smtp.server_state import ServerSettings
-from mailer.smtpd.session import Common, SessionPolicy, converse
+from mailer.smtpd.session import SessionPolicy, converse
 
 NAME = "mx.example.com"
 PLAIN, TLS = 12, 100  # KB that a connection may have: ten thousand in the clear have room where one large message has

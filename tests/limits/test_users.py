@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from mailer.limits.store.memory import MemoryLimits
-from mailer.limits.table import LimitRow
+from mailer.limits.table import Happening, LimitRow
 from mailer.limits.users import UserLimits
 from mailer.mail.problem import Problem
 
@@ -87,3 +87,60 @@ def test_other_numbers_hold_at_once() -> None:
     assert limits.outgoing.may_send("ann@example.com", NOW)
     limits.outgoing.sends("ann@example.com", NOW)
     assert not limits.outgoing.may_send("ann@example.com", NOW)
+
+
+def test_processes_count_as_one() -> None:
+    """A guesser who goes from one to the other has no more guesses; who has come by one is no stranger at the other."""
+
+    async def scenario() -> None:
+        store, one, other = MemoryLimits(), UserLimits.of(*NUMBERS), UserLimits.of(*NUMBERS, sends=False)
+        await one.load(store)
+        await other.load(store)
+        most = NUMBERS[0]
+        for turn in range(most):
+            (one if turn % 2 else other).failed("192.0.2.1", NOW)
+        one.came("ann@example.com", "192.0.2.9", NOW)
+        one.came("ann@example.com", "192.0.2.9", NOW)
+        for _ in range(2):
+            await one.share(store, "one")
+            await other.share(store, "other")
+        for each in (one, other):
+            assert each.failures.wait("192.0.2.1", NOW) > 0
+            assert each.familiar.knows("ann@example.com", "192.0.2.9", NOW)
+        assert await store.last() == most + 1
+
+    asyncio.run(scenario())
+
+
+def test_what_could_not_be_said_is_said_later() -> None:
+    """A store that is busy for once loses nothing."""
+
+    class Busy(MemoryLimits):
+        async def say(self, process: str, happenings: Sequence[Happening]) -> None:
+            raise Problem("busy", "try-again")
+
+    async def scenario() -> None:
+        limits = UserLimits.of(*NUMBERS)
+        limits.failed("192.0.2.1", NOW)
+        with pytest.raises(Problem):
+            await limits.share(Busy(), "one")
+        store = MemoryLimits()
+        await limits.share(store, "one")
+        assert await store.heard(0, "other") == (1, [Happening("failed", "192.0.2.1", "", NOW)])
+
+    asyncio.run(scenario())
+
+
+def test_who_sends_nothing_forgets_nothing_of_it() -> None:
+    """A process that only reads mail leaves the counts of those who send alone."""
+
+    async def scenario() -> None:
+        store, sender = MemoryLimits(), UserLimits.of(*NUMBERS)
+        sender.outgoing.sends("ann@example.com", NOW)
+        await sender.keep(store, NOW)
+        reader = UserLimits.of(*NUMBERS, sends=False)
+        await reader.load(store)
+        await reader.keep(store, NOW + 2 * 86400)
+        assert [row.table for row in await store.load()] == ["day"]
+
+    asyncio.run(scenario())

@@ -17,7 +17,7 @@ from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.reports.api import Reports
 from mailer.reports.memory import MemoryReports
-from mailer.smtpd.component import MailDoors
+from mailer.serving.component import ServedDoors
 from mailer.smtpd.reports import ReportDoorKind
 
 
@@ -37,7 +37,7 @@ class House:
         self.arrivals = 0
         self.config = config(**more)
         self.kind = ReportDoorKind(self.config, self.reports, self.told.append, SystemClock(), self._arrived)
-        self.doors = MailDoors(self.config, [self.kind], self.told.append, SystemClock(), Chores(self._bug, self._bug))
+        self.doors = ServedDoors(self.config, [self.kind], self.told.append, SystemClock(), Chores(self._bug, self._bug))
 
     def _arrived(self) -> None:
         self.arrivals += 1

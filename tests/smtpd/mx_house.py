@@ -17,7 +17,7 @@ from mailer.filtering.api import Panel
 from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.reports.memory import MemoryReports
-from mailer.smtpd.component import MailDoors
+from mailer.serving.component import ServedDoors
 from mailer.smtpd.mx import StrangerDoorKind
 from mailer.smtpd.reception import Reception
 from mailer.smtpd.reports import ReportDoorKind
@@ -75,7 +75,7 @@ catch_all = "bob@example.com"
         about_us = ReportDoorKind(self.config, self.reports, self.told.append, clock, lambda: None)
         self.reception = Reception(self.config, residents, about_us.counter, self.told.append, clock, panel, records)
         self.kind = StrangerDoorKind(door, self.reception)
-        self.doors = MailDoors(self.config, [self.kind], self.told.append, clock, Chores(self._bug, self._bug))
+        self.doors = ServedDoors(self.config, [self.kind], self.told.append, clock, Chores(self._bug, self._bug))
 
     def _bug(self, error: object) -> None:
         raise AssertionError(error)

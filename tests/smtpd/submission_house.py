@@ -24,11 +24,12 @@ from mailer.io.component import Chores
 from mailer.limits.store.memory import MemoryLimits
 from mailer.limits.users import UserLimits
 from mailer.reports.memory import MemoryReports
-from mailer.smtpd.component import MailDoors
-from mailer.smtpd.login import LoginDesk
+from mailer.serving.component import ServedDoors
+from mailer.serving.counting import CountedLimits, limits_of
+from mailer.serving.login import LoginDesk
 from mailer.smtpd.reception import Reception
 from mailer.smtpd.reports import ReportDoorKind
-from mailer.smtpd.submission import SubmissionDoorKind, limits_of
+from mailer.smtpd.submission import SubmissionDoorKind
 from mailer.spool.api import Entry
 from mailer.spool.files.store import SpoolDirectory
 
@@ -91,8 +92,10 @@ catch_all = "ann@example.com"
         self.sessions = MemorySessions()
         self.register = SessionRegister(self.sessions, "test", lambda: clock.now() + self.ahead, self.told.append)
         self.desk = LoginDesk(self.users, limits, self.told.append, clock.now, self._sleep, self.register)
-        kind = SubmissionDoorKind(self.desk, self.reception, self.store)
-        self.doors = MailDoors(self.config, [kind], self.told.append, clock, Chores(self._bug, self._bug))
+        chores = Chores(self._bug, self._bug)
+        self.counted = CountedLimits(limits, self.store, "test", self.told.append, clock.now, chores)
+        kind = SubmissionDoorKind(self.desk, self.reception, self.counted)
+        self.doors = ServedDoors(self.config, [kind], self.told.append, clock, chores)
 
     def _bug(self, error: object) -> None:
         raise AssertionError(error)

@@ -11,10 +11,11 @@ from typing import Any
 from mailer.net.peer import Peer
 from mailer.net.server import streams
 from mailer.net.stream import Stream
+from mailer.serving.common import Common
 from mailer.smtp import server_events as ask
 from mailer.smtp.reply import Reply
 from mailer.smtp.server_state import ServerSettings
-from mailer.smtpd.session import Common, SessionPolicy, converse
+from mailer.smtpd.session import SessionPolicy, converse
 from tests.fakes import waiting
 from tests.net.accepting import Loop, looping
 from tests.smtpd.house import Client

@@ -15,7 +15,7 @@ from mailer.accounts.users.memory import MemoryUsers
 from mailer.events import LoggedIn, LoginFailed, TurnedAway
 from mailer.sasl.mechanism import Channel, server_end_point
 from mailer.sasl.scram import Scram, ScramPlus
-from mailer.smtpd.login import DELAY
+from mailer.serving.login import DELAY
 from tests.smtpd.house import Client
 from tests.smtpd.submission_house import ANN, MAIL, PHONE, SECRET, SubmissionHouse, brought, plain, played
 

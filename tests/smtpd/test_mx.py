@@ -17,8 +17,8 @@ from mailer.events import Alarm, LoginFailed, Mended, TakenIn, TurnedAway
 from mailer.io import durable
 from mailer.limits.users import UserLimits
 from mailer.net import activation
+from mailer.serving.login import LoginDesk
 from mailer.smtpd import mx
-from mailer.smtpd.login import LoginDesk
 from mailer.spool.files import layout
 from tests.smtpd.house import Client
 from tests.smtpd.mx_house import MxHouse

@@ -10,10 +10,12 @@ import tracemalloc
 import pytest
 
 from mailer.net.handshakes import Handshakes
+from mailer.serving.common import Common
+from mailer.serving.pace import TURN
+from mailer.serving.room import MessageRoom
 from mailer.smtp.reply import Reply
 from mailer.smtp.server_state import ServerSettings
-from mailer.smtpd.room import MessageRoom
-from mailer.smtpd.session import MENDING, TURN, Common
+from mailer.smtpd.session import MENDING
 from tests.smtpd.talking import ENVELOPE, Door, at_a_door, now
 
 CHUNKING = ServerSettings(offer=("CHUNKING",), verbatim=True)

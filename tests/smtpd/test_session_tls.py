@@ -11,8 +11,8 @@ import trustme
 
 from mailer.net.handshakes import Handshakes
 from mailer.net.tls import serving
+from mailer.serving.common import Common
 from mailer.smtp.server_state import ServerSettings
-from mailer.smtpd.session import Common
 from tests.net.accepting import heard
 from tests.smtpd.talking import ENVELOPE, Door, at_a_door, now
 

@@ -10,10 +10,12 @@ anything is looked up for him.
 
 from __future__ import annotations
 
+from collections import Counter
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.events import Alarm, Mended
+from mailer.mail.address_key import key_of
 from mailer.mail.problem import Problem
 
 from .api import ALIVE, UserSession
@@ -45,6 +47,7 @@ class SessionRegister:
         self._now = now
         self._tell = tell
         self._open: dict[str, _Open] = {}
+        self._many: Counter[str] = Counter()  # open ones, by the key of their user
         self._unwritten: dict[str, UserSession] = {}
         self._written: set[str] = set()
         self._over: list[str] = []
@@ -56,12 +59,13 @@ class SessionRegister:
         his password expires, `until` then (0 for never)."""
         session = UserSession(token_hex(8), user, door, ip, app, since, self._process)
         self._open[session.id] = _Open(session, show_out, until)
+        self._many[key_of(user)] += 1
         self._unwritten[session.id] = session
         return session.id
 
     def leave(self, id: str) -> None:
         """The session with this ID is over, for whatever reason; said again, it is nothing."""
-        self._open.pop(id, None)
+        self._gone(id)
         self._unwritten.pop(id, None)
         if id in self._written:
             self._written.discard(id)
@@ -71,6 +75,10 @@ class SessionRegister:
     def occupied(self) -> int:
         """How many are in."""
         return len(self._open)
+
+    def many_of(self, user: str) -> int:
+        """How many sessions of `user` are open in this process."""
+        return self._many[key_of(user)]
 
     async def look(self) -> None:
         """Show out those whose sessions somebody has ended, or whose passwords are good no more."""
@@ -89,8 +97,16 @@ class SessionRegister:
 
     def _show_out(self, some: Iterable[_Open]) -> None:
         for each in [*some]:
-            self._open.pop(each.session.id)
+            self._gone(each.session.id)
             each.show_out()
+
+    def _gone(self, id: str) -> None:
+        """Nobody is in there any more."""
+        if (gone := self._open.pop(id, None)) is not None:
+            key = key_of(gone.session.user)
+            self._many[key] -= 1
+            if not self._many[key]:
+                del self._many[key]
 
     async def keep(self) -> None:
         """Write down who has come and gone."""
@@ -119,6 +135,7 @@ class SessionRegister:
     async def stop(self) -> None:
         """Forget all that is written down of this process."""
         self._open.clear()
+        self._many.clear()
         if self._said:
             try:
                 await self._sessions.leave(self._process)

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from mailer.smtpd import room
-from mailer.smtpd.room import SMALL, Holding, MessageRoom
+from mailer.serving import room
+from mailer.serving.room import SMALL, Holding, MessageRoom
 
 MB = 1_000_000
 

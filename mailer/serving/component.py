@@ -1,6 +1,6 @@
-"""The doors by which mail comes in, as a part of the daemon: opened at the start, changed with the configuration, closed at the end.
+"""The doors of a process, as a part of it: opened at the start, changed with the configuration, closed at the end.
 
-What is spoken at a door, and what of it is taken, says its kind (`mailer.smtpd.kinds`): reports, mx, submission or lmtp. All doors of one
+What is spoken at a door, and who serves there, says its kind (`kinds`): reports, mx, submission, lmtp, imap or pop3. All doors of one
 kind have one accept loop, so that those who crowd one kind leave room at the others. A socket that the service manager has opened is taken
 over. A door that cannot be opened is an alarm, and is tried again; mail goes out meanwhile. When the configuration is read again, doors
 that stand where they stood stay open, with the certificate that is in the file now; who is being served is served on.
@@ -23,8 +23,9 @@ from mailer.net.listening import tcp_sockets, unix_socket
 from mailer.net.server import AcceptLoop, streams
 from mailer.net.tls import serving
 
+from .common import Common
+from .pace import Pace
 from .room import MessageRoom
-from .session import Common, Pace, converse
 
 if TYPE_CHECKING:
     import socket
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 BRISK = 60.0  # seconds for a command while most places are taken
 AGAIN = 30.0  # seconds until a door that did not open is tried again
 
-_REFUSAL = b"421 4.3.2 too many connections, come back later\r\n"
-
 
 class _Door:
     """A place that is listened at, and what is spoken there."""
@@ -57,7 +56,7 @@ class _Door:
         self.sockets = sockets
 
 
-class MailDoors(Component):
+class ServedDoors(Component):
     """The doors of `config`, as far as they are of `kinds`."""
 
     def __init__(self, config: Config, kinds: Sequence[DoorKind], tell: Callable[[Event], None], clock: Clock, chores: Chores) -> None:
@@ -171,7 +170,7 @@ class MailDoors(Component):
             most, each, seconds, limits = self._limits_of(kind)
             callers = None if limits is None else self._callers.setdefault(kind.name, Callers(*limits))
             self._accepting[kind.name] = AcceptLoop(
-                _nobody, most=most, each=each, seconds=seconds, callers=callers, refusal=_REFUSAL, bug=self._bug
+                _nobody, most=most, each=each, seconds=seconds, callers=callers, refusal=kind.refusal, bug=self._bug
             )
         return self._accepting[kind.name]
 
@@ -188,11 +187,10 @@ class MailDoors(Component):
 
     def _served(self, kind: DoorKind, place: DoorPlace, door: _Door) -> OnSocket:
         """What serves at a door: made once, since thousands of connections may stand there."""
+        where = str(place)
 
         async def serve(stream: Stream, peer: Peer) -> None:
-            settings = kind.settings(self._config, door.section)
-            policy = kind.policy(door.section, str(place), peer, stream)
-            await converse(stream, settings, policy, self._accepting[kind.name], door.context, self._common, peer.share)
+            await kind.serve(stream, peer, door.section, where, self._accepting[kind.name], door.context, self._common)
 
         return streams(serve, lambda: door.context if door.section.tls == "implicit" else None, handshakes=self._common.handshakes)
 

@@ -1,0 +1,17 @@
+"""What a mechanism of SASL binds to at a door with TLS: the certificate that is shown there."""
+
+from __future__ import annotations
+
+import ssl
+
+from mailer.sasl.mechanism import server_end_point
+
+
+def binding_of(certificate: str) -> bytes:
+    """What SCRAM binds to: the certificate that is shown, as its file has it now; nothing where it cannot be read."""
+    try:
+        with open(certificate, encoding="ascii", errors="replace") as file:
+            pem, end, _ = file.read(1 << 20).partition(ssl.PEM_FOOTER)
+        return server_end_point(ssl.PEM_cert_to_DER_cert(pem[pem.index(ssl.PEM_HEADER) :] + end))
+    except (OSError, ValueError):
+        return b""
