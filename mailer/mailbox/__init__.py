@@ -21,6 +21,7 @@ gets an address that another had before gets a mailbox of his own.
 `mails`      the rows of messages
 `threads`    which conversation a message belongs to
 `entries`    what is in a folder, and what is new there
+`maildrop`   what POP3 tells of a folder
 `fetched`    some columns of many messages
 `opening`    what a client is told that opens a folder
 `search`     which entries a query is true of

@@ -339,6 +339,9 @@ class Mailbox(Protocol):
     def uidls(self, folder: int) -> Sequence[tuple[int, str]]:
         """The names that POP3 has for the messages of a folder, by UID (RFC 1939 §7). Raises `NoFolder`."""
 
+    def maildrop(self, folder: int) -> Sequence[tuple[int, int, str]]:
+        """Of each message of a folder, in their order: the UID, the octets that POP3 sends (RFC 1939 §11), its name. Raises `NoFolder`."""
+
     def places(self, mails: Sequence[str]) -> Sequence[FolderEntry]:
         """All entries of these messages."""
 

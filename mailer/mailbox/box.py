@@ -28,6 +28,7 @@ from . import (
     flagging,
     folders,
     ledger,
+    maildrop,
     mails,
     noting,
     opening,
@@ -247,7 +248,11 @@ class OwnMailbox:
 
     def uidls(self, folder: int) -> Sequence[tuple[int, str]]:
         """The names that POP3 has for the messages of a folder, by UID. Raises `NoFolder`."""
-        return self.engine.read(lambda rows: entries.uidls(rows, self.engine.owner, folder))
+        return self.engine.read(lambda rows: maildrop.uidls(rows, self.engine.owner, folder))
+
+    def maildrop(self, folder: int) -> Sequence[tuple[int, int, str]]:
+        """What POP3 tells of the messages of a folder: UID, octets on the way, name. Raises `NoFolder`."""
+        return self.engine.read(lambda rows: maildrop.maildrop(rows, self.engine.owner, folder))
 
     def places(self, mails: Sequence[str]) -> Sequence[FolderEntry]:
         """All entries of these messages."""

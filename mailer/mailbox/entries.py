@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.mail.flags import Flag
 
-from . import ledger
 from .api import LAST_UID, Folder, FolderChanges, FolderEntry
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ HEAVY: Final = """SELECT e.uid, e.mail, e.flags, e.keywords, m.size FROM entry e
     WHERE e.owner = ? AND e.folder = ? AND e.uid BETWEEN ? AND ? ORDER BY e.uid"""
 PLACES: Final = """SELECT folder, uid, mail, flags, keywords, modseq, saved FROM entry
     WHERE owner = ? AND mail = ?"""
-UIDLS: Final = """SELECT e.uid, m.uidl FROM entry e JOIN mail m ON m.owner = e.owner AND m.id = e.mail
-    WHERE e.owner = ? AND e.folder = ? ORDER BY e.uid"""
 
 FLAGS: Final = tuple(map(Flag, range(32)))
 """The flags of each number: making one takes longer than all else of an entry."""
@@ -82,18 +79,6 @@ def changes(rows: Rows, owner: int, folder: Folder, since: int) -> FolderChanges
         return FolderChanges(folder, (), (), whole=False)
     new = [entry_of(folder.id, row) for row in sorted(rows.run(NEWER, (owner, folder.id, since)))]
     return FolderChanges(folder, new, sorted(row[0] for row in rows.run(VANISHED, (owner, folder.id, since))), whole=False)
-
-
-def uidls(rows: Rows, owner: int, folder: int) -> list[tuple[int, str]]:
-    """What POP3 calls the messages of a folder, by UID: each has a name of its own there, RFC 1939 §7."""
-    uidvalidity = ledger.by_id(rows, owner, folder).uidvalidity
-    seen: set[str] = set()
-    found = []
-    for uid, uidl in rows.run(UIDLS, (owner, folder)):
-        name = uidl if uidl and uidl not in seen else f"{uidvalidity:08x}{uid:08x}"
-        seen.add(name)
-        found.append((uid, name))
-    return found
 
 
 def entry_of(folder: int, row: Sequence[Any]) -> FolderEntry:

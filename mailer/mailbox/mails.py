@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mailer.mime.rendered import render
+from mailer.pop3.content import lengthening
 
 from . import texts
 from .api import Mail
@@ -25,18 +26,21 @@ BY_ID: Final = """SELECT id, size, prefix, received, sent, message_id, thread, s
 ADD: Final = """INSERT INTO mail (owner, id, size, prefix, received, sent, message_id, thread, subject, subject_base, sender, recipients,
     envelope, structure, tree, preview, attachments, list_id, key_number, digest, day, uidl, modseq)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+ADD_UNEVEN: Final = "INSERT INTO uneven (owner, mail, octets) VALUES (?, ?, ?)"
 
 LONGEST_BASE: Final = 255  # characters of a subject that is compared; an index has room for no more
 
 
 class RowOfMail(NamedTuple):
-    """A message that is ready for its row: `mail` without its conversation, and what is said of that."""
+    """A message that is ready for its row: `mail` without its conversation, and what is said of that. `longer` are the octets that it
+    has more where each line ends in CRLF."""
 
     mail: Mail
     said: Kinship
     day: int
     texts: texts.RowsOfText
     uidl: str
+    longer: int
 
 
 def ready(content: bytes, prefix: bytes, received: float, id: str, digest: bytes, key_number: int, uidl: str = "") -> RowOfMail:
@@ -50,9 +54,8 @@ def ready(content: bytes, prefix: bytes, received: float, id: str, digest: bytes
         tuple(map(storable, read.attachments)), storable(read.list_id), key_number, digest,
     )  # fmt: skip
     references = tuple(map(storable, read.references))
-    return RowOfMail(
-        mail, Kinship(message_id, references, base, is_answer(subject, base), received), read.day, texts.made(read), storable(uidl)
-    )
+    kinship = Kinship(message_id, references, base, is_answer(subject, base), received)
+    return RowOfMail(mail, kinship, read.day, texts.made(read), storable(uidl), lengthening(content))
 
 
 def add(ledger: Ledger, new: RowOfMail, thread: str) -> None:
@@ -62,6 +65,8 @@ def add(ledger: Ledger, new: RowOfMail, thread: str) -> None:
     row[7], row[16] = thread, json.dumps(mail.attachments) if mail.attachments else ""
     ledger.rows.change(ADD, row)
     texts.add(ledger.rows, ledger.owner, mail.id, mail.size, mail.received, new.texts)
+    if new.longer:
+        ledger.rows.change(ADD_UNEVEN, (ledger.owner, mail.id, new.longer))
 
 
 def by_ids(rows: Rows, owner: int, ids: Sequence[str]) -> list[Mail | None]:

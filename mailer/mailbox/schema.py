@@ -273,8 +273,18 @@ CREATE TABLE annotation (
 """
 """What clients keep here besides mail, which the first version did not have."""
 
+LINES: Final = """
+CREATE TABLE uneven (
+    owner  BIGINT NOT NULL,
+    mail   TEXT NOT NULL,                  -- one that has lines which do not end in CRLF
+    octets BIGINT NOT NULL,                -- that it gets more on its way to a client that wants them to, RFC 1939 §11
+    PRIMARY KEY (owner, mail)
+) WITHOUT ROWID;
+"""
+"""Of the few messages that were put here so by clients; the second version did not have it."""
+
 FIRST_TABLES: Final = (ACCOUNT, MESSAGES, MEMORY, RULES, SETTINGS)
-TABLES: Final = (*FIRST_TABLES, CLIENTS)
+TABLES: Final = (*FIRST_TABLES, CLIENTS, LINES)
 """What an engine has; another room of rows is one more text, and a step."""
 
 NAMES: Final = frozenset({"account", "folder", "mail", "entry"})
@@ -306,7 +316,8 @@ reads all of them where an index would tell."""
 
 FIRST: Final = f"BEGIN IMMEDIATE;\n{''.join(FIRST_TABLES)}{LARGE}\nPRAGMA user_version = 1;\n\nCOMMIT;\n"
 SECOND: Final = f"BEGIN IMMEDIATE;\n{CLIENTS}\nPRAGMA user_version = 2;\n\nCOMMIT;\n"
-STEPS: Final = (FIRST, SECOND)
+THIRD: Final = f"BEGIN IMMEDIATE;\n{LINES}\nPRAGMA user_version = 3;\n\nCOMMIT;\n"
+STEPS: Final = (FIRST, SECOND, THIRD)
 """Step n makes version n + 1 out of version n, as one transaction; one that was released is never changed."""
 
 _TYPES: Final = ((" BLOB ", " BYTEA "), (" TEXT ", ' TEXT COLLATE "C" '), (") WITHOUT ROWID;", ");"))  # texts as SQLite orders them
@@ -321,7 +332,7 @@ def ddl(dialect: Literal["sqlite", "postgresql"], tables: Sequence[str] = (*TABL
     return text
 
 
-POSTGRESQL: Final = (ddl("postgresql", (*FIRST_TABLES, WORDS)), ddl("postgresql", (CLIENTS,)))
+POSTGRESQL: Final = (ddl("postgresql", (*FIRST_TABLES, WORDS)), ddl("postgresql", (CLIENTS,)), ddl("postgresql", (LINES,)))
 """What `STEPS` are for SQLite."""
 
 

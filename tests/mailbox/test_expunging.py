@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailer.mail.flags import Flag
-from mailer.mailbox.api import BodyLost, NoFolder
+from mailer.mailbox.api import BodyLost, NewMail, NoFolder
 
 from .premises import DAY, Premises, number_of, put, uids
 
@@ -115,13 +115,32 @@ def test_who_was_away_for_too_long_compares_himself(premises: Premises) -> None:
 
 
 def test_pop3_has_names_that_stay(premises: Premises) -> None:
-    """RFC 1939 §7: those of elsewhere where they were brought along, also over a move; else of the numbers; each once in a folder."""
+    """RFC 1939 §7: those of elsewhere where they were brought along, else the ID, also over a move and a restore; each once in a folder."""
     with premises.ann() as box:
         put(box, uidl="from-elsewhere")
-        put(box)
-        box.copy(1, [(1, 1)], "INBOX")
-        assert box.uidls(1) == [(1, "from-elsewhere"), (2, "6b0eb91800000002"), (3, "6b0eb91800000003")]
+        [other] = put(box)
+        [odd] = put(box, uidl="two words")
+        box.copy(1, [(2, 2)], "INBOX")
+        assert box.uidls(1) == [(1, "from-elsewhere"), (2, other), (3, odd), (4, "6b0eb91800000004")]
+        box.renumber()
+        assert box.uidls(1)[:3] == [(1, "from-elsewhere"), (2, other), (3, odd)]
         box.move(1, [(1, 1)], "Archive")
         assert box.uidls(number_of(box, "Archive")) == [(1, "from-elsewhere")]
         with pytest.raises(NoFolder):
             box.uidls(99)
+
+
+def test_octets_are_those_that_are_sent(premises: Premises) -> None:
+    """RFC 1939 §11: what has other line ends than CRLF gets them on its way; it is counted when it comes, and forgotten when it goes."""
+    contents = [b"a: b\r\n\r\nc\r\n", b"a: b\n\nc\n", b"a: b\r\n\r\nc", b"a: b\n\rc\r"]
+    with premises.ann() as box:
+        box.put([NewMail("INBOX", content, b"x: y\r\n") for content in contents])
+        assert [octets - 6 for _, octets, _ in box.maildrop(1)] == [11, 11, 11, 11]
+        box.copy(1, [(2, 2)], "INBOX")
+        assert [octets - 6 for _, octets, _ in box.maildrop(1)] == [11, 11, 11, 11, 11]
+        box.expunge(1, marked=False)
+        assert box.maildrop(1) == []
+        box.sweep(premises.now + 90 * DAY)
+        assert not box.engine.read(lambda rows: rows.run("SELECT mail FROM uneven WHERE owner = ?", (box.engine.owner,)))
+        with pytest.raises(NoFolder):
+            box.maildrop(99)

@@ -13,6 +13,7 @@ from mailer.mailbox import fetched, schema
 WHOLE = {
     "FOLDERS",
     "WANTED",
+    "UNEVEN",
     "EVERYTHING",
     "MARKS",
     "WEIGHT",
@@ -31,7 +32,7 @@ WHOLE = {
 """What is asked about all folders, about the account, which is one row, or once in a while."""
 
 ASKED = (
-    "copying", "entries", "expunging", "flagging", "folders", "keywords", "ledger", "mails", "noting", "opening", "putting",
+    "copying", "entries", "expunging", "flagging", "folders", "keywords", "ledger", "maildrop", "mails", "noting", "opening", "putting",
     "subscriptions", "sweeping", "threads",
 )  # fmt: skip
 """What delivery and clients ask. Others count everything, or look for something in everything."""
