@@ -12,6 +12,10 @@
 `sorting`        messages in the order that a client wants
 `threading`      messages as conversations
 `collation`      how texts are compared when they are put in order
+`fetching`       the grammar of FETCH
+`fetched`        what is answered to FETCH
+`sections`       where the sections of a message are
+`body`           BODY made of BODYSTRUCTURE
 `strings`        quoted strings, literals, NIL
 `names`          names of folders, in modified UTF-7
 `envelope`       ENVELOPE: what the header says

@@ -20,13 +20,14 @@ NAMES: Final = {
 
 _FLAGS = {name.upper(): flag for flag, name in NAMES.items()}
 _ALONE = [" ".join(name for flag, name in NAMES.items() if bits & flag).encode() for bits in range(32)]
-_LISTS = [b"(%b)" % alone for alone in _ALONE]
+LISTS: Final = [b"(%b)" % alone for alone in _ALONE]
+"""The list of flags of each number, with its parentheses."""
 
 
 def rendered(bits: int, keywords: Sequence[str] = ()) -> bytes:
     """A list of flags and keywords, with its parentheses."""
     if not keywords:
-        return _LISTS[bits]
+        return LISTS[bits]
     words = " ".join(keywords).encode("ascii", "replace")
     return b"(%b %b)" % (_ALONE[bits], words) if bits else b"(%b)" % words
 

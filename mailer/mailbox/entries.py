@@ -98,7 +98,7 @@ def _chosen(rows: Rows, statement: str, where: tuple[int, int], uids: Uids) -> I
 
 
 def among(rows: Iterable[tuple[Any, ...]], uids: Sequence[tuple[int, int]]) -> Iterator[tuple[Any, ...]]:
-    """Those whose UID, the first value, is in the set; both ascend."""
+    """The rows whose UID, the first value, is in the set; both ascend."""
     spans = iter(uids)
     first, last = next(spans)
     for row in rows:

@@ -36,7 +36,7 @@ class ColumnsQuestion(NamedTuple):
 
 @cache
 def question(columns: tuple[MailColumn, ...]) -> ColumnsQuestion:
-    """What asks for these columns, of entries alone where nothing else is wanted."""
+    """What asks for these columns, of entries alone where nothing else is wanted. Raises `ValueError` for what is no column."""
     wanted = ", ".join(["e.uid", *(f"{'e' if column in OF_ENTRY else 'm'}.{column}" for column in columns)])
     if not set(columns) <= {*OF_ENTRY, *OF_MAIL}:
         raise ValueError(f"no columns of a message: {columns}")

@@ -14,6 +14,7 @@ that people use, and what is beyond a stated limit is not read. The time grows w
 `addresses`   addresses with their names
 `text`        the text of parts, a preview, the names of files
 `charset`     octets as text
+`transfer`    bodies without their transfer encoding, as they come
 `words`       encoded words
 `html`        the text of HTML
 `subject`     the subject without Re: and Fwd:

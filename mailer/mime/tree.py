@@ -126,6 +126,8 @@ class _Reader:
             self.parts += 1
             if self.parts >= MAX_PARTS:
                 self.marks.clear()
+                if part.kind == "message/rfc822":  # of which nobody reads the message
+                    part.kind, part.params = "application/octet-stream", ()
             elif part.kind.startswith("multipart/"):
                 self.expect(part)
             elif part.kind == "message/rfc822":
@@ -232,19 +234,21 @@ def every(part: Part) -> Iterator[Part]:
 
 
 def part_at(part: Part, number: str) -> Part | None:
-    """The part of a message by its number in IMAP, ``1.2`` (RFC 9051 §6.4.5.1); the message itself for an empty one, None for none."""
+    """The part of a message by its number in IMAP, ``1.2`` (RFC 9051 §6.4.5.1); the message itself for an empty one, None for none.
+
+    The body of a message that is no multipart is its part 1, and that part is told by the message.
+    """
     at: Part = part
+    message: Part | None = part  # that in which the next number counts, where it is not a multipart in one
     for piece in number.split(".") if number else ():
         if not (piece.isascii() and piece.isdigit() and len(piece) <= 9):
             return None
-        inside = at.message if at.message is not None else at
-        nth = int(piece)
-        if inside.parts:
-            if not 1 <= nth <= len(inside.parts):
-                return None
-            at = inside.parts[nth - 1]
-        elif (nth == 1 and at is not inside) or (nth == 1 and at is part):
-            at = inside
+        parts, nth = (message or at).parts, int(piece)
+        if 1 <= nth <= len(parts):
+            at = parts[nth - 1]
+        elif message is not None and not parts and nth == 1:
+            at = message
         else:
             return None
+        message = at.message
     return at

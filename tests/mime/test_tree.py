@@ -52,6 +52,16 @@ def test_a_message_that_is_no_multipart_is_its_first_part() -> None:
     assert part_at(root, "2") is None
 
 
+def test_a_message_that_is_a_message_has_its_parts_one_level_below() -> None:
+    """Its part 1 is the whole of the message in it, whose parts are 1.1 and 1.2; a text has no parts."""
+    inner = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--\r\n"
+    content = b"Content-Type: message/rfc822\r\n\r\n" + inner
+    root = parsed(content)
+    found = [part_at(root, number) for number in ("1", "1.1", "1.2", "2", "1.3", "1.1.1")]
+    assert [part and content[part.header_end : part.end] for part in found] == [inner, b"one", b"two", None, None, None]
+    assert part_at(parsed(b"Subject: x\r\n\r\ntext"), "1.1") is None
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_lines_end_as_they_do(end: bytes) -> None:
     """What a client appended with other line ends is read as it is, octet by octet."""
