@@ -7,6 +7,12 @@
 `flags`          flags and keywords, written
 `uids`           the UIDs of a folder in its order
 `view`           what a session was told of its folder, and is to be told
+`listing`        the grammar of commands about folders
+`patterns`       the patterns of LIST
+`hierarchy`      which names LIST and LSUB answer with
+`listed`         what is said of folders
+`metadata`       METADATA, what clients note at folders
+`quotas`         QUOTA, how much a mailbox may have
 `searching`      the grammar of SEARCH, SORT and THREAD
 `found`          what is said of messages that were found
 `sorting`        messages in the order that a client wants
