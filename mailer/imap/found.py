@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from .sets import written
 from .strings import string
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
     from .threading import Forest
@@ -37,7 +38,7 @@ def esearch_line(tag: bytes, numbers: Sequence[int], returns: AbstractSet[str], 
     if numbers:
         pieces += [b"MIN %d" % numbers[0]] if "MIN" in wanted else []
         pieces += [b"MAX %d" % numbers[-1]] if "MAX" in wanted else []
-        pieces += [b"ALL %b" % in_order(numbers)] if "ALL" in wanted else []
+        pieces += [b"ALL %b" % written(numbers)] if "ALL" in wanted else []
     pieces += [b"COUNT %d" % len(numbers)] if "COUNT" in wanted else []
     if modseq and numbers:
         pieces.append(b"MODSEQ %d" % modseq)
@@ -68,20 +69,3 @@ def _chain(forest: Forest, numbers: Sequence[int], node: int, pieces: list[bytes
     if answers and node < len(numbers):
         pieces.append(b" ")
     return answers
-
-
-def in_order(numbers: Sequence[int]) -> bytes:
-    """Numbers as a set that keeps their order (RFC 5267 §3.1 has those of SORT in it): those that follow each other as a range."""
-    return b",".join([b"%d" % first if first == last else b"%d:%d" % (first, last) for first, last in _runs(numbers)])
-
-
-def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    if not numbers:
-        return
-    first = last = numbers[0]
-    for number in numbers[1:]:
-        if number != last + 1:
-            yield first, last
-            first = number
-        last = number
-    yield first, last

@@ -26,6 +26,7 @@ gets an address that another had before gets a mailbox of his own.
 `opening`    what a client is told that opens a folder
 `search`     which entries a query is true of
 `finding`    what one key of a search is true of
+`collating`  what messages are sorted and threaded by
 `texts`      the text of messages as it is searched
 `words`      words as a person types them
 `ranking`    the messages that words say best

@@ -7,6 +7,7 @@ batches, waits for the disk, and may be asked from several threads; whoever has 
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from mailer.mail.flags import PLAIN, Flag
@@ -110,6 +111,12 @@ MailColumn: TypeAlias = Literal[
     "key_number", "digest",
 ]  # fmt: skip
 """What `Mailbox.fetched` can be asked for: of an entry (`flags` as a number, `keywords` with a blank between them), and of its message."""
+
+
+SortColumn: TypeAlias = Literal[
+    "sent", "received", "size", "subject", "sender", "recipient", "copied", "shown_sender", "shown_recipient", "answers", "ids",
+]  # fmt: skip
+"""What `Mailbox.collated` can be asked for, as `mailer.mailbox.collating` has it."""
 
 
 class StoredMail(NamedTuple):
@@ -252,6 +259,13 @@ class NoKey(Problem):
         super().__init__(message, "unavailable")
 
 
+class SearchTooLong(Problem):
+    """A search took longer than it may."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "try-again")
+
+
 class NoFolder(Problem):
     """A folder was named that is not there."""
 
@@ -351,6 +365,9 @@ class Mailbox(Protocol):
     def fetched(self, folder: int, uids: Uids, columns: tuple[MailColumn, ...]) -> Sequence[tuple[Any, ...]]:
         """The UID and these columns of each message of a folder that has one of these UIDs, in their order."""
 
+    def collated(self, folder: int, uids: Uids, columns: tuple[SortColumn, ...]) -> Sequence[tuple[Any, ...]]:
+        """The UID of each message of a folder that has one of these UIDs, in their order, and what it is put in order by."""
+
     def read(self, mail: Mail | StoredMail, start: int = 0, length: int | None = None) -> bytes:
         """Octets of a message as a reader gets it, prefix and body. Raises `BodyLost`, `NoKey`."""
 
@@ -389,6 +406,9 @@ class Mailbox(Protocol):
 
     def search(self, query: Query, folder: int | None = None) -> Sequence[FolderEntry]:
         """The entries, of one folder or of all, that `query` is true of; exact, in the order of folders and UIDs."""
+
+    def found(self, folder: int, query: Query, patience: float = inf) -> array[int]:
+        """The UIDs of a folder, ascending, that `query` is true of; exact. Raises `SearchTooLong` where it takes so many seconds."""
 
     def ranked(self, words: str, folder: int | None = None, most: int = 100) -> Sequence[FolderEntry]:
         """The entries, of one folder or of all, whose messages have all `words` or their beginnings, best first; `most` at most."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from hashlib import sha256
+from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
@@ -20,6 +21,7 @@ from mailer.spool import new_id
 
 from . import (
     checking,
+    collating,
     copying,
     discarded,
     entries,
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
         NewMail,
         Quota,
         Role,
+        SortColumn,
         StoredMail,
         Told,
         Usage,
@@ -310,6 +313,18 @@ class OwnMailbox:
                 self._renew()
         return found
 
+    def collated(self, folder: int, uids: Uids, columns: tuple[SortColumn, ...]) -> Sequence[tuple[Any, ...]]:
+        """The UID of each message with one of these UIDs, and what it is put in order by. Raises `Problem`."""
+
+        def ask(rows: Rows) -> Sequence[tuple[Any, ...]]:
+            return collating.collated(rows, self.engine.owner, folder, uids, columns)
+
+        found = self.engine.read(ask)
+        if any(row[1] is None for row in found):
+            self._make_collated(folder)
+            found = [row for row in self.engine.read(ask) if row[1] is not None]
+        return found
+
     def usage(self) -> Usage:
         """What the mailbox has. Raises `Problem` where it has lost its rows."""
         account = self.engine.read(lambda rows: ledger.account_of(rows, self.engine.owner))
@@ -349,6 +364,13 @@ class OwnMailbox:
             self._have_texts()
         return self.engine.read(lambda rows: search.search(rows, self.engine.owner, self.engine.dialect, query, folder))
 
+    def found(self, folder: int, query: Query, patience: float = inf) -> array[int]:
+        """The UIDs of a folder, ascending, that `query` is true of. Raises `SearchTooLong`, `Problem`."""
+        if search.asks_rows_of_texts(query):
+            self._have_texts()
+        engine = self.engine
+        return engine.read(lambda rows: search.found(rows, engine.owner, engine.dialect, query, folder, patience))
+
     def ranked(self, words: str, folder: int | None = None, most: int = 100) -> Sequence[FolderEntry]:
         """The entries whose messages have all `words` or their beginnings, best first, `most` at most. Raises `Problem`."""
         self._have_texts()
@@ -367,6 +389,18 @@ class OwnMailbox:
                 texts.add(rows, self.engine.owner, mail.id, mail.size, mail.received, kept)
 
         self.engine.change(act)
+
+    def _make_collated(self, folder: int) -> None:
+        """Have what the messages of a folder are put in order by, of all: what is missing is made anew. Raises `NoKey`, `Problem`."""
+        while lacking := self.engine.read(lambda rows: collating.lacking(rows, self.engine.owner, folder, PORTION)):
+            mails = [mail for mail in self.mails(lacking) if mail is not None]
+            made = [(mail, collating.made(render(self._readable(mail), mail.prefix), mail.received)) for mail in mails]
+
+            def act(rows: Rows, made: Sequence[tuple[Mail, collating.RowOfOrder]] = made) -> None:
+                for mail, row in made:
+                    collating.add(rows, self.engine.owner, mail.id, mail.size, mail.received, row)
+
+            self.engine.change(act)
 
     def _readable(self, mail: Mail) -> bytes:
         try:

@@ -6,12 +6,14 @@ other keys; `search` puts them together.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import time
+from bisect import bisect_left, bisect_right
 from math import inf, nextafter
 from typing import TYPE_CHECKING, Final
 
 from mailer.mail.query import Among, Contains, Has, Is, Within
 
+from .api import SearchTooLong
 from .hundreds import HUNDRED, hundreds
 from .texts import COLUMNS, Unpacking, needle_of
 from .words import Words
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
+    from mailer.mail.flags import Uids
     from mailer.mail.query import Leaf
 
     from .engine.api import Rows
@@ -61,9 +64,12 @@ TEXTS: Final = f"SELECT mail, body FROM text WHERE owner = ? AND mail IN ({HUNDR
 
 
 class KeySearch:
-    """Finds places in one folder or in all (`EVERY_FOLDER`), in one transaction; `texts` are the keys that ask for texts."""
+    """Finds places in one folder or in all (`EVERY_FOLDER`), in one transaction; `texts` are the keys that ask for texts. It looks at the
+    clock before each key and each hundred texts, and gives up after so many seconds."""
 
-    def __init__(self, rows: Rows, owner: int, dialect: str, folders: tuple[int, int], texts: Sequence[Contains]) -> None:
+    def __init__(
+        self, rows: Rows, owner: int, dialect: str, folders: tuple[int, int], texts: Sequence[Contains], patience: float = inf
+    ) -> None:
         self.rows, self.owner, self.dialect, self.folders = rows, owner, dialect, folders
         self._scope: frozenset[int] | None = None
         self._mails: dict[str, list[int]] | None = None
@@ -71,6 +77,8 @@ class KeySearch:
         self._matched: dict[Contains, set[str]] = {key: set() for key in texts}
         self._read: set[str] = set()
         self._unpacking = Unpacking()
+        self._until = time.monotonic() + patience
+        self._sorted: list[int] | None = None
 
     def all(self) -> frozenset[int]:
         """All places."""
@@ -79,7 +87,8 @@ class KeySearch:
         return self._scope
 
     def found(self, leaf: Leaf, among: AbstractSet[int] | None) -> AbstractSet[int]:
-        """The places of `among`, None for all, that a key is true of."""
+        """The places of `among`, None for all, that a key is true of. Raises `SearchTooLong`."""
+        self._hurry()
         if isinstance(leaf, Contains) and leaf in self._keys:
             return self._with_text(leaf, among)
         if isinstance(leaf, Contains) and among is not None and len(among) <= FEW and leaf.text:
@@ -88,7 +97,8 @@ class KeySearch:
         return places if among is None else among & places
 
     def without(self, flag: int, among: AbstractSet[int] | None) -> AbstractSet[int]:
-        """The places of `among`, None for all, that have not a flag."""
+        """The places of `among`, None for all, that have not a flag. Raises `SearchTooLong`."""
+        self._hurry()
         places = self._places(UNFLAGGED, *self.folders, flag)
         return places if among is None else among & places
 
@@ -99,7 +109,7 @@ class KeySearch:
         if isinstance(leaf, Has):
             return self._with_keyword(leaf.keyword) if leaf.flag is None else self._places(FLAGGED, *self.folders, int(leaf.flag))
         if isinstance(leaf, Among):
-            return self.all() if leaf.uids is None else _among(self.all(), leaf.uids)
+            return self._among(leaf.uids)
         if isinstance(leaf, Within):
             return self._within(leaf)
         if isinstance(leaf, Is):
@@ -109,6 +119,21 @@ class KeySearch:
             return self._places(HELD[column], *self.folders)
         needle = needle_of(leaf.text).decode()
         return self._places(HEADED[self.dialect, column], needle, *self.folders) if "\0" not in needle else frozenset()
+
+    def _hurry(self) -> None:
+        if time.monotonic() > self._until:
+            raise SearchTooLong("the search took too long; look for less at once, or in fewer messages")
+
+    def _among(self, uids: Uids) -> AbstractSet[int]:
+        if uids is None:
+            return self.all()
+        if self.folders[0] != self.folders[1]:
+            return _among(self.all(), uids)
+        if self._sorted is None:
+            self._sorted = sorted(self.all())
+        begin, places = self.folders[0] * PLACE, self._sorted
+        spans = ((bisect_left(places, begin + first), bisect_right(places, begin + last)) for first, last in uids)
+        return {place for first, last in spans for place in places[first:last]}
 
     def _with_keyword(self, keyword: str) -> set[int]:
         wanted = keyword.lower()
@@ -157,6 +182,7 @@ class KeySearch:
     def _read_texts(self, mails: Sequence[str]) -> None:
         """Ask the texts of these messages all that is asked of texts: each is unpacked once."""
         for some in hundreds(mails):
+            self._hurry()
             for mail, body in self.rows.run(TEXTS, (self.owner, *some)):
                 text = self._unpacking.text(body)
                 for key, asks in self._keys.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from mailer.mime.rendered import render
 from mailer.pop3.content import lengthening
 
-from . import texts
+from . import collating, texts
 from .api import Mail
 from .hundreds import HUNDRED, hundreds
 from .threads import Kinship
@@ -39,6 +39,7 @@ class RowOfMail(NamedTuple):
     said: Kinship
     day: int
     texts: texts.RowsOfText
+    collated: collating.RowOfOrder
     uidl: str
     longer: int
 
@@ -55,7 +56,8 @@ def ready(content: bytes, prefix: bytes, received: float, id: str, digest: bytes
     )  # fmt: skip
     references = tuple(map(storable, read.references))
     kinship = Kinship(message_id, references, base, is_answer(subject, base), received)
-    return RowOfMail(mail, kinship, read.day, texts.made(read), storable(uidl), lengthening(content))
+    order = collating.made(read, received)
+    return RowOfMail(mail, kinship, read.day, texts.made(read), order, storable(uidl), lengthening(content))
 
 
 def add(ledger: Ledger, new: RowOfMail, thread: str) -> None:
@@ -65,6 +67,7 @@ def add(ledger: Ledger, new: RowOfMail, thread: str) -> None:
     row[7], row[16] = thread, json.dumps(mail.attachments) if mail.attachments else ""
     ledger.rows.change(ADD, row)
     texts.add(ledger.rows, ledger.owner, mail.id, mail.size, mail.received, new.texts)
+    collating.add(ledger.rows, ledger.owner, mail.id, mail.size, mail.received, new.collated)
     if new.longer:
         ledger.rows.change(ADD_UNEVEN, (ledger.owner, mail.id, new.longer))
 

@@ -283,8 +283,34 @@ CREATE TABLE uneven (
 """
 """Of the few messages that were put here so by clients; the second version did not have it."""
 
+COLLATED: Final = """
+CREATE TABLE collated (
+    owner           BIGINT NOT NULL,
+    mail            TEXT NOT NULL,
+    sent            DOUBLE PRECISION NOT NULL,  -- or when it was received, for one that does not say
+    received        DOUBLE PRECISION NOT NULL,
+    size            BIGINT NOT NULL,
+    subject         TEXT NOT NULL,              -- the base subject; this and what follows as `mailer.imap.collation` compares it
+    sender          TEXT NOT NULL,              -- the first of the field, what is before the @
+    recipient       TEXT NOT NULL,
+    copied          TEXT NOT NULL,
+    shown_sender    TEXT NOT NULL,              -- the first of the field, as it is shown
+    shown_recipient TEXT NOT NULL,
+    answers         BIGINT NOT NULL,            -- whether the subject is that of a reply or a forward
+    ids             BLOB NOT NULL,
+    PRIMARY KEY (owner, mail)
+) WITHOUT ROWID;
+"""
+"""What messages are sorted and threaded by, made when they come, as `mailer.mailbox.collating` has it."""
+
+COLLATED_LARGE: Final = """
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('collated', 'collated', '1000000 1000000 1');
+
+ANALYZE sqlite_schema;
+"""
+
 FIRST_TABLES: Final = (ACCOUNT, MESSAGES, MEMORY, RULES, SETTINGS)
-TABLES: Final = (*FIRST_TABLES, CLIENTS, LINES)
+TABLES: Final = (*FIRST_TABLES, CLIENTS, LINES, COLLATED)
 """What an engine has; another room of rows is one more text, and a step."""
 
 NAMES: Final = frozenset({"account", "folder", "mail", "entry"})
@@ -317,7 +343,8 @@ reads all of them where an index would tell."""
 FIRST: Final = f"BEGIN IMMEDIATE;\n{''.join(FIRST_TABLES)}{LARGE}\nPRAGMA user_version = 1;\n\nCOMMIT;\n"
 SECOND: Final = f"BEGIN IMMEDIATE;\n{CLIENTS}\nPRAGMA user_version = 2;\n\nCOMMIT;\n"
 THIRD: Final = f"BEGIN IMMEDIATE;\n{LINES}\nPRAGMA user_version = 3;\n\nCOMMIT;\n"
-STEPS: Final = (FIRST, SECOND, THIRD)
+FOURTH: Final = f"BEGIN IMMEDIATE;\n{COLLATED}{COLLATED_LARGE}\nPRAGMA user_version = 4;\n\nCOMMIT;\n"
+STEPS: Final = (FIRST, SECOND, THIRD, FOURTH)
 """Step n makes version n + 1 out of version n, as one transaction; one that was released is never changed."""
 
 _TYPES: Final = ((" BLOB ", " BYTEA "), (" TEXT ", ' TEXT COLLATE "C" '), (") WITHOUT ROWID;", ");"))  # texts as SQLite orders them
@@ -332,7 +359,12 @@ def ddl(dialect: Literal["sqlite", "postgresql"], tables: Sequence[str] = (*TABL
     return text
 
 
-POSTGRESQL: Final = (ddl("postgresql", (*FIRST_TABLES, WORDS)), ddl("postgresql", (CLIENTS,)), ddl("postgresql", (LINES,)))
+POSTGRESQL: Final = (
+    ddl("postgresql", (*FIRST_TABLES, WORDS)),
+    ddl("postgresql", (CLIENTS,)),
+    ddl("postgresql", (LINES,)),
+    ddl("postgresql", (COLLATED,)),
+)
 """What `STEPS` are for SQLite."""
 
 

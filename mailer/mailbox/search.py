@@ -7,6 +7,8 @@ all keys that ask for it.
 
 from __future__ import annotations
 
+from array import array
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from mailer.mail.query import Contains, Either, Every, Has, Is, Not, Within
@@ -31,10 +33,20 @@ BY_UIDS: Final = f"""SELECT uid, mail, flags, keywords, modseq, saved FROM entry
 
 def search(rows: Rows, owner: int, dialect: str, query: Query, folder: int | None = None) -> list[FolderEntry]:
     """The entries that a query is true of, in the order of folders and UIDs. Raises `Problem`."""
+    return _entries(rows, owner, _places(rows, owner, dialect, query, EVERY_FOLDER if folder is None else (folder, folder)))
+
+
+def found(rows: Rows, owner: int, dialect: str, query: Query, folder: int, patience: float) -> array[int]:
+    """The UIDs of a folder, ascending, that a query is true of. Raises `SearchTooLong`, `Problem`."""
+    places = _places(rows, owner, dialect, query, (folder, folder), patience)
+    begin = folder * PLACE
+    return array("I", sorted([place - begin for place in places]))
+
+
+def _places(rows: Rows, owner: int, dialect: str, query: Query, folders: tuple[int, int], patience: float = inf) -> AbstractSet[int]:
     costs = costs_of(query)
     keys = dict.fromkeys(each for each in nodes(query) if isinstance(each, Contains) and asks_texts(each))
-    finding = KeySearch(rows, owner, dialect, EVERY_FOLDER if folder is None else (folder, folder), [*keys])
-    return _entries(rows, owner, _true(query, finding, costs))
+    return _true(query, KeySearch(rows, owner, dialect, folders, [*keys], patience), costs)
 
 
 def asks_rows_of_texts(query: Query) -> bool:

@@ -14,7 +14,7 @@ from mailer.imap.envelope import FIELDS, address_lists, envelope
 from .date import written
 from .header import header
 from .packed import tree_bytes
-from .subject import base_subject
+from .subject import read_subject
 from .text import all_text, file_names, preview
 from .tree import parsed
 from .words import shown
@@ -36,7 +36,9 @@ class Rendered(NamedTuple):
     """What is read from a message. `sent` is in seconds since the epoch and `day` in days, in the calendar of its writer; 0 for none.
 
     IDs are without their brackets. `sender` and `recipients` (To, Cc and Bcc) are as people read them, ``Anna <anna@example.org>, …``.
-    Places in `tree` count from the first octet of the prefix. `header`, `body` and `names` are the text that is looked for.
+    Places in `tree` count from the first octet of the prefix. `header`, `body` and `names` are the text that is looked for. `answers`
+    says whether the subject is that of a reply or a forward; `ancestors` are the references by which messages are threaded, and `first` the
+    first addresses of From, To and Cc by which they are sorted (RFC 5256).
     """
 
     sent: float
@@ -56,6 +58,9 @@ class Rendered(NamedTuple):
     header: str
     body: str
     names: str
+    answers: bool
+    ancestors: tuple[str, ...]
+    first: tuple[Addressee | None, Addressee | None, Addressee | None]
 
 
 def render(content: bytes, prefix: bytes = b"") -> Rendered:
@@ -65,6 +70,7 @@ def render(content: bytes, prefix: bytes = b"") -> Rendered:
     head = header(whole, 0, root.header_end, _WANTED)
     sent = written(head.text(b"date"))
     subject = " ".join(shown(head.text(b"subject")).split())[:SHOWN]
+    base, answers = read_subject(subject)
     lists = address_lists(head)
     names = file_names(root)
     return Rendered(
@@ -73,7 +79,7 @@ def render(content: bytes, prefix: bytes = b"") -> Rendered:
         next(iter(_ids(head.text(b"message-id"))), ""),
         _references(head),
         subject,
-        base_subject(subject),
+        base,
         _people(lists[b"from"]),
         _people(lists[b"to"], lists[b"cc"], lists[b"bcc"]),
         envelope(head, lists),
@@ -83,7 +89,14 @@ def render(content: bytes, prefix: bytes = b"") -> Rendered:
         names,
         _list_id(shown(head.text(b"list-id"))),
         *all_text(whole, root, names),
+        answers,
+        _ancestors(head),
+        (_first(lists[b"from"]), _first(lists[b"to"]), _first(lists[b"cc"])),
     )
+
+
+def _first(found: Sequence[Addressee]) -> Addressee | None:
+    return found[0] if found else None
 
 
 def _people(*lists: Sequence[Addressee]) -> str:
@@ -105,8 +118,13 @@ def _ids(value: str) -> list[str]:
     return [piece[:ID] for piece in pieces if piece]
 
 
+def _ancestors(head: Header) -> tuple[str, ...]:
+    """RFC 5256 §3 (REFERENCES): those of References, else the first of In-Reply-To."""
+    return tuple(_ids(head.text(b"references"))[-REFERENCES:] or _ids(head.text(b"in-reply-to"))[:1])
+
+
 def _references(head: Header) -> tuple[str, ...]:
-    """RFC 5256 §2.2 (REFERENCES): those of References, else the first of In-Reply-To."""
+    """Those of References, and the first of In-Reply-To."""
     found = dict.fromkeys(_ids(head.text(b"references")))
     for id in _ids(head.text(b"in-reply-to"))[:1]:
         found.setdefault(id)

@@ -15,13 +15,22 @@ _FORWARDED = re.compile(r"\[fwd:", re.IGNORECASE)
 
 def base_subject(subject: str) -> str:
     """The base of a decoded subject, its blanks made one each, its case as it was."""
+    return read_subject(subject)[0]
+
+
+def read_subject(subject: str) -> tuple[str, bool]:
+    """The base of a decoded subject, and whether something was taken from it that makes it that of a reply or a forward."""
     text = " ".join(subject[:LONGEST].split())  # (1)
+    is_answer = False
     while True:
-        text = _without_leaders(_without_trailers(text))
-        if _FORWARDED.match(text) and text.endswith("]"):  # (6)
-            text = text[5:-1].strip()
-            continue
-        return text
+        whole = text
+        text = _without_trailers(text)
+        is_answer |= text != whole
+        text, led = _without_leaders(text)
+        is_answer |= led
+        if not (_FORWARDED.match(text) and text.endswith("]")):
+            return text, is_answer
+        text, is_answer = text[5:-1].strip(), True  # (6)
 
 
 def _without_trailers(text: str) -> str:
@@ -31,10 +40,12 @@ def _without_trailers(text: str) -> str:
     return text
 
 
-def _without_leaders(text: str) -> str:
-    """(3) and (4), until neither does anything (5)."""
+def _without_leaders(text: str) -> tuple[str, bool]:
+    """(3) and (4), until neither does anything (5); and whether there was a leader, where a blob alone says nothing."""
+    led = False
     while True:
-        if (found := _LEADER.match(text)) or ((found := _LEADING_BLOB.match(text)) and found.end() < len(text)):
-            text = text[found.end() :]
-        else:
-            return text
+        if found := _LEADER.match(text):
+            led = True
+        elif not ((found := _LEADING_BLOB.match(text)) and found.end() < len(text)):
+            return text, led
+        text = text[found.end() :]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailer.mailbox import fetched, schema
+from mailer.mailbox import collating, fetched, schema
 
 WHOLE = {
     "FOLDERS",
@@ -32,7 +32,8 @@ WHOLE = {
 """What is asked about all folders, about the account, which is one row, or once in a while."""
 
 ASKED = (
-    "copying", "entries", "expunging", "flagging", "folders", "keywords", "ledger", "maildrop", "mails", "noting", "opening", "putting",
+    "collating", "copying", "entries", "expunging", "flagging", "folders", "keywords", "ledger", "maildrop", "mails", "noting", "opening",
+    "putting",
     "subscriptions", "sweeping", "threads",
 )  # fmt: skip
 """What delivery and clients ask. Others count everything, or look for something in everything."""
@@ -45,7 +46,8 @@ def statements() -> Iterator[tuple[str, str]]:
                 yield f"{module}.{name}", value
 
 
-STATEMENTS = dict(statements()) | {
+STATEMENTS = dict(statements()) | {f"collated: {column}": collating.question((column,)).STATEMENT for column in collating.SORTED}
+STATEMENTS |= {
     f"fetched of {' '.join(columns)}": fetched.question(columns).STATEMENT
     for columns in ((), ("flags", "keywords"), ("envelope",), (*fetched.OF_ENTRY, *fetched.OF_MAIL))
 }

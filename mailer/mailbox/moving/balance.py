@@ -24,6 +24,7 @@ SUMS: Final = {
     "heading": "SELECT COUNT(*), SUM(size), SUM(day), SUM(LENGTH(subject)), SUM(LENGTH(files)) FROM heading WHERE owner = ?",
     "annotation": """SELECT folder, COUNT(*), SUM(LENGTH(value)), SUM(modseq) FROM annotation WHERE owner = ?
         GROUP BY folder ORDER BY folder""",
+    "collated": "SELECT COUNT(*), SUM(size), SUM(LENGTH(subject)), SUM(LENGTH(sender)), SUM(LENGTH(ids)) FROM collated WHERE owner = ?",
     "uneven": "SELECT COUNT(*), SUM(octets) FROM uneven WHERE owner = ?",
     "text": "SELECT COUNT(*), SUM(LENGTH(body)) FROM text WHERE owner = ?",
 }

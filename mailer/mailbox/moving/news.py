@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .tables import Row
 
-LARGE: Final = ("mail", "entry", "reference", "text", "heading", "expunged")
+LARGE: Final = ("mail", "entry", "reference", "text", "heading", "collated", "expunged")
 """Tables that grow with the mail; the others are compared whole."""
 
 MODSEQ: Final = "SELECT modseq FROM account WHERE owner = ?"
@@ -31,6 +31,7 @@ THREADS: Final = f"SELECT DISTINCT thread FROM mail WHERE owner = ? AND id IN ({
 MAILS: Final = f"SELECT {', '.join(COLUMNS['mail'])} FROM mail WHERE owner = ? AND thread IN ({HUNDRED}) AND modseq > ?"
 TEXTS: Final = f"SELECT {', '.join(COLUMNS['text'])} FROM text WHERE owner = ? AND mail IN ({HUNDRED})"
 HEADINGS: Final = f"SELECT {', '.join(COLUMNS['heading'])} FROM heading WHERE owner = ? AND mail IN ({HUNDRED})"
+COLLATED: Final = f"SELECT {', '.join(COLUMNS['collated'])} FROM collated WHERE owner = ? AND mail IN ({HUNDRED})"
 REFERENCES: Final = f"SELECT {', '.join(COLUMNS['reference'])} FROM reference WHERE owner = ? AND thread IN ({HUNDRED})"
 CLEAR_ENTRIES: Final = "DELETE FROM entry WHERE owner = ? AND folder = ?"
 CLEAR_EXPUNGED: Final = "DELETE FROM expunged WHERE owner = ? AND folder = ?"
@@ -83,7 +84,8 @@ def _mails(source: Engine, target: Engine, ids: Sequence[str], since: int) -> in
         brought = [*hundreds([row[ID] for row in mails])]
         texts = [row for some in brought for row in rows.run(TEXTS, (owner, *some))]
         headings = [row for some in brought for row in rows.run(HEADINGS, (owner, *some))]
-        return {"mail": mails, "reference": references, "text": texts, "heading": headings}
+        collated = [row for some in brought for row in rows.run(COLLATED, (owner, *some))]
+        return {"mail": mails, "reference": references, "text": texts, "heading": headings, "collated": collated}
 
     brought = source.read(ask)
     if not brought["mail"]:
