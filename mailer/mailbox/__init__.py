@@ -47,6 +47,8 @@ gets an address that another had before gets a mailbox of his own.
 `rekeying`   other keys, while a mailbox is used
 `scripts`    scripts, rules, answers and forwards of an owner
 `layout`     where what is on the disk
+`bell`       rung by whoever changes a mailbox, heard by all processes that look into one
+`wire`       the same between machines that share a database
 `schema`     the tables of a mailbox
 `engine`     where the rows of a mailbox are: a file of SQLite for each owner, PostgreSQL
 `owners`     who has a mailbox

@@ -2,6 +2,7 @@
 
     owners.sqlite3                who has a mailbox
     keys/N.key                    the master keys, by number
+    bell/…                        what is rung when one changes (`bell`)
     u/QZ/OWNER/index.sqlite3      all about the mailbox of that owner but the messages themselves; QZ are the last two symbols of his ID
     u/QZ/OWNER/mail/4F/MAIL       a message; 4F are the two symbols of its ID that change every half minute and every quarter of an hour
     u/QZ/OWNER/tmp/…              what is being written
@@ -37,6 +38,11 @@ class Layout:
     def keys(self) -> str:
         """The directory of the master keys."""
         return f"{self.root}/keys"
+
+    @property
+    def bell(self) -> str:
+        """The directory of what is rung when a mailbox changes."""
+        return f"{self.root}/bell"
 
     @property
     def homes(self) -> str:

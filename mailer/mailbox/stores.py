@@ -47,10 +47,11 @@ class MailboxStores:
         layout = Layout(config.mailboxes_path)
         bodies = FileBodies(layout, partial(as_owner_of, layout.root))
         self.owners: Owners = OwnersBelow(layout, config.spool)
+        self.shared: Connections | None = None  # the database that has the owners, for all machines
         if config.mailboxes.database:
             from .owners.postgres import PostgresOwners
 
-            connections = self._connected(config.mailboxes)
+            self.shared = connections = self._connected(config.mailboxes)
             self.owners = PostgresOwners(connections)
             stores = [MailboxStore("", partial(self._in_database, connections), bodies)]
         else:
@@ -85,6 +86,13 @@ class MailboxStores:
             if since is not None and since < before:
                 purge(self.owners, owner, store, time.time(), bodies_too=store.bodies is not self.bodies_of(owner))
                 owner = self.owners.by_id([owner.id])[0] or owner
+
+    def call(self, owner: str, folder: int, modseq: int) -> None:
+        """Let other machines know of a change, where there is a database that they share. Raises nothing."""
+        if self.shared is not None:
+            from . import wire
+
+            wire.call(self.shared, owner, folder, modseq)
 
     def close(self) -> None:
         """Let go of what is open."""

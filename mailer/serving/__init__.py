@@ -6,6 +6,7 @@
 `pace`          what a client may take
 `room`          the memory of all messages that are under way
 `login`         the desk where users log in
+`boxes`         mailboxes as sessions use them, and news of them
 `counting`      what is counted of them, in all processes together
 `certificates`  what a login can be bound to
 """

@@ -98,6 +98,16 @@ class Connections:
         finally:
             self._free.release()
 
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """A connection for whoever has it for days, besides those that are lent. What PostgreSQL says is a `Problem`."""
+        with self._told():
+            db = self._connect()
+            try:
+                yield db
+            finally:
+                db.close()
+
     def close(self) -> None:
         """Let go of those that nobody has."""
         with self._lock:

@@ -85,7 +85,7 @@ MANY = {one: {size: _of_rows(one, size) for size in SIZES} for one in (PUT_EMAIL
 """The same statements for many rows, by their number."""
 
 
-class News:
+class MessageNews:
     """The news that one batch of events has of one message."""
 
     __slots__ = ("due", "entry", "outcomes", "status", "whole")
@@ -98,16 +98,16 @@ class News:
         self.outcomes: dict[int, Outcome] = {}  # by identity: two events share what they were told
 
 
-def gather(events: Iterable[Event]) -> list[News]:
+def gather(events: Iterable[Event]) -> list[MessageNews]:
     """The news of each message. Events that are not about a message are left out."""
-    news: dict[str, News] = {}
+    news: dict[str, MessageNews] = {}
     for event in events:
         if not isinstance(event, (Tried, Settled, Seen, Changed)):
             continue
         entry = event.entry
         item = news.get(entry.id)
         if item is None:
-            item = news[entry.id] = News(entry)
+            item = news[entry.id] = MessageNews(entry)
         item.entry = entry
         if isinstance(event, Tried):  # of a thousand recipients, only these have something new
             item.status = "sending"
@@ -124,16 +124,16 @@ def gather(events: Iterable[Event]) -> list[News]:
     return list(news.values())
 
 
-def _learn(item: News, outcomes: Sequence[Outcome]) -> None:
+def _learn(item: MessageNews, outcomes: Sequence[Outcome]) -> None:
     known = item.outcomes
     for outcome in outcomes:
         if not outcome.moved:
             known[id(outcome)] = outcome
 
 
-def portions(news: Iterable[News], most: int) -> Iterator[list[News]]:
+def portions(news: Iterable[MessageNews], most: int) -> Iterator[list[MessageNews]]:
     """The news in order, each time as many messages as have `most` recipients together, or one that has more."""
-    portion: list[News] = []
+    portion: list[MessageNews] = []
     weight = 0
     for item in news:
         if portion and weight + item.entry.history.count > most:
@@ -145,7 +145,7 @@ def portions(news: Iterable[News], most: int) -> Iterator[list[News]]:
         yield portion
 
 
-def email(item: News) -> Row:
+def email(item: MessageNews) -> Row:
     """The row of `emails`."""
     entry = item.entry
     envelope, history = entry.envelope, entry.history
@@ -176,7 +176,7 @@ def stranger(envelope: Envelope) -> Principal | None:
     return None if who == OWN else who
 
 
-def recipients(item: News) -> Iterator[Row]:
+def recipients(item: MessageNews) -> Iterator[Row]:
     """The rows of `email_recipients`."""
     entry = item.entry
     id, held = entry.id, entry.state == "held"
@@ -208,7 +208,7 @@ def recipients(item: News) -> Iterator[Row]:
             )
 
 
-def attempts(item: News) -> Iterator[Row]:
+def attempts(item: MessageNews) -> Iterator[Row]:
     """The rows of `attempts`."""
     id, envelope = item.entry.id, item.entry.envelope
     for outcome in item.outcomes.values():
@@ -239,7 +239,7 @@ def attempts(item: News) -> Iterator[Row]:
         )
 
 
-def dialogs(item: News) -> Iterator[Row]:
+def dialogs(item: MessageNews) -> Iterator[Row]:
     """The rows of `dialogs`: one for each transaction that delivered to none, or not to all, of its recipients."""
     failed: dict[int, Outcome] = {}
     for outcome in item.outcomes.values():
@@ -340,7 +340,7 @@ class NewsBatch(NamedTuple):
     others: Sequence[Other]
 
     @classmethod
-    def of(cls, news: Sequence[News], others: Sequence[Other]) -> NewsBatch:
+    def of(cls, news: Sequence[MessageNews], others: Sequence[Other]) -> NewsBatch:
         """The batch of the `news` and of `others`."""
         return cls(
             [email(item) for item in news],

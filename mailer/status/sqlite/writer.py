@@ -301,7 +301,7 @@ class SqliteRecorder:
 
     # What is written
 
-    def _take_all(self, portions: Iterable[Sequence[rows.News]], beside: Sequence[rows.Other]) -> None:
+    def _take_all(self, portions: Iterable[Sequence[rows.MessageNews]], beside: Sequence[rows.Other]) -> None:
         """One after the other. What cannot be written is in arrears, and does not keep the others from being so."""
         trouble: sqlite3.Error | OSError | None = None
         batches = chain(((portion, ()) for portion in portions), [((), beside)])
