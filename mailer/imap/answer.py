@@ -20,6 +20,19 @@ class BadCommand(Exception):
     kind: Literal["NO", "BAD"] = "BAD"
     code: str = ""
 
+    @property
+    def answer(self) -> Answer:
+        """The answer to the command."""
+        return Answer(self.kind, str(self), self.code)
+
+
+class RefusedCommand(BadCommand):
+    """A command that is well said, and is not obeyed: NO, with a code if one says why."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.kind, self.code = "NO", code
+
 
 class BadCharset(BadCommand):
     """A search in a character set that we do not know: the client is told which ones we know, RFC 9051 §7.1, BADCHARSET."""

@@ -36,6 +36,7 @@ _ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[\^_`a-z|}~]++")
 _ASTRING = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[\]\^_`a-z|}~]++")
 _PATTERN = re.compile(rb"[!#$%&'*+,\-./0-9:;<=>?@A-Z\[\]\^_`a-z|}~]++")
 _LABEL = re.compile(rb"[A-Za-z0-9.\-_]++")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]*+={0,2}")
 _DIGITS = re.compile(rb"[0-9]++")
 _SET = re.compile(rb"[0-9:*,]++")
 _QUOTED = re.compile(rb'"([^"\\\r\n\0]*+(?:\\["\\][^"\\\r\n\0]*+)*+)"')
@@ -147,6 +148,13 @@ class Tokens:
                 raise BadCommand("a quoted string has octets above 127 only where UTF-8 was enabled; send a literal")
             self.text(octets)
         return _ESCAPED.sub(rb"\1", octets) if b"\\" in octets else octets
+
+    def base64(self) -> bytes:
+        """Octets in base 64, as they are written; ``=`` alone as well (RFC 4959 §3)."""
+        found = self._matched(_BASE64, "base 64")
+        if not found:
+            raise self._bad("base 64 is expected")
+        return found
 
     def nstring(self) -> bytes | None:
         """A string, or None for NIL."""

@@ -1,0 +1,48 @@
+"""What a command needs besides its verb: capabilities that are told, and what the client has enabled.
+
+A modifier of an extension that is not told does not exist, as little as its commands do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import command as said
+from .answer import BadCommand
+from .states import enables_condstore
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from .command import AppendedMessage, Command
+
+
+def check_needs(command: Command, told: Collection[str], enabled: Collection[str]) -> None:
+    """Raises `BadCommand` where something is said that does not exist, or was not enabled."""
+    if missing := [word for word in _needed(command) if word not in told]:
+        raise BadCommand(f"{missing[0]} is not offered")
+    if "QRESYNC" not in enabled and _needs_qresync(command):  # RFC 7162 §3.2.5, §3.2.6
+        raise BadCommand("QRESYNC has to be enabled first")
+
+
+def _needs_qresync(command: Command) -> bool:
+    return (isinstance(command, said.Select) and command.qresync is not None) or (isinstance(command, said.Fetch) and command.vanished)
+
+
+def _needed(command: Command) -> Iterator[str]:
+    """The capabilities that it exists by."""
+    if enables_condstore(command) and not isinstance(command, said.Enable):
+        yield "CONDSTORE"
+    if isinstance(command, said.Authenticate) and command.initial is not None:
+        yield "SASL-IR"
+    elif isinstance(command, said.Append):
+        if len(command.messages) > 1:
+            yield "MULTIAPPEND"
+        yield from _of_messages(command.messages)
+    elif isinstance(command, said.Replace):
+        yield from _of_messages([command.message])
+
+
+def _of_messages(messages: Collection[AppendedMessage]) -> Iterator[str]:
+    if any(message.binary for message in messages):
+        yield "BINARY"
