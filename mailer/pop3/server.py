@@ -162,7 +162,9 @@ class PopServer:
 
     def hang_up(self, reply: PopReply) -> None:
         """End the session for a reason of the driver's own (a timeout, a shutdown); within a message without a word, which would be part
-        of it."""
+        of it. One that is over stays so."""
+        if self.state is PopState.CLOSED:
+            return
         self._asked = self._listing = None
         if self._sending is None and self.state is not PopState.HANDSHAKE:
             self._refuse(reply)

@@ -119,7 +119,7 @@ class ServedDoors(Component):
 
     @property
     def _wanted(self) -> dict[DoorPlace, Listen]:
-        return {place: section for section in self._config.mail_doors if section.kind in self._kinds for place in section.address}
+        return {place: section for section in _sections(self._config) if section.kind in self._kinds for place in section.address}
 
     def _close_others(self) -> None:
         wanted = self._wanted
@@ -206,9 +206,13 @@ class ServedDoors(Component):
         self._tell(Alarm.of(self._clock.now(), error))
 
 
+def _sections(config: Config) -> tuple[Listen, ...]:
+    return (*config.mail_doors, *config.access_doors)
+
+
 def _contexts(config: Config) -> dict[DoorPlace, ssl.SSLContext | None]:
     found: dict[DoorPlace, ssl.SSLContext | None] = {}
-    for section in config.mail_doors:
+    for section in _sections(config):
         files = section.certificate_file, section.key_file
         context = None if section.tls == "none" else serving(*files, section.tls_minimum, tickets=section.tls_tickets)
         found.update(dict.fromkeys(section.address, context))

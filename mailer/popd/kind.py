@@ -1,0 +1,94 @@
+"""The kind pop3: doors where users fetch their mail. Nobody logs in without TLS, but at a loopback address without TLS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailer import __version__
+from mailer.pop3.states import PopSettings
+from mailer.serving.certificates import binding_of
+from mailer.serving.kinds import DoorLimits
+
+from .session import PURPOSE, PopPlace, PopSession
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping
+
+    from mailer.config import Config
+    from mailer.config.sections.doors import Listen
+    from mailer.events import Event
+    from mailer.net.peer import Peer
+    from mailer.net.server import AcceptLoop
+    from mailer.net.stream import Stream
+    from mailer.serving.common import Common
+    from mailer.serving.login import LoginDesk
+
+    from .reading import PopBox
+    from .session import PopTimes
+
+
+class PopDoorKind:
+    """Doors of the kind pop3. `desk` lets users in, `open_box` opens the mailbox of an address, `tell` hears of troubles.
+
+    The desk, its users and its limits belong to who gives them, and are begun and ended there.
+    """
+
+    name = PURPOSE
+    what = "users who fetch mail by POP3"
+    refusal = b"-ERR [SYS/TEMP] too many connections, come back later\r\n"
+
+    def __init__(
+        self,
+        config: Config,
+        desk: LoginDesk,
+        open_box: Callable[[str], PopBox],
+        tell: Callable[[Event], None],
+        times: PopTimes | None = None,
+    ) -> None:
+        self._config = config
+        self._desk = desk
+        self._place = PopPlace(desk, open_box, tell, times)
+        self._bindings: Mapping[str, bytes] = {}
+
+    async def start(self) -> None:
+        """See which certificates are shown."""
+        self.take(self._config)
+
+    def take(self, config: Config) -> None:
+        """Go by another configuration."""
+        self._config = config
+        files = {section.certificate_file for section in config.listens if section.kind == self.name and section.certificate_file}
+        self._bindings = {file: binding_of(file) for file in files}
+
+    async def stop(self) -> None:
+        """Nothing is left of sessions that are over."""
+
+    def limits(self, config: Config) -> DoorLimits:
+        """What networks and neighbourhoods may have, and all together."""
+        return DoorLimits.of(config.receiving)
+
+    def settings(self, section: Listen) -> PopSettings:
+        """What a session meets at the door of this `section`."""
+        config = self._config
+        return PopSettings(
+            config.hostname,
+            implementation=f"mailer-{__version__}",
+            starttls=section.tls == "starttls",
+            mechanisms=config.accounts.offered,
+            known=self._desk.known(self._bindings.get(section.certificate_file, b""), PURPOSE),
+            clear=section.tls == "none",
+        )
+
+    async def serve(
+        self,
+        stream: Stream,
+        peer: Peer,
+        section: Listen,
+        place: str,  # noqa: ARG002 - of the interface
+        loop: AcceptLoop,
+        context: ssl.SSLContext | None,
+        common: Common,
+    ) -> None:
+        """See `mailer.serving.kinds.DoorKind`."""
+        await PopSession(stream, peer, self.settings(section), self._place, loop, context, common).run()
