@@ -119,6 +119,11 @@ class ImapServer:
         return "IMAP4REV2" in self.enabled
 
     @property
+    def tag(self) -> str:
+        """The tag of the command that stands open, which ESEARCH repeats. RFC 9051 §7.3.4"""
+        return self._tag
+
+    @property
     def condstore(self) -> bool:
         """Whether flags are told with their MODSEQ. RFC 7162 §3.1"""
         return "CONDSTORE" in self.enabled
