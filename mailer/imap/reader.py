@@ -36,7 +36,7 @@ MESSAGES = frozenset({"APPEND", "REPLACE"})
 """Commands whose literals are messages."""
 
 
-class Bounds(NamedTuple):
+class ReadBounds(NamedTuple):
     """Octets: of the text of a command, of all its literals, and of all its literals where they are messages."""
 
     text: int
@@ -118,7 +118,7 @@ class CommandReader:
         """The first octet of the next command, -1 where none has come."""
         return self._in[0] if self._in and not self._parts else -1
 
-    def read(self, bounds: Bounds) -> RawCommand | Announced | None:
+    def read(self, bounds: ReadBounds) -> RawCommand | Announced | None:
         """The next command if it is complete, or what is to be answered before it can be."""
         while True:
             if self._left and not self._fill():
@@ -175,7 +175,7 @@ class CommandReader:
             self._discarded += len(line) - 2 * _KEPT
             del line[_KEPT:-_KEPT]
 
-    def _gather(self, line: bytearray, bounds: Bounds) -> RawCommand | Announced | None:
+    def _gather(self, line: bytearray, bounds: ReadBounds) -> RawCommand | Announced | None:
         """Add a line to the command; the command if it is complete then."""
         text = bytes(line[:-2] if line.endswith(b"\r\n") else line[:-1])
         if self._skipping:
@@ -194,7 +194,7 @@ class CommandReader:
         if not self._refusal or not self._parts:
             self._parts.append(text)
 
-    def _announced(self, announced: re.Match[bytes], bounds: Bounds) -> RawCommand | Announced | None:
+    def _announced(self, announced: re.Match[bytes], bounds: ReadBounds) -> RawCommand | Announced | None:
         size, asked = int(announced[2]), not announced[3]
         tag, verb = head(self._parts[0])
         if not asked and size > MAX_NONSYNC:

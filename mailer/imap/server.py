@@ -30,7 +30,7 @@ from .grammar import COMMANDS, opened, verb
 from .lexer import Tokens
 from .needs import check_needs
 from .patience import ImapPatience
-from .reader import MESSAGES, Announced, Bounds, CommandReader, RawCommand, head, unasked
+from .reader import MESSAGES, Announced, ReadBounds, CommandReader, RawCommand, head, unasked
 from .states import THEN, WHEN, WHY, ImapState, enables_condstore
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ImapServer", "ImapSettings", "ImapState"]
 
-BEFORE: Final = Bounds(8192, 8192, 8192)  # of somebody who has not logged in
+BEFORE: Final = ReadBounds(8192, 8192, 8192)  # of somebody who has not logged in
 MAX_TEXT: Final = 65536
 MAX_LITERALS: Final = 65536
 MAX_RESPONSE: Final = 12288  # octets of a line within AUTHENTICATE, RFC 4954 §4
@@ -215,8 +215,8 @@ class ImapServer:
 
     # -- reading
 
-    def _bounds(self) -> Bounds:
-        return Bounds(MAX_TEXT, MAX_LITERALS, max(MAX_LITERALS, self.settings.max_size)) if self.user else BEFORE
+    def _bounds(self) -> ReadBounds:
+        return ReadBounds(MAX_TEXT, MAX_LITERALS, max(MAX_LITERALS, self.settings.max_size)) if self.user else BEFORE
 
     def _read_command(self) -> bool:
         """Read a command, or as much of one as has to be answered; whether there was so much."""
