@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailer import __version__
 from mailer.pop3.states import PopSettings
 from mailer.serving.certificates import binding_of
 from mailer.serving.kinds import DoorLimits
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
     from mailer.net.peer import Peer
     from mailer.net.server import AcceptLoop
     from mailer.net.stream import Stream
+    from mailer.serving.boxes import BoxUse
     from mailer.serving.common import Common
     from mailer.serving.login import LoginDesk
 
-    from .reading import PopBox
     from .session import PopTimes
 
 
@@ -42,7 +41,7 @@ class PopDoorKind:
         self,
         config: Config,
         desk: LoginDesk,
-        open_box: Callable[[str], PopBox],
+        open_box: Callable[[str], BoxUse],
         tell: Callable[[Event], None],
         times: PopTimes | None = None,
     ) -> None:
@@ -73,7 +72,7 @@ class PopDoorKind:
         config = self._config
         return PopSettings(
             config.hostname,
-            implementation=f"mailer-{__version__}",
+            implementation="mailer",
             starttls=section.tls == "starttls",
             mechanisms=config.accounts.offered,
             known=self._desk.known(self._bindings.get(section.certificate_file, b""), PURPOSE),

@@ -7,33 +7,21 @@ of `PIECE`, and is never in memory as a whole.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import StoredMail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     from mailer.mailbox.api import Mailbox
-
-T = TypeVar("T")
+    from mailer.serving.boxes import BoxUse
 
 PIECE: Final = 256 << 10  # octets of a message that are read at a time; one of no more than these is proved by its digest
 TOP: Final = 32 << 10  # the same where only the top of a large message is wanted
 AHEAD: Final = 128 << 10  # octets of messages that nobody has asked for yet
 MOST_AHEAD: Final = 16  # and how many
-
-
-class PopBox(Protocol):
-    """The hold that a session has on the mailbox of its user (`mailer.serving.boxes`)."""
-
-    async def ask(self, function: Callable[..., T], /, *args: Any) -> T:
-        """What `function` makes of the mailbox, and of what else it is given, in another thread. Raises `Problem`."""
-
-    def close(self) -> None:
-        """Let go of it."""
 
 
 class FirstPiece(NamedTuple):
@@ -48,7 +36,7 @@ class MessageReader:
 
     __slots__ = ("_ahead", "_box", "_folder", "_last", "_uids")
 
-    def __init__(self, box: PopBox, folder: int, uids: Sequence[int]) -> None:
+    def __init__(self, box: BoxUse, folder: int, uids: Sequence[int]) -> None:
         self._box = box
         self._folder = folder
         self._uids = uids

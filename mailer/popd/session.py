@@ -37,10 +37,11 @@ if TYPE_CHECKING:
     from mailer.net.stream import Stream
     from mailer.pop3.questions import PopQuestion
     from mailer.pop3.states import PopSettings
+    from mailer.serving.boxes import BoxUse
     from mailer.serving.common import Common
     from mailer.serving.login import LoginDesk
 
-    from .reading import FirstPiece, PopBox
+    from .reading import FirstPiece
 
 PURPOSE: Final = "pop3"
 ANSWERS: Final = 120.0  # seconds that a client may take to read a piece of what he asked for
@@ -74,7 +75,7 @@ class PopPlace:
     """What the sessions of all doors share: who lets users in, what opens the mailbox of an address, who hears of troubles, the times."""
 
     def __init__(
-        self, desk: LoginDesk, open_box: Callable[[str], PopBox], tell: Callable[[Event], None], times: PopTimes | None = None
+        self, desk: LoginDesk, open_box: Callable[[str], BoxUse], tell: Callable[[Event], None], times: PopTimes | None = None
     ) -> None:
         self.desk = desk
         self.open_box = open_box
@@ -88,7 +89,7 @@ class PopPlace:
         self._tell(Alarm(self.desk.now(), "mailboxes", f"{user} cannot have his mail by POP3: {problem}", f"pop3 {user}"))
 
     def went_well(self, user: str) -> None:
-        """He can."""
+        """A user has his mail: a trouble that he had is over."""
         if user in self._troubled:
             self._troubled.discard(user)
             self._tell(Mended(self.desk.now(), "mailboxes", f"pop3 {user}", "he has it"))
@@ -126,7 +127,7 @@ class PopSession:
         self._cancelled = self._listening = False
         self._user = self._session = ""
         self._folder = 0
-        self._box: PopBox | None = None
+        self._box: BoxUse | None = None
         self._reader: MessageReader | None = None
 
     async def run(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from mailer.accounts.logins import digest_of
 from mailer.accounts.password import key_pair, record
@@ -22,15 +22,13 @@ from mailer.io.clock import SystemClock
 from mailer.io.component import Chores
 from mailer.limits.users import UserLimits
 from mailer.mailbox.api import NewMail
-from mailer.mailbox.mailboxes import Mailboxes
 from mailer.popd.kind import PopDoorKind
 from mailer.popd.session import PopTimes
+from mailer.serving.boxes import BoxUse, box_threads
 from mailer.serving.component import ServedDoors
 from mailer.serving.counting import limits_of
 from mailer.serving.login import LoginDesk
 from tests.mailbox.premises import ANN, Premises
-
-T = TypeVar("T")
 
 SECRET, PHONE = "correct-horse", "abcdefghjkmnpqrstuvw"
 SALT = b"0123456789abcdef"
@@ -50,22 +48,6 @@ USERS = [
 ]
 
 
-class HeldBox:
-    """The mailbox of an address, asked in a thread."""
-
-    def __init__(self, boxes: Mailboxes, address: str) -> None:
-        self._held = boxes.of(address, make=True)
-        self._box = self._held.__enter__()
-
-    async def ask(self, function: Callable[..., T], /, *args: Any) -> T:
-        """What `function` makes of the mailbox."""
-        return await asyncio.to_thread(function, self._box, *args)
-
-    def close(self) -> None:
-        """Let go of it."""
-        self._held.__exit__(None, None, None)
-
-
 class PopHouse:
     """A door, what it has told, and the mailboxes behind it; `more` is of the door."""
 
@@ -75,7 +57,7 @@ class PopHouse:
         self.premises = premises or Premises()
         self.told: list[Event] = []
         self.slept: list[float] = []
-        self.held = 0  # mailboxes
+        self.threads = box_threads()
         clock = SystemClock()
         self.users = MemoryUsers(USERS)
         self.sessions = MemorySessions()
@@ -85,8 +67,8 @@ class PopHouse:
         self.kind = PopDoorKind(self.config, self.desk, self._opened, self.told.append, times)
         self.doors = ServedDoors(self.config, [self.kind], self.told.append, clock, Chores(self._bug, self._bug))
 
-    def _opened(self, address: str) -> HeldBox:
-        return HeldBox(self.premises.boxes, address)
+    def _opened(self, address: str) -> BoxUse:
+        return BoxUse(lambda: contextlib.nullcontext(self.premises.boxes), address, self.threads)
 
     def _bug(self, error: object) -> None:
         raise AssertionError(error)
@@ -122,6 +104,7 @@ class PopHouse:
         finally:
             await self.doors.stop(0.0)
             await self.desk.close()
+            self.threads.shutdown()
 
     @contextlib.asynccontextmanager
     async def client(self, password: str = SECRET, name: str = ANN) -> AsyncIterator[PopTalker]:
