@@ -54,7 +54,7 @@ FLOORS = (
     {"submit", "routing", "shaping", "bounces", "client", "check", "hooks", "filtering", "filing"},
     {"queue"},
     {"operate", "pages", "serving"},
-    {"watch", "sink", "intake", "smtpd", "popd", "web", "amqp", "doors"},
+    {"watch", "sink", "intake", "smtpd", "imapd", "popd", "web", "amqp", "doors"},
     {"__init__", "postbox"},
     {"cli", "service", "demo", "manual", "standards", "testing", "integrations", "__main__"},
 )

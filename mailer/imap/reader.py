@@ -110,6 +110,11 @@ class CommandReader:
         return len(self._in)
 
     @property
+    def begun(self) -> bool:
+        """Whether a command has begun and is not whole: more of it is to come, or to be thrown away."""
+        return bool(self._in or self._parts or self._left or self._skipping)
+
+    @property
     def arriving(self) -> int:
         """How many octets of literals there are of the command that is under way."""
         return self._octets - (self._left if self._literal is not None else 0)

@@ -99,6 +99,11 @@ class ImapServer:
         return self._reader.waiting
 
     @property
+    def begun(self) -> bool:
+        """Whether a command has begun and is not whole."""
+        return self._reader.begun
+
+    @property
     def arriving(self) -> int:
         """How many octets have come of the literals of the command that is under way."""
         return self._reader.arriving

@@ -46,6 +46,7 @@ class Stream(asyncio.Protocol):
         self._resting = False  # reading is paused
         self._gone: OSError | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None  # of who writes beside a reader
         self._deadline = loop.time()
         self._timer: asyncio.Handle | None = None
         self._rings = 0.0  # when it does; the timer itself cannot say in uvloop, if that is now
@@ -210,6 +211,12 @@ class Stream(asyncio.Protocol):
         while self.full and not self.gone:
             await self._news()
 
+    async def room(self) -> None:
+        """Wait until there is room for more, as `flush` does, while somebody else waits for what the peer says; for as long as it takes."""
+        while self.full and not self.gone:
+            self._room = self._room or self._loop.create_future()
+            await self._room
+
     async def rest(self, seconds: float) -> None:
         """Say nothing for so long (infinity: for ever). Raises `ConnectionError` as soon as the peer is gone."""
         self._check()
@@ -252,6 +259,7 @@ class Stream(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         self._wake()
+        self._make_room()
 
     def _release(self) -> None:
         if not self._released.done():
@@ -325,3 +333,9 @@ class Stream(asyncio.Protocol):
         """The transport has room again, says asyncio: writers go on."""
         self.full = False
         self._wake()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)

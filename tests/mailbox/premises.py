@@ -43,9 +43,8 @@ class Premises:
             self._engine,
             self.bodies,
             clock=lambda: self.now,
-            tell=lambda *news: self.told.append(news),
             judged=lambda *news: self.judged.append(news),
-            **(self._more | more),  # type: ignore[arg-type]
+            **({"tell": lambda *news: self.told.append(news)} | self._more | more),  # type: ignore[arg-type]
         )
 
     @contextmanager

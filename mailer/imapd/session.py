@@ -1,0 +1,255 @@
+"""A session as those see it who do what a client asks: its machine, its mailbox, the folder that is open, and what may be said of it.
+
+A handler is a coroutine that is given the session and a command, asks the mailbox, says what there is to say, and returns the line that
+ends the command. It waits for nothing but `ask` and `flow`; what raises `Refused`, a `Problem` or `BadCommand` there ends the command
+alone.
+
+What others did in the open folder is asked for where somebody has told of it, and where a client wants to know; what this session did
+itself is not told to it twice. It refers to the MODSEQ of the view, which only moves on with all that happened up to there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from mailer.imap import flags as rendering
+from mailer.imap import response
+from mailer.mailbox.api import NoFolder
+
+from .troubles import FolderGone
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from mailer.accounts.users.api import Proved, User
+    from mailer.imap.answer import Answer
+    from mailer.imap.server import ImapServer
+    from mailer.imap.view import FolderView
+    from mailer.mailbox.api import Flagged, FolderChanges, FolderEntry
+    from mailer.net.stream import Stream
+    from mailer.serving.boxes import BoxUse
+
+    from .terms import ImapTerms
+
+T = TypeVar("T")
+Handler: TypeAlias = "Callable[[ImapSession, Any], Awaitable[Answer]]"
+"""What does one kind of commands."""
+
+TURN = 0.005  # seconds after which others have theirs
+PORTION = 65536  # octets that are said before it is looked whether they are read
+DEAF = "our answers are not read"
+DELETED_BY_ANOTHER = "the folder that is open was deleted"
+NUMBERED_ANEW = "the folder that is open has new numbers, open it again"
+
+
+class ImapSession:
+    """One session. Handlers may read the public attributes; `view` they set by `open_folder` and `leave_folder`."""
+
+    __slots__ = (
+        "_box",
+        "_heard",
+        "_is_unsure",
+        "_proved",
+        "_said",
+        "_since",
+        "beside",
+        "keywords",
+        "late",
+        "machine",
+        "observers",
+        "stream",
+        "terms",
+    )
+
+    def __init__(self, stream: Stream, machine: ImapServer, terms: ImapTerms) -> None:
+        self.stream = stream
+        self.machine = machine
+        self.terms = terms
+        self.observers: list[Callable[[int, int], None]] = []
+        """Who hears of changes of any folder of the mailbox, besides the session: (folder, MODSEQ), in the event loop."""
+        self.keywords: set[str] = set()
+        """The keywords of the open folder that the client was told of."""
+        self.beside = False
+        """Whether something is said while the client is waited for elsewhere."""
+        self.late = ""
+        """What the client is late with, if it is late."""
+        self._proved: Proved | None = None
+        self._box: BoxUse | None = None
+        self._is_unsure = False  # whether there may be something that nobody told of
+        self._heard = 0  # the MODSEQ of the open folder that somebody told of
+        self._said = 0  # octets since it was looked whether they are read
+        self._since = monotonic()
+
+    # -- whose it is
+
+    @property
+    def user(self) -> User:
+        """Who has logged in."""
+        assert self._proved is not None  # the machine wants that first
+        return self._proved.user
+
+    @property
+    def box(self) -> BoxUse:
+        """His mailbox."""
+        assert self._box is not None
+        return self._box
+
+    def belongs_to(self, proved: Proved, box: BoxUse) -> None:
+        """Somebody has logged in, and has this mailbox."""
+        self._proved, self._box = proved, box
+
+    async def ask(self, function: Callable[..., T], *args: Any) -> T:
+        """What `function` says, which is called with the mailbox in a thread. Raises `Problem`, which ends the command."""
+        return await self.box.ask(function, *args)
+
+    # -- what is said
+
+    def say(self, line: bytes) -> None:
+        """Say an untagged line, without what stands before and behind it."""
+        self._said += len(line)
+        self.machine.say(line)
+
+    def say_raw(self, octets: bytes) -> None:
+        """Say octets as they are: of a line that has literals."""
+        self._said += len(octets)
+        self.machine.say_raw(octets)
+
+    async def say_all(self, lines: Iterable[bytes]) -> None:
+        """Say untagged lines, as fast as they are read. Raises `OSError`."""
+        for line in lines:
+            self.say(line)
+            if self._said >= PORTION:
+                await self.flow()
+
+    async def flow(self) -> None:
+        """Hand over what was said, wait until it is read as far as it has to be, and let others have their turn. Raises `OSError`."""
+        self._said = 0
+        self.write()
+        if self.stream.full and self.beside:
+            await self.stream.room()
+        elif self.stream.full:
+            self.late = DEAF
+            self.stream.allow(self.terms.pace.answers)
+            await self.stream.flush()
+        if monotonic() - self._since > TURN:
+            await self.turn()
+        if self.stream.gone:
+            raise ConnectionAbortedError("the client has left")
+
+    async def turn(self) -> None:
+        """Let others have their turn."""
+        await asyncio.sleep(0)
+        self._since = monotonic()
+
+    def write(self) -> None:
+        """Hand over what was said. A client that has left is not answered, but what it said before counts."""
+        said = self.machine.take()
+        if said and not self.stream.gone:
+            self.stream.write(said)
+
+    # -- the folder that is open
+
+    @property
+    def view(self) -> FolderView:
+        """The folder that is open, as the client was told of it."""
+        assert self.machine.view is not None
+        return self.machine.view
+
+    def open_folder(self, view: FolderView, keywords: Iterable[str]) -> None:
+        """A folder is open from now on, which has these keywords."""
+        self.machine.view, self._heard, self.keywords = view, 0, {*keywords}
+
+    def leave_folder(self) -> None:
+        """No folder is open any more."""
+        self.machine.view, self._heard, self.keywords = None, 0, set()
+
+    def hear(self, folder: int, modseq: int) -> None:
+        """Somebody tells that a folder has changed; folder 0, that any may have."""
+        view = self.machine.view
+        if not folder:
+            self._is_unsure = view is not None
+        elif view is not None and view.folder == folder:
+            self._heard = max(self._heard, modseq)
+        for observer in self.observers:
+            observer(folder, modseq)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something happened in the open folder that the view does not know."""
+        view = self.machine.view
+        return view is not None and (self._is_unsure or self._heard > view.modseq)
+
+    async def catch_up(self, *, expunges: bool, look: bool = False) -> None:
+        """Say what happened in the open folder as far as it may be said now; with `look` it is asked for although nobody has told of it.
+
+        Raises `FolderGone`, `OSError`, `Problem`.
+        """
+        view = self.machine.view
+        if view is None:
+            return
+        if look or self.is_behind:
+            self._is_unsure = False
+            self.take(await self._changes(view))
+        machine = self.machine
+        lines = view.news(expunges=expunges, qresync=machine.qresync, condstore=machine.condstore, uids=machine.rev2)
+        await self.say_all(lines)
+
+    async def _changes(self, view: FolderView) -> FolderChanges:
+        """What happened since. Raises `FolderGone`, `Problem`."""
+        try:
+            return await self.ask(lambda mailbox: mailbox.changes(view.folder, view.modseq))
+        except NoFolder as problem:
+            raise FolderGone(DELETED_BY_ANOTHER) from problem
+
+    def take(self, changes: FolderChanges) -> None:
+        """Let the view know what happened. Raises `FolderGone` where its UIDs mean nothing any more (RFC 9051 §2.3.1.1)."""
+        view, since = self.view, self.view.modseq
+        if changes.folder.uidvalidity != view.uidvalidity:
+            raise FolderGone(NUMBERED_ANEW)
+        if changes.whole:
+            vanished: Sequence[int] = view.lost(each.uid for each in changes.entries)
+        else:
+            vanished = changes.vanished
+        new = [each for each in changes.entries if each.modseq > since]
+        self.tell_keywords(new)
+        view.take([(each.uid, rendered(each), each.modseq) for each in new], vanished, changes.folder.modseq)
+
+    def took(self, done: Flagged, *, told: bool) -> None:
+        """The session has changed flags itself, and has `told` them. Where nobody else did anything meanwhile the view knows all; else that
+        is asked for, and what is ours as well if it was not told, for somebody may have changed the same."""
+        if told:
+            self.view.told((each.uid, each.modseq) for each in done.entries)
+        if done.before == self.view.modseq:
+            self.view.take((), (), done.modseq)
+        else:
+            self._heard = max(self._heard, done.modseq)
+
+    def tell_keywords(self, entries: Iterable[FolderEntry]) -> None:
+        """Say which keywords there are, where one of these entries has one that the client was not told of. RFC 9051 §7.3.5"""
+        new = {word for each in entries for word in each.keywords} - self.keywords
+        if new:
+            self.keywords |= new
+            self.say_flags()
+
+    def say_flags(self) -> None:
+        """Say the flags of the open folder, and which of them stay. RFC 9051 §7.3.5, §7.1"""
+        words = sorted(self.keywords)
+        self.say(response.folder_flags(words))
+        self.say(response.permanent_flags(words, readonly=self.view.readonly))
+
+
+def rendered(entry: FolderEntry) -> bytes:
+    """The flags of an entry, as FETCH tells them."""
+    return rendering.rendered(int(entry.flags), entry.keywords)
+
+
+def fetched(number: int, entry: FolderEntry, *, modseq: bool, flags: bool = True) -> bytes:
+    """A FETCH of what can change of a message, with its UID."""
+    items = b"UID %d" % entry.uid
+    if flags:
+        items += b" FLAGS " + rendered(entry)
+    if modseq:
+        items += b" MODSEQ (%d)" % entry.modseq
+    return b"%d FETCH (%b)" % (number, items)
