@@ -238,8 +238,22 @@ class OverQuota(Problem):
         super().__init__(message, "try-again")
 
 
-class TooManyAnnotations(Problem):
-    """A folder, or its mailbox, has as many annotations as it may have."""
+class TooMany(Problem):
+    """A mailbox, or a folder, has as many of these as it may have."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "usage")
+
+
+class HasFolders(Problem):
+    """A folder has others in it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "usage")
+
+
+class RoleTaken(Problem):
+    """What a folder would be for, another is for."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "usage")
@@ -296,16 +310,18 @@ class Mailbox(Protocol):
         """The folder that is for this."""
 
     def create(self, name: str, *, role: Role = "", subscribed: bool = True) -> Folder:
-        """Make a folder, and its parents. Raises `Problem`: usage for what cannot be a name, bad-message where there is one."""
+        """Make a folder, and its parents. Raises `RoleTaken`, `TooMany`, `Problem`: usage for what cannot be a name, bad-message where
+        there is one."""
 
     def rename(self, name: str, to: str) -> Folder:
         """Give it and what is below it another name. The inbox stays, and its messages go to the new folder (RFC 9051 §6.3.6)."""
 
     def delete(self, name: str) -> None:
-        """Delete a folder with its messages; not the inbox, and not one with others below it. Raises `NoFolder`, `Problem` (usage)."""
+        """Delete a folder with its messages; not the inbox, and not one with others below it. Raises `NoFolder`, `HasFolders`,
+        `Problem` (usage)."""
 
     def subscribe(self, name: str, subscribed: bool) -> None:
-        """Say whether clients show it, now or when there is such a folder. Raises `Problem` (usage)."""
+        """Say whether clients show it, now or when there is such a folder. Raises `TooMany`, `Problem` (usage)."""
 
     def wanted(self) -> Sequence[str]:
         """The names that are subscribed, and that no folder has."""
@@ -323,7 +339,7 @@ class Mailbox(Protocol):
         """Folder, entry and MODSEQ of all that is noted anywhere."""
 
     def annotate(self, folder: int, values: Sequence[tuple[str, bytes | None]]) -> None:
-        """Note all of these entries at a folder, or none; None removes one. Raises `NoFolder`, `TooManyAnnotations`, `Problem` (usage)."""
+        """Note all of these entries at a folder, or none; None removes one. Raises `NoFolder`, `TooMany`, `Problem` (usage)."""
 
     def number(self, name: str, uidvalidity: int, uidnext: int = 1) -> Folder:
         """Have the numbers of another store in a folder that never had a message. Raises `NoFolder`, `Problem` (usage)."""

@@ -175,7 +175,7 @@ class OwnMailbox:
         return self.engine.read(lambda rows: noting.marks(rows, self.engine.owner))
 
     def annotate(self, folder: int, values: Sequence[tuple[str, bytes | None]]) -> None:
-        """Note entries at a folder. Raises `NoFolder`, `TooManyAnnotations`, `Problem`."""
+        """Note entries at a folder. Raises `NoFolder`, `TooMany`, `Problem`."""
         self.change(lambda act: noting.annotate(act, folder, values))
 
     def number(self, name: str, uidvalidity: int, uidnext: int = 1) -> Folder:

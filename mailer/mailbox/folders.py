@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from mailer.mail.problem import Problem
 
 from . import copying, ledger, names, noting, subscriptions
-from .api import INBOX, LAST_UID, ROLES, Folder, Role
+from .api import INBOX, LAST_UID, ROLES, Folder, HasFolders, Role, RoleTaken, TooMany
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,14 +52,15 @@ def begin(ledger: Ledger) -> None:
 
 
 def create(ledger: Ledger, name: str, role: Role = "", *, subscribed: bool = True) -> Folder:
-    """Make a folder, and its parents. Raises `Problem`: usage for what cannot be a name, bad-message where there is one."""
+    """Make a folder, and its parents. Raises `RoleTaken`, `TooMany`, `Problem`: usage for what cannot be a name, bad-message where there is
+    one."""
     name = names.checked(name)
     if (there := ledger.find(name)) is not None:
         raise Problem(f"there is a folder {there.name[:60]!r} already", "bad-message")
     if role and (there := with_role(ledger.rows, ledger.owner, role)) is not None:
-        raise Problem(f"the folder {there.name[:60]!r} is the one for {role} already", "usage")
+        raise RoleTaken(f"the folder {there.name[:60]!r} is the one for {role} already")
     if ledger.account.next_folder > MOST and ledger.rows.run(COUNT, (ledger.owner,))[0][0] >= MOST:
-        raise Problem(f"a mailbox has {MOST} folders at most; delete one first", "usage")
+        raise TooMany(f"a mailbox has {MOST} folders at most; delete one first")
     return subscriptions.added(ledger, _beneath(ledger, name, subscribed=subscribed), role, subscribed=subscribed)
 
 
@@ -94,12 +95,15 @@ def rename(ledger: Ledger, name: str, to: str) -> Folder:
 
 
 def delete(ledger: Ledger, name: str, after: float) -> None:
-    """Delete a folder with its messages, whose files may go `after`; its name stays subscribed. Raises `NoFolder`, `Problem` (usage)."""
+    """Delete a folder with its messages, whose files may go `after`; its name stays subscribed.
+
+    Raises `NoFolder`, `HasFolders`, `Problem` (usage).
+    """
     folder = ledger.folder(name)
     if folder.name == INBOX:
         raise Problem("the inbox cannot be deleted", "usage")
     if any(each.name.startswith(f"{folder.name}/") for each in listing(ledger.rows, ledger.owner)):
-        raise Problem(f"there are folders in {folder.name[:60]!r}; delete those first", "usage")
+        raise HasFolders(f"there are folders in {folder.name[:60]!r}; delete those first")
     owner, rows = ledger.owner, ledger.rows
     ((octets, messages),) = rows.run(LOST, (owner, owner, folder.id, folder.id))
     ledger.count(-int(octets), -int(messages))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailer.mail.problem import Problem
 
-from .api import Annotation, TooManyAnnotations
+from .api import Annotation, TooMany
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def marks(rows: Rows, owner: int) -> Sequence[tuple[int, str, int]]:
 
 
 def annotate(ledger: Ledger, folder: int, values: Sequence[tuple[str, bytes | None]]) -> None:
-    """Note all of these entries at a folder, or none; None removes one. Raises `NoFolder`, `TooManyAnnotations`, `Problem` (usage)."""
+    """Note all of these entries at a folder, or none; None removes one. Raises `NoFolder`, `TooMany`, `Problem` (usage)."""
     if folder != WHOLE:
         ledger.alter(ledger.by_id(folder))
     ledger.changed.add(folder)
@@ -74,11 +74,11 @@ def copy(ledger: Ledger, source: int, target: int) -> None:
 
 
 def _refuse_more(ledger: Ledger, folder: int) -> None:
-    """Raises `TooManyAnnotations`."""
+    """Raises `TooMany`."""
     (here,) = ledger.rows.run(COUNT, (ledger.owner, folder))[0]
     entries, octets = ledger.rows.run(WEIGHT, (ledger.owner,))[0]
     if here > MOST:
-        raise TooManyAnnotations(f"{MOST} entries are noted at a folder at most; remove one first")
+        raise TooMany(f"{MOST} entries are noted at a folder at most; remove one first")
     if entries > MOST_IN_ALL or octets > MOST_OCTETS:
         room = f"{MOST_IN_ALL} entries, and {MOST_OCTETS} octets in them,"
-        raise TooManyAnnotations(f"{room} are noted in a mailbox at most; remove some first")
+        raise TooMany(f"{room} are noted in a mailbox at most; remove some first")

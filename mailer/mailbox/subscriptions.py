@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mailer.mail.problem import Problem
-
 from . import names
-from .api import Folder, Role
+from .api import Folder, Role, TooMany
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +34,7 @@ def wanted(rows: Rows, owner: int) -> Sequence[str]:
 
 
 def subscribe(ledger: Ledger, name: str, *, subscribed: bool) -> None:
-    """Have a name of no folder subscribed, or not. Raises `Problem` (usage) for what cannot be a name, and for one too many."""
+    """Have a name of no folder subscribed, or not. Raises `TooMany`, `Problem` (usage) for what cannot be a name."""
     if not subscribed:
         taken(ledger, name)
         return
@@ -44,7 +42,7 @@ def subscribe(ledger: Ledger, name: str, *, subscribed: bool) -> None:
     if ledger.rows.run(IS_WANTED, (ledger.owner, names.key_of(name))):
         return
     if _is_full(ledger):
-        raise Problem(f"{MOST} names of no folder are subscribed at most; unsubscribe one first", "usage")
+        raise TooMany(f"{MOST} names of no folder are subscribed at most; unsubscribe one first")
     _want(ledger, name)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from mailer.mail.problem import Problem
 from mailer.mailbox import noting
-from mailer.mailbox.api import Annotation, NoFolder, TooManyAnnotations
+from mailer.mailbox.api import Annotation, NoFolder, TooMany
 
 from .premises import Premises, number_of, put
 
@@ -63,12 +63,12 @@ def test_all_or_nothing_is_noted(premises: Premises, monkeypatch: pytest.MonkeyP
     with premises.ann() as box:
         a, b = box.create("a").id, box.create("b").id
         box.annotate(a, [("/private/1", b"1"), ("/private/2", b"2"), ("/private/3", b"3")])
-        with pytest.raises(TooManyAnnotations, match="3 entries are noted at a folder at most"):
+        with pytest.raises(TooMany, match="3 entries are noted at a folder at most"):
             box.annotate(a, [("/private/1", None), ("/private/4", b"4"), ("/private/5", b"5")])
-        with pytest.raises(TooManyAnnotations, match="4 entries, and 100000 octets in them, are noted in a mailbox"):
+        with pytest.raises(TooMany, match="4 entries, and 100000 octets in them, are noted in a mailbox"):
             box.annotate(b, [("/private/1", b"1"), ("/private/2", b"2")])
         monkeypatch.setattr(noting, "MOST_OCTETS", 50_000)
-        with pytest.raises(TooManyAnnotations, match="50000 octets"):
+        with pytest.raises(TooMany, match="50000 octets"):
             box.annotate(a, [("/private/1", bytes(32768)), ("/private/2", bytes(32768))])
         with pytest.raises(Problem, match="32768 octets at most"):
             box.annotate(a, [("/private/1", b"x"), ("/private/2", bytes(32769))])
