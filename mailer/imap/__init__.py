@@ -32,6 +32,7 @@ What a client says
 `searching`      that of SEARCH, SORT and THREAD
 `fetching`       that of FETCH
 `listing`        that of commands about folders
+`notifying`      that of NOTIFY
 `metadata`       METADATA, what clients note at folders
 `quotas`         QUOTA, how much a mailbox may have
 

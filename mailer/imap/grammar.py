@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from . import appending, authing, fetching, listing, metadata, quotas, searching, selecting, storing
+from . import appending, authing, fetching, listing, metadata, notifying, quotas, searching, selecting, storing
 from . import command as said
 from .answer import BadCommand
 from .authing import alone
@@ -55,6 +55,7 @@ COMMANDS: Final[dict[str, Callable[[Tokens, bool], Command]]] = {
     "SETQUOTA": quotas.parse_setquota,
     "GETMETADATA": metadata.parse_getmetadata,
     "SETMETADATA": metadata.parse_setmetadata,
+    "NOTIFY": notifying.parse_notify,
 }
 """Verb → the grammar of what follows it, which is told whether UID stood before it."""
 

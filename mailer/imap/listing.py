@@ -98,7 +98,7 @@ def parse_lsub(tokens: Tokens, uid: bool) -> Listing:  # noqa: ARG001
 
 
 def parse_list(tokens: Tokens, uid: bool) -> Listing:  # noqa: ARG001
-    """LIST, in its basic and its extended form (RFC 9051 §6.3.9)."""
+    """LIST, in its basic and its extended form (RFC 9051 §6.3.9). Raises `BadCommand`."""
     tokens.space()
     select: Sequence[str] = ()
     extended = tokens.opened()
