@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from .answer import Answer
 
 MAX_NONSYNC: Final = 4096  # octets of a literal that is sent unasked, RFC 7888 §5 (LITERAL-)
-MAX_DISCARDED: Final = 65536  # octets of one command that are thrown away; then whoever sends them is hung up on
+MAX_DISCARDED: Final = 131072  # octets of one command that are thrown away, twice what is read; then whoever sends them is hung up on
 _KEPT = 1024  # octets of a line too long that are kept for its tag and its end
 
 _ANNOUNCED = re.compile(rb"(~?)\{([0-9]{1,20})(\+?)\}\Z")

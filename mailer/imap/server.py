@@ -30,7 +30,7 @@ from .grammar import COMMANDS, opened, verb
 from .lexer import Tokens
 from .needs import check_needs
 from .patience import ImapPatience
-from .reader import MESSAGES, Announced, ReadBounds, CommandReader, RawCommand, head, unasked
+from .reader import MESSAGES, Announced, CommandReader, RawCommand, ReadBounds, head, unasked
 from .states import THEN, WHEN, WHY, ImapState, enables_condstore
 
 if TYPE_CHECKING:
