@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mailer.mail.alarm import AlarmKind, OpenAlarm, Severity
     from mailer.mail.arrival import Arrival
@@ -229,6 +229,14 @@ class LoggedIn(Event):
     arrival: Arrival
     mechanism: str
     app: str = ""
+
+
+@dataclass(slots=True)
+class ClientIdentified(Event):
+    """A program has said at a door what it is (RFC 2971), `said` field by field: nothing that anybody can rely on."""
+
+    arrival: Arrival
+    said: Mapping[str, str]
 
 
 NO_ADDRESS = "(no address)"

@@ -17,6 +17,7 @@ nobody waits for the question of another. Two sessions of one folder see what th
 `copying`    copies, moves, and what is taken out
 `appending`  messages that a client puts
 `idling`     a client that waits
+`kind`       the place of these doors among others
 """
 
 from __future__ import annotations

@@ -248,6 +248,8 @@ class _Conversation:
             self._machine.answer(None)
             self._idling.begin()
         elif handler is None:
+            if isinstance(command, do.Identify):
+                self._login.note(command.fields)
             self._machine.answer(None)
         else:
             answer = await self._done(handler(self.session, command))

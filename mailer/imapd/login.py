@@ -1,4 +1,4 @@
-"""Who is let in: the desk is asked, the mailbox of the user is opened, and he is in. RFC 9051 §6.2.2, §6.2.3, RFC 5530 §3.
+"""Logins: the desk is asked, the mailbox of the user is opened, and he is in. RFC 9051 §6.2.2, §6.2.3, RFC 5530 §3.
 
 Who is not let in hears one thing, whatever the reason. Who has logged in is shown out when his sessions are ended from outside.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mailer.events import Alarm
+from mailer.events import Alarm, ClientIdentified
 from mailer.imap.answer import Answer
 from mailer.mail.arrival import Arrival
 from mailer.mail.problem import Problem
@@ -15,7 +15,7 @@ from mailer.mail.problem import Problem
 from .troubles import LATER, is_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mailer.accounts.users.api import Proved
     from mailer.imap.questions import ImapAuth
@@ -78,6 +78,13 @@ class ImapLogin:
     def _enter(self, question: ImapAuth, proved: Proved, since: float) -> str:
         arrival = self.arrival(proved.user.address)
         return self._session.terms.desk.greet(arrival, question.credentials.mechanism, proved, since, lambda: self._end(OVER))
+
+    def note(self, said: Mapping[str, str]) -> None:
+        """The client has said what it is; that is told once."""
+        session = self._session
+        if said and not session.machine.client:
+            user = session.machine.user and session.user.address
+            session.terms.tell(ClientIdentified(session.terms.now(), self.arrival(user), said))
 
     def leave(self) -> None:
         """The session is over."""

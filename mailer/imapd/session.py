@@ -86,13 +86,13 @@ class ImapSession:
 
     @property
     def user(self) -> User:
-        """Who has logged in."""
+        """The user who has logged in."""
         assert self._proved is not None  # the machine wants that first
         return self._proved.user
 
     @property
     def box(self) -> BoxUse:
-        """His mailbox."""
+        """The mailbox of the user."""
         assert self._box is not None
         return self._box
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from mailer.events import LoggedIn, LoginFailed, TakenIn, TurnedAway
+from mailer.events import ClientIdentified, LoggedIn, LoginFailed, TakenIn, TurnedAway
 
 from .cut import cut
 
@@ -74,10 +74,16 @@ def _failed(event: LoginFailed) -> dict[str, object]:
     return {**_begin("login-failed", event.arrival), **said, **_client(event.arrival)}
 
 
+def _identified(event: ClientIdentified) -> dict[str, object]:
+    program = cut(", ".join(f"{name}: {value}" for name, value in event.said.items()))
+    return {**_begin("client", event.arrival), "user": cut(event.arrival.user) or None, "program": program, **_client(event.arrival)}
+
+
 INCOMING: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, object]]]]] = {
     TakenIn: ("info", _taken),
     TurnedAway: ("info", _refused),
     LoggedIn: ("info", _logged_in),
     LoginFailed: ("warning", _failed),
+    ClientIdentified: ("info", _identified),
 }
 """The level of each event, and what makes its line."""

@@ -126,11 +126,16 @@ def _login(said: Mapping[str, str]) -> str:
     return f"{_client(said)}: {said.get('user', 'nobody')} by {said.get('mechanism', 'nothing')}{app}{reason}"
 
 
+def _program(said: Mapping[str, str]) -> str:
+    return f"{_client(said)}: {said.get('user', 'somebody')} uses {said.get('program', 'nothing that has a name')}"
+
+
 SENTENCES = {
     "taken": _taken,
     "refused": _refused,
     "login": _login,
     "login-failed": _login,
+    "client": _program,
     "judged": _judged,
     "queued": _queued,
     "alarm": _alarm,

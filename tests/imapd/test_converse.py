@@ -9,7 +9,7 @@ import ssl
 import pytest
 import trustme
 
-from mailer.events import Alarm, LoggedIn, LoginFailed
+from mailer.events import Alarm, ClientIdentified, LoggedIn, LoginFailed
 from mailer.imap.answer import Answer
 from mailer.imap.command import Noop
 from mailer.imapd.handlers import HANDLERS
@@ -272,5 +272,20 @@ def test_a_door_that_closes_says_goodbye() -> None:
         assert (await other.hear()).startswith("+")
         await house.loop.close()
         assert await one.hear() == await other.hear() == "* BYE we are going down, come back later"
+
+    in_house(test)
+
+
+def test_what_a_client_says_of_itself_is_told_once() -> None:
+    """RFC 2971: before it logs in, or after."""
+
+    async def test(house: ImapHouse) -> None:
+        for user, who in (("", ""), ("ann@example.com", "ann@example.com")):
+            house.told.clear()
+            client = await house.client(user)
+            for _ in range(3):
+                assert (await client.ok('ID ("name" "Phone Mail" "version" "7")'))[0].startswith("* ID ")
+            told = [event for event in house.told if isinstance(event, ClientIdentified)]
+            assert [(each.arrival.user, each.said) for each in told] == [(who, {"name": "Phone Mail", "version": "7"})]
 
     in_house(test)

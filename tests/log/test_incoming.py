@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.events import Event, LoggedIn, LoginFailed, TakenIn, TurnedAway
+from mailer.events import ClientIdentified, Event, LoggedIn, LoginFailed, TakenIn, TurnedAway
 from mailer.log import LIMIT
 from mailer.mail.arrival import Arrival
 from tests.fakes.mail import NOW
@@ -107,6 +107,10 @@ def test_a_password_that_was_typed_as_a_name_is_not_written_down(name: str) -> N
             LoginFailed(NOW, Arrival("submission", "192.0.2.7", proxy="10.0.0.9"), "", "PLAIN", "wrong"),
             "login-failed 192.0.2.7 (submission through 10.0.0.9): nobody by PLAIN: wrong",
         ),
+        (
+            ClientIdentified(NOW, Arrival("imap", "192.0.2.7", user="ann@example.com"), {"name": "Phone Mail", "version": "7"}),
+            "client     192.0.2.7 (imap): ann@example.com uses name: Phone Mail, version: 7",
+        ),
         (LoginFailed(NOW, Arrival("submission", ""), "", "", ""), "login-failed a unix socket (submission): nobody by nothing"),
     ],
 )
@@ -123,6 +127,7 @@ def everywhere(text: str) -> list[Event]:
         TurnedAway(NOW, arrival, "rcpt", text, "unknown", text, text),
         LoggedIn(NOW, arrival, "PLAIN"),
         LoginFailed(NOW, arrival, text, text, text),
+        ClientIdentified(NOW, arrival, {text: text, "name": text}),
     ]
 
 
@@ -136,7 +141,7 @@ def test_no_client_forges_a_line_or_another_address(text: str) -> None:
         assert [name for name, _ in json.loads(line, object_pairs_hook=list)][:5] == ["at", "level", "event", "ip", "door"]
     for form in ("human", "sentence"):
         lines = written(*events, form=form)
-        assert len(lines) == 4
+        assert len(lines) == 5
         for line in lines:
             assert len(line.splitlines()) == 1
             assert not set(line) & set("\x00\x1b\r\n\u202e\u2028\u2029\x85\x9b\u200b")
