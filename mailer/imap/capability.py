@@ -31,6 +31,14 @@ TOLD: Final[Mapping[str, When]] = {
     "CONDSTORE": "after",  # RFC 7162
     "QRESYNC": "after",  # RFC 7162
     "REPLACE": "after",  # RFC 8508
+    "ESEARCH": "after",  # RFC 4731
+    "SEARCHRES": "after",  # RFC 5182
+    "WITHIN": "after",  # RFC 5032
+    "SORT": "after",  # RFC 5256
+    "SORT=DISPLAY": "after",  # RFC 5957
+    "ESORT": "after",  # RFC 5267
+    "THREAD=ORDEREDSUBJECT": "after",  # RFC 5256
+    "THREAD=REFERENCES": "after",  # RFC 5256
 }
 """Capability → when it is told: to whoever is connected, or after login. Those of the connection itself (STARTTLS, LOGINDISABLED, AUTH=)
 and APPENDLIMIT, which has a value, `ImapSettings.told` adds."""

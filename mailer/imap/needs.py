@@ -14,7 +14,7 @@ from .states import enables_condstore
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from .command import AppendedMessage, Command
+    from .command import AppendedMessage, Command, Search
 
 
 def check_needs(command: Command, told: Collection[str], enabled: Collection[str]) -> None:
@@ -41,6 +41,23 @@ def _needed(command: Command) -> Iterator[str]:
         yield from _of_messages(command.messages)
     elif isinstance(command, said.Replace):
         yield from _of_messages([command.message])
+    elif isinstance(command, said.Search):
+        yield from _of_search(command, "ESEARCH")
+    elif isinstance(command, said.Sort):
+        yield from _of_search(command.search, "ESORT")
+        if any(name.startswith("DISPLAY") for name, _ in command.keys):
+            yield "SORT=DISPLAY"
+    elif isinstance(command, said.Thread):
+        yield f"THREAD={command.algorithm}"
+        yield from command.search.needs
+
+
+def _of_search(search: Search, returning: str) -> Iterator[str]:
+    yield from search.needs
+    if search.returns is not None:
+        yield returning
+        if "SAVE" in search.returns:
+            yield "SEARCHRES"
 
 
 def _of_messages(messages: Collection[AppendedMessage]) -> Iterator[str]:

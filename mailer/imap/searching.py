@@ -55,6 +55,12 @@ _PLAIN: Final[Mapping[str, Query]] = {
     "SAVEDATESUPPORTED": ALL,
 }
 """Keys without an argument."""
+_NEEDED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("OLDER", "YOUNGER"), "WITHIN"),
+    **dict.fromkeys(("EMAILID", "THREADID"), "OBJECTID"),
+    **dict.fromkeys(("SAVEDBEFORE", "SAVEDON", "SAVEDSINCE", "SAVEDATESUPPORTED"), "SAVEDATE"),
+}
+"""Keys of extensions → the capability by which they exist."""
 
 
 def parse_search(tokens: Tokens, uid: bool) -> Search:
@@ -135,7 +141,7 @@ def _charset(tokens: Tokens) -> str:
 def _keys(tokens: Tokens, uid: bool, charset: str, returns: frozenset[str] | None) -> Search:
     reading = _Reading(tokens, charset)
     query = reading.keys()
-    return Search(query, uid, returns, reading.modseq)
+    return Search(query, uid, returns, reading.modseq, frozenset(reading.needs))
 
 
 class _Reading:
@@ -145,6 +151,7 @@ class _Reading:
         self.tokens = tokens
         self.charset = charset
         self.modseq = False
+        self.needs: set[str] = set()
         self.count = self.fields = self.texts = self.deep = 0
         self.open: list[tuple[str, list[Key]]] = [("", [])]
         """What is not complete yet: the whole, a list in parentheses, a NOT, an OR, each with what is in it so far."""
@@ -164,7 +171,7 @@ class _Reading:
                 self.open.append((name, []))
                 tokens.space()
                 continue
-            self._take(NumberKey(tokens.numbers(), uid=False) if not name else self._key(name))
+            self._take(self._key(name) if name else self.numbers(uid=False))
             while len(self.open) > 1 and tokens.closed():
                 self._closed()
             if tokens.peek() < 0:
@@ -199,6 +206,8 @@ class _Reading:
             query = Not(cast("Query", query)) if kind == "NOT" else Either(cast("tuple[Query, ...]", tuple(inner)))
 
     def _key(self, name: str) -> Key:
+        if name in _NEEDED:
+            self.needs.add(_NEEDED[name])
         if (plain := _PLAIN.get(name)) is not None:
             return plain
         read = _WITH_ARGUMENT.get(name)
@@ -208,6 +217,13 @@ class _Reading:
         return read(self)
 
     # -- keys with arguments
+
+    def numbers(self, *, uid: bool) -> NumberKey:
+        """Numbers, and UID."""
+        numbers = self.tokens.numbers()
+        if numbers.saved:
+            self.needs.add("SEARCHRES")
+        return NumberKey(numbers, uid)
 
     def text(self) -> str:
         """A text that is looked for, in the character set of the command."""
@@ -298,7 +314,7 @@ _WITH_ARGUMENT: Final[Mapping[str, Callable[[_Reading], Key]]] = {
     "SMALLER": lambda reading: Within("size", None, reading.tokens.number64() - 1),
     "TEXT": lambda reading: reading.whole("text"),
     "THREADID": lambda reading: reading.id("thread"),
-    "UID": lambda reading: NumberKey(reading.tokens.numbers(), uid=True),
+    "UID": lambda reading: reading.numbers(uid=True),
     "UNKEYWORD": lambda reading: Not(Has(None, reading.tokens.atom())),
     "YOUNGER": lambda reading: AgeKey(reading.tokens.number(least=1), younger=True),
 }

@@ -14,6 +14,7 @@ nobody waits for the question of another. Two sessions of one folder see what th
 `resuming`   what a client missed
 `spans`      sets of UIDs, compared
 `storing`    flags
+`searching`  what is looked for, sorted and threaded
 `copying`    copies, moves, and what is taken out
 `appending`  messages that a client puts
 `idling`     a client that waits

@@ -8,6 +8,7 @@ from mailer.imap import command
 
 from .appending import append, replace
 from .copying import copy, expunge
+from .searching import search, sort, thread
 from .selecting import close, look, select, unselect
 from .storing import store
 
@@ -24,6 +25,9 @@ HANDLERS: Final[Mapping[type, Handler]] = {
     command.Unselect: unselect,
     command.Append: append,
     command.Replace: replace,
+    command.Search: search,
+    command.Sort: sort,
+    command.Thread: thread,
     command.Store: store,
     command.Copy: copy,
     command.Expunge: expunge,
