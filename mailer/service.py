@@ -202,7 +202,14 @@ class Service:
             suppression=suppression,
             residents=living.residents,
             local=LocalCourier(
-                boxes, lambda: living.residents.users, filing, clock, lambda: self.config.mailboxes.full_grace, self._unnoticed, counted
+                boxes,
+                lambda: living.residents.users,
+                filing,
+                clock,
+                lambda: self.config.mailboxes.full_grace,
+                self._unnoticed,
+                counted,
+                together=not config.mailboxes.database,
             ),
         )
         intake = IntakeComponent(directory, config, status, clock, queue.manager.hear, tell, self.chores, once=once)

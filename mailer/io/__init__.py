@@ -6,6 +6,7 @@
 `clock`       the time of day, handed in, and how it was set
 `durable`     writing to disk so that it is there after the power fails
 `computing`   threads that compute one at a time
+`haste`       threads that wait for nobody
 `database`    a file of SQLite that several processes use
 `maildir`     writing to a Maildir
 `people`      users of this machine, and who is meant by a section of a configuration

@@ -7,6 +7,8 @@ A file that is damaged, or of another program, or that others than its owner may
 that needs it says so. No file is an empty one; a file that was there and is gone is trouble, and so is one with nothing in it, which was
 cut off: a new one gets its name when its tables are on the disk, so that a crash leaves no file, or a whole one.
 
+Who is in haste (`haste`) waits a moment only, for another process or for a thread of this one.
+
 A look-up that finds the file at hand takes some microseconds in the thread of whoever asks. The first one of a file, which may have to be
 mended after a crash (a WAL that is read again), and one that somebody else holds up, go to a thread.
 """
@@ -28,6 +30,7 @@ from mailer.mail.problem import Problem, from_os
 
 from .computing import waiting
 from .durable import PRIVATE, forget, sync_directory
+from .haste import MOMENT, in_haste
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 PATIENCE = 5.0  # seconds
 CACHE: Final = "PRAGMA cache_size = -65536"  # kibibytes, taken as they are needed: a million rows are looked up in memory
 SMALL_CACHE: Final = "PRAGMA cache_size = -8192"  # for a file of which many are open
+PATIENT: Final = "PRAGMA busy_timeout = 5000"  # milliseconds, `PATIENCE`
+HASTY: Final = "PRAGMA busy_timeout = 10"  # `MOMENT`
 BRIEF: Final = 0.05  # seconds that a reader waits in a loop; a thread goes on for `PATIENCE`
 
 
@@ -105,13 +110,13 @@ class Database:
             try:
                 return self.read(ask)
             except DatabaseBusy:
-                if time.monotonic() > until:
+                if time.monotonic() > until or in_haste():
                     raise
             time.sleep(BRIEF)
 
     def read(self, ask: Callable[[sqlite3.Connection | None], T]) -> T:
         """What `ask` makes of the file, of None if there never was one; waits for nobody longer than `BRIEF`. Raises `Problem`."""
-        with self._reading:
+        with self._taken(self._reading):
             try:
                 return ask(self._open_to_read())
             except (sqlite3.Error, OSError) as error:
@@ -119,7 +124,7 @@ class Database:
 
     def change(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Do `act` in one transaction, of which a crash leaves all or nothing; the file is made if there is none. Raises `Problem`."""
-        with self._writing, self._acting():
+        with self._taken(self._writing), self._acting():
             try:
                 return self._changed(act)
             except (sqlite3.Error, OSError) as error:
@@ -144,6 +149,16 @@ class Database:
             self._let_go_reader()
             self._let_go_writer()
 
+    @contextmanager
+    def _taken(self, lock: Lock) -> Iterator[None]:
+        """Have the file to oneself among the threads of this process. Raises `DatabaseBusy` for who is in haste."""
+        if not lock.acquire(timeout=MOMENT if in_haste() else -1):
+            raise DatabaseBusy(f"{self.terms.what} {self.path} is in use this moment; try again")
+        try:
+            yield
+        finally:
+            lock.release()
+
     def _is_at_hand(self) -> bool:
         """Whether the file is open that there is this moment; there being none is soon said, too."""
         try:
@@ -156,7 +171,7 @@ class Database:
         """The file with a transaction of ours; one that was replaced while others were waited for is let go of. Raises as the next."""
         for _ in range(2):
             db = self._open_to_write()
-            db.execute("BEGIN IMMEDIATE")
+            _begin(db)
             if self._is_still(self._written):
                 return db
             db.execute("ROLLBACK")
@@ -274,6 +289,18 @@ class Database:
             self.generation += 1
             return problem_of(self.path, self.terms, error)
         return from_os(f"cannot use {self.terms.what}", self.path, error)
+
+
+def _begin(db: sqlite3.Connection) -> None:
+    """Begin to write; who is in haste waits a moment only."""
+    if not in_haste():
+        db.execute("BEGIN IMMEDIATE")
+        return
+    db.execute(HASTY)
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    finally:
+        db.execute(PATIENT)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ gets an address that another had before gets a mailbox of his own.
 `names`      what can be the name of a folder
 `keywords`   the keywords of a folder
 `putting`    messages that come in
+`together`   messages that come into several mailboxes
 `mails`      the rows of messages
 `threads`    which conversation a message belongs to
 `entries`    what is in a folder, and what is new there

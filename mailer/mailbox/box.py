@@ -198,21 +198,29 @@ class OwnMailbox:
             return self._put(news, quota, instead)
 
     def _put(self, news: Sequence[NewMail], quota: Quota, instead: tuple[int, int] | None) -> Sequence[PutMail]:
+        ready = self.ready(news, quota, instead)
+        self.bodies.put(ready.contents.items())
+        return self.enter(ready)
+
+    def ready(self, news: Sequence[NewMail], quota: Quota = UNBOUNDED, instead: tuple[int, int] | None = None) -> putting.ReadyPut:
+        """What is to be kept of messages, of which nothing is written. Raises `OverQuota`, `NoFolder`, `Problem`."""
         if instead is None and (quota != UNBOUNDED or not all(new.made for new in news)):
             self.engine.read(lambda rows: putting.refuse_early(rows, self.engine.owner, news, quota))
         coming = self._coming(news)
-        bodies = {each.ready.mail.id: each.new.content for each in coming}
-        self.bodies.put(bodies.items())
+        return putting.ReadyPut(coming, quota, instead, {each.ready.mail.id: each.new.content for each in coming})
+
+    def enter(self, ready: putting.ReadyPut) -> Sequence[PutMail]:
+        """Write the rows of messages whose bodies are on the disk, or remove those. Raises what `put` raises, and `KeysChanged`."""
         acted = False
 
         def act(book: Ledger) -> list[PutMail]:
             nonlocal acted
             acted = False
-            if self.bodies.key_number != coming[0].ready.mail.key_number:
+            if self.bodies.key_number != ready.coming[0].ready.mail.key_number:
                 raise KeysChanged(self.owner.address)
-            if instead is not None:
-                expunging.replaced(book, *instead, book.now + self.terms.kept)
-            done = putting.put(book, coming, quota)
+            if ready.instead is not None:
+                expunging.replaced(book, *ready.instead, book.now + self.terms.kept)
+            done = putting.put(book, ready.coming, ready.quota)
             acted = True
             return done
 
@@ -220,9 +228,9 @@ class OwnMailbox:
             done = self.change(act)
         except BaseException:
             if not acted:  # else nobody knows whether the rows are there, and the bodies stay
-                self.bodies.remove([*bodies])
+                self.bodies.remove([*ready.contents])
             raise
-        if stale := bodies.keys() - {each.mail for each in done}:
+        if stale := ready.contents.keys() - {each.mail for each in done}:
             self.bodies.remove([*stale])
         return done
 

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from mailer.io.clock import Clock
     from mailer.io.component import Chores
 
-    from .api import Mailbox
-    from .box import Verdict
+    from .box import OwnMailbox, Verdict
     from .mailboxes import Mailboxes
 
 SWEEP: Final = 3600.0  # seconds between two looks at what was deleted long enough ago
@@ -67,7 +66,7 @@ class MailboxesComponent(Component):
             chores.every(SWEEP, self._sweep, what="mailboxes could not be swept")
 
     @contextmanager
-    def of(self, address: str, *, make: bool = False) -> Iterator[Mailbox]:
+    def of(self, address: str, *, make: bool = False) -> Iterator[OwnMailbox]:
         """The mailbox of `address`, in whatever thread, for as long as the ``with``; it is made with `make`. Raises `Problem`, `NoKey`."""
         with self.lent() as boxes, boxes.of(address, make=make) as mailbox:
             yield mailbox

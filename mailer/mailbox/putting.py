@@ -19,7 +19,7 @@ from .ledger import account_of, by_name, weighed
 from .threads import thread_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .api import Folder, NewMail
     from .engine.api import Rows
@@ -39,6 +39,15 @@ class Coming(NamedTuple):
 
     new: NewMail
     ready: RowOfMail
+
+
+class ReadyPut(NamedTuple):
+    """Messages that can be put, `instead` of the one of this folder and UID, and the `contents` of each by its ID."""
+
+    coming: Sequence[Coming]
+    quota: Quota
+    instead: tuple[int, int] | None
+    contents: Mapping[str, bytes]
 
 
 def refuse_early(rows: Rows, owner: int, news: Sequence[NewMail], quota: Quota) -> None:

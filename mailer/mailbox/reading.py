@@ -46,8 +46,12 @@ class OwnBodies:
 
     def put(self, contents: Iterable[tuple[str, bytes]]) -> None:
         """Keep each by its ID, durably. Raises `Problem`."""
+        self.kept.put(self.sealed(contents))
+
+    def sealed(self, contents: Iterable[tuple[str, bytes]]) -> list[NewBody]:
+        """Each as it is kept."""
         sealing = self._sealing(False)
-        self.kept.put([NewBody(self._owner, id, (sealing.seal(body) if sealing else body,)) for id, body in contents])
+        return [NewBody(self._owner, id, (sealing.seal(body) if sealing else body,)) for id, body in contents]
 
     def remove(self, ids: Sequence[str]) -> None:
         """Forget these. Raises `Problem`."""

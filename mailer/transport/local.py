@@ -59,7 +59,7 @@ class Home(NamedTuple):
 class LocalCourier:
     """The courier of the mailboxes `boxes`, for those who are `users`, who files mail by `filing`. `grace` is how long mail waits for room,
     in seconds. Users and that are asked for anew at each message, for a reload may change them. Whose quota is nearly used up gets notice;
-    what keeps him from that is told to `trouble`, in whatever thread. `counts` has what was put."""
+    what keeps him from that is told to `trouble`, in whatever thread. `counts` has what was put. `together` is as `Writers` has it."""
 
     def __init__(
         self,
@@ -70,12 +70,16 @@ class LocalCourier:
         grace: Callable[[], float],
         trouble: Callable[[Exception], object] = id,
         counts: MailboxCounts | None = None,
+        *,
+        together: bool = True,
     ) -> None:
         self.users = users
         self.clock = clock
         self.grace = grace
         notices = QuotaNotices(clock.now)
-        self.writers = Writers(boxes, filing, notices=notices, trouble=trouble, is_gone=self._is_gone, counts=counts)
+        self.writers = Writers(
+            boxes, filing, notices=notices, trouble=trouble, is_gone=self._is_gone, counts=counts, together=together
+        )  # fmt: skip
 
     def _is_gone(self, address: str) -> bool:
         """Whether the user of that address was removed. Raises `Problem`."""

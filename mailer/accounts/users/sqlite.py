@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 from binascii import a2b_base64, b2a_base64
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from mailer.io.database import Database, DatabaseTerms
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "accounts.sqlite3"
 FEW: Final = 200  # look-ups in the thread that asks: some milliseconds
+REMEMBERED: Final = 1000  # rows whose users are not made anew
 TERMS: Final = DatabaseTerms("the database of users", schema.STEPS, frozenset({"users"}), "put back a copy, and restart mailer")
 
 
@@ -108,7 +109,8 @@ def _row(user: User) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _user(row: Sequence[Any]) -> User:
+@lru_cache(REMEMBERED)  # who gets mail is looked up three times a message
+def _user(row: tuple[Any, ...]) -> User:
     address, password, stored, server, salt, iterations, passwords, sends_as, quota, disabled, created, messages = row
     keys = None if stored is None else KeyPair(stored, server)
     apps = tuple(map(_app_password, json.loads(passwords)))

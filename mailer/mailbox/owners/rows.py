@@ -49,13 +49,12 @@ class RowOwners:
     def make(self, address: str, now: float, store: str = "") -> Owner:
         """The owner of `address`, made if there is none. Raises `Problem` (usage) for what cannot be an address."""
         key = fit_address(address)
-        row = (new_id(now), key, bindable(address), now, store, b"", b"")
 
         def make(rows: Rows) -> Owner:
-            made = rows.run(schema.MAKE, row)
+            made = rows.run(schema.MAKE, (new_id(now), key, bindable(address), now, store, b"", b""))
             return Owner(*made[0]) if made else known_to(rows, [key])[key]
 
-        return self.find([address])[0] or self._tables.change(make)
+        return self._wanted([key])[0] or self._tables.change(make)
 
     def put(self, owner: Owner) -> Owner:
         """Keep him in place of the one of his ID, with the next epoch. Raises `Problem` (no-such, try-again, usage)."""
