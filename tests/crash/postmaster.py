@@ -57,6 +57,8 @@ def put(box: OwnMailbox) -> object:
 OPERATIONS: dict[str, Callable[[OwnMailbox], object]] = {
     "put": put,
     "append": lambda box: box.put([NewMail("INBOX", content(100))]),
+    "several": lambda box: box.put([NewMail("INBOX", content(100)), NewMail("Archive", content(101))]),
+    "replace": lambda box: box.put([NewMail("Archive", content(100))], instead=(1, 3)),
     "move": lambda box: box.move(1, [(2, 4)], "Archive"),
     "expunge": lambda box: box.expunge(1, [(2, 4)], marked=False),
     "sweep": lambda box: box.sweep(NOW + 8 * DAY),

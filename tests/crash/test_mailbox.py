@@ -24,7 +24,7 @@ warm.SCRIPTS.add(SCRIPT)
 STRUCK = frozenset(("mkdir", "openat", "write", "pwrite64", "fsync", "fdatasync", "link", "rename", "unlink", "ftruncate"))
 """The calls that change anything, or make ready for it."""
 
-OPERATIONS = ["put", "append", "move", "expunge", "sweep"]
+OPERATIONS = ["put", "append", "several", "replace", "move", "expunge", "sweep"]
 CHANGES = ("write", "pwrite64", "fsync", "fdatasync", "link", "rename", "unlink")
 
 
@@ -57,6 +57,8 @@ BEFORE = [2, 3, 4, 5, 6]
 DONE = {
     "put": ([*BEFORE, 7, 8], []),
     "append": ([*BEFORE, 7], []),
+    "several": ([*BEFORE, 7], [1]),
+    "replace": ([2, 4, 5, 6], [1]),
     "move": ([5, 6], [1, 2, 3]),
     "expunge": ([5, 6], []),
     "sweep": (BEFORE, []),
