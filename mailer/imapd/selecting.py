@@ -33,12 +33,12 @@ async def select(session: ImapSession, command: Select) -> Answer:
         session.leave_folder()
         session.say(response.closed())  # RFC 7162 §3.2.11
 
-    def look(mailbox: Mailbox) -> OpenedFolder:
-        return mailbox.opened(command.folder, known.modseq if known is not None else None)
+    def look(mailbox: Mailbox) -> tuple[OpenedFolder, FolderView]:
+        found = mailbox.opened(command.folder, known.modseq if known is not None else None)
+        folder = found.folder
+        return found, FolderView(folder.id, folder.name, folder.uidvalidity, found.uids, folder.modseq, command.readonly)
 
-    found = await session.ask(look)
-    folder = found.folder
-    view = FolderView(folder.id, folder.name, folder.uidvalidity, found.uids, folder.modseq, command.readonly)
+    found, view = await session.ask(look)
     session.open_folder(view, found.keywords)
     _tell(session, found)
     if known is not None:

@@ -21,13 +21,13 @@ from mailer.mailbox.api import NoFolder
 from .troubles import FolderGone
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable
 
     from mailer.accounts.users.api import Proved, User
     from mailer.imap.answer import Answer
     from mailer.imap.server import ImapServer
     from mailer.imap.view import FolderView
-    from mailer.mailbox.api import Flagged, FolderChanges, FolderEntry
+    from mailer.mailbox.api import Flagged, FolderChanges, FolderEntry, Mailbox
     from mailer.net.stream import Stream
     from mailer.serving.boxes import BoxUse
 
@@ -191,30 +191,28 @@ class ImapSession:
             return
         if look or self.is_behind:
             self._is_unsure = False
-            self.take(await self._changes(view))
-        machine = self.machine
-        lines = view.news(expunges=expunges, qresync=machine.qresync, condstore=machine.condstore, uids=machine.rev2)
+            words, lines = await self._looked(view, expunges=expunges)
+            self.tell_keywords(words)
+        else:
+            lines = self._news(view, expunges=expunges)
         await self.say_all(lines)
 
-    async def _changes(self, view: FolderView) -> FolderChanges:
-        """What happened since. Raises `FolderGone`, `Problem`."""
+    async def _looked(self, view: FolderView, *, expunges: bool) -> tuple[set[str], list[bytes]]:
+        """The keywords that what happened since has, and what is to be said. Raises `FolderGone`, `Problem`."""
+
+        def look(mailbox: Mailbox) -> tuple[set[str], list[bytes]]:
+            """In a thread, for it may be all of a large folder; nobody else has the view meanwhile."""
+            words = take(view, mailbox.changes(view.folder, view.modseq))
+            return words, self._news(view, expunges=expunges)
+
         try:
-            return await self.ask(lambda mailbox: mailbox.changes(view.folder, view.modseq))
+            return await self.ask(look)
         except NoFolder as problem:
             raise FolderGone(DELETED_BY_ANOTHER) from problem
 
-    def take(self, changes: FolderChanges) -> None:
-        """Let the view know what happened. Raises `FolderGone` where its UIDs mean nothing any more (RFC 9051 §2.3.1.1)."""
-        view, since = self.view, self.view.modseq
-        if changes.folder.uidvalidity != view.uidvalidity:
-            raise FolderGone(NUMBERED_ANEW)
-        if changes.whole:
-            vanished: Sequence[int] = view.lost(each.uid for each in changes.entries)
-        else:
-            vanished = changes.vanished
-        new = [each for each in changes.entries if each.modseq > since]
-        self.tell_keywords(new)
-        view.take([(each.uid, rendered(each), each.modseq) for each in new], vanished, changes.folder.modseq)
+    def _news(self, view: FolderView, *, expunges: bool) -> list[bytes]:
+        machine = self.machine
+        return view.news(expunges=expunges, qresync=machine.qresync, condstore=machine.condstore, uids=machine.rev2)
 
     def took(self, done: Flagged, *, told: bool) -> None:
         """The session has changed flags itself, and has `told` them. Where nobody else did anything meanwhile the view knows all; else that
@@ -226,9 +224,9 @@ class ImapSession:
         else:
             self._heard = max(self._heard, done.modseq)
 
-    def tell_keywords(self, entries: Iterable[FolderEntry]) -> None:
-        """Say which keywords there are, where one of these entries has one that the client was not told of. RFC 9051 §7.3.5"""
-        new = {word for each in entries for word in each.keywords} - self.keywords
+    def tell_keywords(self, words: Iterable[str]) -> None:
+        """Say which keywords there are, where one of these is among them that the client was not told of. RFC 9051 §7.3.5"""
+        new = {*words} - self.keywords
         if new:
             self.keywords |= new
             self.say_flags()
@@ -238,6 +236,22 @@ class ImapSession:
         words = sorted(self.keywords)
         self.say(response.folder_flags(words))
         self.say(response.permanent_flags(words, readonly=self.view.readonly))
+
+
+def take(view: FolderView, changes: FolderChanges) -> set[str]:
+    """Let a view know what happened; the keywords that this has. Raises `FolderGone` where its UIDs mean nothing any more (RFC 9051
+    §2.3.1.1)."""
+    if changes.folder.uidvalidity != view.uidvalidity:
+        raise FolderGone(NUMBERED_ANEW)
+    vanished = view.lost(each.uid for each in changes.entries) if changes.whole else changes.vanished
+    new = [each for each in changes.entries if each.modseq > view.modseq]
+    view.take([(each.uid, rendered(each), each.modseq) for each in new], vanished, changes.folder.modseq)
+    return keywords_of(new)
+
+
+def keywords_of(entries: Iterable[FolderEntry]) -> set[str]:
+    """All keywords that these have."""
+    return {word for each in entries for word in each.keywords}
 
 
 def rendered(entry: FolderEntry) -> bytes:

@@ -12,7 +12,7 @@ from mailer.imap.answer import Answer
 from mailer.imap.sets import written
 from mailer.mail.problem import Problem
 
-from .session import fetched
+from .session import fetched, keywords_of
 from .troubles import GONE, READ_ONLY, Refused
 
 if TYPE_CHECKING:
@@ -32,14 +32,12 @@ async def store(session: ImapSession, command: Store) -> Answer:
     uids = view.pairs(command.numbers, uid=command.uid)
     if not uids:
         return Answer("OK", "there is no such message")
-    done = await session.ask(_flag, view.folder, uids, command)
     flags, modseq = not command.silent, session.machine.condstore
-    session.took(done, told=flags)
-    session.tell_keywords(done.entries)
+    done, words = await session.ask(_flag, session, uids, command)
+    session.tell_keywords(words)
     if flags or modseq:
-        entries = {each.uid: each for each in done.entries}
-        numbered = view.numbered([*entries])
-        await session.say_all(fetched(number, entries[uid], modseq=modseq, flags=flags) for number, uid in numbered)
+        numbers = (number for number, _ in view.numbered(each.uid for each in done.entries))
+        await session.say_all(fetched(number, each, modseq=modseq, flags=flags) for number, each in zip(numbers, done.entries, strict=True))
     gone = not command.uid and len(done.entries) + len(done.refused) < count(view, uids)
     refused = [number if not command.uid else uid for number, uid in view.numbered(done.refused)]
     modified = f"MODIFIED {written(refused).decode()}" if refused else ""
@@ -48,13 +46,17 @@ async def store(session: ImapSession, command: Store) -> Answer:
     return Answer("OK", "some were changed meanwhile" if refused else "the flags are changed", modified)
 
 
-def _flag(mailbox: Mailbox, folder: int, uids: Uids, command: Store) -> Flagged:
+def _flag(mailbox: Mailbox, session: ImapSession, uids: Uids, command: Store) -> tuple[Flagged, set[str]]:
+    """In a thread: change them, and let the view know; what became of it, and which keywords the messages have."""
+    folder, since = session.view.folder, command.unchanged_since
     try:
-        return mailbox.flag(folder, uids, command.how, command.flags, command.keywords, unchanged_since=command.unchanged_since)
+        done = mailbox.flag(folder, uids, command.how, command.flags, command.keywords, unchanged_since=since)
     except Problem as problem:
         if problem.kind == "usage":  # a keyword too many, or too long
             raise Refused(Answer("NO", "the folder has as many keywords as it can have, or that is none", "LIMIT")) from problem
         raise
+    session.took(done, told=not command.silent)
+    return done, keywords_of(done.entries)
 
 
 def count(view: FolderView, uids: Uids) -> int:
