@@ -39,6 +39,17 @@ TOLD: Final[Mapping[str, When]] = {
     "ESORT": "after",  # RFC 5267
     "THREAD=ORDEREDSUBJECT": "after",  # RFC 5256
     "THREAD=REFERENCES": "after",  # RFC 5256
+    "CHILDREN": "after",  # RFC 3348
+    "SPECIAL-USE": "after",  # RFC 6154
+    "CREATE-SPECIAL-USE": "after",  # RFC 6154
+    "LIST-EXTENDED": "after",  # RFC 5258
+    "LIST-STATUS": "after",  # RFC 5819
+    "LIST-METADATA": "after",  # RFC 9590
+    "STATUS=SIZE": "after",  # RFC 8438
+    "QUOTA": "after",  # RFC 2087, RFC 9208
+    "QUOTA=RES-STORAGE": "after",  # RFC 9208
+    "QUOTA=RES-MESSAGE": "after",  # RFC 9208
+    "METADATA": "after",  # RFC 5464
 }
 """Capability → when it is told: to whoever is connected, or after login. Those of the connection itself (STARTTLS, LOGINDISABLED, AUTH=)
 and APPENDLIMIT, which has a value, `ImapSettings.told` adds."""
@@ -57,7 +68,7 @@ NEEDED: Final[Mapping[str, str]] = {
     "THREAD": "THREAD=REFERENCES",
     "GETQUOTA": "QUOTA",
     "GETQUOTAROOT": "QUOTA",
-    "SETQUOTA": "QUOTASET",
+    "SETQUOTA": "QUOTA",
     "GETMETADATA": "METADATA",
     "SETMETADATA": "METADATA",
     "NOTIFY": "NOTIFY",

@@ -39,6 +39,10 @@ def _needed(command: Command) -> Iterator[str]:
         if len(command.messages) > 1:
             yield "MULTIAPPEND"
         yield from _of_messages(command.messages)
+    elif isinstance(command, said.Create) and command.use:
+        yield "CREATE-SPECIAL-USE"
+    elif isinstance(command, said.Listing):
+        yield from _of_listing(command)
     elif isinstance(command, said.Replace):
         yield from _of_messages([command.message])
     elif isinstance(command, said.Search):
@@ -58,6 +62,13 @@ def _of_search(search: Search, returning: str) -> Iterator[str]:
         yield returning
         if "SAVE" in search.returns:
             yield "SEARCHRES"
+
+
+def _of_listing(command: said.Listing) -> Iterator[str]:
+    if "SPECIAL-USE" in command.select | command.returns:
+        yield "SPECIAL-USE"
+    if "METADATA" in command.returns:
+        yield "LIST-METADATA"
 
 
 def _of_messages(messages: Collection[AppendedMessage]) -> Iterator[str]:

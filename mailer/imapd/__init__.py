@@ -17,6 +17,10 @@ nobody waits for the question of another. Two sessions of one folder see what th
 `searching`  what is looked for, sorted and threaded
 `copying`    copies, moves, and what is taken out
 `appending`  messages that a client puts
+`folders`    folders that are made, renamed, deleted, subscribed
+`listing`    which folders there are, and how they are
+`metadata`   what clients note at folders
+`quotas`     how much there may be
 `idling`     a client that waits
 `kind`       the place of these doors among others
 """

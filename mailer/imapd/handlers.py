@@ -8,6 +8,10 @@ from mailer.imap import command
 
 from .appending import append, replace
 from .copying import copy, expunge
+from .folders import create, delete, rename, subscribe
+from .listing import list_folders, status
+from .metadata import get_metadata, set_metadata
+from .quotas import get_quota, get_quota_root, set_quota
 from .searching import search, sort, thread
 from .selecting import close, look, select, unselect
 from .storing import store
@@ -31,4 +35,15 @@ HANDLERS: Final[Mapping[type, Handler]] = {
     command.Store: store,
     command.Copy: copy,
     command.Expunge: expunge,
+    command.Create: create,
+    command.Delete: delete,
+    command.Rename: rename,
+    command.Subscribe: subscribe,
+    command.Listing: list_folders,
+    command.Status: status,
+    command.GetQuota: get_quota,
+    command.GetQuotaRoot: get_quota_root,
+    command.SetQuota: set_quota,
+    command.GetMetadata: get_metadata,
+    command.SetMetadata: set_metadata,
 }

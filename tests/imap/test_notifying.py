@@ -25,16 +25,16 @@ FIELDS = FetchItem("SECTION", text="HEADER.FIELDS", fields=(b"from", b"to"), pee
         ("SET (personal NONE)", Notify([EventGroup("PERSONAL", (), ())])),
         ("set status (selected (MessageNew MessageExpunge))", Notify([EventGroup("SELECTED", (), MESSAGES)], status=True)),
         (
-            "SET (selected (MessageNew (uid body.peek[header.fields (from to)]) MessageExpunge))"
-            " (subtree Lists (MessageNew MessageExpunge))",
+            ("SET (selected (MessageNew (uid body.peek[header.fields (from to)]) MessageExpunge))"
+            " (subtree Lists (MessageNew MessageExpunge))"),
             Notify([
                 EventGroup("SELECTED", (), MESSAGES, (FetchItem("UID", peek=True), FIELDS)),
                 EventGroup("SUBTREE", ("Lists",), MESSAGES),
             ]),
         ),
         (
-            'SET (mailboxes (inbox "a b") (MessageNew MessageExpunge FlagChange MailboxName)) (inboxes (SubscriptionChange))'
-            " (subscribed NONE)",
+            ('SET (mailboxes (inbox "a b") (MessageNew MessageExpunge FlagChange MailboxName)) (inboxes (SubscriptionChange))'
+            " (subscribed NONE)"),
             Notify([
                 EventGroup("MAILBOXES", ["INBOX", "a b"], [*MESSAGES, "FLAGCHANGE", "MAILBOXNAME"]),
                 EventGroup("INBOXES", (), ["SUBSCRIPTIONCHANGE"]),
