@@ -87,6 +87,11 @@ class PopServer:
         """How many octets have arrived and not been read."""
         return len(self._in) - self._at
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is read or said."""
+        return self.state is PopState.CLOSED
+
     def next(self) -> PopQuestion | None:
         """The question that stands open, or None where more bytes must come first, or, if `stalled`, some be taken."""
         if self.state is PopState.CONNECTED and self._asked is None:

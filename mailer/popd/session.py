@@ -20,7 +20,7 @@ from mailer.mail.problem import Problem
 from mailer.mailbox.api import INBOX, BodyLost, NoKey
 from mailer.pop3.maildrop import Maildrop
 from mailer.pop3.questions import PopGreeting, PopLogin, PopQuit, PopReply, PopRetrieve, PopStartTls
-from mailer.pop3.server import PopServer, PopState
+from mailer.pop3.server import PopServer
 from mailer.serving.pace import TURN
 
 from .reading import MessageReader
@@ -164,7 +164,7 @@ class PopSession:
 
     async def _converse(self) -> None:
         machine, since = self._machine, monotonic()
-        while machine.state is not PopState.CLOSED:
+        while not machine.over:
             question = machine.next()
             if question is not None:
                 await _STEPS[type(question)](self, question)
@@ -173,7 +173,7 @@ class PopSession:
                 return
             if question is None or self._stream.full:
                 await self._speak()
-            if question is None and not machine.stalled:
+            if question is None and not (machine.stalled or machine.over):
                 with self._loop.idle():
                     machine.feed(await self._heard())
                 since = monotonic()
