@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from .session import ImapSession
 
 EMPTY = Answer("NO", "a message without an octet is none, nothing was put")
+TOO_BIG = Answer("NO", "the message is too large", "TOOBIG")  # RFC 7889 §4
 
 
 async def look_ahead(session: ImapSession, announced: ImapAnnounced) -> Answer:
     """Whether a message that a client announces would be taken, as it has not sent it yet: there has to be the folder, and room."""
+    if announced.size > session.machine.settings.max_size:
+        return TOO_BIG
     await session.ask(_refuse_early, announced, quota_of(session.user))
     return Answer("OK", "send it")
 
@@ -48,6 +51,8 @@ async def append(session: ImapSession, command: Append) -> Answer:
     """APPEND."""
     if not all(message.content for message in command.messages):
         return EMPTY  # RFC 3502 §6.3.11: so a client gives up what it has begun
+    if any(len(message.content) > session.machine.settings.max_size for message in command.messages):
+        return TOO_BIG
     puts = await _put(session, command.folder, command.messages, None)
     return Answer("OK", "it is there", _appenduid(puts))
 
@@ -59,6 +64,8 @@ async def replace(session: ImapSession, command: Replace) -> Answer:
         return READ_ONLY
     if not command.message.content:
         return EMPTY
+    if len(command.message.content) > session.machine.settings.max_size:
+        return TOO_BIG
     found = view.uid(command.number) if not command.uid else command.number
     if not view.number(found):
         return GONE._replace(code="NONEXISTENT") if command.uid else GONE
