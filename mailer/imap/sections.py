@@ -34,7 +34,7 @@ class Place(NamedTuple):
     encoding: str = ""
 
 
-NOWHERE: Final = Place(0, 0)
+NOWHERE: Final = Place(-1, -1)
 """The place of a part that a message does not have."""
 
 

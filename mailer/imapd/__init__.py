@@ -13,6 +13,9 @@ nobody waits for the question of another. Two sessions of one folder see what th
 `selecting`  a folder is opened, and closed
 `resuming`   what a client missed
 `spans`      sets of UIDs, compared
+`fetching`   what is told of messages
+`portions`   what is fetched, portion by portion
+`streaming`  a message that is too large to be held
 `storing`    flags
 `searching`  what is looked for, sorted and threaded
 `copying`    copies, moves, and what is taken out

@@ -8,6 +8,7 @@ from mailer.imap import command
 
 from .appending import append, replace
 from .copying import copy, expunge
+from .fetching import fetch
 from .folders import create, delete, rename, subscribe
 from .listing import list_folders, status
 from .metadata import get_metadata, set_metadata
@@ -32,6 +33,7 @@ HANDLERS: Final[Mapping[type, Handler]] = {
     command.Search: search,
     command.Sort: sort,
     command.Thread: thread,
+    command.Fetch: fetch,
     command.Store: store,
     command.Copy: copy,
     command.Expunge: expunge,

@@ -7,6 +7,7 @@ message, with the number of those within it.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from .tree import Part, every
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .parameters import Parameters
 
 VERSION = 1
+_FIRST = re.compile(rb'\[1,\[\["[^"\\]*+","[^"\\]*+","[^"\\]*+",0,(\d++),')  # type, subtype, encoding, start, end of the header
 
 
 def tree_bytes(part: Part) -> bytes:
@@ -27,6 +29,12 @@ def _flat(part: Part) -> list[object]:
     places = [part.type, part.subtype, part.encoding, part.start, part.header_end, part.end, part.lines, inside, part.params]
     rest = (part.id, part.description, part.disposition, part.language, part.location, part.md5)
     return [*places, *rest] if any(rest) else places
+
+
+def header_end(data: bytes) -> int:
+    """Where the header of the message ends, as the tree in these octets says it; nothing else of it is read."""
+    found = _FIRST.match(data)
+    return int(found[1]) if found else from_tree(data).header_end
 
 
 def from_tree(data: bytes) -> Part:

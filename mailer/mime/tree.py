@@ -246,7 +246,7 @@ def part_at(part: Part, number: str) -> Part | None:
         parts, nth = (message or at).parts, int(piece)
         if 1 <= nth <= len(parts):
             at = parts[nth - 1]
-        elif message is not None and not parts and nth == 1:
+        elif message is not None and message.type != "multipart" and nth == 1:
             at = message
         else:
             return None
