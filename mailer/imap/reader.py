@@ -30,7 +30,7 @@ _LONG = Answer("BAD", "the line is too long")
 _CRLF = Answer("BAD", "a line ends in CR LF, and has neither of them in it, and no NUL")
 _MUCH = Answer("BAD", "a literal is too large")
 _TOO_BIG = Answer("NO", "the message is too large", "TOOBIG")
-_UNASKED = Answer("BAD", f"a literal of more than {MAX_NONSYNC} octets is sent when it was asked for")
+_UNASKED = Answer("BAD", f"a literal of more than {MAX_NONSYNC} octets is sent when it was asked for", "TOOBIG")  # RFC 7888 §5
 
 MESSAGES = frozenset({"APPEND", "REPLACE"})
 """Commands whose literals are messages."""

@@ -293,7 +293,7 @@ class ImapServer:
         """Refuse what cannot be read; where nobody knows what follows it, the session ends."""
         if last:
             self._end(answer)
-            self._bye(answer.text)
+            self._bye(answer.text, answer.code)
         else:
             self._mistake(answer)
 

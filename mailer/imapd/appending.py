@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mailer.events import Alarm
 from mailer.imap.answer import Answer
+from mailer.imap.command import STAR
 from mailer.imap.response import append_uid
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import UNBOUNDED, NewMail, OverQuota
@@ -66,7 +67,10 @@ async def replace(session: ImapSession, command: Replace) -> Answer:
         return EMPTY
     if len(command.message.content) > session.machine.settings.max_size:
         return TOO_BIG
-    found = view.uid(command.number) if not command.uid else command.number
+    if command.number == STAR or not command.uid:
+        found = view.uid(command.number or len(view))
+    else:
+        found = command.number
     if not view.number(found):
         return GONE._replace(code="NONEXISTENT") if command.uid else GONE
     puts = await _put(session, command.folder, [command.message], (view.folder, found))
