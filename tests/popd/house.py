@@ -51,8 +51,8 @@ USERS = [
 class PopHouse:
     """A door, what it has told, and the mailboxes behind it; `more` is of the door."""
 
-    def __init__(self, premises: Premises | None = None, *, times: PopTimes | None = None, **more: Any) -> None:
-        door = Listen(kind="pop3", address=(DoorPlace("127.0.0.1", 0),), **more)
+    def __init__(self, premises: Premises | None = None, *, times: PopTimes | None = None, port: int = 0, **more: Any) -> None:
+        door = Listen(kind="pop3", address=(DoorPlace("127.0.0.1", port),), **more)
         self.config = Config(mailer=Mailer(hostname="pop.example.com"), listens=(door,))
         self.premises = premises or Premises()
         self.told: list[Event] = []
