@@ -20,6 +20,7 @@ from mailer.imap.server import ImapServer
 from mailer.imap.states import ImapState, may_tell_expunges
 from mailer.mail.problem import Problem
 from mailer.net.stream import ENOUGH, PIECE
+from mailer.serving.boxes import MailboxGone
 from mailer.serving.common import Common
 from mailer.serving.room import Holding
 
@@ -264,7 +265,7 @@ class _Conversation:
             return bad.answer
         except Refused as refused:
             return refused.answer
-        except FolderGone as gone:
+        except (FolderGone, MailboxGone) as gone:
             self.last = str(gone)
         except Problem as problem:
             return self._trouble(problem)
@@ -280,7 +281,7 @@ class _Conversation:
         """End a command, with what is new before that."""
         try:
             await self.session.catch_up(expunges=may_tell_expunges(command), look=answer.code == "NONEXISTENT")
-        except FolderGone as gone:
+        except (FolderGone, MailboxGone) as gone:
             self.last = str(gone)
         except (Problem, ConnectionError):
             pass  # it is told behind the next command

@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mailer.mail.problem import Problem
+from mailer.serving.boxes import MailboxGone
 
 from .session import DEAF
 from .troubles import FolderGone
@@ -96,7 +97,7 @@ class Idling:
         try:
             await session.catch_up(expunges=True, look=look)
             session.write()
-        except FolderGone as gone:
+        except (FolderGone, MailboxGone) as gone:
             self._end(str(gone))
         except (Problem, OSError):
             return False  # it is asked for again when there is more, or the client has left

@@ -32,6 +32,13 @@ T = TypeVar("T")
 THREADS: Final = 8
 
 
+class MailboxGone(Problem):
+    """The mailbox that a session uses is nobody's any more: the session can only end."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "unavailable")
+
+
 def box_threads() -> ThreadPoolExecutor:
     """The threads in which all sessions of a process ask their mailboxes."""
     return ThreadPoolExecutor(THREADS, "mailbox")
@@ -43,12 +50,13 @@ class BoxUse:
     The mailbox is made if there is none. It may be asked from one task at a time, or several.
     """
 
-    __slots__ = ("_computing", "_lent", "_owner", "address")
+    __slots__ = ("_computing", "_id", "_lent", "_owner", "address")
 
     def __init__(self, lent: Lent, address: str, computing: ThreadPoolExecutor) -> None:
         self._lent = lent
         self._computing = computing
         self._owner: Owner | None = None
+        self._id = ""  # of him, once he is known
         self.address = address
 
     async def owner_id(self) -> str:
@@ -79,12 +87,20 @@ class BoxUse:
 
     def _once(self, function: Callable[Concatenate[Mailbox, P], T], *args: P.args, **more: P.kwargs) -> T:
         with self._lent() as boxes:
-            if self._owner is not None:
+            if self._id:
+                self._owner = self._owner or self._found(boxes)
                 with boxes.opened(self._owner) as box:
                     return function(box, *args, **more)
             with boxes.of(self.address, make=True) as box:
-                self._owner = box.owner
+                self._owner, self._id = box.owner, box.owner.id
                 return function(box, *args, **more)
+
+    def _found(self, boxes: Mailboxes) -> Owner:
+        """The owner as he is now; never another one, whose address it may be by now. Raises `MailboxGone`."""
+        owner = boxes.owners.by_id([self._id])[0]
+        if owner is None or owner.state == "removed":
+            raise MailboxGone(f"the mailbox of {self.address} was removed, or has another owner now")
+        return owner
 
 
 class News:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from mailer.mail.flags import Flag
+from mailer.mailbox.fencing import fence
 from tests.mailbox.premises import number_of, put
 
 from .house import ImapHouse, in_house
@@ -125,6 +126,41 @@ def test_a_folder_that_is_made_anew_has_another_uidvalidity() -> None:
         lines = await client.ok("SELECT Old")
         [now] = [int(line.split()[3].rstrip("]")) for line in lines if "[UIDVALIDITY" in line]
         assert now > before
+
+    in_house(test)
+
+
+def test_a_mailbox_that_is_moved_is_read_meanwhile() -> None:
+    """What would change it has to come again; then all is as before."""
+
+    async def test(house: ImapHouse) -> None:
+        filled(house)
+        client = await house.selected()
+        owners = house.premises.owners
+        with house.premises.ann() as box:
+            owner = owners.put(box.owner._replace(state="frozen", until=house.premises.now + 60))
+            fence(box.engine, owner.epoch + 1)
+        assert (await client.do(r"STORE 1 +FLAGS (\Seen)"))[-1].startswith("NO [UNAVAILABLE]")
+        await client.ok("NOOP")
+        owners.put(owner._replace(state="open", until=0.0))
+        assert await client.ok(r"STORE 1 +FLAGS (\Seen)") == [r"* 1 FETCH (UID 1 FLAGS (\Seen))"]
+
+    in_house(test)
+
+
+def test_a_mailbox_that_is_removed_ends_the_session() -> None:
+    """And what is said to it is not done to the one that its address has then."""
+
+    async def test(house: ImapHouse) -> None:
+        filled(house)
+        client = await house.selected()
+        with house.premises.ann() as box:
+            fence(box.engine, house.premises.boxes.remove("ann@example.com").epoch + 1)
+        filled(house, 2)
+        lines = [*await client.do(r"STORE 1 +FLAGS (\Seen)"), await client.hear()]
+        assert [line for line in lines if line.startswith("* BYE the mailbox of ann@example.com was removed")]
+        with house.premises.ann() as box:
+            assert [int(each.flags) for each in box.entries(number_of(box, "INBOX"))] == [0, 0]
 
     in_house(test)
 

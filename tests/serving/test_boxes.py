@@ -17,7 +17,8 @@ from mailer.mail.problem import Problem
 from mailer.mailbox.api import Frozen, Mailbox
 from mailer.mailbox.bell import BellListener
 from mailer.mailbox.configured import mailboxes_of
-from mailer.serving.boxes import BoxUse, News, box_threads
+from mailer.mailbox.fencing import fence
+from mailer.serving.boxes import BoxUse, MailboxGone, News, box_threads
 from tests.mailbox.premises import ANN, Premises, number_of, put
 
 
@@ -73,6 +74,24 @@ def test_a_mailbox_that_was_moved_is_found_where_it_is() -> None:
                 await use.ask(once_moved, error, 9)
             assert len(asked) == times
             await use.owner_id()
+
+    used(test)
+
+
+def test_a_mailbox_that_was_removed_is_never_another() -> None:
+    """Also where its address has a new one: what a session says of the one is not done to the other."""
+
+    async def test(premises: Premises, use: BoxUse) -> None:
+        with premises.ann() as box:
+            await use.ask(lambda box: put(box, "INBOX", 2))
+            removed = premises.boxes.remove(ANN)
+            fence(box.engine, removed.epoch + 1)
+        with premises.ann() as box:
+            put(box, "INBOX", 3)
+        with pytest.raises(MailboxGone):
+            await use.ask(lambda box: box.expunge(1, marked=False))
+        with premises.ann() as box:
+            assert len(box.uids(1)) == 3
 
     used(test)
 
