@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ class UidRuns:
     __slots__ = ("_count", "_firsts", "_places")
 
     def __init__(self, uids: Iterable[int] = ()) -> None:
-        self._keep(*_runs(uids if isinstance(uids, array) and uids.typecode == "I" else array("I", uids)))
+        here = uids if isinstance(uids, array) and uids.typecode == "I" else array("I", uids)
+        places = _starts(here)
+        if 2 * len(places) > len(here):
+            self._firsts, self._places, self._count = here[:], array("I"), len(here)
+        else:
+            self._firsts, self._places, self._count = array("I", [here[place] for place in places]), places, len(here)
 
     def _keep(self, firsts: array[int], places: array[int], count: int) -> None:
         self._firsts, self._places, self._count = firsts, places, count
@@ -94,14 +100,14 @@ class UidRuns:
             self._firsts.extend(uids)
             self._count += len(uids)
             return
-        begun, places, count = _runs(array("I", uids))
-        firsts, before = (self._firsts, self._count) if self._places else _runs(self._firsts)[::2]
-        here = self._places or _runs(self._firsts)[1]
-        if before and begun[0] == self.last() + 1:
-            del begun[0], places[0]
-        firsts.extend(begun)
-        here.extend([place + before for place in places])
-        self._keep(firsts, here, before + count)
+        before, last = self._count, self.last()
+        firsts = self._firsts if self._places else array("I", [self._firsts[place] for place in _starts(self._firsts)])
+        here = self._places or _starts(self._firsts)
+        for place in _starts(new := array("I", uids)):
+            if not before or place or new[0] != last + 1:
+                firsts.append(new[place])
+                here.append(before + place)
+        self._keep(firsts, here, before + len(new))
 
     def remove(self, uids: Sequence[int]) -> None:
         """Have those of `uids`, which ascend, no more."""
@@ -128,20 +134,21 @@ class UidRuns:
         self._keep(firsts, places, count)
 
 
-def _runs(uids: array[int]) -> tuple[array[int], array[int], int]:
-    """First UIDs and places of the runs of ascending `uids`: halved until what is left is a run."""
-    firsts, places = array("I"), array("I")
-    waiting = [(0, len(uids))] if uids else []
+def _starts(uids: array[int]) -> array[int]:
+    """The places where runs of ascending `uids` begin. Where there are few, they are found by halving, without a look at each."""
+    count = len(uids)
+    if count and 32 * (uids[-1] - uids[0] + 1 - count) > count:
+        return array("I", [0, *(place for place, (one, other) in enumerate(pairwise(uids), 1) if other != one + 1)])
+    found = array("I")
+    waiting = [(0, count)] if uids else []
     while waiting:
         start, end = waiting.pop()
-        if uids[end - 1] - uids[start] == end - 1 - start:
-            if not firsts or uids[start] != uids[start - 1] + 1:
-                firsts.append(uids[start])
-                places.append(start)
-        else:
+        if uids[end - 1] - uids[start] != end - 1 - start:
             middle = (start + end) // 2
             waiting += ((middle, end), (start, middle))
-    return firsts, places, len(uids)
+        elif not start or uids[start] != uids[start - 1] + 1:
+            found.append(start)
+    return found
 
 
 def _without(uids: array[int], gone: Sequence[int]) -> array[int]:
