@@ -24,6 +24,7 @@ from mailer.events import Alarm, DoorNews, Mended
 from mailer.io.component import Component
 from mailer.io.leash import VARIABLE
 from mailer.limits.backoff import pause
+from mailer.mail.neighbours import ACCESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,19 +41,31 @@ HOPELESS: Final = frozenset({69, 77, 78})  # its exit codes when a person has to
 
 Program = tuple[str, ...]
 
-COMMANDS: Final[Mapping[str, Program]] = {"web": ("web",), "amqp": ("amqp",), "hooks": ("hooks", "run")}
+COMMANDS: Final[Mapping[str, Program]] = {
+    "web": ("web",),
+    "amqp": ("amqp",),
+    "hooks": ("hooks", "run"),
+    **{name: ("access", "--number", str(number)) for number, name in enumerate(ACCESS, 1)},
+}
 """What is typed behind ``mailer`` to start each by hand."""
 
 
 def wanted(config: Config, spool: str | None) -> dict[str, Program]:
     """The command lines of the processes that `config` asks for, by their names; `spool` is the one that the daemon was told to serve."""
     asked = {"web": config.web_doors, "amqp": config.amqp.configured, "hooks": config.webhooks}
+    asked |= dict.fromkeys(_accesses(config), True)
     found = {name: COMMANDS[name] for name, is_asked in asked.items() if is_asked}
-    if "web" in found:
-        found["web"] += ("--quiet",)  # it says on standard output where it listens, which is not ours to say
+    for name in found.keys() & {"web", *_accesses(config)}:
+        found[name] += ("--quiet",)  # it says on standard output where it listens, which is not ours to say
     given = (("--config", config.path), ("--spool", spool))
     places = [word for option, path in given if path for word in (option, os.path.abspath(path))]
     return {name: (sys.executable, "-P", "-m", "mailer", *words, *places) for name, words in found.items()}
+
+
+def _accesses(config: Config) -> Sequence[str]:
+    """The names of the processes by which users read their mail."""
+    many = config.access.processes if config.access_doors else 0
+    return ACCESS[:many]
 
 
 class Doors(Component):

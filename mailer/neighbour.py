@@ -39,10 +39,12 @@ class Neighbour:
     `hangups` takes whom each SIGHUP is to be told, or None.
     """
 
-    NAME: ClassVar[str]
-    """What it is called in the log, in notes, and in the name of its lock."""
-    OTHER: ClassVar[str]
-    """What is said, before the place of the spool, where another one is at work there."""
+    NAME: ClassVar[str] = ""
+    """What it is called in the log, in notes, and in the name of its lock; `name` of one of which there are several."""
+    OTHER: ClassVar[str] = ""
+    """What is said, before the place of the spool, where another one is at work there; `other` of one of which there are several."""
+
+    name = other = ""
 
     def __init__(self, given: Given, *, hangups: Callable[[Callable[[], object] | None], None] = lambda _: None) -> None:
         self.given = given
@@ -57,7 +59,7 @@ class Neighbour:
         self.directory = SpoolDirectory(self.config.spool)
         self.directory.prepare()
         place = self.directory.place
-        with sole(f"{place}/{self.NAME}.lock", f"{self.OTHER} {place}"):
+        with sole(f"{place}/{(self.name or self.NAME)}.lock", f"{self.other or self.OTHER} {place}"):
             await self._run()
 
     async def _run(self) -> None:
@@ -66,7 +68,7 @@ class Neighbour:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         leashed(loop, self.stop)
-        self.log = LogComponent(self.config, self.clock, DoorNews(0.0, self.NAME, "stopped"))
+        self.log = LogComponent(self.config, self.clock, DoorNews(0.0, (self.name or self.NAME), "stopped"))
         self.events = Events([self.log.log], self.bug, self.book)
         self._turn = asyncio.Lock()
         try:
@@ -137,9 +139,9 @@ class Neighbour:
 
     def tell(self, what: DaemonNews, detail: str = "") -> None:
         """Tell something of this process."""
-        self.events.tell(DoorNews(self.clock.now(), self.NAME, what, detail))
+        self.events.tell(DoorNews(self.clock.now(), (self.name or self.NAME), what, detail))
 
     def bug(self, error: BaseException, ref: str = "") -> None:
         """Tell what should not have happened; `ref` is what it is found by."""
         found = Alarm.of(self.clock.now(), error)
-        self.log.log.told(DoorNews(self.clock.now(), self.NAME, "bug", f"{ref} {found.detail}".strip()))
+        self.log.log.told(DoorNews(self.clock.now(), (self.name or self.NAME), "bug", f"{ref} {found.detail}".strip()))

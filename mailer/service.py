@@ -12,7 +12,6 @@ SIGTERM and SIGINT stop, SIGHUP reads the configuration again. One that cannot b
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import random
 import signal
@@ -39,6 +38,7 @@ from mailer.hooks.watch import HookWatch
 from mailer.intake.component import Doorbell, IntakeComponent
 from mailer.io import descriptors
 from mailer.io.clock import SystemClock
+from mailer.io.collector import quieten_collector
 from mailer.io.component import Chores
 from mailer.io.lock import sole
 from mailer.io.loop import run_loop
@@ -367,10 +367,3 @@ def _summary(config: Config, spool: FileSpool) -> str:
 def _pass_on(report: bytes, to: str, settings: SubmissionSettings, now: float, id: str) -> None:
     """Let the sender of a message have a report of another host about it. Raises `Problem`."""
     forward(Submission(report, sender="", recipients=[to]), settings, now, id=id)
-
-
-def quieten_collector() -> None:
-    """Look for garbage rarely: what was imported stays, and messages come and go without cycles."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)

@@ -56,7 +56,7 @@ FLOORS = (
     {"operate", "pages", "serving"},
     {"watch", "sink", "intake", "smtpd", "imapd", "popd", "web", "amqp", "doors"},
     {"__init__", "postbox"},
-    {"cli", "service", "demo", "manual", "standards", "testing", "integrations", "__main__"},
+    {"cli", "service", "access", "demo", "manual", "standards", "testing", "integrations", "__main__"},
 )
 """From the ground up. The second floor has a step in it: what all its rooms stand on."""
 
@@ -96,6 +96,7 @@ BESIDE = {
     ("filing", "submit"),  # what rules send goes by the doors that there are
     ("routing", "shaping"),  # a route has the terms of its destination
     ("cli", "service"),  # `mailer run`
+    ("cli", "access"),  # `mailer access`
     ("cli", "demo"),  # `mailer demo`
     ("demo", "cli"),  # which starts our own program, and reads its exit codes
     ("__main__", "cli"),  # `python -m mailer`

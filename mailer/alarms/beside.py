@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from mailer.events import Alarm, Mended
 from mailer.io.component import Component
 from mailer.mail.alarm import AlarmKind, Severity
+from mailer.mail.neighbours import NEIGHBOURS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from .book import AlarmBook
 
 POST = 1.0  # seconds between two looks at what has changed
-NEIGHBOURS = ("web", "amqp", "hooks")
-"""The processes that may leave notes."""
-
 Place = tuple[AlarmKind, str]
 
 

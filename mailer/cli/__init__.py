@@ -83,6 +83,7 @@ TABLE = {
     "events": "what becomes of mail, as it happens: the journal, line by line",
     "hooks": "events posted to programs elsewhere: how each endpoint does, and the process that posts",
     "web": "the process of HTTP: the API for programs, and its page",
+    "access": "the process of IMAP and POP3: users read their mail",
     "amqp": "the process of the message queue: mail from RabbitMQ, results back",
     "sink": "an SMTP server for development: keeps what it gets, misbehaves on order",
     "demo": "the whole way on this machine, in a scratch directory",
@@ -145,7 +146,7 @@ def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["sendmail"]:  # options of another world, which it reads itself
         code: int = load("sendmail").run(arguments[1:])
         return code
-    if arguments[:1] in (["run"], ["web"], ["amqp"]) or arguments[:2] == [
+    if arguments[:1] in (["run"], ["web"], ["amqp"], ["access"]) or arguments[:2] == [
         "hooks",
         "run",
     ]:  # whose modules take a while to load: a SIGHUP in that time is none to die of

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from . import values
 from .kinds import literal, write
 from .sections import Mailer, Sandbox, SubmissionSection, SubmissionSettings
+from .sections.access import AccessSection
 from .sections.accounts import AccountSection
 from .sections.alarm import AlarmSection
 from .sections.amqp import Amqp, AmqpQueue
@@ -44,7 +45,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
     TimeoutSection, Retry, Tls, Dns, Check, Bounce, ReportSource, Suppress,
-    Status, JournalSection, Listen, Receiving, LocalDomain, MailboxSection, MailboxStoreSection, AccountSection, Forwarding,
+    Status, JournalSection, Listen, Receiving, LocalDomain, MailboxSection, MailboxStoreSection, AccountSection, AccessSection, Forwarding,
     FilteringSection, FilterSection, Api, Amqp, AmqpQueue, LogSection,
     AlarmSection, Metrics, TraceSection, Webhook,
 )  # fmt: skip
@@ -97,6 +98,7 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     mailbox_stores: tuple[MailboxStoreSection, ...]
     forwarding: Forwarding
     accounts: AccountSection
+    access: AccessSection
     filtering: FilteringSection
     filters: tuple[FilterSection, ...]
     api: Api

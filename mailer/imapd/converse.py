@@ -26,7 +26,7 @@ from mailer.serving.room import Holding
 
 from .appending import look_ahead
 from .idling import Idling
-from .login import TOO_MANY, ImapLogin
+from .login import TOO_MANY, WELCOME, ImapLogin
 from .session import ImapSession
 from .troubles import BUG, FolderGone, Refused, answer_to, is_ours
 
@@ -222,6 +222,8 @@ class _Conversation:
         elif isinstance(question, ask.ImapAuth):
             answer = await self._login.admit(question)
             machine.answer(answer)
+            if answer is WELCOME:
+                self._loop.vouch()
             if answer is TOO_MANY:
                 self.hang_up(TOO_MANY.text)
         elif isinstance(question, ask.ImapStartTls):

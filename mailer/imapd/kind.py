@@ -61,7 +61,7 @@ class ImapDoorKind:
         """Go by another configuration."""
         self._config = config
         self._settings.clear()
-        self._terms.pace = ImapPace()
+        self._terms.pace = ImapPace(login=config.access.login_timeout, idle=config.access.idle_timeout)
         files = {section.certificate_file for section in config.listens if section.kind == self.name and section.certificate_file}
         self._bindings = {file: binding_of(file) for file in files}
 
@@ -70,7 +70,7 @@ class ImapDoorKind:
 
     def limits(self, config: Config) -> DoorLimits:
         """What networks and neighbourhoods may have, and all together."""
-        return DoorLimits.of(config.receiving)
+        return DoorLimits.of_users(config)
 
     def settings(self, section: Listen) -> ImapSettings:
         """What a session meets at the door of this `section`: the same object for all of them."""
@@ -79,7 +79,7 @@ class ImapDoorKind:
             config = self._config
             self._settings[kept] = ImapSettings(
                 config.hostname,
-                max_size=config.submission.max_message_size,
+                max_size=config.access.max_append or config.submission.max_message_size,
                 starttls=section.tls == "starttls",
                 mechanisms=config.accounts.offered,
                 known=self._terms.desk.known(self._bindings.get(section.certificate_file, b""), PURPOSE),

@@ -13,6 +13,7 @@
 `machine`     names, addresses and users of this machine
 `signals`     signals while a message comes in, and SIGHUP while the daemon runs
 `notify`      the service manager
+`collector`   what a process that lasts wants of the collector of garbage
 `loop`        the event loop of a program
 `lock`        a process of which there may be one
 `descriptors` how many of them this process may have, and its callers

@@ -7,6 +7,6 @@ from typing import Final
 LIMIT: Final = 1000  # characters of one reply in a line
 
 
-def cut(text: str) -> str:
-    """`text`, or its beginning where it is longer than `LIMIT`."""
-    return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
+def cut(text: str, most: int = LIMIT) -> str:
+    """`text`, or its beginning where it is longer than `most` characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"

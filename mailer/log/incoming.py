@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mailer.events import Event
     from mailer.mail.arrival import Arrival
 
+SHOWN: Final = ("name", "version", "vendor", "os", "os-version", "device")  # RFC 2971 §3.3, and what phones say besides
+MOST_SAID: Final = 100  # characters of one
+
 
 def _begin(event: str, arrival: Arrival) -> dict[str, object]:
     return {"event": event, "ip": arrival.ip or None, "door": arrival.door}
@@ -75,7 +78,8 @@ def _failed(event: LoginFailed) -> dict[str, object]:
 
 
 def _identified(event: ClientIdentified) -> dict[str, object]:
-    program = cut(", ".join(f"{name}: {value}" for name, value in event.said.items()))
+    """Fields may have any name, thirty of them (RFC 2971 §3.3): those that say what the program is are shown, and no others."""
+    program = ", ".join(f"{name}: {cut(event.said[name], MOST_SAID)}" for name in SHOWN if name in event.said)
     return {**_begin("client", event.arrival), "user": cut(event.arrival.user) or None, "program": program, **_client(event.arrival)}
 
 

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mailer.mail.dates import parse_rfc3339
+from mailer.mail.neighbours import NEIGHBOURS
 from mailer.mail.text import one_line
 
 if TYPE_CHECKING:
@@ -143,6 +144,6 @@ SENTENCES = {
     "request": _request,
     "report": _report,
     "unsubscribed": _unsubscribed,
-    **dict.fromkeys(("web", "amqp", "hooks"), _daemon),
+    **dict.fromkeys(NEIGHBOURS, _daemon),
 }
 """What makes the sentence of an event; all else is an outcome, where it has a recipient, or its values one after the other."""

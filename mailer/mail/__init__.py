@@ -24,6 +24,7 @@ one message so far is its `History`.
 `flags`             what a message of a folder is marked by, and sets of messages by their UIDs
 `query`             what messages of a mailbox are looked for by
 `mime`              how text becomes lines that every mail system takes
+`neighbours`        the processes beside a daemon
 `named`             who a message names
 `masked`            addresses without the part that names a person
 `repair`            a message that not every server would take, mended

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mailer.io.clock import Clock
     from mailer.io.component import Chores
 
+    from .api import Told
     from .box import OwnMailbox, Verdict
     from .mailboxes import Mailboxes
 
@@ -40,7 +41,9 @@ class _Lot:
 
 
 class MailboxesComponent(Component):
-    """The mailboxes of `config`; they are swept by `chores`, unless it is for one pass (`once`).
+    """The mailboxes of `config`; they are swept by `chores`, unless it is for one pass, or somebody else does that (`once`).
+
+    `news` hears of changes, in whatever thread; `own` is what the bell is not rung for then (`mailboxes_of`).
 
     `judged` hears in whatever thread what users say of their mail: the ID of the owner, that of the message, and the verdict.
     """
@@ -54,8 +57,12 @@ class MailboxesComponent(Component):
         *,
         once: bool = False,
         judged: Callable[[str, str, Verdict], None] | None = None,
+        news: Told | None = None,
+        own: Callable[[], str] = str,
     ) -> None:
         self._judged = judged
+        self._news = news
+        self._own = own
         self._config = config
         self._tell = tell
         self._clock = clock
@@ -78,7 +85,7 @@ class MailboxesComponent(Component):
             if self._lot is None:
                 from .configured import mailboxes_of
 
-                self._lot = _Lot(mailboxes_of(self._config, clock=self._clock.now, judged=self._judged))
+                self._lot = _Lot(mailboxes_of(self._config, clock=self._clock.now, tell=self._news, judged=self._judged, own=self._own()))
             lot = self._lot
             lot.users += 1
         try:

@@ -18,6 +18,8 @@ from mailer.spool import is_id
 from .bell import ANYTHING
 
 if TYPE_CHECKING:
+    from mailer.config.sections.mailboxes import MailboxSection
+
     from .api import Told
     from .engine.connections import Connections
 
@@ -25,6 +27,13 @@ CALL: Final = "SELECT pg_notify('mailer_bell', %s)"
 LISTEN: Final = "LISTEN mailer_bell"
 TURN: Final = 1.0  # seconds after which it is looked whether to go on
 AGAIN: Final = 2.0  # seconds until a lost connection is made anew
+
+
+def listener_of(section: MailboxSection, heard: Told) -> WireListener:
+    """What listens at the database of this `section`, and tells `heard` in a thread of its own."""
+    from .engine.connections import Connections
+
+    return WireListener(Connections(section.database, {}, section.secret or ""), heard)
 
 
 def call(connections: Connections, owner: str, folder: int, modseq: int) -> None:

@@ -9,8 +9,11 @@ import socket
 BACKLOG = 1024  # who waits in the kernel to be accepted
 
 
-async def tcp_sockets(host: str, port: int) -> list[socket.socket]:
-    """Sockets that listen on every address of `host`; port 0 is a free one. Raises `OSError`, and `UnicodeError` for what is no name."""
+async def tcp_sockets(host: str, port: int, *, shared: bool = False) -> list[socket.socket]:
+    """Sockets that listen on every address of `host`; port 0 is a free one. Raises `OSError`, and `UnicodeError` for what is no name.
+
+    Where they are `shared`, other processes of the same user may listen there as well, who say so too; each caller comes to one of them.
+    """
     try:  # an address is not looked up
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST)
     except OSError:
@@ -20,6 +23,8 @@ async def tcp_sockets(host: str, port: int) -> list[socket.socket]:
         for family, kind, protocol, _, address in dict.fromkeys(found):
             made.append(each := socket.socket(family, kind, protocol))
             each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             each.bind(address)

@@ -227,6 +227,13 @@ class AcceptLoop:
         assert task is not None
         return Idle(self._idle, task)
 
+    def vouch(self) -> None:
+        """For a server whose client has proved who he is: he keeps his place, and counts no more for his network, which others share."""
+        task = asyncio.current_task()
+        if task in self._places:
+            self._leave(task)
+            self._places[task] = Peer()
+
     async def close(self, grace: float = 0.0) -> int:
         """Stop listening, wait `grace` seconds for those that are not `idle`, and cancel the rest; returns how many those were."""
         self.stopping = True

@@ -8,7 +8,7 @@ from mailer.pop3.states import PopSettings
 from mailer.serving.certificates import binding_of
 from mailer.serving.kinds import DoorLimits
 
-from .session import PURPOSE, PopPlace, PopSession
+from .session import PURPOSE, PopPlace, PopSession, PopTimes
 
 if TYPE_CHECKING:
     import ssl
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mailer.serving.boxes import BoxUse
     from mailer.serving.common import Common
     from mailer.serving.login import LoginDesk
-
-    from .session import PopTimes
 
 
 class PopDoorKind:
@@ -47,7 +45,8 @@ class PopDoorKind:
     ) -> None:
         self._config = config
         self._desk = desk
-        self._place = PopPlace(desk, open_box, tell, times)
+        self._times = times
+        self._place = PopPlace(desk, open_box, tell, times or _times(config))
         self._bindings: Mapping[str, bytes] = {}
 
     async def start(self) -> None:
@@ -57,6 +56,7 @@ class PopDoorKind:
     def take(self, config: Config) -> None:
         """Go by another configuration."""
         self._config = config
+        self._place.times = self._times or _times(config)
         files = {section.certificate_file for section in config.listens if section.kind == self.name and section.certificate_file}
         self._bindings = {file: binding_of(file) for file in files}
 
@@ -65,7 +65,7 @@ class PopDoorKind:
 
     def limits(self, config: Config) -> DoorLimits:
         """What networks and neighbourhoods may have, and all together."""
-        return DoorLimits.of(config.receiving)
+        return DoorLimits.of_users(config)
 
     def settings(self, section: Listen) -> PopSettings:
         """What a session meets at the door of this `section`."""
@@ -91,3 +91,7 @@ class PopDoorKind:
     ) -> None:
         """See `mailer.serving.kinds.DoorKind`."""
         await PopSession(stream, peer, self.settings(section), self._place, loop, context, common).run()
+
+
+def _times(config: Config) -> PopTimes:
+    return PopTimes(login=config.access.login_timeout)

@@ -244,6 +244,7 @@ class PopSession:
             self._machine.answer(refusal)
             return
         self._session = desk.greet(self._arrival(), said.mechanism, proved, since, self.show_out)
+        self._loop.vouch()
 
     async def _open(self, proved: Proved) -> PopReply | None:
         """Let the user have his mail before him; what he is told where that cannot be."""

@@ -104,7 +104,9 @@ class BoxUse:
 
 
 class News:
-    """The listeners of one process, by the mailboxes that they want to hear of: told of changes by whatever thread, it tells in that of the loop.
+    """The listeners of one process, by the mailboxes that they want to hear of.
+
+    Told of changes by whatever thread, it tells in that of the loop.
 
     What comes while the loop does something else is told together, of each folder the last MODSEQ. A listener is called with folder and
     MODSEQ, or with 0 and 0 where anything may have changed; in either case he asks the mailbox, which alone knows.

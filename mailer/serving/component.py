@@ -30,7 +30,7 @@ from .room import MessageRoom
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from mailer.config import Config
     from mailer.config.sections.doors import DoorPlace, Listen
@@ -47,6 +47,11 @@ BRISK = 60.0  # seconds for a command while most places are taken
 AGAIN = 30.0  # seconds until a door that did not open is tried again
 
 
+def _pace(config: Config) -> Pace:
+    limits = config.receiving
+    return Pace(limits.idle_timeout, min(BRISK, limits.idle_timeout), limits.message_timeout, limits.session_timeout)
+
+
 class _Door:
     """A place that is listened at, and what is spoken there."""
 
@@ -57,10 +62,25 @@ class _Door:
 
 
 class ServedDoors(Component):
-    """The doors of `config`, as far as they are of `kinds`."""
+    """The doors of `config`, as far as they are of `kinds`, by the `pace` that it has.
 
-    def __init__(self, config: Config, kinds: Sequence[DoorKind], tell: Callable[[Event], None], clock: Clock, chores: Chores) -> None:
+    Where places are `shared`, other processes may have them as well, and each caller comes to one.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        kinds: Sequence[DoorKind],
+        tell: Callable[[Event], None],
+        clock: Clock,
+        chores: Chores,
+        *,
+        pace: Callable[[Config], Pace] = _pace,
+        shared: Callable[[Config], bool] = lambda _: False,
+    ) -> None:
         self._config = config
+        self._pace = pace
+        self._shared = shared
         self._kinds = {kind.name: kind for kind in kinds}
         self._tell = tell
         self._clock = clock
@@ -68,18 +88,18 @@ class ServedDoors(Component):
         self._doors: dict[DoorPlace, _Door] = {}
         self._accepting: dict[str, AcceptLoop] = {}
         self._callers: dict[str, Callers] = {}
-        self._common = Common(MessageRoom(config.receiving.max_memory), pace=_pace(config))
+        self._common = Common(MessageRoom(config.receiving.max_memory), pace=pace(config))
         self._given: dict[DoorPlace, socket.socket] = {}  # sockets that the service manager has opened
         self._turn = asyncio.Lock()  # a reload and a chore do not open one door together
 
     @staticmethod
-    def check(config: Config) -> None:
-        """Raises `Problem` for a certificate of `config` that cannot be used."""
-        _contexts(config)
+    def check(config: Config, kinds: Collection[str]) -> None:
+        """Raises `Problem` for a certificate of the doors of these kinds that cannot be used."""
+        _contexts(config, kinds)
 
     async def start(self) -> None:
         """Open them. Raises `Problem` for a certificate that cannot be used, and what a kind cannot begin without."""
-        self._contexts = _contexts(self._config)
+        self._contexts = _contexts(self._config, self._kinds)
         self._given = opened_for(self._wanted)
         for kind in self._kinds.values():
             await kind.start()
@@ -89,12 +109,12 @@ class ServedDoors(Component):
     @contextmanager
     def reload(self, config: Config) -> Iterator[None]:
         """Open what is new and close what is asked for no more. Raises `Problem` for a certificate that cannot be used."""
-        contexts = _contexts(config)
+        contexts = _contexts(config, self._kinds)
         yield
         self._config, self._contexts = config, contexts
         for kind in self._kinds.values():
             kind.take(config)
-        self._common.pace, self._common.room.octets = _pace(config), config.receiving.max_memory
+        self._common.pace, self._common.room.octets = self._pace(config), config.receiving.max_memory
         for name, accepting in self._accepting.items():
             limits = self._limits_of(self._kinds[name])
             accepting.most, accepting.each, accepting.seconds = limits.most, limits.each, limits.seconds
@@ -119,7 +139,7 @@ class ServedDoors(Component):
 
     @property
     def _wanted(self) -> dict[DoorPlace, Listen]:
-        return {place: section for section in _sections(self._config) if section.kind in self._kinds for place in section.address}
+        return {place: section for section in _sections(self._config, self._kinds) for place in section.address}
 
     def _close_others(self) -> None:
         wanted = self._wanted
@@ -146,7 +166,7 @@ class ServedDoors(Component):
         kind = self._kinds[section.kind]
         try:
             inherited = self._given.pop(place, None)
-            sockets = [inherited] if inherited else await _sockets(place, int(section.mode, 8))
+            sockets = [inherited] if inherited else await _sockets(place, int(section.mode, 8), shared=self._shared(self._config))
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or error
             remedy = "who listens there shows: ss -ltnp; ports below 1024 need CAP_NET_BIND_SERVICE"
@@ -206,22 +226,17 @@ class ServedDoors(Component):
         self._tell(Alarm.of(self._clock.now(), error))
 
 
-def _sections(config: Config) -> tuple[Listen, ...]:
-    return (*config.mail_doors, *config.access_doors)
+def _sections(config: Config, kinds: Collection[str]) -> Sequence[Listen]:
+    return [section for section in config.listens if section.kind in kinds]
 
 
-def _contexts(config: Config) -> dict[DoorPlace, ssl.SSLContext | None]:
+def _contexts(config: Config, kinds: Collection[str]) -> dict[DoorPlace, ssl.SSLContext | None]:
     found: dict[DoorPlace, ssl.SSLContext | None] = {}
-    for section in _sections(config):
+    for section in _sections(config, kinds):
         files = section.certificate_file, section.key_file
         context = None if section.tls == "none" else serving(*files, section.tls_minimum, tickets=section.tls_tickets)
         found.update(dict.fromkeys(section.address, context))
     return found
-
-
-def _pace(config: Config) -> Pace:
-    limits = config.receiving
-    return Pace(limits.idle_timeout, min(BRISK, limits.idle_timeout), limits.message_timeout, limits.session_timeout)
 
 
 def _is_proxy(section: Listen, peer: Peer) -> bool:
@@ -234,10 +249,10 @@ def _terms(section: Listen) -> tuple[str, str, str, str]:
     return section.kind, section.protocol, section.tls, section.mode
 
 
-async def _sockets(place: DoorPlace, mode: int) -> list[socket.socket]:
+async def _sockets(place: DoorPlace, mode: int, *, shared: bool) -> list[socket.socket]:
     if place.path:
         return [unix_socket(os.path.dirname(place.path), os.path.basename(place.path), mode)]
-    return await tcp_sockets(place.host, place.port)
+    return await tcp_sockets(place.host, place.port, shared=shared)
 
 
 async def _nobody(caller: socket.socket, _: Peer) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailer.events import Alarm, Mended
+from mailer.io.component import Component
 from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ SHARE: Final = 0.5  # seconds between two times that processes tell one another
 KEEP: Final = 10.0  # seconds between two times that limits are written down
 
 
-class CountedLimits:
+class CountedLimits(Component):
     """The `limits` of users, kept in `store`, and shared by it; `process` is what this one is called there."""
 
     def __init__(
@@ -65,7 +66,7 @@ class CountedLimits:
         else:
             self._went("keep")
 
-    async def stop(self) -> None:
+    async def stop(self, grace: float = 0.0) -> None:  # noqa: ARG002 - nothing is under way
         """Write down what is left."""
         await self.share()
         await self.keep()

@@ -34,6 +34,11 @@ class DoorLimits(NamedTuple):
         each, wide = section.connections_per_network, section.connections_per_neighbourhood
         return cls(section.max_connections, callers=(each, wide, section.rate_per_network, section.rate_per_neighbourhood))
 
+    @classmethod
+    def of_users(cls, config: Config) -> DoorLimits:
+        """What [access] says for doors where users log in: they count for their network until they have (`AcceptLoop.vouch`)."""
+        return cls.of(config.receiving)._replace(most=config.access.max_connections)
+
 
 class DoorKind(Protocol):
     """What is served at all doors of one kind, which `name` is in the configuration; `what` that is, in words: ``reports``, ``mail``.

@@ -61,7 +61,7 @@ class MailEntrance(Component):
                 yield
         elif config.mail_doors:
             parts = self._make(config, self._inner)
-            parts[1].check(config)
+            parts[1].check(config, KINDS)
             yield
             self._parts = parts
             self._beginning = asyncio.ensure_future(self._begin())

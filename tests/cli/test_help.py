@@ -36,7 +36,7 @@ def test_a_topic_without_a_page(home: Home) -> None:
     """One line with those that there are."""
     done = home.mailer("help", "nonsense")
     assert (done.returncode, done.stdout) == (67, b"")
-    assert done.stderr.decode().startswith("mailer: there is no manual page about 'nonsense'; there are amqp, api, bounces, check, ")
+    assert done.stderr.decode().startswith("mailer: there is no manual page about 'nonsense'; there are access, amqp, api, bounces, ")
 
 
 def test_a_terminal_has_a_pager(home: Home) -> None:

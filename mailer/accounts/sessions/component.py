@@ -29,7 +29,7 @@ class SessionsComponent(Component):
 
     def __init__(self, called: str, root: str, tell: Callable[[Event], None], clock: Clock, chores: Chores, *, once: bool = False) -> None:
         self.sessions = SqliteSessions(root)
-        process = f"{called}-{os.getpid()}-{token_hex(3)}"
+        self.process = process = f"{called}-{os.getpid()}-{token_hex(3)}"
         self.register = SessionRegister(self.sessions, process, clock.now, tell)
         self.record = LoginRecord(self.sessions, clock.now, tell)
         self._tell = tell

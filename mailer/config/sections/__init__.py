@@ -5,8 +5,8 @@ rooms that go by them: `relay` (and routes), `login` which it shares with others
 `shaping`, `dkim`, `bounce` and `report_source` for mail that comes back, `domain`, `receiving` and `mailboxes` for mail that others bring,
 `filtering` for who judges that, `forwarding` for what is passed on, `suppress` for whom nobody mails, `alarm` for who is told of trouble,
 `webhook` for who is told of events, `amqp` for a message queue, `doors` for where others call, `accounts` for the users whose mail lives
-here, and `daemon` for what is taken from users and told. So a new setting is one declaration, from which all else follows, and a new
-section is a class and a line in `mailer.config.model`.
+here, `access` for how they read it, and `daemon` for what is taken from users and told. So a new setting is one declaration, from which
+all else follows, and a new section is a class and a line in `mailer.config.model`.
 
 They are no dataclasses, and the first ones stand here, because ``mailer send`` reads these and no others: the import of `dataclasses`
 costs more than all that it does, and each module more is a part of it.
