@@ -2,7 +2,7 @@
 
 For a message that all have received the order is: journal, where somebody subscribes, then status, then out of the spool. If the program
 dies in between, the message is delivered twice at worst, which is the window that every SMTP sender has (RFC 5321 §6.1). A
-batch is what came together within `DELAY` seconds or while the batch before was being written, so the
+batch is what came together within `DELAY` seconds (`LONGER` with a journal) or while the batch before was being written, so the
 window stays small and a busy daemon commits hundreds of messages at once. What the spool does not let go is tried again every `AGAIN`
 seconds.
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .destination import Destination
 
 DELAY = 0.02  # seconds; as long as one round trip over the internet, and what a crash may repeat
+LONGER = 0.04  # seconds, with a journal: each batch is one more wait for the disk and one more thread that is passed to
 AGAIN = 5.0  # seconds between two tries to remove what the disk would not let go
 MOST = 5_000  # events that wait for a journal that cannot be written, before the status has them first
 STANDINGS = 1.0  # seconds between two looks at what has changed at the destinations
@@ -117,7 +118,7 @@ class Recorder:
     def _start_later(self) -> None:
         self._busy = True
         failing = self.chronicle is not None and self.chronicle.failing and not self._closing
-        self._due = self._since + (AGAIN if failing else DELAY)
+        self._due = self._since + (AGAIN if failing else DELAY if self.chronicle is None else LONGER)
         self._timer = asyncio.get_running_loop().call_at(self._due, self._start)
 
     def _start(self) -> None:

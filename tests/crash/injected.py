@@ -10,6 +10,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -41,6 +42,9 @@ HARMLESS = frozenset(("mmap", "munmap", "fcntl", "ioctl", "lseek", "getcwd", "re
 
 FILTERED = "--seccomp-bpf"
 """An option of strace: only the calls that are traced stop the victim, which is several times faster. It cannot deliver a signal."""
+
+_PLACE = re.compile(r"<([^>]*)>")
+"""The file of a descriptor, as strace shows it."""
 
 _LINE = re.compile(r"(?:\d+ +)?(\w+)\((.*)")
 
@@ -160,6 +164,12 @@ def watched(pid: int) -> bool:
 def refused(calls: Iterable[Call]) -> list[tuple[Call, str]]:
     """Each of `calls` with each error that it can be told."""
     return [(call, error) for call in calls for error in REFUSALS.get(call.name, ERRORS)]
+
+
+def different(calls: Iterable[Call]) -> list[Call]:
+    """Of calls of one name on one file, one after the other, the first and the last: what many pages are written by is many and alike."""
+    runs = [[*run] for _, run in groupby(calls, key=lambda call: (call.name, _PLACE.findall(call.text)[:1]))]
+    return [call for run in runs for call in (run if len(run) < 3 else (run[0], run[-1]))]
 
 
 def side_by_side(work: Callable[[T], None], cases: Iterable[T]) -> None:

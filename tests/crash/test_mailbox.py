@@ -1,4 +1,7 @@
-"""A mailbox dying and failing at every call: what was said to be there is, counts are true, and no message is lost or doubled."""
+"""A mailbox dying and failing at every call: what was said to be there is, counts are true, and no message is lost or doubled.
+
+Of the calls that write pages one after the other the first and the last are struck here, and all of them by `tests/long`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from mailer.mailbox.box import OwnMailbox
 from tests.fakes import warm
 
 from . import postmaster
-from .injected import Call, Victim, side_by_side
+from .injected import Call, Victim, different, side_by_side
 from .postmaster import ANN, DAY, NEW, NOW, THERE
 
 pytestmark = [pytest.mark.peer("strace"), pytest.mark.slow]
@@ -24,7 +27,9 @@ warm.SCRIPTS.add(SCRIPT)
 STRUCK = frozenset(("mkdir", "openat", "write", "pwrite64", "fsync", "fdatasync", "link", "rename", "unlink", "ftruncate"))
 """The calls that change anything, or make ready for it."""
 
-OPERATIONS = ["put", "append", "several", "replace", "move", "expunge", "sweep"]
+OPERATIONS = ["put", "replace", "move", "expunge", "sweep"]
+ALIKE = ["append", "several"]
+"""Those that make the same calls as others, of which more is struck by `tests/long`."""
 CHANGES = ("write", "pwrite64", "fsync", "fdatasync", "link", "rename", "unlink")
 
 
@@ -93,21 +98,24 @@ def each_is_old(root: Path, id: str) -> bool:
     return path.stat().st_mtime < NOW + 18 * DAY
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_dying_anywhere_leaves_it_done_or_not(tmp_path: Path, victim: Callable[[str, str], Victim], operation: str) -> None:
-    """Killed before any of these calls; nothing is in two folders or in none, and the next attempt does it once."""
+def struck(victim: Callable[[str, str], Victim], operation: str) -> list[Call]:
+    """The calls that are struck."""
+    return [call for call in victim(operation, "watched").calls() if call.name in STRUCK]
+
+
+def dying_at(calls: list[Call], tmp_path: Path, victim: Callable[[str, str], Victim], operation: str) -> None:
+    """Let it be killed before each of `calls`."""
 
     def dies(call: Call) -> None:
         name = f"{call.name}-{call.nth}"
         assert victim(operation, name).die_at(call).out == ""
         whole(tmp_path / name, operation, done=False)
 
-    side_by_side(dies, [call for call in victim(operation, "watched").calls() if call.name in STRUCK])
+    side_by_side(dies, calls)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_an_error_anywhere_is_told(tmp_path: Path, victim: Callable[[str, str], Victim], operation: str) -> None:
-    """A full disk, or one that is ill: a line says so, and whatever it says, the mailbox is whole."""
+def failing_at(calls: list[Call], tmp_path: Path, victim: Callable[[str, str], Victim], operation: str) -> None:
+    """Let each of `calls` be told an error."""
 
     def fails(call: Call) -> None:
         name = f"{call.name}-{call.nth}"
@@ -115,7 +123,19 @@ def test_an_error_anywhere_is_told(tmp_path: Path, victim: Callable[[str, str], 
         assert (done.code, len(done.err.splitlines())) in ((0, 0), (75, 1)), done
         whole(tmp_path / name, operation, done=done.code == 0)
 
-    side_by_side(fails, [call for call in victim(operation, "watched").calls() if call.name in STRUCK])
+    side_by_side(fails, calls)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_dying_anywhere_leaves_it_done_or_not(tmp_path: Path, victim: Callable[[str, str], Victim], operation: str) -> None:
+    """Killed before any of these calls; nothing is in two folders or in none, and the next attempt does it once."""
+    dying_at(different(struck(victim, operation)), tmp_path, victim, operation)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_error_anywhere_is_told(tmp_path: Path, victim: Callable[[str, str], Victim], operation: str) -> None:
+    """A full disk, or one that is ill: a line says so, and whatever it says, the mailbox is whole."""
+    failing_at(different(struck(victim, operation)), tmp_path, victim, operation)
 
 
 def steps(made: Victim, root: Path) -> list[str]:

@@ -1,4 +1,7 @@
-"""What mailboxes do to their files dies and fails at every call: an index is the old one or the new one, and a body is whole."""
+"""What mailboxes do to their files dies and fails at every call: an index is the old one or the new one, and a body is whole.
+
+Of the calls that write pages one after the other the first and the last are struck here, and all of them by `tests/long`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from tests.fakes import warm
 from tests.mailbox.encrypted_house import is_plain
 
 from . import sealer
-from .injected import Call, Victim, side_by_side
+from .injected import Call, Victim, different, side_by_side
 
 pytestmark = [pytest.mark.peer("strace"), pytest.mark.slow]
 
@@ -20,8 +23,7 @@ SCRIPT = str(Path(sealer.__file__))
 warm.SCRIPTS.add(SCRIPT)
 STRUCK = frozenset(("mkdir", "openat", "write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "link", "unlink"))
 """The calls that change anything, or make ready for it."""
-EVERY = 3  # of the calls that write pages, which are many and alike
-ACTS = ("on", "off", "renew", "put", "replace")
+ACTS = ("on", "renew", "put", "replace")
 
 
 def victim(act: str, root: Path) -> Victim:
@@ -33,8 +35,7 @@ def victim(act: str, root: Path) -> Victim:
 
 def struck(act: str, root: Path) -> list[Call]:
     """Its calls that are worth it."""
-    found = [call for call in victim(act, root).calls() if call.name in STRUCK and "/dev/fd" not in call.text]
-    return [call for call in found if call.name != "pwrite64" or call.nth % EVERY == 0]
+    return [call for call in victim(act, root).calls() if call.name in STRUCK and "/dev/fd" not in call.text]
 
 
 def whole(act: str, root: Path) -> bool:
@@ -84,21 +85,19 @@ def finished(act: str, root: Path) -> None:
     assert not list(root.rglob("tmp/*"))
 
 
-@pytest.mark.parametrize("act", ACTS)
-def test_dying_anywhere_loses_nothing(tmp_path: Path, act: str) -> None:
-    """Killed before any of these calls, it can be done again."""
+def dying_at(calls: list[Call], tmp_path: Path, act: str) -> None:
+    """Let it be killed before each of `calls`."""
 
     def dies(call: Call) -> None:
         root = tmp_path / f"{call.name}-{call.nth}"
         victim(act, root).die_at(call)
         finished(act, root)
 
-    side_by_side(dies, struck(act, tmp_path / "watched"))
+    side_by_side(dies, calls)
 
 
-@pytest.mark.parametrize("act", ACTS)
-def test_an_error_anywhere_is_told(tmp_path: Path, act: str) -> None:
-    """Whoever is told that it is done has it; an error leaves what was there."""
+def failing_at(calls: list[Call], tmp_path: Path, act: str) -> None:
+    """Let each of `calls` be told an error."""
 
     def fails(call: Call) -> None:
         root = tmp_path / f"{call.name}-{call.nth}"
@@ -106,7 +105,19 @@ def test_an_error_anywhere_is_told(tmp_path: Path, act: str) -> None:
         assert whole(act, root) or "ok" not in done.out, (call, done)
         finished(act, root)
 
-    side_by_side(fails, struck(act, tmp_path / "watched"))
+    side_by_side(fails, calls)
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_dying_anywhere_loses_nothing(tmp_path: Path, act: str) -> None:
+    """Killed before any of these calls, it can be done again."""
+    dying_at(different(struck(act, tmp_path / "watched")), tmp_path, act)
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_an_error_anywhere_is_told(tmp_path: Path, act: str) -> None:
+    """Whoever is told that it is done has it; an error leaves what was there."""
+    failing_at(different(struck(act, tmp_path / "watched")), tmp_path, act)
 
 
 @pytest.mark.parametrize("act", ["put", "replace"])
