@@ -8,6 +8,7 @@ anything is made there and nowhere else (RFC 7162 §3.1.3).
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -33,9 +34,11 @@ class Mirror:
         self.known: list[tuple[int, frozenset[str], int]] = []
         self.last = ""
 
-    async def do(self, command: str) -> list[str]:
-        """Say something, and take note of what is told."""
+    async def do(self, command: str, assume: Callable[[frozenset[int]], None] = lambda _: None) -> list[str]:
+        """Say something, and take note of what is told; what is not told, since it is clear, is for `assume`, which is given what was
+        named as modified."""
         *lines, self.last = await self.talk.do(command)
+        assume(modified(self.last))
         for line in lines:
             self.hear(line)
         return lines
@@ -56,8 +59,20 @@ class Mirror:
     async def look(self) -> None:
         """Hear what is new, and ask about what has come."""
         await self.do("NOOP")
-        if any(not uid for uid, _, _ in self.known):
+        if any(not uid for uid, _, _ in self.known):  # what has come has no flags that were told
             await self.do("FETCH 1:* (UID FLAGS MODSEQ)")
+
+
+def modified(line: str) -> frozenset[int]:
+    """What the end of a command names as modified."""
+    found = re.search(r"\[MODIFIED ([\d:,]+)\]", line)
+    spans = [[int(end) for end in each.split(":")] for each in found[1].split(",")] if found else []
+    return frozenset(number for span in spans for number in range(span[0], span[-1] + 1))
+
+
+def changed(flags: frozenset[str], how: str, flag: str) -> frozenset[str]:
+    """Flags, once STORE was done."""
+    return {"+": flags | {flag}, "-": flags - {flag}}.get(how[0], frozenset({flag}))
 
 
 def truth(house: ImapHouse) -> list[FolderEntry]:
@@ -90,7 +105,7 @@ async def step(house: ImapHouse, client: Mirror, what: str, one: int, other: int
     count = len(client.known)
     numbers = f"{first}:{last}"
     if what == "append":
-        await client.talk.append("INBOX", b"new")
+        await client.do("APPEND INBOX {3+}\r\nnew")
     elif what == "noop":
         await client.do("NOOP")
     elif what == "expunge":
@@ -104,17 +119,22 @@ async def step(house: ImapHouse, client: Mirror, what: str, one: int, other: int
         since = f" (UNCHANGEDSINCE {limit})" if what.endswith("unchanged") else ""
         known = [uid for uid, _, _ in client.known]
         meant = [uid for uid in known if first <= uid <= last] if by_uid else known[first - 1 : last]
-        lines = await client.do(f"{'UID ' * by_uid}STORE {numbers}{since} {how} ({flag})")
+
+        def assume(modified: frozenset[int]) -> None:
+            for at, (uid, flags, modseq) in enumerate(client.known):
+                if "SILENT" in how and uid in meant and (uid if by_uid else at + 1) not in modified:
+                    client.known[at] = uid, changed(flags, how, flag), modseq
+
+        lines = await client.do(f"{'UID ' * by_uid}STORE {numbers}{since} {how} ({flag})", assume)
         assert by_uid or not [line for line in lines if line.endswith("EXPUNGE")]
         after = {each.uid: each for each in truth(house)}
         for uid, entry in after.items():
             is_changed = flags_of(entry) != flags_of(before[uid])
-            if 0 not in meant:
+            if 0 not in known:
                 may = uid in meant and not (since and before[uid].modseq > limit)
-                wanted = {"+": flags_of(before[uid]) | {flag}, "-": flags_of(before[uid]) - {flag}}.get(how[0], frozenset({flag}))
-                assert flags_of(entry) == (wanted if may else flags_of(before[uid]))
+                assert flags_of(entry) == (changed(flags_of(before[uid]), how, flag) if may else flags_of(before[uid]))
             assert not is_changed or not since or before[uid].modseq <= limit
-        if since and not by_uid and 0 not in meant and {*meant} <= after.keys():
+        if since and not by_uid and 0 not in known and {*meant} <= after.keys():
             stale = [number for number in range(first, last + 1) if before[known[number - 1]].modseq > limit]
             assert ("[MODIFIED " in client.last) == bool(stale)
 
