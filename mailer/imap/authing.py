@@ -76,12 +76,12 @@ def parse_id(tokens: Tokens, _: bool) -> said.Identify:
 
 
 def _field(tokens: Tokens, fields: dict[str, str]) -> None:
-    name = tokens.string()
+    """A field. Of a client that says very much, what is beyond the bounds is left out."""
+    name = tokens.string()[:LONGEST_FIELD].decode("utf-8", "replace").lower()
     tokens.space()
-    value = tokens.nstring() or b""
-    if len(name) > LONGEST_FIELD or len(value) > LONGEST_VALUE or len(fields) >= MOST_FIELDS:
-        raise BadCommand(f"ID has {MOST_FIELDS} fields at most, of {LONGEST_FIELD} octets with {LONGEST_VALUE}")
-    fields[name.decode("utf-8", "replace").lower()] = value.decode("utf-8", "replace")
+    value = (tokens.nstring() or b"")[:LONGEST_VALUE].decode("utf-8", "replace")
+    if len(fields) < MOST_FIELDS:
+        fields[name] = value
 
 
 def parse_enable(tokens: Tokens, _: bool) -> said.Enable:

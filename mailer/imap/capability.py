@@ -16,6 +16,7 @@ When = Literal["always", "after"]
 
 TOLD: Final[Mapping[str, When]] = {
     "IMAP4rev1": "always",  # RFC 3501
+    "IMAP4rev2": "always",  # RFC 9051
     "LITERAL-": "always",  # RFC 7888
     "SASL-IR": "always",  # RFC 4959
     "ID": "always",  # RFC 2971

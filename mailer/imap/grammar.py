@@ -76,7 +76,7 @@ def verb(tokens: Tokens) -> tuple[str, bool]:
     return found, True
 
 
-def opened(raw: RawCommand, *, utf8: bool) -> Tokens:
+def opened(raw: RawCommand, *, utf8: bool, charset: bool = True) -> Tokens:
     """What is behind the tag of a command."""
     first, *rest = raw.parts
-    return Tokens((first[len(raw.tag) :], *rest), utf8=utf8, binary=raw.binary)
+    return Tokens((first[len(raw.tag) :], *rest), utf8=utf8, charset=charset, binary=raw.binary)

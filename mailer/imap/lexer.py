@@ -59,17 +59,19 @@ _SYSTEM = {
 class Tokens:
     """What is left of the arguments of a command."""
 
-    __slots__ = ("_at", "_binary", "_part", "_parts", "_text", "utf8")
+    __slots__ = ("_at", "_binary", "_part", "_parts", "_text", "charset", "utf8")
 
-    def __init__(self, parts: Sequence[bytes], *, utf8: bool = False, binary: frozenset[int] = frozenset()) -> None:
+    def __init__(self, parts: Sequence[bytes], *, utf8: bool = False, charset: bool = True, binary: frozenset[int] = frozenset()) -> None:
         """`parts` are text and literals in turn, beginning with text, which ends where the ``{n}`` stood; `binary` says which are a
-        literal8 (RFC 3516 §4.4)."""
+        literal8 (RFC 3516 §4.4). `charset`: a search may say in which one it is, as it may not where UTF8=ACCEPT was enabled
+        (RFC 6855 §3)."""
         self._parts = parts
         self._binary = binary
         self._part = 0
         self._text = parts[0]
         self._at = 0
         self.utf8 = utf8
+        self.charset = charset
 
     # -- what is next
 

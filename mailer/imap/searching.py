@@ -69,6 +69,8 @@ def parse_search(tokens: Tokens, uid: bool) -> Search:
     returns = _returns(tokens, OPTIONS)
     charset = "utf-8"
     if tokens.taken(b"CHARSET"):
+        if not tokens.charset:
+            raise BadCommand("a search is in UTF-8 where that was enabled, and does not say so")  # RFC 6855 §3
         tokens.space()
         charset = _charset(tokens)
         tokens.space()

@@ -281,7 +281,7 @@ class ImapServer:
             return None
         if raw.tag == "*":
             raise BadCommand("a command begins with a tag, and a space")
-        tokens = opened(raw, utf8=self.utf8)
+        tokens = opened(raw, utf8=self.utf8, charset="UTF8=ACCEPT" not in self.enabled)
         name, uid = verb(tokens)
         self._check(name, uid=uid)
         self._verb = f"UID {name}" if uid else name
