@@ -20,17 +20,15 @@ STEPS: Final = 10
 suffice for is not made."""
 
 
-class ThreadedMessage(NamedTuple):
-    """What a message says of its conversation. `sent` is in seconds, when it came where it does not say; `subject` is the base subject as
-    it is compared, `answers` whether that of a reply or a forward (RFC 5256 §2.1). `id` stands for its Message-ID, 0 for none, and
-    `references` for those that it refers to, the oldest first."""
+class ThreadColumns(NamedTuple):
+    """What messages say of their conversations, each column in the order of their numbers. `sent` is in seconds, when it came where it does
+    not say; `subjects` are base subjects as they are compared, `answers` whether one is that of a reply or a forward (RFC 5256 §2.1). `ids`
+    are numbers that stand for Message-IDs: its own, 0 for none, and those that it refers to, the oldest first."""
 
-    number: int
-    sent: float
-    subject: str
-    answers: bool = False
-    id: int = 0
-    references: Sequence[int] = ()
+    sent: Sequence[float]
+    subjects: Sequence[str]
+    answers: Sequence[int]
+    ids: Sequence[Sequence[int]]
 
 
 class Forest(NamedTuple):
@@ -41,11 +39,11 @@ class Forest(NamedTuple):
     children: Sequence[Sequence[int]]
 
 
-def ordered_subject(messages: Sequence[ThreadedMessage]) -> Forest:
+def ordered_subject(messages: ThreadColumns) -> Forest:
     """RFC 5256 §3, ORDEREDSUBJECT: the first message of each subject, and the others of it below that."""
-    subjects, sent = [each.subject for each in messages], [each.sent for each in messages]
-    places = in_turns(in_turns([*range(len(messages))], sent.__getitem__), subjects.__getitem__)
-    children: list[Sequence[int]] = [()] * len(messages)
+    sent, subjects = messages.sent, messages.subjects
+    places = in_turns(in_turns([*range(len(sent))], sent.__getitem__), subjects.__getitem__)
+    children: list[Sequence[int]] = [()] * len(sent)
     roots = []
     for _, alike in groupby(places, key=subjects.__getitem__):
         root, *children[root] = alike
@@ -53,7 +51,7 @@ def ordered_subject(messages: Sequence[ThreadedMessage]) -> Forest:
     return Forest(in_turns(sorted(roots), sent.__getitem__), children)
 
 
-def by_references(messages: Sequence[ThreadedMessage]) -> Forest:
+def by_references(messages: ThreadColumns) -> Forest:
     """RFC 5256 §3, REFERENCES."""
     threads = _Threads(messages)
     threads.link()
@@ -65,35 +63,34 @@ def by_references(messages: Sequence[ThreadedMessage]) -> Forest:
 class _Threads:
     """The six steps of REFERENCES. A node is a place in `messages`, or a dummy above those: a message that others refer to."""
 
-    def __init__(self, messages: Sequence[ThreadedMessage]) -> None:
+    def __init__(self, messages: ThreadColumns) -> None:
         self.messages = messages
-        self.real = len(messages)
+        self.real = len(messages.sent)
         self.parent: list[int] = [-1] * self.real
         self.below: list[int] = [0] * self.real  # children, counted
         self.children: list[list[int]] = []
         self.roots: list[int] = []
-        self.steps = STEPS * self.real
+        self.steps = STEPS * sum(map(len, messages.ids))
 
     # (1) what refers to what
 
     def link(self) -> None:
         """Step 1, and 2: those with nobody above them are the roots."""
         nodes: dict[int, int] = {}
-        for place, message in enumerate(self.messages):
-            if message.id:
-                nodes.setdefault(message.id, place)  # the first of those that have the same
+        for place, (id, *_) in enumerate(self.messages.ids):
+            if id:
+                nodes.setdefault(id, place)  # the first of those that have the same
         parent = self.parent
-        for place, message in enumerate(self.messages):
+        for place, (_, *references) in enumerate(self.messages.ids):
             above = -1
-            self.steps += STEPS * len(message.references)
-            for id in message.references:
+            for id in references:
                 node = nodes.get(id, -1)
                 if node < 0:
                     node = nodes[id] = self._dummy()
                 if above >= 0 and parent[node] < 0 and not self._is_above(node, above):
                     self._put(node, above)
                 above = node
-            if above != parent[place] or above < 0:
+            if above != parent[place]:
                 self._move(place, above)
         self.children = [[] for _ in parent]
         for node, above in enumerate(parent):
@@ -167,12 +164,12 @@ class _Threads:
         self.roots = in_turns(self.roots, self._time)
         table: dict[str, int] = {}
         for root in self.roots:
-            subject = self._first(root).subject
+            subject = self.messages.subjects[self._first(root)]
             if subject and (subject not in table or self._is_better(root, table[subject])):
                 table[subject] = root
         kept: dict[int, None] = dict.fromkeys(self.roots)
         for root in self.roots:
-            subject = self._first(root).subject
+            subject = self.messages.subjects[self._first(root)]
             other = table.get(subject, root)
             if other != root:
                 del kept[root]
@@ -183,13 +180,13 @@ class _Threads:
         """(5) (B) (iv): a dummy is, and what is no reply, to what is one."""
         if other >= self.real:
             return False
-        return root >= self.real or (self.messages[other].answers and not self.messages[root].answers)
+        return root >= self.real or bool(self.messages.answers[other] and not self.messages.answers[root])
 
     def _merge(self, root: int, other: int, subject: str, table: dict[str, int], kept: dict[int, None]) -> None:
         """(5) (C) (iv)"""
         if root >= self.real and other >= self.real:
             self.children[other] += self.children[root]
-        elif other >= self.real or (root < self.real and self.messages[root].answers and not self.messages[other].answers):
+        elif other >= self.real or (root < self.real and self.messages.answers[root] and not self.messages.answers[other]):
             self.children[other].append(root)
         else:
             dummy = self._dummy()
@@ -213,8 +210,8 @@ class _Threads:
                 self.children[root] = in_turns(self.children[root], self._time)
 
     def _time(self, node: int) -> tuple[float, int]:
-        place = node if node < self.real else self.children[node][0]
-        return self.messages[place].sent, place
+        place = self._first(node)
+        return self.messages.sent[place], place
 
-    def _first(self, root: int) -> ThreadedMessage:
-        return self.messages[root if root < self.real else self.children[root][0]]
+    def _first(self, root: int) -> int:
+        return root if root < self.real else self.children[root][0]

@@ -6,6 +6,7 @@ What takes time (a text in all of a folder takes seconds) is done in a thread, t
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -14,9 +15,9 @@ from mailer.imap.command import AgeKey, NumberKey
 from mailer.imap.found import esearch_line, search_line, thread_line
 from mailer.imap.sets import pairs
 from mailer.imap.sorting import ordered, unlike
-from mailer.imap.threading import ThreadedMessage, by_references, ordered_subject
+from mailer.imap.threading import ThreadColumns, by_references, ordered_subject
 from mailer.mail.query import Among, Either, Every, Not, Within
-from mailer.mailbox.api import SearchTooLong
+from mailer.mailbox.api import CollatedFolder, SearchTooLong
 from mailer.mailbox.collating import ids_of
 from mailer.mailbox.search import nodes
 
@@ -47,8 +48,9 @@ COLUMNS: Final[Mapping[str, SortColumn]] = {
     "TO": "recipient",
 }
 """What each key of SORT is kept as."""
+FEW: Final = 8  # one of so many messages of a folder, or less, are looked up one by one
 THREADED: Final[tuple[SortColumn, ...]] = ("sent", "subject", "answers", "ids")
-ALGORITHMS: Final[Mapping[str, Callable[[Sequence[ThreadedMessage]], Forest]]] = {
+ALGORITHMS: Final[Mapping[str, Callable[[ThreadColumns], Forest]]] = {
     "ORDEREDSUBJECT": ordered_subject,
     "REFERENCES": by_references,
 }
@@ -147,8 +149,8 @@ def searched(mailbox: Mailbox, asked: _Asked) -> SearchAnswer:
     if returns is None and not asked.esearch:
         return SearchAnswer(search_line(numbers, _modseq(mailbox, asked, uids)))
     wanted = (returns or {"ALL"}) - {"SAVE"}
-    few = [*dict.fromkeys((uids[:1] if "MIN" in wanted else []) + (uids[-1:] if "MAX" in wanted else []))]
-    named = few if wanted and wanted <= {"MIN", "MAX"} else uids  # RFC 4731 §3.2, RFC 5182 §2.4
+    few = [*dict.fromkeys([*(uids[:1] if "MIN" in wanted else ()), *(uids[-1:] if "MAX" in wanted else ())])]
+    named: Sequence[int] = few if wanted and wanted <= {"MIN", "MAX"} else uids  # RFC 4731 §3.2, RFC 5182 §2.4
     if not wanted:
         return SearchAnswer(None, pairs(named))
     line = esearch_line(asked.tag, numbers, wanted, _modseq(mailbox, asked, named), uid=asked.search.uid)
@@ -157,44 +159,70 @@ def searched(mailbox: Mailbox, asked: _Asked) -> SearchAnswer:
 
 def in_order(mailbox: Mailbox, asked: _Asked, keys: Sequence[tuple[str, bool]]) -> bytes:
     """Do a SORT. Raises `SearchTooLong`, `Problem`."""
-    rows = mailbox.collated(asked.view.folder, pairs(_told(mailbox, asked)), tuple(COLUMNS[name] for name, _ in keys))
-    columns = [([row[place] for row in rows], is_reversed) for place, (_, is_reversed) in enumerate(keys, 1)]
-    uids = [row[0] for row in rows]
+    folder = _collated(mailbox, asked, tuple(COLUMNS[name] for name, _ in keys))
+    uids = folder.uids
+    order = folder.made.get(tuple(keys))
+    if order is None:
+        columns = [(column, is_reversed) for column, (_, is_reversed) in zip(folder.columns, keys, strict=True)]
+        order = folder.made[tuple(keys)] = array("I", ordered(len(uids), columns))
     numbers = _numbers(asked, uids)
-    order = ordered(len(rows), columns)
     found = [numbers[place] for place in order]
     returns = asked.search.returns
     if returns is None:
         return search_line(found, _modseq(mailbox, asked, uids), b"SORT")
-    few = [uids[place] for place in (order[:1] if "MIN" in returns else []) + (order[-1:] if "MAX" in returns else [])]
-    named = sorted({*few}) if returns <= {"MIN", "MAX"} else uids
+    few = {uids[place] for which, place in (("MIN", 0), ("MAX", -1)) if which in returns for place in order[place : place + 1 or None]}
+    named = sorted(few) if returns <= {"MIN", "MAX"} else uids
     return esearch_line(asked.tag, found, returns, _modseq(mailbox, asked, named), uid=asked.search.uid)
 
 
 def threaded(mailbox: Mailbox, asked: _Asked, algorithm: str) -> bytes:
     """Do a THREAD. Raises `SearchTooLong`, `Problem`."""
-    rows = mailbox.collated(asked.view.folder, pairs(_told(mailbox, asked)), THREADED)
-    numbers = _numbers(asked, [row[0] for row in rows])
-    messages = [_message(number, row) for number, row in zip(numbers, rows, strict=True)]
-    return thread_line(ALGORITHMS[algorithm](messages), numbers)
+    folder = _collated(mailbox, asked, THREADED)
+    forest = folder.made.get(algorithm)
+    if forest is None:
+        forest = folder.made[algorithm] = ALGORITHMS[algorithm](ThreadColumns(*folder.columns))
+    return thread_line(forest, _numbers(asked, folder.uids))
 
 
-def _message(number: int, row: tuple[Any, ...]) -> ThreadedMessage:
-    _, sent, subject, answers, ids = row
-    own, *references = ids_of(ids)
-    return ThreadedMessage(number, sent, subject, bool(answers), own, references)
-
-
-def _told(mailbox: Mailbox, asked: _Asked) -> list[int]:
-    """The UIDs that are found, of messages that were told."""
+def _collated(mailbox: Mailbox, asked: _Asked, columns: tuple[SortColumn, ...]) -> CollatedFolder:
+    """What the messages that are found are put in order by. Many are taken out of the whole folder, which is remembered."""
     view = asked.view
-    if not len(view):
-        return []
-    uids = mailbox.found(view.folder, asked.query, PATIENCE)
-    return uids[: bisect_right(uids, view.uid(len(view)))].tolist()  # later ones have higher UIDs, RFC 9051 §2.3.1.1
+    uids = None if isinstance(asked.query, Every) and not asked.query.queries else _told(mailbox, asked)
+    if uids is not None and len(uids) * FEW < len(view):
+        rows = mailbox.collated(view.folder, pairs(uids), columns)
+        return CollatedFolder(
+            array("I", [row[0] for row in rows]), tuple(_column(rows, place, name) for place, name in enumerate(columns, 1)), 0, {}
+        )
+    folder = mailbox.collated_folder(view.folder, columns)
+    if uids is None:
+        told = _until(view, folder.uids)
+        return folder if told == len(folder.uids) else _taken(folder, range(told))
+    wanted = set(uids)
+    return _taken(folder, [place for place, uid in enumerate(folder.uids) if uid in wanted])
 
 
-def _numbers(asked: _Asked, uids: list[int]) -> list[int]:
+def _column(rows: Sequence[tuple[Any, ...]], place: int, name: str) -> list[Any]:
+    return [ids_of(row[place]) for row in rows] if name == "ids" else [row[place] for row in rows]
+
+
+def _taken(folder: CollatedFolder, places: Sequence[int]) -> CollatedFolder:
+    """Some messages of a folder."""
+    uids = array("I", [folder.uids[place] for place in places])
+    return CollatedFolder(uids, tuple([column[place] for place in places] for column in folder.columns), 0, {})
+
+
+def _told(mailbox: Mailbox, asked: _Asked) -> array[int]:
+    """The UIDs that are found, of messages that were told."""
+    uids = mailbox.found(asked.view.folder, asked.query, PATIENCE)
+    return uids[: _until(asked.view, uids)]
+
+
+def _until(view: FolderView, uids: array[int]) -> int:
+    """How many of the UIDs were told: later ones are higher, RFC 9051 §2.3.1.1."""
+    return bisect_right(uids, view.uid(len(view))) if len(view) else 0
+
+
+def _numbers(asked: _Asked, uids: array[int]) -> Sequence[int]:
     """What messages are called in the answer."""
     return uids if asked.search.uid else [number for number, _ in asked.view.numbered(uids)]
 

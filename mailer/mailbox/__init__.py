@@ -28,6 +28,7 @@ gets an address that another had before gets a mailbox of his own.
 `search`     which entries a query is true of
 `finding`    what one key of a search is true of
 `collating`  what messages are sorted and threaded by
+`orders`     the same of a folder, remembered while it is used
 `texts`      the text of messages as it is searched
 `words`      words as a person types them
 `ranking`    the messages that words say best

@@ -15,7 +15,7 @@ from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
     from typing import TypeAlias
 
     from mailer.mail.flags import Uids
@@ -117,6 +117,16 @@ SortColumn: TypeAlias = Literal[
     "sent", "received", "size", "subject", "sender", "recipient", "copied", "shown_sender", "shown_recipient", "answers", "ids",
 ]  # fmt: skip
 """What `Mailbox.collated` can be asked for, as `mailer.mailbox.collating` has it."""
+
+
+class CollatedFolder(NamedTuple):
+    """All messages of a folder: their UIDs, ascending, and each of the columns. Nobody changes them. `made` is for what is made of them; it
+    lasts as long as they do. `uidnext` is the first UID that is not among them."""
+
+    uids: array[int]
+    columns: tuple[Sequence[Any], ...]
+    uidnext: int
+    made: dict[Hashable, Any]
 
 
 class StoredMail(NamedTuple):
@@ -383,6 +393,9 @@ class Mailbox(Protocol):
 
     def collated(self, folder: int, uids: Uids, columns: tuple[SortColumn, ...]) -> Sequence[tuple[Any, ...]]:
         """The UID of each message of a folder that has one of these UIDs, in their order, and what it is put in order by."""
+
+    def collated_folder(self, folder: int, columns: tuple[SortColumn, ...]) -> CollatedFolder:
+        """The same of all messages of a folder, which is remembered while the mailbox is used."""
 
     def read(self, mail: Mail | StoredMail, start: int = 0, length: int | None = None) -> bytes:
         """Octets of a message as a reader gets it, prefix and body. Raises `BodyLost`, `NoKey`."""

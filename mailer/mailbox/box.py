@@ -45,6 +45,7 @@ from . import (
 from .api import UNBOUNDED, BodyLost, Frozen, NoFolder, PutMail
 from .fencing import FencedEngine
 from .ledger import Ledger, StaleOwner
+from .orders import FolderOrders
 from .reading import OwnBodies
 from .scripts import Scripts
 
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from .api import (
         Annotation,
         BoxFlaw,
+        CollatedFolder,
         Copied,
         Flagged,
         Folder,
@@ -118,6 +120,7 @@ class OwnMailbox:
         self.terms = terms or MailboxTerms()
         self.bodies = OwnBodies(owner.id, bodies, self._sealing)
         self.scripts = Scripts(engine, self._change_rows)
+        self._orders = FolderOrders()
         self._sealed_by: tuple[int, Sealing | None] | None = None
         self._lock = Lock()
         self._open(anew=anew)
@@ -333,6 +336,16 @@ class OwnMailbox:
             found = [row for row in self.engine.read(ask) if row[1] is not None]
         return found
 
+    def collated_folder(self, folder: int, columns: tuple[SortColumn, ...]) -> CollatedFolder:
+        """What all messages of a folder are put in order by, as it is remembered. Raises `Problem`."""
+        engine, orders = self.engine, self._orders
+        found = engine.read(lambda rows: orders.read(rows, engine.owner, folder, columns))
+        if found is None:
+            self._make_collated(folder)
+            found = engine.read(lambda rows: orders.read(rows, engine.owner, folder, columns, partly=True))
+            assert found is not None
+        return found
+
     def usage(self) -> Usage:
         """What the mailbox has. Raises `Problem` where it has lost its rows."""
         account = self.engine.read(lambda rows: ledger.account_of(rows, self.engine.owner))
@@ -434,6 +447,7 @@ class OwnMailbox:
         """Let go of what is open."""
         if PROVING and (flaws := self.engine.read(lambda rows: [*checking.contradictions(rows, self.engine.owner)])):
             raise AssertionError(flaws)
+        self._orders.forget()
         self.engine.close()
 
     def _change_rows(self, act: Callable[[Rows], T]) -> T:

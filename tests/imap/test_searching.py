@@ -81,6 +81,7 @@ def key(*parts: bytes) -> Key:
 def test_a_key_is_a_query(text: bytes, query: Query) -> None:
     """RFC 9051 §6.4.4, RFC 3501 §6.4.4, and those of the extensions."""
     assert key(text) == query
+    assert type(key(text)) is type(query)
 
 
 def test_text_comes_in_literals_too() -> None:

@@ -5,13 +5,35 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.imap.found import thread_line
-from mailer.imap.threading import Forest, ThreadedMessage, by_references, ordered_subject
+from mailer.imap.threading import Forest, ThreadColumns, by_references, ordered_subject
+
+
+class ThreadedMessage(NamedTuple):
+    """What one message says."""
+
+    number: int
+    sent: float
+    subject: str
+    answers: bool = False
+    id: int = 0
+    references: Sequence[int] = ()
+
+
+def columns(messages: Sequence[ThreadedMessage]) -> ThreadColumns:
+    """What they say, as it is kept."""
+    return ThreadColumns(
+        [each.sent for each in messages],
+        [each.subject for each in messages],
+        [int(each.answers) for each in messages],
+        [(each.id, *each.references) for each in messages],
+    )
 
 
 def mails(*said: tuple[str, str] | tuple[str, str, float]) -> list[ThreadedMessage]:
@@ -34,13 +56,13 @@ def threads(messages: Sequence[ThreadedMessage], forest: Forest) -> str:
 def references(*said: tuple[str, str] | tuple[str, str, float]) -> str:
     """By REFERENCES."""
     messages = mails(*said)
-    return threads(messages, by_references(messages))
+    return threads(messages, by_references(columns(messages)))
 
 
 def subjects(*said: tuple[str, str] | tuple[str, str, float]) -> str:
     """By ORDEREDSUBJECT."""
     messages = mails(*said)
-    return threads(messages, ordered_subject(messages))
+    return threads(messages, ordered_subject(columns(messages)))
 
 
 def test_subjects_are_put_together() -> None:
@@ -109,7 +131,7 @@ def test_each_message_is_in_one_conversation(said: list[tuple[int, list[int], st
         ThreadedMessage(number, float(sent), subject, answers, id, refers)
         for number, (id, refers, subject, answers, sent) in enumerate(said, 1)
     ]
-    for forest in (by_references(messages), ordered_subject(messages)):
+    for forest in (by_references(columns(messages)), ordered_subject(columns(messages))):
         seen: list[int] = []
         waiting = [*forest.roots]
         assert all(root < len(messages) or len(forest.children[root]) > 1 for root in forest.roots)
@@ -145,7 +167,7 @@ def test_hostile_references_take_no_time(kind: object) -> None:
     """No recursion, and a bound on what is walked: some seconds for the worst of ten thousand messages, milliseconds for others."""
     messages = kind(5000)  # type: ignore[operator]
     began = time.process_time()
-    line = thread_line(by_references(messages), [each.number for each in messages])
+    line = thread_line(by_references(columns(messages)), [each.number for each in messages])
     assert time.process_time() - began < 4
     assert line.count(b"(") == line.count(b")")
 
@@ -153,5 +175,5 @@ def test_hostile_references_take_no_time(kind: object) -> None:
 def test_a_conversation_that_branches_at_each_level_is_written_without_recursion() -> None:
     """Ten thousand levels, with two answers each."""
     messages = [ThreadedMessage(nth + 1, float(nth), "", True, nth + 1, (max(nth - nth % 2 - 1, 0),)) for nth in range(20_000)]
-    line = thread_line(by_references(messages), [each.number for each in messages])
+    line = thread_line(by_references(columns(messages)), [each.number for each in messages])
     assert line.count(b"(") == line.count(b")") > 10_000
