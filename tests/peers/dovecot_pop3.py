@@ -30,10 +30,10 @@ class DovecotPop3:
         if os.geteuid() == 0:
             for path in (home, *home.rglob("*")):
                 os.chown(path, user.pw_uid, user.pw_gid)
-        self._name = user.pw_name
+        self.user = user.pw_name
 
     def __enter__(self) -> Self:
-        environment = {"USER": self._name, "HOME": str(self.home), "PATH": os.environ["PATH"]}
+        environment = {"USER": self.user, "HOME": str(self.home), "PATH": os.environ["PATH"]}
         words = [PROGRAM, "-c", str(self.home / "dovecot.conf")]
         self.program = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=self.home)
         return self
