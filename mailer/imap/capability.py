@@ -51,6 +51,7 @@ TOLD: Final[Mapping[str, When]] = {
     "QUOTA=RES-STORAGE": "after",  # RFC 9208
     "QUOTA=RES-MESSAGE": "after",  # RFC 9208
     "METADATA": "after",  # RFC 5464
+    "NOTIFY": "after",  # RFC 5465
 }
 """Capability → when it is told: to whoever is connected, or after login. Those of the connection itself (STARTTLS, LOGINDISABLED, AUTH=)
 and APPENDLIMIT, which has a value, `ImapSettings.told` adds."""

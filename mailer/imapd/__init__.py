@@ -24,6 +24,8 @@ nobody waits for the question of another. Two sessions of one folder see what th
 `listing`    which folders there are, and how they are
 `metadata`   what clients note at folders
 `quotas`     how much there may be
+`notifying`  what a client wants to hear of
+`watching`   what is told of folders that are not open
 `idling`     a client that waits
 `kind`       the place of these doors among others
 """

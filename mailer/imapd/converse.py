@@ -129,7 +129,8 @@ class _Conversation:
                 return
             self._expect()
             with self._loop.idle():
-                self._machine.feed(await self._heard())
+                said = await self._heard()
+            self._machine.feed(said)
         self.session.write()
 
     async def leave(self) -> None:
@@ -158,10 +159,16 @@ class _Conversation:
 
     async def _heard(self) -> bytes:
         self._listening = True
+        between = self.session.notifying is not None and self._machine.state is not ImapState.IDLE
+        if between:
+            self._idling.begin(idle=False)
         try:
-            return await self._stream.read(ENOUGH if self._machine.arriving else PIECE)
+            said = await self._stream.read(ENOUGH if self._machine.arriving else PIECE)
         finally:
             self._listening = False
+        if between:
+            await self._idling.stop()
+        return said
 
     async def _has_room(self) -> bool:
         """Whether there is room for more of the message that arrives, if one does."""
@@ -282,7 +289,8 @@ class _Conversation:
     async def _told(self, answer: Answer, command: do.Command) -> None:
         """End a command, with what is new before that."""
         try:
-            await self.session.catch_up(expunges=may_tell_expunges(command), look=answer.code == "NONEXISTENT")
+            look, bring = answer.code == "NONEXISTENT", not isinstance(command, do.Append | do.Copy | do.Replace)
+            await self.session.catch_up(expunges=may_tell_expunges(command), look=look, unasked=True, bring=bring)
         except (FolderGone, MailboxGone) as gone:
             self.last = str(gone)
         except (Problem, ConnectionError):

@@ -44,6 +44,10 @@ async def create(session: ImapSession, command: Create) -> Answer:
     if role is None or uses:
         return NO_SUCH_USE
     made = await session.ask(_create, command.folder, role)
+    name = ""
+    for level in made.name.split("/"):
+        name = f"{name}/{level}" if name else level
+        _did(session, "created", name)
     if made.name != command.folder and session.machine.rev2:
         session.say(list_line(made.name, (), utf8=session.machine.utf8, old_name=command.folder))  # RFC 9051 §6.3.9.7
     return Answer("OK", "it is there", f"MAILBOXID ({mailbox_id(made.id)})")
@@ -61,15 +65,16 @@ def _create(mailbox: Mailbox, name: str, role: Role) -> Folder:
 async def delete(session: ImapSession, command: Delete) -> Answer:
     """DELETE."""
     gone = await session.ask(_delete, command.folder)
+    _did(session, "deleted", gone.name)
     view = session.machine.view
-    if view is not None and view.folder == gone:
+    if view is not None and view.folder == gone.id:
         session.machine.deselect()
         session.leave_folder()
     return Answer("OK", "it is gone, with its messages")
 
 
-def _delete(mailbox: Mailbox, name: str) -> int:
-    """The number of the folder that is deleted."""
+def _delete(mailbox: Mailbox, name: str) -> Folder:
+    """The folder that is deleted."""
     folder = mailbox.folder(name)
     if folder is None:
         raise NoFolder(f"there is no folder {name[:60]!r}")
@@ -77,32 +82,46 @@ def _delete(mailbox: Mailbox, name: str) -> int:
         mailbox.delete(folder.name)
     except HasFolders as problem:
         raise Refused(HAS_CHILDREN) from problem
-    return folder.id
+    return folder
 
 
 async def rename(session: ImapSession, command: Rename) -> Answer:
     """RENAME."""
-    renamed = await session.ask(_rename, command.folder, command.to)
+    old, renamed = await session.ask(_rename, command.folder, command.to)
+    for what, name in (("renamed", old), ("created", renamed.name), ("subscribed", renamed.name)):
+        _did(session, what, name)
     if session.machine.rev2:
         session.say(list_line(renamed.name, (), utf8=session.machine.utf8, old_name=command.folder))  # RFC 9051 §6.3.6
     return Answer("OK", "it has another name")
 
 
-def _rename(mailbox: Mailbox, name: str, to: str) -> Folder:
+def _rename(mailbox: Mailbox, name: str, to: str) -> tuple[str, Folder]:
+    """What the folder was called, and the folder."""
+    folder = mailbox.folder(name)
     try:
-        return mailbox.rename(name, to)
+        return folder.name if folder else name, mailbox.rename(name, to)
     except TooMany as problem:
         raise Refused(TOO_MANY) from problem
 
 
 async def subscribe(session: ImapSession, command: Subscribe) -> Answer:
     """SUBSCRIBE and UNSUBSCRIBE."""
-    await session.ask(_subscribe, command.folder, command.on)
+    kept = await session.ask(_subscribe, command.folder, command.on)
+    _did(session, "subscribed", kept)
     return Answer("OK", "it is subscribed" if command.on else "it is not subscribed any more")
 
 
-def _subscribe(mailbox: Mailbox, name: str, on: bool) -> None:
+def _subscribe(mailbox: Mailbox, name: str, on: bool) -> str:
+    """The name, as it is kept."""
     try:
         mailbox.subscribe(name, on)
     except TooMany as problem:
         raise Refused(TOO_MANY) from problem
+    folder = mailbox.folder(name)
+    return folder.name if folder else name
+
+
+def _did(session: ImapSession, what: str, name: str) -> None:
+    """What a client does itself it is not told (RFC 5465 §5)."""
+    if session.notifying is not None:
+        session.notifying.did(what, name)

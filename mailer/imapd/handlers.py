@@ -12,6 +12,7 @@ from .fetching import fetch
 from .folders import create, delete, rename, subscribe
 from .listing import list_folders, status
 from .metadata import get_metadata, set_metadata
+from .notifying import notify
 from .quotas import get_quota, get_quota_root, set_quota
 from .searching import search, sort, thread
 from .selecting import close, look, select, unselect
@@ -48,4 +49,5 @@ HANDLERS: Final[Mapping[type, Handler]] = {
     command.SetQuota: set_quota,
     command.GetMetadata: get_metadata,
     command.SetMetadata: set_metadata,
+    command.Notify: notify,
 }

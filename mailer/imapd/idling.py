@@ -26,21 +26,24 @@ STILL = b"OK still here"
 class Idling:
     """The IDLE of one session; `end` ends the session with a last word."""
 
-    __slots__ = ("_end", "_is_on", "_session", "_telling", "_timer")
+    __slots__ = ("_end", "_is_idle", "_is_on", "_session", "_telling", "_timer")
 
     def __init__(self, session: ImapSession, end: Callable[[str], None]) -> None:
         self._session = session
         self._end = end
         self._is_on = False
+        self._is_idle = False
         self._telling: asyncio.Task[bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> None:
-        """The client waits from now on."""
+    def begin(self, *, idle: bool = True) -> None:
+        """The client waits from now on; without `idle` between two commands, where it hears what it has asked for by NOTIFY."""
         self._is_on = self._session.beside = True
+        self._is_idle = idle
         self._session.observers.append(self._hear)
-        self._wind()
-        self._tell(look=True)  # what happened just before
+        if idle:
+            self._wind()
+        self._tell(look=idle)  # what happened just before
 
     async def stop(self) -> None:
         """The client waits no more; what is being said is said first."""
@@ -94,8 +97,10 @@ class Idling:
     async def _say_news(self, *, look: bool) -> bool:
         """Say what is new; whether that could be."""
         session = self._session
+        watch = session.notifying
         try:
-            await session.catch_up(expunges=True, look=look)
+            expunges = self._is_idle or (watch is not None and watch.is_immediate)
+            await session.catch_up(expunges=expunges, look=look, unasked=True)
             session.write()
         except (FolderGone, MailboxGone) as gone:
             self._end(str(gone))

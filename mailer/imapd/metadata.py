@@ -52,7 +52,10 @@ async def set_metadata(session: ImapSession, command: SetMetadata) -> Answer:
         return TOO_LONG
     if any(len(entry) > LONGEST_NAME for entry, _ in command.values):
         return NAME_TOO_LONG
-    await session.ask(_note, command.folder, command.values)
+    name = await session.ask(_note, command.folder, command.values)
+    if session.notifying is not None:
+        for entry, _ in command.values:
+            session.notifying.did(f"noted {entry.lower()}", name)
     return Answer("OK", "it is noted")
 
 
@@ -86,11 +89,14 @@ def _read(mailbox: Mailbox, name: str) -> tuple[str, Noted]:
     return kept, [(each.entry, each.value) for each in mailbox.annotations(number)]
 
 
-def _note(mailbox: Mailbox, name: str, values: Sequence[tuple[str, bytes | None]]) -> None:
+def _note(mailbox: Mailbox, name: str, values: Sequence[tuple[str, bytes | None]]) -> str:
+    """The name of the folder, as it is kept."""
+    kept, number = _found(mailbox, name)
     try:
-        mailbox.annotate(_found(mailbox, name)[1], values)
+        mailbox.annotate(number, values)
     except TooMany as problem:
         raise Refused(TOO_MANY) from problem
+    return kept
 
 
 def _found(mailbox: Mailbox, name: str) -> tuple[str, int]:

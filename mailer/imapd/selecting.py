@@ -80,5 +80,5 @@ async def unselect(session: ImapSession, _: Unselect) -> Answer:
 
 async def look(session: ImapSession, _: Noop | Check) -> Answer:
     """RFC 9051 §6.1.2, RFC 3501 §6.4.1: what is new is told."""
-    await session.catch_up(expunges=True, look=True)
+    await session.catch_up(expunges=True, look=True, unasked=True)
     return Answer("OK", "that is all")

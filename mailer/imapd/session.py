@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mailer.net.stream import Stream
     from mailer.serving.boxes import BoxUse
 
+    from .notifying import Notifying
     from .terms import ImapTerms
 
 T = TypeVar("T")
@@ -58,6 +59,7 @@ class ImapSession:
         "keywords",
         "late",
         "machine",
+        "notifying",
         "observers",
         "stream",
         "terms",
@@ -69,6 +71,8 @@ class ImapSession:
         self.terms = terms
         self.observers: list[Callable[[int, int], None]] = []
         """Who hears of changes of any folder of the mailbox, besides the session: (folder, MODSEQ), in the event loop."""
+        self.notifying: Notifying | None = None
+        """What the client wants to hear of, if it has said so."""
         self.keywords: set[str] = set()
         """The keywords of the open folder that the client was told of."""
         self.beside = False
@@ -172,30 +176,51 @@ class ImapSession:
             self._is_unsure = view is not None
         elif view is not None and view.folder == folder:
             self._heard = max(self._heard, modseq)
+        if self.notifying is not None:
+            self.notifying.hear(folder, modseq)
         for observer in self.observers:
             observer(folder, modseq)
 
     @property
     def is_behind(self) -> bool:
+        """Whether something happened that the client wants to hear of: in the open folder, or what it has asked for by NOTIFY."""
+        watch = self.notifying
+        if watch is None:
+            return self._is_view_behind
+        return (watch.tells_messages and self._is_view_behind) or watch.is_behind
+
+    @property
+    def _is_view_behind(self) -> bool:
         """Whether something happened in the open folder that the view does not know."""
         view = self.machine.view
         return view is not None and (self._is_unsure or self._heard > view.modseq)
 
-    async def catch_up(self, *, expunges: bool, look: bool = False) -> None:
+    async def catch_up(self, *, expunges: bool, look: bool = False, unasked: bool = False, bring: bool = True) -> None:
         """Say what happened in the open folder as far as it may be said now; with `look` it is asked for although nobody has told of it.
 
-        Raises `FolderGone`, `OSError`, `Problem`.
+        What the client has not asked for by a command that changes messages itself is said as NOTIFY has it, if that was said; with `bring`
+        so is what it wants to know of new messages. Raises `FolderGone`, `OSError`, `Problem`.
         """
-        view = self.machine.view
-        if view is None:
-            return
-        if look or self.is_behind:
-            self._is_unsure = False
-            words, lines = await self._looked(view, expunges=expunges)
-            self.tell_keywords(words)
-        else:
-            lines = self._news(view, expunges=expunges)
-        await self.say_all(lines)
+        view, watch = self.machine.view, self.notifying
+        if view is not None and (watch is None or watch.tells_messages or not unasked):
+            last = view.uid(len(view)) if len(view) else 0
+            lines = await self._caught_up(view, expunges=expunges, look=look)
+            if watch is not None and unasked and not watch.tells_flags:
+                lines = [line for line in lines if b" FETCH (" not in line]
+            await self.say_all(lines)
+            if watch is not None and bring:
+                await watch.bring(uids_behind(view, last))
+        if watch is not None:
+            await watch.tell()
+
+    async def _caught_up(self, view: FolderView, *, expunges: bool, look: bool) -> list[bytes]:
+        """What is to be said. Raises `FolderGone`, `Problem`."""
+        if not look and not self._is_view_behind:
+            return self._news(view, expunges=expunges)
+        self._is_unsure = False
+        words, lines = await self._looked(view, expunges=expunges)
+        self.tell_keywords(words)
+        return lines
 
     async def _looked(self, view: FolderView, *, expunges: bool) -> tuple[set[str], list[bytes]]:
         """The keywords that what happened since has, and what is to be said. Raises `FolderGone`, `Problem`."""
@@ -212,7 +237,9 @@ class ImapSession:
 
     def _news(self, view: FolderView, *, expunges: bool) -> list[bytes]:
         machine = self.machine
-        return view.news(expunges=expunges, qresync=machine.qresync, condstore=machine.condstore, uids=machine.rev2)
+        return view.news(
+            expunges=expunges, qresync=machine.qresync, condstore=machine.condstore, uids=machine.rev2 or self.notifying is not None
+        )
 
     def took(self, done: Flagged, *, told: bool) -> None:
         """The session has changed flags itself, and has `told` them. Where nobody else did anything meanwhile the view knows all; else that
@@ -247,6 +274,17 @@ def take(view: FolderView, changes: FolderChanges) -> set[str]:
     new = [each for each in changes.entries if each.modseq > view.modseq]
     view.take([(each.uid, rendered(each), each.modseq) for each in new], vanished, changes.folder.modseq)
     return keywords_of(new)
+
+
+def uids_behind(view: FolderView, last: int) -> list[int]:
+    """The UIDs above `last` that the client knows, ascending."""
+    found = []
+    for number in range(len(view), 0, -1):
+        uid = view.uid(number)
+        if uid <= last:
+            break
+        found.append(uid)
+    return found[::-1]
 
 
 def keywords_of(entries: Iterable[FolderEntry]) -> set[str]:
