@@ -20,7 +20,7 @@ from .errors import KINDS, ErrorKind, SmtpAuthenticationError, SmtpError
 if TYPE_CHECKING:
     from mailer.mail.outcome import Hop, Phase
     from mailer.smtp.reply import AnswerKind, Reply
-    from mailer.smtp.transaction import Answer
+    from mailer.smtp.transaction import RecipientAnswer
     from mailer.transport.exchange import Trouble
 
 
@@ -168,7 +168,7 @@ def from_session(error: SessionError) -> SmtpError:
     return _made(kind, f"{phase}: {told(str(reply), reply.cause)}", reply, where(error.hop), phase, retryable)
 
 
-def from_answer(answer: Answer, hop: Hop, address: str) -> SmtpError:
+def from_answer(answer: RecipientAnswer, hop: Hop, address: str) -> SmtpError:
     """The error for a recipient `address` for whom the message was not taken."""
     reply, phase = answer.reply, answer.phase
     theirs = answer.kind in ("reply", "again")

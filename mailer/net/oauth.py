@@ -36,7 +36,7 @@ LIFETIME = 3600.0  # seconds that a token lasts whose provider does not say, RFC
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class TokenSet:
     """The tokens that are kept. `origin` tells which token of the operator's they began with, without being one."""
 
     refresh: str = field(default="", repr=False)
@@ -48,10 +48,10 @@ class Tokens:
 class TokenHold(Protocol):
     """The tokens of a relay in one hand."""
 
-    def read(self) -> Tokens:
+    def read(self) -> TokenSet:
         """The tokens that were written last; empty ones where nothing was."""
 
-    def write(self, tokens: Tokens) -> None:
+    def write(self, tokens: TokenSet) -> None:
         """Keep `tokens` in their place, durably if anything here is."""
 
 
@@ -85,7 +85,7 @@ class OAuth:
         with self._kept.held() as hold:
             kept = hold.read()
             if kept.origin != _digest(given):
-                kept = Tokens(given, _digest(given))
+                kept = TokenSet(given, _digest(given))
             left = kept.expires - self.clock()
             if left > EARLY:
                 return kept.access
@@ -103,11 +103,11 @@ class OAuth:
         try:
             with self._kept.held() as hold:
                 kept = hold.read()
-                hold.write(Tokens(kept.refresh, kept.origin))
+                hold.write(TokenSet(kept.refresh, kept.origin))
         except Problem:
             pass  # the next call meets it again, and can say so
 
-    def _refreshed(self, kept: Tokens) -> Tokens:
+    def _refreshed(self, kept: TokenSet) -> TokenSet:
         form = {"grant_type": "refresh_token", "refresh_token": kept.refresh, "client_id": self.client_id}
         if self.client_secret is not None:
             form["client_secret"] = self.client_secret()
@@ -122,7 +122,7 @@ class OAuth:
         refresh = answer.get("refresh_token", kept.refresh)
         if not isinstance(access, str) or not access or not isinstance(refresh, str) or not isinstance(seconds, int | float):
             raise Problem(f"{self._where} gave an answer without an access token", "try-again")
-        return Tokens(refresh, kept.origin, access, self.clock() + seconds)
+        return TokenSet(refresh, kept.origin, access, self.clock() + seconds)
 
     def _refusal(self, refused: OAuthRefusal) -> Problem:
         """RFC 6749 §5.2, in words that say what to do, with those of the provider."""
@@ -177,15 +177,15 @@ class TokenFile:
 class _FileHold(NamedTuple):
     fd: int
 
-    def read(self) -> Tokens:
+    def read(self) -> TokenSet:
         """What the file holds; one that was torn by a crash holds nothing, and the operator's token begins anew."""
         found = read_object(os.pread(self.fd, LARGEST, 0))
         refresh, origin, access, expires = (found.get(name) for name in ("refresh_token", "origin", "access_token", "expires"))
         if not (isinstance(refresh, str) and isinstance(origin, str) and isinstance(access, str) and isinstance(expires, int | float)):
-            return Tokens()
-        return Tokens(refresh, origin, access, float(expires))
+            return TokenSet()
+        return TokenSet(refresh, origin, access, float(expires))
 
-    def write(self, tokens: Tokens) -> None:
+    def write(self, tokens: TokenSet) -> None:
         """One write of what is shorter than a page: a crash leaves the old text, the new one, or what `read` takes for nothing."""
         document = {"refresh_token": tokens.refresh, "origin": tokens.origin, "access_token": tokens.access, "expires": tokens.expires}
         os.ftruncate(self.fd, 0)
@@ -198,7 +198,7 @@ class TokenMemory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tokens = Tokens()
+        self._tokens = TokenSet()
 
     @contextmanager
     def held(self) -> Iterator[TokenHold]:
@@ -206,10 +206,10 @@ class TokenMemory:
         with self._lock:
             yield self
 
-    def read(self) -> Tokens:
+    def read(self) -> TokenSet:
         """The tokens that were written last."""
         return self._tokens
 
-    def write(self, tokens: Tokens) -> None:
+    def write(self, tokens: TokenSet) -> None:
         """Keep `tokens`."""
         self._tokens = tokens

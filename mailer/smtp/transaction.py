@@ -55,7 +55,7 @@ NO_ROOM = frozenset({452, 552})  # RFC 5321 §4.5.3.1.10: what "too many" was be
 _CLOSED, _READY = ClientState.CLOSED, ClientState.READY
 
 
-class Answer(NamedTuple):
+class RecipientAnswer(NamedTuple):
     """The answer for recipient number `to` of the transaction.
 
     `phase` is the step that decided: mail, rcpt, data or body.
@@ -89,7 +89,7 @@ class Transaction:
         `request` is what else the sender asks for; `protected`, whether the session has TLS with a verified certificate. Without
         `chunking`, BDAT is for binary messages only.
         """
-        self._answers: list[Answer | None] = [None] * len(recipients)
+        self._answers: list[RecipientAnswer | None] = [None] * len(recipients)
         self._order: list[int] = []  # the recipients that are asked about, in this order
         self._later: list[int] = []  # those that are not, because they would be too many
         self._heard = 0  # replies to RCPT so far
@@ -119,14 +119,14 @@ class Transaction:
         for to, written in enumerate(recipients):
             recipient = written if written.isascii() else ascii_address(written)
             if not recipient.isascii() and not offered.smtputf8:
-                self._answers[to] = Answer(to, "rcpt", "local", _UTF8_REFUSED)
+                self._answers[to] = RecipientAnswer(to, "rcpt", "local", _UTF8_REFUSED)
                 continue
             try:
                 rcpt = command.rcpt(
                     recipient, rcpt_parameters(request.of(written), offered, recipient if request.named else "") if asked else ()
                 )
             except CommandError as error:
-                self._answers[to] = Answer(to, "rcpt", "local", Reply.own(553, "5.1.3", str(error), Cause.UNFIT))
+                self._answers[to] = RecipientAnswer(to, "rcpt", "local", Reply.own(553, "5.1.3", str(error), Cause.UNFIT))
                 continue
             domain = recipient.rpartition("@")[2].lower()
             if 0 < offered.max_recipients <= len(rcpts) or 0 < offered.max_domains <= len(domains - {domain}):
@@ -202,7 +202,7 @@ class Transaction:
 
     def _hear_final(self, recipients: list[int], reply: Reply) -> None:
         for to in recipients:
-            self._answers[to] = Answer(to, "body", "reply", reply)
+            self._answers[to] = RecipientAnswer(to, "body", "reply", reply)
         self._finals += len(recipients)
 
     def _hear_rcpt(self, reply: Reply) -> None:
@@ -214,7 +214,7 @@ class Transaction:
             self._accepted.append(to)
             return
         too_many = reply.enhanced in TOO_MANY or (not reply.enhanced and reply.code in NO_ROOM)
-        self._answers[to] = Answer(to, "rcpt", "again" if too_many and self._accepted else "reply", reply)
+        self._answers[to] = RecipientAnswer(to, "rcpt", "again" if too_many and self._accepted else "reply", reply)
         if reply.code == 421:  # the session is over, and this is why for everybody
             self._refusal = ("rcpt", "reply", reply)
 
@@ -233,14 +233,14 @@ class Transaction:
         """Whether the host refused MAIL, for good."""
         return self._refusal is not None and self._refusal[:2] == ("mail", "reply") and self._refusal[2].permanent
 
-    def answers(self) -> list[Answer]:
+    def answers(self) -> list[RecipientAnswer]:
         """The answers, one for each recipient in their order; for when the transaction is over."""
         if self._refusal is None:
             for to in self._later:
-                self._answers[to] = Answer(to, "rcpt", "again", _LATER)
-            return cast("list[Answer]", self._answers)  # without a refusal, everybody has been answered
+                self._answers[to] = RecipientAnswer(to, "rcpt", "again", _LATER)
+            return cast("list[RecipientAnswer]", self._answers)  # without a refusal, everybody has been answered
         phase, kind, reply = self._refusal
-        return [answer or Answer(to, phase, kind, reply) for to, answer in enumerate(self._answers)]
+        return [answer or RecipientAnswer(to, phase, kind, reply) for to, answer in enumerate(self._answers)]
 
 
 _UTF8_REFUSED = Reply.own(553, "5.6.7", "an address needs SMTPUTF8, which the host does not offer", Cause.UNFIT)

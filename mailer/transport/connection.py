@@ -22,7 +22,7 @@ from mailer.net.aside import LARGE, aside
 from mailer.net.stream import Stream
 from mailer.smtp.client import ClientState
 from mailer.smtp.reply import ProtocolError, Reply
-from mailer.smtp.transaction import Answer, Transaction
+from mailer.smtp.transaction import RecipientAnswer, Transaction
 
 from .route import Endpoint, Timeouts
 from .session import Session, Watch
@@ -92,7 +92,7 @@ class Connection(Session):
 
     # -- mail
 
-    async def deliver(self, mail: Parcel, ahead: Callable[[], Parcel | None] | None = None) -> list[Answer]:
+    async def deliver(self, mail: Parcel, ahead: Callable[[], Parcel | None] | None = None) -> list[RecipientAnswer]:
         """Send one message; an answer for each recipient, in their order.
 
         Nothing is raised for what the peer does. A task that is cancelled within abandons the connection.

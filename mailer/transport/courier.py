@@ -20,7 +20,7 @@ from mailer.mail.delivery_options import NOTHING, Request
 from mailer.mail.outcome import Cause, reach
 from mailer.net.aside import REFUSED, portions
 from mailer.smtp.reply import Reply
-from mailer.smtp.transaction import Answer
+from mailer.smtp.transaction import RecipientAnswer
 
 from .connection import Parcel
 from .errors import SessionError, beside, joined
@@ -240,7 +240,7 @@ class SmtpCourierSession:
                 answers, connection = await transact(mail, partial(self._connected, hop, addresses), partial(self._next, load, ahead))
             except SessionError as error:
                 trouble = error
-                answers = [Answer(to, error.phase, error.kind, error.reply) for to in left]
+                answers = [RecipientAnswer(to, error.phase, error.kind, error.reply) for to in left]
             else:
                 if load.job.route.instead:
                     answers = [answers[0]._replace(to=to) for to in left]
@@ -268,7 +268,7 @@ class SmtpCourierSession:
     def _judged(
         self,
         load: Load[Any],
-        answers: Sequence[Answer],
+        answers: Sequence[RecipientAnswer],
         relay: bool,
         began: float,
         now: float,
@@ -311,7 +311,7 @@ class SmtpCourierSession:
         addresses = [people[to].address for to in recipients] if len(recipients) > 1 else [people[recipients[0]].address]
         return Parcel(sender, addresses, load.content, None, load.asked() if load.asked else NOTHING)
 
-    def _cause(self, key: str, answer: Answer) -> Cause | None:
+    def _cause(self, key: str, answer: RecipientAnswer) -> Cause | None:
         """What is known of a refusal: what we said ourselves, or what such words mean."""
         return answer.reply.cause or self.meaning(key, answer.phase, answer.reply) or _by_code(answer)
 
@@ -344,7 +344,7 @@ def _is_us(connection: Connection) -> bool:
     return "." in hello and not hello.startswith("localhost") and connection.greeting.text.partition(" ")[0].lower() == hello
 
 
-def _by_code(answer: Answer) -> Cause | None:
+def _by_code(answer: RecipientAnswer) -> Cause | None:
     """A login is refused with codes of its own, RFC 4954 §6."""
     return OUR_LOGIN.get(answer.reply.code) if answer.phase == "auth" or answer.reply.code == 530 else None
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from mailer.mail.outcome import Hop
-    from mailer.smtp.transaction import Answer
+    from mailer.smtp.transaction import RecipientAnswer
 
     from .connection import Connection, Parcel
     from .lender import Lender
@@ -32,7 +32,7 @@ MOST_FOLLOWED = 100  # recipients of a message that another one may follow at on
 
 async def transact(
     mail: Parcel, lend: Callable[[], Awaitable[Connection]], ahead: Callable[[], Parcel | None] | None = None
-) -> tuple[list[Answer], Connection]:
+) -> tuple[list[RecipientAnswer], Connection]:
     """The answers to one transaction, and the session that gave them; `lend` gives a session, another one where the last is over.
 
     `ahead` is as for `Connection.deliver`. Raises what `lend` raises.
@@ -45,13 +45,13 @@ async def transact(
             return answers, connection
 
 
-def too_many(answers: Sequence[Answer]) -> dict[int, None]:
+def too_many(answers: Sequence[RecipientAnswer]) -> dict[int, None]:
     """The recipients that go at once in another transaction; none where not one was taken: then it is no limit but a refusal."""
     again = {answer.to: None for answer in answers if answer.kind == "again"}
     return again if len(again) < len(answers) else {}
 
 
-def _never_began(answer: Answer) -> bool:
+def _never_began(answer: RecipientAnswer) -> bool:
     """Whether the session was over before this transaction: it was lost, or 421 answered what we said first."""
     lost = answer.kind == "lost" and answer.phase in ("mail", "rcpt")
     return lost or (answer.kind == "reply" and answer.phase == "mail" and answer.reply.code == 421)
@@ -60,7 +60,7 @@ def _never_began(answer: Answer) -> bool:
 class Heard(NamedTuple):
     """The answer for a recipient, and the host that gave it."""
 
-    answer: Answer
+    answer: RecipientAnswer
     hop: Hop
 
 
@@ -105,7 +105,7 @@ class Exchange:
                 pipeline.settle()
             left = self._hear(left, answers, connection.hop)
 
-    def _hear(self, asked: Sequence[int], answers: Sequence[Answer], hop: Hop) -> list[int]:
+    def _hear(self, asked: Sequence[int], answers: Sequence[RecipientAnswer], hop: Hop) -> list[int]:
         """What a transaction with the recipients `asked` said; returns those who were too many for it and go at once."""
         crowded = too_many(answers)
         for answer in answers:

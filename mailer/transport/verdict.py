@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from mailer.mail.outcome import Hop, Phase, Scope, Trace, Verdict
     from mailer.smtp.reply import AnswerKind, Reply
-    from mailer.smtp.transaction import Answer
+    from mailer.smtp.transaction import RecipientAnswer
 
     from .route import Unroutable
 
@@ -144,7 +144,7 @@ def _broken(phase: Phase, reply: Reply, *, relay: bool) -> Judgement:
 
 
 def answered(
-    answer: Answer,
+    answer: RecipientAnswer,
     cause: Cause | None,
     hop: Hop,
     *,

@@ -8,7 +8,7 @@ from mailer import ErrorKind, SmtpAuthenticationError
 from mailer.client.translate import CODES, from_answer, from_session, kind_of
 from mailer.mail.outcome import Hop
 from mailer.smtp.reply import Reply
-from mailer.smtp.transaction import Answer
+from mailer.smtp.transaction import RecipientAnswer
 from mailer.transport.errors import SessionError
 
 TABLE = """
@@ -41,7 +41,7 @@ def test_row(code: str, kind: str, retryable: str) -> None:
     assert row.handling
     reply = Reply.own(int(code), "", "no")
     assert kind_of(reply) == kind
-    made = from_answer(Answer(0, "", "reply", reply), Hop("h"), "bob@example.net")
+    made = from_answer(RecipientAnswer(0, "", "reply", reply), Hop("h"), "bob@example.net")
     assert (made.kind, made.retryable, made.code) == (kind, retryable == "yes", int(code))
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mailer.net.oauth import TokenFile, TokenMemory, Tokens, TokenStore
+from mailer.net.oauth import TokenFile, TokenMemory, TokenSet, TokenStore
 
-TOKENS = Tokens("refresh", "0" * 64, "access", 1_800_000_000.0)
+TOKENS = TokenSet("refresh", "0" * 64, "access", 1_800_000_000.0)
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -21,14 +21,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> TokenStore:
 def test_what_was_kept_comes_back(store: TokenStore) -> None:
     """Nothing at first, then what was written last, whoever holds it."""
     with store.held() as hold:
-        assert hold.read() == Tokens()
+        assert hold.read() == TokenSet()
         hold.write(TOKENS)
         assert hold.read() == TOKENS
     with store.held() as hold:
         assert hold.read() == TOKENS
-        hold.write(Tokens("other", "1" * 64))
+        hold.write(TokenSet("other", "1" * 64))
     with store.held() as hold:
-        assert hold.read() == Tokens("other", "1" * 64)
+        assert hold.read() == TokenSet("other", "1" * 64)
 
 
 def test_one_hand_holds_it_at_a_time(store: TokenStore) -> None:

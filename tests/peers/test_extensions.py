@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from mailer.mail.delivery_options import NOTHING, Request, Wanted
-from mailer.smtp.transaction import Answer
+from mailer.smtp.transaction import RecipientAnswer
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.route import Endpoint
 
@@ -19,10 +19,10 @@ from .matrix import ME, marks, peers
 from .servers import Servers
 
 
-def deliver(endpoint: Endpoint, *mails: Parcel, ahead: bool = False) -> list[list[Answer]]:
+def deliver(endpoint: Endpoint, *mails: Parcel, ahead: bool = False) -> list[list[RecipientAnswer]]:
     """All in one session; `ahead`: with the end of each message goes the envelope of the next."""
 
-    async def run() -> list[list[Answer]]:
+    async def run() -> list[list[RecipientAnswer]]:
         connection = await Connection.open(endpoint, "127.0.0.1")
         answers = []
         try:
@@ -42,7 +42,7 @@ def mail(users: str, content: bytes, request: Request = NOTHING, sender: str = M
     return Parcel(sender, [f"{user}@peer.example" for user in users.split()], content, None, request)
 
 
-def classes(answers: Sequence[Answer]) -> list[int]:
+def classes(answers: Sequence[RecipientAnswer]) -> list[int]:
     """The first digits of the replies."""
     return [answer.reply.code // 100 for answer in answers]
 
@@ -169,7 +169,7 @@ def test_a_host_that_loses_patience_has_refused_only_what_it_refused(servers: Se
     mark, content = letter("1 KB")
     users = ["ann", *(f"stranger{number}" for number in range(6)), "bob"]
 
-    async def run() -> tuple[list[Answer], bool]:
+    async def run() -> tuple[list[RecipientAnswer], bool]:
         endpoint = dataclasses.replace(servers.endpoint(name, "plain"), port=servers[name].ports["strict"])
         connection = await Connection.open(endpoint, "127.0.0.1")
         answers = await connection.deliver(Parcel(ME, [f"{user}@peer.example" for user in users], content))

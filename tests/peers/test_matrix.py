@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mailer.smtp.transaction import Answer
+from mailer.smtp.transaction import RecipientAnswer
 from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.errors import SessionError
@@ -29,10 +29,10 @@ async def session(endpoint: Endpoint) -> Connection:
     return connection
 
 
-def deliver(endpoint: Endpoint, sender: str, users: Sequence[str], *contents: bytes) -> list[list[Answer]]:
+def deliver(endpoint: Endpoint, sender: str, users: Sequence[str], *contents: bytes) -> list[list[RecipientAnswer]]:
     """One session, one transaction for each content."""
 
-    async def run() -> list[list[Answer]]:
+    async def run() -> list[list[RecipientAnswer]]:
         connection = await session(endpoint)
         try:
             recipients = [f"{user}@peer.example" for user in users]
@@ -114,7 +114,7 @@ def test_a_host_that_is_not_known_gets_mail_by_whatever_tls_it_has(servers: Serv
     endpoint = dataclasses.replace(servers.endpoint(name, door), requirement=Requirement("opportunistic", verify=False))
     mark, content = letter("dots")
 
-    async def run() -> tuple[str, list[Answer]]:
+    async def run() -> tuple[str, list[RecipientAnswer]]:
         connection = await Connection.open(endpoint, "127.0.0.1")
         answers = await connection.deliver(Parcel(ME, ["ann@peer.example"], content))
         await connection.close()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from mailer.smtp.transaction import Answer
+from mailer.smtp.transaction import RecipientAnswer
 from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.errors import SessionError
@@ -29,10 +29,10 @@ def postfix(test: Callable[..., None]) -> Callable[..., None]:
     return test
 
 
-def deliver(endpoint: Endpoint, recipients: Sequence[str], *contents: bytes) -> list[list[Answer]]:
+def deliver(endpoint: Endpoint, recipients: Sequence[str], *contents: bytes) -> list[list[RecipientAnswer]]:
     """One session, one transaction for each content."""
 
-    async def session() -> list[list[Answer]]:
+    async def session() -> list[list[RecipientAnswer]]:
         connection = await Connection.open(endpoint, "127.0.0.1", Timeouts())
         try:
             return [await connection.deliver(Parcel("me@here.example", recipients, content)) for content in contents]
@@ -42,7 +42,7 @@ def deliver(endpoint: Endpoint, recipients: Sequence[str], *contents: bytes) -> 
     return asyncio.run(session())
 
 
-def codes(answers: Sequence[Answer]) -> list[int]:
+def codes(answers: Sequence[RecipientAnswer]) -> list[int]:
     """The reply codes, by recipient."""
     return [answer.reply.code for answer in answers]
 
@@ -112,7 +112,7 @@ def test_a_transaction_without_any_taken_recipient_sends_nothing(peer: Peer) -> 
     """All refused: no message goes out, and the session is good for the next one."""
     endpoint = Endpoint("localhost", peer.postfix.port, PLAIN)
 
-    async def session() -> tuple[list[Answer], list[Answer]]:
+    async def session() -> tuple[list[RecipientAnswer], list[RecipientAnswer]]:
         connection = await Connection.open(endpoint, "127.0.0.1", Timeouts())
         refused = await connection.deliver(Parcel("me@here.example", ["nobody@peer.example"], letter("plain")[1]))
         taken = await connection.deliver(Parcel("me@here.example", ["bob@peer.example"], letter("plain")[1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailer.smtp.transaction import Answer
+from mailer.smtp.transaction import RecipientAnswer
 from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.route import Endpoint, Timeouts
@@ -26,10 +26,10 @@ async def opened(server: LoopbackServer, timeouts: Timeouts = QUICK) -> Connecti
 
 def deliver(
     server: LoopbackServer, content: bytes = CONTENT, recipients: tuple[str, ...] = ("bob@example.com",), timeouts: Timeouts = QUICK
-) -> list[Answer]:
+) -> list[RecipientAnswer]:
     """The answers of a session with one message."""
 
-    async def run() -> list[Answer]:
+    async def run() -> list[RecipientAnswer]:
         async with server:
             connection = await opened(server, timeouts)
             answers = await connection.deliver(Parcel("alice@example.org", recipients, content))

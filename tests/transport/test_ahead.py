@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from mailer.smtp.transaction import Answer
+from mailer.smtp.transaction import RecipientAnswer
 from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.pool import Pool
@@ -60,14 +60,14 @@ def run(turns: Sequence[Turn], work: Callable[[Connection], object]) -> None:
     waiting.run(main())
 
 
-async def both(connection: Connection) -> tuple[list[Answer], list[Answer]]:
+async def both(connection: Connection) -> tuple[list[RecipientAnswer], list[RecipientAnswer]]:
     """Deliver `FIRST` with `SECOND` announced, then `SECOND`."""
     first = await connection.deliver(FIRST, lambda: SECOND)
     assert connection.expecting or not connection.usable
     return first, await connection.deliver(SECOND)
 
 
-def codes(answers: Sequence[Answer]) -> list[tuple[str, str, int]]:
+def codes(answers: Sequence[RecipientAnswer]) -> list[tuple[str, str, int]]:
     """What tells answers apart."""
     return [(answer.kind, answer.phase, answer.reply.code) for answer in answers]
 

@@ -11,7 +11,7 @@ import pytest
 from mailer.mail.delivery_options import NOTHING, Request
 from mailer.sink.faults import Moods
 from mailer.sink.server import Received, Sink
-from mailer.smtp.transaction import Answer
+from mailer.smtp.transaction import RecipientAnswer
 from mailer.tlspolicy import Requirement
 from mailer.transport.connection import Connection, Parcel
 from mailer.transport.route import Endpoint, Timeouts
@@ -24,10 +24,10 @@ TO = ["bob@example.com", "body-550@example.com", "carol@example.com"]
 
 def send(
     content: bytes, to: list[str], moods: Moods, request: Request = NOTHING, times: int = 1, lmtp: bool = False, **options: Any
-) -> tuple[list[Answer], list[Received]]:
+) -> tuple[list[RecipientAnswer], list[Received]]:
     """The answers to the last message, and what the server has."""
 
-    async def run() -> tuple[list[Answer], list[Received]]:
+    async def run() -> tuple[list[RecipientAnswer], list[Received]]:
         async with Sink(moods, lmtp=lmtp) as sink:
             endpoint = Endpoint("x.example", sink.port, Requirement("none"), protocol="lmtp" if lmtp else "smtp", **options)
             connection = await Connection.open(endpoint, "127.0.0.1", QUICK)
