@@ -10,6 +10,7 @@ is shown out: at once where he is waited for, else behind the answer that is und
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from mailer.events import Alarm
@@ -128,7 +129,7 @@ class _Conversation:
                 self.hang_up(NO_ROOM)
                 return
             self._expect()
-            with self._loop.idle():
+            with nullcontext() if self._machine.begun else self._loop.idle():
                 said = await self._heard()
             self._machine.feed(said)
         self.session.write()

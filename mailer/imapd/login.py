@@ -71,6 +71,7 @@ class ImapLogin:
             return LATER
         self._box = box
         session.belongs_to(admitted.proved, box)
+        session.machine.user = admitted.proved.user.address
         self._forget = terms.news.listen(owner, session.hear)
         self._id = self._enter(question, admitted.proved, since)
         return WELCOME

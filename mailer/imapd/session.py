@@ -53,6 +53,7 @@ class ImapSession:
         "_heard",
         "_is_unsure",
         "_proved",
+        "_safe",
         "_said",
         "_since",
         "beside",
@@ -83,6 +84,7 @@ class ImapSession:
         self._box: BoxUse | None = None
         self._is_unsure = False  # whether there may be something that nobody told of
         self._heard = 0  # the MODSEQ of the open folder that somebody told of
+        self._safe = 0  # the MODSEQ up to which the client was told all
         self._said = 0  # octets since it was looked whether they are read
         self._since = monotonic()
 
@@ -163,7 +165,7 @@ class ImapSession:
 
     def open_folder(self, view: FolderView, keywords: Iterable[str]) -> None:
         """A folder is open from now on, which has these keywords."""
-        self.machine.view, self._heard, self.keywords = view, 0, {*keywords}
+        self.machine.view, self._heard, self._safe, self.keywords = view, 0, view.modseq, {*keywords}
 
     def leave_folder(self) -> None:
         """No folder is open any more."""
@@ -208,6 +210,7 @@ class ImapSession:
             if watch is not None and unasked and not watch.tells_flags:
                 lines = [line for line in lines if b" FETCH (" not in line]
             await self.say_all(lines)
+            self._say_safe(view)
             if watch is not None and bring:
                 await watch.bring(uids_behind(view, last))
         if watch is not None:
@@ -221,6 +224,14 @@ class ImapSession:
         words, lines = await self._looked(view, expunges=expunges)
         self.tell_keywords(words)
         return lines
+
+    def _say_safe(self, view: FolderView) -> None:
+        """Where messages went and that is not told yet, say up to where the client knows all, for it has heard of later changes. RFC 5162,
+        errata 1810"""
+        if not view.waiting:
+            self._safe = view.modseq
+        elif self.machine.qresync:
+            self.say(response.code("HIGHESTMODSEQ", self._safe, "what went since then is told later"))
 
     async def _looked(self, view: FolderView, *, expunges: bool) -> tuple[set[str], list[bytes]]:
         """The keywords that what happened since has, and what is to be said. Raises `FolderGone`, `Problem`."""

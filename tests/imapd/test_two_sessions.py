@@ -255,3 +255,42 @@ def test_who_waits_and_does_not_read_is_left_alone() -> None:
         assert asyncio.get_running_loop().time() < 600
 
     in_house(test)
+
+
+# -- what went, and is not told yet
+
+
+def test_what_is_read_by_number_holds() -> None:
+    """FETCH and SEARCH by number tell of nothing that went, and the numbers are those that the client knows; RFC 9051 §7.5.1."""
+
+    async def test(house: ImapHouse) -> None:
+        inbox = filled(house)
+        client = await house.selected()
+        with house.premises.ann() as box:
+            box.expunge(inbox, ((2, 2),), marked=False)
+        assert await client.ok("SEARCH ALL") in (["* SEARCH 1 2 3 4"], ["* SEARCH 1 3 4"])
+        *lines, last = await client.do("FETCH 1:4 (UID)")
+        assert {"* 1 FETCH (UID 1)", "* 3 FETCH (UID 3)", "* 4 FETCH (UID 4)"} <= {*lines}
+        assert not [line for line in lines if "EXPUNGE" in line]
+        *lines, last = await client.do("FETCH 2 BODY[]")
+        assert last.startswith("NO [EXPUNGEISSUED]") or "Subject: number 1" in lines[0]
+        assert await client.ok("NOOP") == ["* 2 EXPUNGE"]
+
+    in_house(test)
+
+
+def test_who_resynchronizes_is_told_up_to_where_he_knows_all() -> None:
+    """Where a MODSEQ is told, and what went before that is not: else he would never hear of it. RFC 5162, errata 1810"""
+
+    async def test(house: ImapHouse) -> None:
+        inbox = filled(house)
+        client = await house.selected("INBOX", "ENABLE QRESYNC")
+        with house.premises.ann() as box:
+            before = box.opened("INBOX").folder.modseq
+            box.expunge(inbox, ((2, 2),), marked=False)
+        lines = await client.ok(r"STORE 3 +FLAGS (\Seen)")
+        assert [line for line in lines if line.startswith(f"* OK [HIGHESTMODSEQ {before}]")]
+        assert await client.ok("NOOP") == ["* VANISHED 2"]
+        assert not [line for line in await client.ok(r"STORE 3 -FLAGS (\Seen)") if "HIGHESTMODSEQ" in line]
+
+    in_house(test)
