@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from mailer.mail.address_key import key_of
+from mailer.mail.address_key import key_of, split_tag
 from mailer.mail.message import Message, header_end
 from mailer.mime import tree
 from mailer.mime.charset import decoded
@@ -45,7 +45,7 @@ def situation(mailbox: Mailbox, letter: MailboxLetter, is_ours: Callable[[str], 
         _zone,
         {"name": "mailer", "phase": "during", "location": "MS", "domain": key_of(letter.recipient).rpartition("@")[2]},
     )
-    own = {mailbox.owner.address, letter.recipient, _untagged(letter.recipient), *extra}
+    own = {mailbox.owner.address, letter.recipient, split_tag(key_of(letter.recipient))[0], *extra}
     return LetterFacts(facts, Message(content[:end], b""), letter.junk, sorted(own), is_ours)
 
 
@@ -63,11 +63,6 @@ def _has_role(mailbox: Mailbox, use: str) -> bool:
     folder, _, flag = use.rpartition(" ")
     found = mailbox.with_role(USES[flag.lower()]) if flag.lower() in USES else None
     return found is not None and (not folder or found.name == folder)
-
-
-def _untagged(address: str) -> str:
-    local, _, domain = address.rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}" if not local.startswith('"') else address
 
 
 def _zone(seconds: float) -> int:

@@ -11,6 +11,7 @@ that asks whoever keeps them. Nothing is ever encrypted with a key that is not t
 from __future__ import annotations
 
 import os
+import re
 import time
 from base64 import b64decode, b64encode
 from secrets import token_bytes, token_hex
@@ -18,7 +19,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.config.secret import read_private
-from mailer.io.durable import put_whole
+from mailer.io.durable import forget, put_whole
 from mailer.mail.problem import Problem, from_os
 
 from .api import NoKey
@@ -32,6 +33,8 @@ LONGEST: Final = 16384  # octets of a file of keys
 MOST_DIGITS: Final = 9  # of the number of a key
 AGAIN: Final = 5.0  # seconds after which a key that was not there is looked for again
 ANY: Final = 0  # what stands for the newest one, whatever its number is
+DRAFT: Final = re.compile(r"[0-9]+\.(key|exported)\.[0-9]+\.[0-9a-f]{8}", re.ASCII)
+LONG_AGO: Final = 60.0  # seconds; a draft is there for milliseconds
 HOW: Final = "`mailer mailbox key make` makes the first one"
 
 
@@ -137,6 +140,7 @@ class KeyDirectory:
 
         Raises `Problem`.
         """
+        self._forget_drafts()
         number = max([0, *self._numbers(), *self.lost(needed)]) + 1
         self._put(f"{self.path}/{number}.key", written_key(number, token_bytes(SIZE)).encode("ascii") + b"\n")
         return number
@@ -157,6 +161,17 @@ class KeyDirectory:
 
     def _note(self, number: int) -> str:
         return f"{self.path}/{number}.exported"
+
+    def _forget_drafts(self) -> None:
+        """Remove what somebody has begun long ago, and was killed before it had its name: a key that nothing was ever encrypted with."""
+        try:
+            for each in os.scandir(self.path):
+                if DRAFT.fullmatch(each.name) and each.stat(follow_symlinks=False).st_mtime < time.time() - LONG_AGO:
+                    forget(each.path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise from_os("cannot look into the directory of master keys", self.path, error) from None
 
     def _put(self, path: str, content: bytes) -> None:
         try:

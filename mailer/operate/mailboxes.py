@@ -109,17 +109,17 @@ class ImportTerms(NamedTuple):
 
 
 def listing(mailboxes: Mailboxes, quotas: Mapping[str, Quota], *, removed: bool = False) -> Iterator[MailboxLine]:
-    """All mailboxes; of the `removed` ones, which are kept for a while, if asked. `quotas` are by address."""
-    after = ""
-    while owners := mailboxes.owners.listing(after=after, removed=removed):
-        for owner in owners:
-            quota = quotas.get(owner.address, UNBOUNDED)
-            try:
-                with mailboxes.opened(owner) as mailbox:
-                    yield MailboxLine(owner, mailbox.usage(), quota)
-            except Problem as problem:
-                yield MailboxLine(owner, None, quota, str(problem))
-        after = owners[-1].id
+    """All mailboxes, by their addresses; of the `removed` ones, which are kept for a while, if asked. `quotas` are by address."""
+    found: list[Owner] = []
+    while owners := mailboxes.owners.listing(after=found[-1].id if found else "", removed=removed):
+        found += owners
+    for owner in sorted(found, key=lambda owner: (owner.address, owner.id)):
+        quota = quotas.get(owner.address, UNBOUNDED)
+        try:
+            with mailboxes.opened(owner) as mailbox:
+                yield MailboxLine(owner, mailbox.usage(), quota)
+        except Problem as problem:
+            yield MailboxLine(owner, None, quota, str(problem))
 
 
 def folder_json(folder: Folder) -> dict[str, object]:

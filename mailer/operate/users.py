@@ -17,12 +17,13 @@ from mailer.accounts.users.sqlite import NAME, SqliteUsers
 from mailer.config.sections.accounts import DATABASE
 from mailer.config.sections.daemon import SENDER
 from mailer.mail.address import AddressError, parse
+from mailer.mail.address_key import key_of, split_tag
 from mailer.mail.dates import rfc3339
 from mailer.mail.problem import Problem
 from mailer.spool.files.store import SpoolDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from mailer.accounts.sessions.api import UserSessions
     from mailer.accounts.users.api import UserBook
@@ -77,8 +78,9 @@ async def add(users: UserBook, address: str, terms: UserTerms, now: float, *, pa
     for pattern in terms.sends_as:
         _check_sender(pattern)
     name = _address(address)
-    if "+" in name.rpartition("@")[0].lstrip("+"):
-        raise Problem(f"{name} is {_untagged(name)} with a tag: mail for it goes to that user, and it can be no user of its own", "usage")
+    plain = split_tag(key_of(name))[0]
+    if plain != key_of(name):
+        raise Problem(f"{name} is {plain} with a tag: mail for it goes to that user, and it can be no user of its own", "usage")
     user = User(name, quota=terms.quota, sends_as=tuple(terms.sends_as), created=now, quota_messages=terms.quota_messages)
     given = password or _random()
     await users.put([_with_password(user, given, scram=scram)], new=True)
@@ -92,9 +94,8 @@ async def change_password(
 
     Raises `Problem` (no-such, usage).
     """
-    user = await named(users, address)
     given = password or _random()
-    await users.put([_with_password(user, given, scram=scram)])
+    user = await _changed(users, address, lambda user: _with_password(user, given, scram=scram))
     await sessions.end(user.address, now, app="")
     return UserPassword(user.address, "" if password else given)
 
@@ -107,46 +108,56 @@ async def add_app_password(
         raise Problem(f"the name of an app password takes 1 to {LONGEST_NAME} printable characters", "usage")
     if unknown := [purpose for purpose in purposes if purpose not in PURPOSES]:
         raise Problem(f"an app password is for {', '.join(PURPOSES)}, and not for {unknown[0]!r}", "usage")
-    user = _salted(await named(users, address))
-    others = tuple(each for each in user.app_passwords if each.name != name)
-    if len(others) >= MOST_APPS:
-        raise Problem(f"{user.address} has {MOST_APPS} app passwords; remove one first", "usage")
     given = _random()
-    keys = key_pair(given, user.salt, user.iterations)
-    made = AppPassword(name, digest_of(given), frozenset(purposes or PURPOSES), keys, now, expires)
-    await users.put([user._replace(app_passwords=(*others, made))])
+
+    def with_one_more(user: User) -> User:
+        user = _salted(user)
+        others = tuple(each for each in user.app_passwords if each.name != name)
+        if len(others) >= MOST_APPS:
+            raise Problem(f"{user.address} has {MOST_APPS} app passwords; remove one first", "usage")
+        keys = key_pair(given, user.salt, user.iterations)
+        made = AppPassword(name, digest_of(given), frozenset(purposes or PURPOSES), keys, now, expires)
+        return user._replace(app_passwords=(*others, made))
+
+    user = await _changed(users, address, with_one_more)
     await sessions.end(user.address, now, app=name)
     return UserPassword(user.address, given, name)
 
 
 async def remove_app_password(users: UserBook, sessions: UserSessions, address: str, name: str, now: float) -> User:
     """Forget an app password of a user; who is logged in with it is logged out. Raises `Problem` (no-such)."""
-    user = await named(users, address)
-    left = tuple(each for each in user.app_passwords if each.name != name)
-    if len(left) == len(user.app_passwords):
-        known = ", ".join(each.name for each in left) or "none"
-        raise Problem(f"{user.address} has no app password {name!r}; there is: {known}", "no-such")
-    changed = await _changed(users, user._replace(app_passwords=left))
-    await sessions.end(user.address, now, app=name)
+
+    def with_one_less(user: User) -> User:
+        left = tuple(each for each in user.app_passwords if each.name != name)
+        if len(left) == len(user.app_passwords):
+            known = ", ".join(each.name for each in left) or "none"
+            raise Problem(f"{user.address} has no app password {name!r}; there is: {known}", "no-such")
+        return user._replace(app_passwords=left)
+
+    changed = await _changed(users, address, with_one_less)
+    await sessions.end(changed.address, now, app=name)
     return changed
 
 
 async def set_quota(users: UserBook, address: str, quota: int, messages: int | None = None) -> User:
     """Let the mailbox of a user have so many octets and messages, 0 for no limit, None for what it is. Raises `Problem` (no-such)."""
-    user = await named(users, address)
-    return await _changed(users, user._replace(quota=quota, quota_messages=user.quota_messages if messages is None else messages))
+
+    def with_quota(user: User) -> User:
+        return user._replace(quota=quota, quota_messages=user.quota_messages if messages is None else messages)
+
+    return await _changed(users, address, with_quota)
 
 
 async def set_senders(users: UserBook, address: str, patterns: Sequence[str]) -> User:
     """Let a user send as the addresses of these patterns, and as no others besides his own. Raises `Problem` (no-such, usage)."""
     for pattern in patterns:
         _check_sender(pattern)
-    return await _changed(users, (await named(users, address))._replace(sends_as=tuple(patterns)))
+    return await _changed(users, address, lambda user: user._replace(sends_as=tuple(patterns)))
 
 
 async def switch(users: UserBook, sessions: UserSessions, address: str, now: float, *, disabled: bool) -> User:
     """Let a user log in and send no more, or again; who is switched off is logged out. Raises `Problem` (no-such)."""
-    user = await _changed(users, (await named(users, address))._replace(disabled=disabled))
+    user = await _changed(users, address, lambda user: user._replace(disabled=disabled))
     if disabled:
         await sessions.end(user.address, now)
     return user
@@ -155,6 +166,10 @@ async def switch(users: UserBook, sessions: UserSessions, address: str, now: flo
 async def named(users: UserBook, address: str) -> User:
     """The user with this address. Raises `Problem` (no-such)."""
     [user] = await users.find([_address(address)])
+    return _there(user, address)
+
+
+def _there(user: User | None, address: str) -> User:
     if user is None:
         raise Problem(f"there is no user {address}; `mailer user list` shows all, `mailer user add` makes one", "no-such")
     return user
@@ -190,9 +205,9 @@ def _time(at: float) -> str | None:
     return rfc3339(at) if at else None
 
 
-async def _changed(users: UserBook, user: User) -> User:
-    await users.put([user])
-    return user
+async def _changed(users: UserBook, address: str, act: Callable[[User], User]) -> User:
+    """A user of whom something is another; what others change of him meanwhile stays. Raises `Problem` (no-such), and what `act` does."""
+    return _there(await users.change(_address(address), act), address)
 
 
 def _with_password(user: User, password: str, *, scram: bool) -> User:
@@ -216,12 +231,6 @@ def _address(text: str) -> str:
     except AddressError as error:
         what = error if "@" in text else f"{text[:40]!r} has no domain"
         raise Problem(f"{what}; a user is named by his address, as ann@example.com", "usage") from None
-
-
-def _untagged(address: str) -> str:
-    """The address without the tag behind a ``+``. RFC 5233"""
-    local, _, domain = address.rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
 
 
 def _check_sender(pattern: str) -> None:

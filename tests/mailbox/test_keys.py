@@ -106,6 +106,18 @@ def test_a_number_is_never_given_again(tmp_path: Path) -> None:
     assert (directory.lost([7]), [*directory()]) == ([1], [2, 7])
 
 
+def test_what_was_begun_long_ago_is_removed_with_the_next_key(tmp_path: Path) -> None:
+    """By one who was killed; what another is making this moment stays, and so does what is not ours."""
+    keys = KeyDirectory(str(tmp_path))
+    keys.make([])
+    for name, age in (("2.key.4711.0123abcd", 3600), ("1.exported.4711.0123abcd", 3600), ("2.key.4712.0123abcd", 0), ("2.key.mine", 3600)):
+        path = tmp_path / name
+        path.write_text("2:AAAA")
+        os.utime(path, (path.stat().st_mtime - age,) * 2)
+    keys.make([])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.key", "2.key", "2.key.4712.0123abcd", "2.key.mine"]
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
 def test_a_key_that_others_can_read_is_none(tmp_path: Path, mode: int) -> None:
     """The error says which file, and what to type."""

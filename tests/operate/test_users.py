@@ -51,6 +51,22 @@ def test_a_password_is_made_up_or_chosen() -> None:
     done(test)
 
 
+@pytest.mark.parametrize(
+    ("address", "plain"), [("ann+x@example.com", ANN), ("ann+@example.com", ANN), ('"Ann+x"@example.com', ANN), ('"a n+x"@example.com', "")]
+)
+def test_an_address_with_a_tag_is_no_user_of_its_own(address: str, plain: str) -> None:
+    """For mail to it goes to that without; so it is however the name is written, and in a name that needs its quotes nothing is a tag."""
+
+    async def test(users: MemoryUsers, sessions: MemorySessions) -> None:
+        if plain:
+            with pytest.raises(Problem, match=f"is {plain} with a tag"):
+                await operate.add(users, address, UserTerms(), NOW, password="correct horse", scram=False)
+        else:
+            await operate.add(users, address, UserTerms(), NOW, password="correct horse", scram=False)
+
+    done(test)
+
+
 def test_keys_share_what_a_client_is_asked_for() -> None:
     """All passwords of a user have one salt, so that SCRAM knows each of them; without SCRAM there are no keys of his own."""
 

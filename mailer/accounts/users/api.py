@@ -15,7 +15,7 @@ from mailer.mail.address_key import key_of
 from mailer.mail.pattern import fits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 PURPOSES: Final = ("submission", "imap", "pop3", "web")
 """What an app password may be for."""
@@ -120,6 +120,10 @@ class UserBook(Users, Protocol):
 
     async def put(self, users: Sequence[User], *, new: bool = False) -> None:
         """Keep each in place of the one of his address; durable when this returns. With `new`, raises `Problem` (usage) if one is there."""
+
+    async def change(self, address: str, act: Callable[[User], User]) -> User | None:
+        """Keep what `act` makes of the user with that address; who changes him at the same time comes before or after. None where there is
+        no such user, who is not made; what `act` raises is raised, and nothing is changed."""
 
     async def remove(self, addresses: Sequence[str]) -> Sequence[bool]:
         """Forget the users of these addresses; whether each was there."""

@@ -8,7 +8,7 @@ from mailer.mail.address_key import key_of
 from mailer.mail.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from .api import User
 
@@ -37,6 +37,14 @@ class MemoryUsers:
         if new:
             refuse_known(user for user in users if user.key in self._users)
         self._users.update((user.key, user) for user in users)
+
+    async def change(self, address: str, act: Callable[[User], User]) -> User | None:
+        """Keep what `act` makes of a user."""
+        [user] = self.find_now([address])
+        if user is None:
+            return None
+        changed = self._users[user.key] = act(user)
+        return changed
 
     async def remove(self, addresses: Sequence[str]) -> Sequence[bool]:
         """Forget the users of these addresses."""

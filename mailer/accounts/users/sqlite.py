@@ -22,7 +22,7 @@ from .memory import refuse_known
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 NAME: Final = "accounts.sqlite3"
@@ -65,6 +65,21 @@ class SqliteUsers:
             db.executemany(schema.PUT, map(_row, users))
 
         await asyncio.to_thread(self._file.change, put)
+
+    async def change(self, address: str, act: Callable[[User], User]) -> User | None:
+        """Keep what `act` makes of a user, in one transaction. Where there is no file, none is made."""
+
+        def changed(db: sqlite3.Connection) -> User | None:
+            [user] = _found(db, [address])
+            if user is None:
+                return None
+            made = act(user)
+            db.execute(schema.PUT, _row(made))
+            return made
+
+        if await self._file.soon(lambda db: db is None):
+            return None
+        return await asyncio.to_thread(self._file.change, changed)
 
     async def remove(self, addresses: Sequence[str]) -> Sequence[bool]:
         """Forget the users of these addresses. Where there is no file, none is made."""

@@ -51,6 +51,29 @@ def test_a_user_is_found_however_his_address_is_written(users: UserBook) -> None
     asyncio.run(scenario())
 
 
+def test_changes_of_one_user_at_the_same_time_all_stay(users: UserBook) -> None:
+    """Each is made of what the one before has left; one that fails changes nothing, and of who is not there nothing is made."""
+
+    def one_more(user: User) -> User:
+        return user._replace(quota=user.quota + 1)
+
+    def failing(user: User) -> User:
+        raise Problem("no", "usage")
+
+    async def scenario() -> None:
+        assert await users.change("bob@example.com", one_more) is None
+        await users.put([BOB])
+        await asyncio.gather(*(users.change("BOB@example.com", one_more) for _ in range(20)))
+        assert await users.find(["bob@example.com"]) == [BOB._replace(quota=20)]
+        with pytest.raises(Problem, match="no"):
+            await users.change("bob@example.com", failing)
+        assert await users.find(["bob@example.com", "eve@example.com"]) == [BOB._replace(quota=20), None]
+        assert await users.change("eve@example.com", one_more) is None
+        await users.close()
+
+    asyncio.run(scenario())
+
+
 def test_names_that_would_be_questions_elsewhere_are_only_names(users: UserBook) -> None:
     """Nothing in them means anything to whatever looks them up."""
 
