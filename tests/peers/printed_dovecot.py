@@ -66,6 +66,18 @@ class PrintedDovecot:
         self.program.stop(5.0)
         wait_until("every process of this Dovecot is gone", lambda: not self._left())
 
+    def has(self, users: str, *addresses: str) -> None:
+        """Add lines to its file of users, and wait until it knows these: it looks at that file once in each second, and until the next one a
+        new user is nobody."""
+        with (self.home / "users").open("a") as file:
+            file.write(users)
+        for address in addresses:
+            wait_until(f"Dovecot knows {address}", lambda address=address: self._knows(address), every=0.1)  # type: ignore[misc]
+
+    def _knows(self, address: str) -> bool:
+        words = ["doveadm", "-c", str(self.home / "dovecot.conf"), "user", address]
+        return subprocess.run(words, capture_output=True, timeout=60, check=False).returncode == 0
+
     def doveadm(self, *words: str) -> str:
         """What doveadm says."""
         done = subprocess.run(

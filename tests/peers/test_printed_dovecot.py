@@ -212,8 +212,7 @@ def test_mail_comes_by_our_door_and_is_read_by_imap(dovecot: PrintedDovecot, wor
         '[[domain]]\nname = "example.com"\nvia = "relay:dovecot"\n'
     )
     password = world.mailer("user", "add", "eve@example.com").out.strip()
-    with (dovecot.home / "users").open("a") as users:
-        users.write(world.mailer("mailbox", "dovecot", "--users").out)
+    dovecot.has(world.mailer("mailbox", "dovecot", "--users").out, "eve@example.com")
     world.daemon()
     world.until("our door is open", lambda: listens(port))
     with smtplib.SMTP("127.0.0.1", port) as client:
