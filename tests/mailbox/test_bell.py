@@ -16,10 +16,9 @@ import pytest
 from mailer.mailbox import bell as module
 from mailer.mailbox.bell import ANYTHING, LATE, Bell, BellListener
 from mailer.mailbox.layout import Layout
-from mailer.spool import new_id
 
-OWNER = new_id(1_800_000_000.0)
-OTHER = new_id(1_800_000_001.0)
+OWNER = "01MCC5RM00AKB3VPM43P8A6PE6"
+OTHER = "01MCC5RMZ8AKB3VPM43P8A6PE7"
 
 
 class Heard:

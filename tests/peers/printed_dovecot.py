@@ -67,7 +67,7 @@ class PrintedDovecot:
         wait_until("every process of this Dovecot is gone", lambda: not self._left())
 
     def has(self, users: str, *addresses: str) -> None:
-        """Add lines to its file of users, and wait until it knows these: it looks at that file once in each second, and until the next one a
+        """Add lines to its file of users, and wait until it knows these: it looks at that file once in each second, and till the next one a
         new user is nobody."""
         with (self.home / "users").open("a") as file:
             file.write(users)
