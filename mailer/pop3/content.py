@@ -18,12 +18,14 @@ def lengthening(content: bytes) -> int:
 
 
 class Sending:
-    """One message. With `lines`, its header and so many lines of what follows: TOP, RFC 1939 §7."""
+    """One message. With `lines`, its header and so many lines of what follows: TOP, RFC 1939 §7. One that is `even` has no line end but
+    CRLF, as whoever counted `lengthening` knows, and is not looked through for that."""
 
-    __slots__ = ("_at_start", "_cr", "_in_header", "_left", "enough")
+    __slots__ = ("_at_start", "_cr", "_even", "_in_header", "_left", "enough")
 
-    def __init__(self, lines: int | None = None) -> None:
+    def __init__(self, lines: int | None = None, *, even: bool = False) -> None:
         self._left = lines
+        self._even = even
         self._in_header = lines is not None
         self._at_start = True  # of a line
         self._cr = b""  # one at the end of a piece: what it is, says the next
@@ -38,7 +40,7 @@ class Sending:
         self._cr = b""
         if piece.endswith(b"\r"):
             piece, self._cr = piece[:-1], b"\r"
-        if piece.count(b"\n") != piece.count(b"\r\n"):
+        if not self._even and piece.count(b"\n") != piece.count(b"\r\n"):
             piece = piece.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         return self._stuffed(piece if self._left is None else self._cut(piece))
 

@@ -140,13 +140,14 @@ class PopServer:
         self._name, self._mistakes = "", 0
         self._ok(f"logged in, {self._summary()}")
 
-    def send(self, piece: bytes) -> bool:
-        """Answer RETR or TOP with the next piece of the message as it is kept; whether more of it is wanted. Raises `RuntimeError`."""
+    def send(self, piece: bytes, size: int = -1) -> bool:
+        """Answer RETR or TOP with the next piece of the message as it is kept, which has `size` octets; whether more of it is wanted. If
+        as many go out, all its lines end in CRLF. Raises `RuntimeError`."""
         if self._sending is None:
             if not isinstance(question := self._asked, PopRetrieve):
                 raise RuntimeError("no message is asked for")
-            self._sending, self.state = Sending(question.lines), PopState.SENDING
             octets = self.drop.octets[question.place]
+            self._sending, self.state = Sending(question.lines, even=octets == size), PopState.SENDING
             self._ok(f"{octets} octets" if question.lines is None else "the top follows")
         self._say(self._sending.feed(piece))
         return not self._sending.enough

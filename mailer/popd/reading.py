@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PIECE: Final = 256 << 10  # octets of a message that are read at a time; one of no more than these is proved by its digest
 TOP: Final = 32 << 10  # the same where only the top of a large message is wanted
-AHEAD: Final = 128 << 10  # octets of messages that nobody has asked for yet
+AHEAD: Final = 256 << 10  # octets of messages that nobody has asked for yet
 MOST_AHEAD: Final = 16  # and how many
 
 

@@ -277,7 +277,7 @@ class PopSession:
         """Send it piece by piece. One that breaks off in the middle ends the session without the dot: what has come is no message."""
         assert self._reader is not None
         machine, (mail, octets) = self._machine, first
-        goes_on, done = machine.send(octets), len(octets)
+        goes_on, done = machine.send(octets, mail.size), len(octets)
         while goes_on and done < mail.size:
             await self._speak()
             try:

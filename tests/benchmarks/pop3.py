@@ -4,8 +4,8 @@
     python tests/benchmarks/pop3.py [-n 1000] [--size 22000] [--rounds 5]
 
 Each message is asked for when the one before has come, as most clients do, and then all at once (PIPELINING). Ours is a process with a door
-at the loopback; Dovecot's is one behind a pipe, logged in. Neither speaks TLS. Counted is the processor's time of each server, by the
-nanosecond (schedstat of proc(5)); they take turns.
+at the loopback; Dovecot's is the one that its login process has handed the connection to. Neither speaks TLS. Counted is the processor's
+time of each of the two, by the nanosecond (schedstat of proc(5)); they take turns. Needs root, and the peers (`tests.peers.install`).
 """
 
 from __future__ import annotations
@@ -21,18 +21,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
+
+import trustme
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from mailer.io.loop import run_loop
 from mailer.mailbox.api import NewMail
 from mailer.mailbox.bodies.files import FileBodies
 from mailer.mailbox.engine.sqlite import SqliteEngine
 from mailer.mailbox.layout import Layout
 from mailer.mailbox.owners.api import Owner
 from tests.benchmarks.measure import figure, message, ratio
+from tests.fakes.processes import free_port
 from tests.mailbox.premises import ANN, Premises
-from tests.peers.dovecot_pop3 import DovecotPop3
+from tests.peers.dovecot import Dovecot
+from tests.peers.letters import PASSWORD, READERS
 from tests.popd.house import PHONE, PopHouse
 
 
@@ -103,16 +108,12 @@ def ours(home: Path, mail: list[bytes]) -> Iterator[Served]:
                 there.sendall(b"%d\n" % house.port)
                 await asyncio.to_thread(there.recv, 1)
 
-        asyncio.run(serve())
+        run_loop(serve())
         os._exit(0)
     there.close()
     port = int(here.makefile().readline())
     with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(f"USER {ANN}\r\nPASS {PHONE}\r\n".encode())
-        said = b""
-        while said.count(b"\r\n") < 3:
-            said += connection.recv(4096)
-        assert b"logged in" in said
+        logged_in(connection, ANN, PHONE)
         yield Served(connection.sendall, connection.makefile("rb"), pid)
     here.sendall(b"x")
     os.waitpid(pid, 0)
@@ -120,12 +121,29 @@ def ours(home: Path, mail: list[bytes]) -> Iterator[Served]:
 
 @contextmanager
 def theirs(home: Path, mail: list[bytes]) -> Iterator[Served]:
-    """A session with Dovecot."""
-    with DovecotPop3(home, [content.replace(b"\r\n", b"\n") for content in mail]) as dovecot:
-        dovecot.say(b"NOOP\r\n")
-        assert dovecot.line().startswith(b"+OK")
-        assert dovecot.program.stdout is not None
-        yield Served(dovecot.say, cast("BinaryIO", dovecot.program.stdout), dovecot.program.pid)
+    """A session with Dovecot, whose login process has handed it on to one that is its own."""
+    trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(home / "chain.pem"))
+    dovecot = Dovecot(home, home / "chain.pem", free_port(), free_port())
+    user = READERS[0]
+    for name in ("new", "cur", "tmp"):
+        dovecot.root.directory(f"mail/{user}/{name}", "mail")
+    dovecot.root.directory(f"mail/{user}", "mail")
+    for number, content in enumerate(mail):
+        text = content.decode().replace("\r\n", "\n")
+        dovecot.root.write(f"mail/{user}/cur/{1_700_000_000 + number}.{number:06}.host:2,", text, "mail")
+    with dovecot, socket.create_connection(("127.0.0.1", dovecot.ports["pop3"])) as connection:
+        logged_in(connection, user, PASSWORD)
+        [pid] = [pid for pid in dovecot.root.pids() if Path(f"/proc/{pid}/comm").read_text().strip() == "pop3"]
+        yield Served(connection.sendall, connection.makefile("rb"), pid)
+
+
+def logged_in(connection: socket.socket, user: str, password: str) -> None:
+    """Log in."""
+    connection.sendall(f"USER {user}\r\nPASS {password}\r\n".encode())
+    said = b""
+    while said.count(b"\r\n") < 3:
+        said += connection.recv(4096)
+    assert said.count(b"+OK") == 3, said
 
 
 def main() -> int:

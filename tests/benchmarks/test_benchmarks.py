@@ -237,3 +237,11 @@ def test_what_a_mailbox_costs_can_be_measured() -> None:
     lines = figures("mailbox.py", "--messages=300", "--puts=100", "--folders=10")
     for what in ("put one at a time", "UIDs of 500", "flag a thousand", "all counts, checked", "list 10 folders"):
         assert any(line.startswith(f"FIGURE {what}") for line in lines), lines
+
+
+@pytest.mark.peer("dovecot", root=True)
+def test_what_it_costs_to_fetch_mail_by_pop3_can_be_measured() -> None:
+    """pop3.py fetches from our door and from Dovecot, one after the other and pipelined."""
+    lines = figures("pop3.py", "-n=5", "--rounds=1", "--size=2000")
+    for what in ("mailer / Dovecot: one after the other", "mailer / Dovecot: pipelined"):
+        assert any(what in line for line in lines), lines

@@ -54,7 +54,7 @@ class Household:
             return
         content = self.messages[question.place][1]
         for at in range(0, max(len(content), 1), self.piece):
-            if not machine.send(content[at : at + self.piece]):
+            if not machine.send(content[at : at + self.piece], len(content)):
                 break
         machine.sent()
 
