@@ -381,14 +381,12 @@ class OwnMailbox:
 
     def search(self, query: Query, folder: int | None = None) -> Sequence[FolderEntry]:
         """The entries that `query` is true of. Raises `Problem`."""
-        if search.asks_rows_of_texts(query):
-            self._have_texts()
+        self._have_asked(query)
         return self.engine.read(lambda rows: search.search(rows, self.engine.owner, self.engine.dialect, query, folder))
 
     def found(self, folder: int, query: Query, patience: float = inf) -> array[int]:
         """The UIDs of a folder, ascending, that `query` is true of. Raises `SearchTooLong`, `Problem`."""
-        if search.asks_rows_of_texts(query):
-            self._have_texts()
+        self._have_asked(query)
         engine = self.engine
         return engine.read(lambda rows: search.found(rows, engine.owner, engine.dialect, query, folder, patience))
 
@@ -397,9 +395,15 @@ class OwnMailbox:
         self._have_texts()
         return ranking.ranked(self.engine, words, folder, most)
 
-    def _have_texts(self) -> None:
+    def _have_asked(self, query: Query) -> None:
+        """Have what a query asks for. Raises `NoKey`, `Problem`."""
+        text, heading = search.asks_rows_of_texts(query)
+        if text or heading:
+            self._have_texts(text=text)
+
+    def _have_texts(self, *, text: bool = True) -> None:
         """Have what is searched, of all messages: what somebody has deleted is made anew. Raises `NoKey`, `Problem`."""
-        while lacking := self.engine.read(lambda rows: texts.lacking(rows, self.engine.owner, PORTION)):
+        while lacking := self.engine.read(lambda rows: texts.lacking(rows, self.engine.owner, PORTION, texts=text)):
             self._make_texts(mail for mail in self.mails(lacking) if mail is not None)
 
     def _make_texts(self, of: Iterable[Mail]) -> None:

@@ -7,7 +7,7 @@ other keys; `search` puts them together.
 from __future__ import annotations
 
 import time
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from math import inf, nextafter
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +34,10 @@ LEAST, MOST = -1e18, 1e18
 DAY: Final = 86400
 FEW: Final = 2000  # messages that are looked up one by one
 
+FEW_SPANS: Final = 20  # spans of UIDs that are looked up one by one
+
 ALL: Final = "SELECT folder * 4294967296 + uid FROM entry WHERE owner = ? AND folder BETWEEN ? AND ?"
+AMONG: Final = "SELECT folder * 4294967296 + uid FROM entry WHERE owner = ? AND folder BETWEEN ? AND ? AND uid BETWEEN ? AND ?"
 MAILS: Final = "SELECT folder * 4294967296 + uid, mail FROM entry WHERE owner = ? AND folder BETWEEN ? AND ?"
 FLAGGED: Final = "SELECT folder * 4294967296 + uid FROM entry WHERE owner = ? AND folder BETWEEN ? AND ? AND (flags & ?) <> 0"
 UNFLAGGED: Final = "SELECT folder * 4294967296 + uid FROM entry WHERE owner = ? AND folder BETWEEN ? AND ? AND (flags & ?) = 0"
@@ -78,7 +81,6 @@ class KeySearch:
         self._read: set[str] = set()
         self._unpacking = Unpacking()
         self._until = time.monotonic() + patience
-        self._sorted: list[int] | None = None
 
     def all(self) -> frozenset[int]:
         """All places."""
@@ -93,6 +95,8 @@ class KeySearch:
             return self._with_text(leaf, among)
         if isinstance(leaf, Contains) and among is not None and len(among) <= FEW and leaf.text:
             return self._headed_among(leaf, among)
+        if isinstance(leaf, Among):
+            return self._among(leaf.uids, among)
         places = self._of(leaf)
         return places if among is None else among & places
 
@@ -109,7 +113,7 @@ class KeySearch:
         if isinstance(leaf, Has):
             return self._with_keyword(leaf.keyword) if leaf.flag is None else self._places(FLAGGED, *self.folders, int(leaf.flag))
         if isinstance(leaf, Among):
-            return self._among(leaf.uids)
+            return self._among(leaf.uids, None)
         if isinstance(leaf, Within):
             return self._within(leaf)
         if isinstance(leaf, Is):
@@ -124,16 +128,12 @@ class KeySearch:
         if time.monotonic() > self._until:
             raise SearchTooLong("the search took too long; look for less at once, or in fewer messages")
 
-    def _among(self, uids: Uids) -> AbstractSet[int]:
+    def _among(self, uids: Uids, among: AbstractSet[int] | None) -> AbstractSet[int]:
         if uids is None:
-            return self.all()
-        if self.folders[0] != self.folders[1]:
-            return _among(self.all(), uids)
-        if self._sorted is None:
-            self._sorted = sorted(self.all())
-        begin, places = self.folders[0] * PLACE, self._sorted
-        spans = ((bisect_left(places, begin + first), bisect_right(places, begin + last)) for first, last in uids)
-        return {place for first, last in spans for place in places[first:last]}
+            return self.all() if among is None else among
+        if among is None and len(uids) <= FEW_SPANS and self.folders[0] == self.folders[1]:
+            return {row[0] for span in uids for row in self.rows.run(AMONG, (self.owner, *self.folders, *span))}
+        return _among(self.all() if among is None else among, uids)
 
     def _with_keyword(self, keyword: str) -> set[int]:
         wanted = keyword.lower()
@@ -215,6 +215,9 @@ def _column(leaf: Contains) -> str:
 
 
 def _among(places: Iterable[int], uids: Sequence[tuple[int, int]]) -> set[int]:
+    if len(uids) == 1:
+        ((first, last),) = uids
+        return {place for place in places if first <= place % PLACE <= last}
     firsts = [first for first, _ in uids]
     found = set()
     for place in places:

@@ -49,9 +49,12 @@ def _places(rows: Rows, owner: int, dialect: str, query: Query, folders: tuple[i
     return _true(query, KeySearch(rows, owner, dialect, folders, [*keys], patience), costs)
 
 
-def asks_rows_of_texts(query: Query) -> bool:
-    """Whether a query is answered from the rows that are made of messages."""
-    return any(isinstance(each, Contains) or (isinstance(each, Within) and each.what in HEADED) for each in nodes(query))
+def asks_rows_of_texts(query: Query) -> tuple[bool, bool]:
+    """Whether a query is answered from the texts that are made of messages, and whether from what ``heading`` has of them."""
+    leaves = [each for each in nodes(query) if isinstance(each, Contains | Within)]
+    asked = [asks_texts(each) if isinstance(each, Contains) else None for each in leaves]
+    is_headed = any(isinstance(each, Within) and each.what in HEADED for each in leaves)
+    return True in asked, is_headed or False in asked
 
 
 HEADED: Final = ("size", "received", "day", "received-day")
@@ -85,7 +88,7 @@ def costs_of(query: Query) -> dict[int, int]:
 def _cost(leaf: Leaf) -> int:
     if isinstance(leaf, Contains):
         return TEXT if asks_texts(leaf) else 5
-    return 0 if isinstance(leaf, Is) else 2 if isinstance(leaf, Within) else 1
+    return 0 if isinstance(leaf, Is) else 1 if isinstance(leaf, Has) else 2
 
 
 class _Step:

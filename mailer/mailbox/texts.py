@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 COUNTS: Final = """SELECT (SELECT count(*) FROM mail WHERE owner = ?), (SELECT count(*) FROM text WHERE owner = ?),
     (SELECT count(*) FROM heading WHERE owner = ?)"""
+HEADINGS: Final = "SELECT (SELECT count(*) FROM mail WHERE owner = ?), (SELECT count(*) FROM heading WHERE owner = ?)"
 LACKING: Final = """SELECT m.id FROM mail m WHERE m.owner = ? AND NOT (
     EXISTS (SELECT 1 FROM text t WHERE t.owner = m.owner AND t.mail = m.id)
     AND EXISTS (SELECT 1 FROM heading h WHERE h.owner = m.owner AND h.mail = m.id)) ORDER BY m.id LIMIT ?"""
@@ -136,10 +137,10 @@ def add(rows: Rows, owner: int, mail: str, size: int, received: float, kept: Row
     rows.change(ADD_HEADING, (owner, mail, size, received, kept.day, *kept.fields, kept.files))
 
 
-def lacking(rows: Rows, owner: int, most: int) -> list[str]:
-    """Messages of which somebody has deleted what is searched, `most` of them."""
-    mails, texts, headings = rows.run(COUNTS, (owner,) * 3)[0]
-    return [] if texts >= mails <= headings else [row[0] for row in rows.run(LACKING, (owner, most))]
+def lacking(rows: Rows, owner: int, most: int, *, texts: bool = True) -> list[str]:
+    """Messages of which somebody has deleted what is searched, `most` of them; without `texts` where those are not asked."""
+    mails, *made = rows.run(COUNTS, (owner,) * 3)[0] if texts else rows.run(HEADINGS, (owner,) * 2)[0]
+    return [] if min(made) >= mails else [row[0] for row in rows.run(LACKING, (owner, most))]
 
 
 def _joined(values: Sequence[bytes]) -> str | None:
