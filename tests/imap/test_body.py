@@ -44,6 +44,7 @@ def test_strings_of_all_forms_are_passed_over() -> None:
     assert b"{" in made
 
 
+@pytest.mark.slow
 def test_the_last_part_that_is_read_is_told_as_a_file_if_it_is_a_message() -> None:
     """Nobody reads the message in it, and a message is told with its ENVELOPE (RFC 9051 §9, body-type-msg)."""
     content = b"Content-Type: multipart/digest; boundary=b\r\n\r\n" + b"--b\r\n\r\n\r\nx\r\n" * MAX_PARTS

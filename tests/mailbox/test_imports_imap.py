@@ -202,7 +202,7 @@ HOSTILE = {
 """What a command that has this word in it is answered with."""
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.slow if kind == "folders without end" else ()) for kind in HOSTILE])
 def test_a_hostile_server_costs_little(box: OwnMailbox, kind: str) -> None:
     """Memory and time are bounded, and what is wrong is a `Problem`, or nothing."""
     account = Account({"INBOX": {1: letter(1)}})

@@ -114,6 +114,7 @@ def limited(made: Rendered) -> None:
     assert len(made.body) <= 2 * text.TEXT
 
 
+@pytest.mark.slow
 def test_the_memory_is_bounded() -> None:
     """Of a process that reads all of them, one after the other."""
     done = subprocess.run([sys.executable, "-m", __name__], cwd=ROOT, capture_output=True, text=True, timeout=300)
