@@ -54,15 +54,15 @@ def listed(known: Sequence[KnownName], asked: Listing) -> Iterator[ListedName]:
 
 
 def subscribed(known: Sequence[KnownName], asked: Listing) -> Iterator[ListedName]:
-    """The names that LSUB answers with: those that are subscribed, and with \\Noselect those above one that the pattern leaves out
-    (RFC 3501 §6.3.9)."""
+    """The names that LSUB answers with: those that are subscribed, and with \\Noselect those above one that a pattern leaves out which ends
+    in ``%`` (RFC 3501 §6.3.9)."""
     patterns = ListPatterns(asked.reference + each for each in asked.patterns)
     names = {each.name: each.place for each in known if each.subscribed}
     above: dict[str, int] = {}
     for name, place in names.items():
         if patterns.fit(name):
             yield ListedName(name, place, ())
-        else:
+        elif asked.patterns[0].endswith("%"):
             above.update(dict.fromkeys(_parents(name), -1))
     for name in above:
         if name not in names and patterns.fit(name):

@@ -33,6 +33,7 @@ ROLES: Final[Mapping[str, Role]] = {use.lower(): cast("Role", role) for role, us
 
 NO_SUCH_USE: Final = Answer("NO", f"a folder is for one of {', '.join(USES.values())}", "USEATTR")  # RFC 6154 §5.3
 USE_TAKEN: Final = Answer("NO", "another folder is for that", "USEATTR")
+IS_THERE: Final = Answer("NO", "it is called so already", "ALREADYEXISTS")  # RFC 9051 §6.3.6
 TOO_MANY: Final = Answer("NO", "there are as many as there can be", "LIMIT")
 HAS_CHILDREN: Final = Answer("NO", "there are folders in it, delete those first", "HASCHILDREN")  # RFC 9051 §6.3.5
 
@@ -98,6 +99,8 @@ async def rename(session: ImapSession, command: Rename) -> Answer:
 def _rename(mailbox: Mailbox, name: str, to: str) -> tuple[str, Folder]:
     """What the folder was called, and the folder."""
     folder = mailbox.folder(name)
+    if folder is not None and folder.name == to:
+        raise Refused(IS_THERE)
     try:
         return folder.name if folder else name, mailbox.rename(name, to)
     except TooMany as problem:
