@@ -13,27 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.imap.grammar import BY_UID, COMMANDS
 from mailer.imap.server import ImapServer, ImapSettings, ImapState
 from mailer.imap.view import FolderView
+from tests.imap.soup import SOUP, command
 from tests.imap.talk import CLEAR, Talk, logged_in, selected
-
-WORDS = [
-    *(verb.encode() for verb in COMMANDS), *(b"UID " + verb.encode() for verb in BY_UID), b"INBOX", b"x", b"1", b"1:*", b"*", b"$",
-    b"NIL", b'""',
-    b'"a"', b'"\\""', b"(", b")", b" ", b" ", b" ", b" (", b") ", b"\r\n", b"\r\n", b"\r\na ", b"\r\nb ", b"{3+}\r\nabc", b"{3}\r\n",
-    b"{0+}\r\n", b"~{1+}\r\n\0",
-    b"\\Seen", b"+FLAGS", b"FLAGS", b"-FLAGS.SILENT", b"BODY[", b"]", b"BODY.PEEK[HEADER.FIELDS (x)]", b"<0.1>", b"ENVELOPE", b"RETURN",
-    b"SAVE", b"NOT",
-    b"OR", b"CHARSET", b"UTF-8", b"SUBJECT", b"MODSEQ", b"(QRESYNC (1 1 1:3 (1 1)))", b"(CONDSTORE)", b"(CHANGEDSINCE 1 VANISHED)",
-    b"(UNCHANGEDSINCE 1)",
-    b"1-Jan-2026", b'"17-Jul-2026 02:44:25 +0200"', b"UTF8 (~{1+}\r\na)", b"DONE", b"\0", b"\n", b"\r", b"\xff", b"\xc3\xa4", b"&AOQ-",
-    b"&", b"%", b'"',
-    b"{", b"}", b"9" * 25, b"PLAIN", b"REFERENCES", b"SET", b"PERSONAL", b"MessageNew", b"STATUS", b"/private/comment", b"STORAGE",
-    b"IMAP4rev2", b"QRESYNC",
-]  # fmt: skip
-
-SOUP = st.lists(st.sampled_from(WORDS) | st.binary(max_size=6), max_size=60).map(b"".join)
 
 LINE = re.compile(rb"(\+ |\* |[!-~]+ (OK|NO|BAD) )")
 
@@ -67,8 +50,7 @@ def test_a_thousand_commands_by_chance(made: type[Talk]) -> None:
     for number in range(1500):
         if talk.server.state is ImapState.CLOSED:
             talk = made()
-        verb = dice.choice(WORDS[: len(COMMANDS) + len(BY_UID)])
-        talk.say(b"t%d " % number + verb + b" " + b" ".join(dice.choice(WORDS) for _ in range(dice.randrange(6))) + b"\r\n")
+        talk.say(command(dice, number))
         talk.asked.clear()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
