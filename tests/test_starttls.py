@@ -32,20 +32,20 @@ class Speaker(NamedTuple):
 
 SPEAKERS = {
     "smtp": Speaker(
-        lambda: Server(ServerSettings(starttls=True, mechanisms=("PLAIN",))), ServerState.HANDSHAKE,
+        lambda: Server(ServerSettings(starttls=True, mechanisms=("PLAIN",), clear_auth=True)), ServerState.HANDSHAKE,
         b"EHLO client.example\r\n", b"STARTTLS\r\n",
         (b"RSET\r\n", b"EHLO x\r\n", b"MAIL FROM:<a@b.example>\r\n", b"NO", b"\r\n", b"\0", b"AUTH PLAIN AGEAYg==\r\n", b"QUIT\r\n",
          b"x" * 70_000),
         b"EHLO client.example\r\n", b"AUTH PLAIN", b"STARTTLS",
     ),
     "imap": Speaker(
-        lambda: ImapServer(ImapSettings(starttls=True)), ImapState.HANDSHAKE, b'i ID ("name" "x")\r\n', b"a STARTTLS\r\n",
+        lambda: ImapServer(ImapSettings(starttls=True, clear_auth=True)), ImapState.HANDSHAKE, b'i ID ("name" "x")\r\n', b"a STARTTLS\r\n",
         (b"b NOOP\r\n", b"b LOGIN user secret\r\n", b"b LOGIN {6+}\r\n", b"b LOGIN {6}\r\nuser", b"\r\n", b"\0",
          b"b AUTHENTICATE PLAIN\r\n", b"b LOGOUT\r\n", b"x" * 70_000),
         b"c CAPABILITY\r\n", b"AUTH=PLAIN", b"STARTTLS",
     ),
     "pop3": Speaker(
-        lambda: PopServer(PopSettings(starttls=True)), PopState.HANDSHAKE, b"CAPA\r\n", b"STLS\r\n",
+        lambda: PopServer(PopSettings(starttls=True, clear=True)), PopState.HANDSHAKE, b"CAPA\r\n", b"STLS\r\n",
         (b"NOOP\r\n", b"USER ann\r\nPASS secret\r\n", b"USER ann\r\n", b"AU", b"\r\n", b"\0", b"AUTH PLAIN\r\n", b"QUIT\r\n",
          b"x" * 70_000),
         b"CAPA\r\n", b"USER", b"STLS",
@@ -76,6 +76,7 @@ def heard(speaker: Speaker, pieces: list[bytes]) -> tuple[bytes, bytes]:
     assert machine.state is speaker.handshake
     machine.secured("TLSv1.3")
     assert pumped(machine) == b""
+    assert not machine.user
     machine.feed(speaker.question)
     return said, pumped(machine)
 
