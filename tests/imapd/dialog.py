@@ -25,7 +25,7 @@ Cut = Literal["lines", "whole", "octets"]
 CUTS: tuple[Cut, ...] = ("lines", "whole", "octets")
 PATIENCE = 100.0  # seconds, which pass only while nobody has anything to do
 
-_HEADERS = frozenset({"tls", "login", "enable", "select", "folder", "message", "greeting"})
+_HEADERS = frozenset({"tls", "quota", "login", "enable", "select", "folder", "message", "greeting"})
 _MARK = re.compile(r"([2-9]?)(C:|C>|S:|S~)\Z")
 _LITERAL = re.compile(rb"\{([0-9]+)\}\r\n\Z")
 _STATUS = re.compile(r"\+ |\S+ (OK|NO|BAD|BYE)\b")
@@ -38,6 +38,7 @@ class ImapDialog:
 
     settings: dict[str, Any] = field(default_factory=dict)
     tls: str = ""
+    quota: int = 0
     greeting: bool = False
     before: list[bytes] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
@@ -83,6 +84,8 @@ class ImapDialog:
     def _prepare(self, name: str, rest: str) -> None:
         if name == "tls":
             self.tls = rest
+        elif name == "quota":
+            self.quota = int(rest)
         elif name == "greeting":
             self.greeting = True
         elif name == "folder":

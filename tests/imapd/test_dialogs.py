@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from mailer.imap.grammar import BY_UID, COMMANDS
 from tests.fakes.dialog import DIALOGS
 
 from .dialog import CUTS, Cut, ImapDialog, ImapPlay, unlike
-from .house import ImapHouse, in_house
+from .house import ANN, BOB, ImapHouse, in_house
 
 FILES = sorted((DIALOGS / "imap").glob("*.txt"))
+UNTAGGED = frozenset({
+    "OK", "BYE", "CAPABILITY", "ENABLED", "LIST", "LSUB", "NAMESPACE", "STATUS", "SEARCH", "ESEARCH", "FLAGS", "EXISTS", "RECENT",
+    "EXPUNGE",
+    "FETCH", "VANISHED", "ID", "METADATA", "QUOTA", "QUOTAROOT", "SORT", "THREAD",
+})  # fmt: skip
+"""Each untagged answer that there is, and what comes of none: PREAUTH, and a NO or BAD that belongs to no command."""
 
 
 def played(dialog: ImapDialog, cut: Cut, tail: bytes = b"") -> tuple[dict[str, list[str]], bool]:
@@ -26,7 +34,7 @@ def played(dialog: ImapDialog, cut: Cut, tail: bytes = b"") -> tuple[dict[str, l
         finally:
             await play.leave()
 
-    in_house(test)
+    in_house(test, users=(ANN._replace(quota=dialog.quota), BOB))
     return found[0]
 
 
@@ -42,3 +50,11 @@ def test_the_door_answers_as_the_dialog_says(path: Path) -> None:
     longer, _ = played(dialog, "whole", b"zz NOOP\r\n")
     assert [*unlike(longer[""][: len(dialog.heard[""])], dialog.heard[""])] == []
     assert not (dialog.over and len(longer[""]) > len(dialog.heard[""]))
+
+
+def test_each_command_and_each_untagged_answer_has_a_dialog() -> None:
+    """By number and by UID, those of RFC 3501, of RFC 9051 and of each extension."""
+    text = "\n".join(path.read_text() for path in FILES)
+    said = {verb.upper() for verb in re.findall(r"^\d?C[:>] \S+ ((?:UID )?[A-Za-z]+)", text, re.MULTILINE)}
+    assert said >= {*COMMANDS} | {f"UID {verb}" for verb in BY_UID}
+    assert {*re.findall(r"^\d?S[:~] \* (?:\d+ )?([A-Z]+)", text, re.MULTILINE)} - {"BAD"} == UNTAGGED

@@ -7,6 +7,7 @@ import random
 import resource
 import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ def held() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+@pytest.mark.timeout(3600)
 @settings(max_examples=50_000, deadline=None)
 @given(SOUP, st.sampled_from([Talk, logged_in, selected]), st.integers(0, 2**32))
 def test_many_octets_are_the_same_in_whatever_pieces_they_come(octets: bytes, made: type[Talk], seed: int) -> None:
@@ -35,6 +37,7 @@ def test_many_octets_are_the_same_in_whatever_pieces_they_come(octets: bytes, ma
     assert talk.say(*pieces) + settled(talk, b"") == settled(made(), octets)
 
 
+@pytest.mark.timeout(3600)
 def test_an_hour_of_commands_takes_no_memory() -> None:
     """One machine after the other, and messages among what they are told."""
     dice, end, first = random.Random(1), time.monotonic() + HOUR / 2, 0
@@ -49,6 +52,7 @@ def test_an_hour_of_commands_takes_no_memory() -> None:
     assert held() < first * 1.2
 
 
+@pytest.mark.timeout(3600)
 def test_an_hour_at_the_door_meets_no_mistake_of_ours() -> None:
     """Whatever is said, and whatever comes meanwhile."""
     end, seed, first = time.monotonic() + HOUR / 2, 100, 0
