@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from .sorting import in_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 ALGORITHMS: Final = ("ORDEREDSUBJECT", "REFERENCES")
 STEPS: Final = 10
 """Steps up from a message to those that it answers, for each message and each that it refers to, all in all; a link that they do not
 suffice for is not made."""
+
+
+NOBODY: Final[list[int]] = []
 
 
 class ThreadColumns(NamedTuple):
@@ -68,7 +71,7 @@ class _Threads:
         self.real = len(messages.sent)
         self.parent: list[int] = [-1] * self.real
         self.below: list[int] = [0] * self.real  # children, counted
-        self.children: list[list[int]] = []
+        self.children: list[list[int]] = []  # for those that have none one list, which nobody changes
         self.roots: list[int] = []
         self.steps = STEPS * sum(map(len, messages.ids))
 
@@ -92,7 +95,7 @@ class _Threads:
                 above = node
             if above != parent[place]:
                 self._move(place, above)
-        self.children = [[] for _ in parent]
+        self.children = [[] if count else NOBODY for count in self.below]
         for node, above in enumerate(parent):
             (self.roots if above < 0 else self.children[above]).append(node)
 
@@ -134,27 +137,29 @@ class _Threads:
 
     def prune(self) -> None:
         """Step 3: a dummy goes, and its children take its place; a root stays if it has several."""
-        for node in self._upwards():
+        roots: list[int] = []
+        for node in range(self.real):
             if any(child >= self.real for child in self.children[node]):
                 self.children[node] = self._promoted(self.children[node])
-        roots = []
         for root in self.roots:
-            if root >= self.real and len(self.children[root]) <= 1:
-                roots += self.children[root]
-            else:
+            if root < self.real:
                 roots.append(root)
+                continue
+            self.children[root] = below = self._promoted(self.children[root])
+            roots += [root] if len(below) > 1 else below
         self.roots = roots
 
-    def _promoted(self, nodes: Iterable[int]) -> list[int]:
-        return [each for node in nodes for each in (self.children[node] if node >= self.real else (node,))]
-
-    def _upwards(self) -> list[int]:
-        """All nodes, children before those above them."""
-        nodes = [*self.roots]
-        for node in nodes:  # which grows meanwhile
-            nodes += self.children[node]
-        nodes.reverse()
-        return nodes
+    def _promoted(self, nodes: Sequence[int]) -> list[int]:
+        """The messages, and in place of dummies the messages below them. Each dummy is below one node, and looked at once."""
+        found = []
+        waiting = [*reversed(nodes)]
+        while waiting:
+            node = waiting.pop()
+            if node < self.real:
+                found.append(node)
+            else:
+                waiting.extend(reversed(self.children[node]))
+        return found
 
     # (4) and (5) by subjects
 
@@ -185,8 +190,9 @@ class _Threads:
     def _merge(self, root: int, other: int, subject: str, table: dict[str, int], kept: dict[int, None]) -> None:
         """(5) (C) (iv)"""
         if root >= self.real and other >= self.real:
-            self.children[other] += self.children[root]
+            self.children[other] += self.children[root]  # they have children, both
         elif other >= self.real or (root < self.real and self.messages.answers[root] and not self.messages.answers[other]):
+            self.children[other] = self.children[other] or []
             self.children[other].append(root)
         else:
             dummy = self._dummy()
@@ -199,10 +205,15 @@ class _Threads:
 
     def forest(self) -> Forest:
         """Step 6: all in order."""
-        for siblings in self.children:
-            if len(siblings) > 1:
-                siblings[:] = in_turns(siblings, self._time)
-        return Forest(in_turns(self.roots, self._time), self.children)
+        for node in (*range(self.real), *(root for root in self.roots if root >= self.real)):
+            if len(self.children[node]) > 1:
+                self.children[node] = in_turns(self.children[node], self._time)
+        roots, children = in_turns(self.roots, self._time), self.children[: self.real]
+        for place, root in enumerate(roots):
+            if root >= self.real:
+                roots[place] = len(children)
+                children.append(self.children[root])
+        return Forest(roots, children)
 
     def _sort_dummies(self) -> None:
         for root in self.roots:

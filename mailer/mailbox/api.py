@@ -395,7 +395,7 @@ class Mailbox(Protocol):
         """The UID of each message of a folder that has one of these UIDs, in their order, and what it is put in order by."""
 
     def collated_folder(self, folder: int, columns: tuple[SortColumn, ...]) -> CollatedFolder:
-        """The same of all messages of a folder, which is remembered while the mailbox is used."""
+        """What all messages of a folder are put in order by, which is remembered while the mailbox is used."""
 
     def read(self, mail: Mail | StoredMail, start: int = 0, length: int | None = None) -> bytes:
         """Octets of a message as a reader gets it, prefix and body. Raises `BodyLost`, `NoKey`."""

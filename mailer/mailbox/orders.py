@@ -33,24 +33,26 @@ class _Remembered:
     def __init__(self, most: int) -> None:
         self._most = most
         self._left = most
-        self._folders: OrderedDict[Hashable, CollatedFolder] = OrderedDict()
+        self._folders: OrderedDict[Hashable, tuple[CollatedFolder, int]] = OrderedDict()
         self._lock = Lock()
 
     def get(self, key: Hashable) -> CollatedFolder | None:
         """What is remembered by it."""
         with self._lock:
             found = self._folders.get(key)
-            if found is not None:
-                self._folders.move_to_end(key)
-            return found
+            if found is None:
+                return None
+            self._folders.move_to_end(key)
+            return found[0]
 
     def put(self, key: Hashable, folder: CollatedFolder) -> None:
         """Remember it, if it is not the most of all; others go for it."""
         with self._lock:
             self._drop(key)
-            if (size := _size(folder)) * 2 > self._most:
+            size = len(folder.uids) * (len(folder.columns) + 1) + sum(sum(map(len, each)) for each in folder.columns if _is_of_ids(each))
+            if size * 2 > self._most:
                 return
-            self._folders[key] = folder
+            self._folders[key] = folder, size
             self._left -= size
             while self._left < 0:
                 self._drop(next(iter(self._folders)))
@@ -64,11 +66,11 @@ class _Remembered:
     def _drop(self, key: Hashable) -> None:
         gone = self._folders.pop(key, None)
         if gone is not None:
-            self._left += _size(gone)
+            self._left += gone[1]
 
 
-def _size(folder: CollatedFolder) -> int:
-    return len(folder.uids) * (len(folder.columns) + 1)
+def _is_of_ids(column: Sequence[Any]) -> bool:
+    return bool(column) and isinstance(column[0], array)
 
 
 REMEMBERED: Final = _Remembered(MOST)
@@ -119,7 +121,7 @@ def _grown(known: CollatedFolder | None, new: Sequence[tuple[Any, ...]], uidnext
 def _column(name: SortColumn, values: list[Any]) -> Sequence[Any]:
     """Values as they are remembered: those that are the same once."""
     if name == "ids":
-        return [tuple(collating.ids_of(value)) for value in values]
+        return [collating.ids_of(value) for value in values]
     if values and isinstance(values[0], PLAINLY):
         return values
     once: dict[Any, Any] = {}

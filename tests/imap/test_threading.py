@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import pytest
@@ -162,14 +163,33 @@ def circles(many: int) -> list[ThreadedMessage]:
     return deep + [ThreadedMessage(many + 1 + nth, 0.0, "", True, 0, (many, 1) * 50) for nth in range(many)]
 
 
-@pytest.mark.parametrize("kind", [chain, zigzag, circles])
-def test_hostile_references_take_no_time(kind: object) -> None:
+def ladder(many: int) -> list[ThreadedMessage]:
+    """Messages that are not there in a chain as long as it gets, each hundredth with an answer."""
+    return [ThreadedMessage(nth + 1, 0.0, "", True, 0, range(10 + nth * 99, 110 + nth * 99)) for nth in range(many)]
+
+
+@pytest.mark.parametrize("kind", [chain, zigzag, circles, ladder])
+def test_hostile_references_take_no_time(kind: Callable[[int], list[ThreadedMessage]]) -> None:
     """No recursion, and a bound on what is walked: some seconds for the worst of ten thousand messages, milliseconds for others."""
-    messages = kind(5000)  # type: ignore[operator]
+    messages = kind(5000)
     began = time.process_time()
     line = thread_line(by_references(columns(messages)), [each.number for each in messages])
     assert time.process_time() - began < 4
     assert line.count(b"(") == line.count(b")")
+
+
+def test_hostile_references_take_bounded_memory() -> None:
+    """Some hundred octets for each message that is referred to, and little once it is done."""
+    messages = columns(ladder(500))
+    tracemalloc.start()
+    try:
+        forest = by_references(messages)
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 50_000 * 400
+    assert kept < 500 * 400
+    assert len(forest.children) <= 501
 
 
 def test_a_conversation_that_branches_at_each_level_is_written_without_recursion() -> None:

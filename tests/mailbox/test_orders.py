@@ -21,7 +21,7 @@ def told(box: OwnMailbox, folder: int) -> list[tuple[object, ...]]:
 
 def read(box: OwnMailbox, folder: int) -> list[tuple[object, ...]]:
     """The rows as they are."""
-    return [(*row[:-1], tuple(ids_of(row[-1]))) for row in box.collated(folder, None, SORTED)]
+    return [(*row[:-1], ids_of(row[-1])) for row in box.collated(folder, None, SORTED)]
 
 
 @pytest.mark.parametrize("seed", range(3))
