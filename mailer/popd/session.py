@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from mailer.events import Alarm, Mended
 from mailer.mail.arrival import Arrival
@@ -100,7 +100,7 @@ class PopSession:
 
     __slots__ = (
         "_box", "_cancelled", "_common", "_context", "_end", "_folder", "_last", "_late", "_listening", "_loop", "_machine", "_peer",
-        "_place", "_reader", "_session", "_stream", "_task", "_user",
+        "_place", "_reader", "_session", "_stream", "_task", "_time", "_user",
     )  # fmt: skip
 
     def __init__(
@@ -120,7 +120,8 @@ class PopSession:
         self._context = context
         self._common = common
         self._machine = PopServer(settings, stream.tls_version)
-        self._end = asyncio.get_running_loop().time() + place.times.login  # of the time for a login
+        self._time = asyncio.get_running_loop().time
+        self._end = self._time() + place.times.login  # of the time for a login, and then for a command
         self._late = _NO_LOGIN
         self._last: PopReply | None = None  # the last word, once somebody has ended the session
         self._task = asyncio.current_task()
@@ -190,15 +191,18 @@ class PopSession:
             self._listening = False
 
     async def _speak(self) -> None:
-        """Say what is to be said, wait until there is room for more, and set the time for what comes next."""
+        """Say what is to be said, wait until there is room for more, and set the time for what comes next. Raises `OSError`, with
+        `TimeoutError` where that is over, also where the next octets are there already."""
         said = self._write()
         if self._stream.full:
             await self._flush()
-        if not self._user:
-            self._stream.allow(max(self._end - asyncio.get_running_loop().time(), 0.0))
-        elif said or not self._machine.waiting:
+        if self._user and (said or not self._machine.waiting):
             self._late = _TIMEOUT
-            self._stream.allow(self._place.times.idle)
+            self._end = self._time() + self._place.times.idle
+        left = self._end - self._time()
+        if left <= 0:
+            raise TimeoutError
+        self._stream.allow(left)
 
     def _write(self) -> bool:
         """Whether there was anything to say; a client that has left is told nothing, but what he said before counts."""
@@ -280,15 +284,21 @@ class PopSession:
         goes_on, done = machine.send(octets, mail.size), len(octets)
         while goes_on and done < mail.size:
             await self._speak()
+            if self._last is not None:
+                self._break_off()
             try:
                 octets = await self._reader.piece(mail, done, top=question.lines is not None)
             except Problem as problem:
                 self._trouble(self._user, problem)
-                self._stream.abort()
-                raise ConnectionAbortedError("a message broke off") from None
+                self._break_off()
             done += len(octets)
             goes_on = machine.send(octets)
         machine.sent()
+
+    def _break_off(self) -> NoReturn:
+        """End the session in the middle of a message. Raises `ConnectionAbortedError`."""
+        self._stream.abort()
+        raise ConnectionAbortedError("a message broke off")
 
     async def _quit(self, question: PopQuit) -> None:
         self._machine.answer(await self._removed(question.uids) if question.uids else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 
 import pytest
 
@@ -56,7 +57,8 @@ def test_a_lost_connection_removes_nothing() -> None:
             await client.say(said)
             client.writer.write_eof()
             await client.reader.read()
-        assert house.left() == [3]
+        while house.left() != [3]:  # QUIT was heard whole, and nobody is there any more to wait for it
+            await asyncio.sleep(0.01)
 
     played(house, play)
 
@@ -223,6 +225,46 @@ def test_who_does_not_log_in_is_hung_up_on() -> None:
             assert heard == "-ERR [SYS/TEMP] nobody has logged in for too long"
         async with house.client(PHONE) as client:
             assert await client.line() == "-ERR [SYS/TEMP] nothing was said for too long"
+
+    played(house, play)
+
+
+def test_a_line_without_an_end_does_not_hold_the_time() -> None:
+    """Also where its next octets are there already, whenever we look."""
+    house = PopHouse(times=PopTimes(login=0.2))
+
+    async def play(house: PopHouse) -> None:
+        async with house.client("") as client:
+
+            async def talk() -> None:
+                with contextlib.suppress(ConnectionError):
+                    while True:
+                        await client.say(b"A" * 65536)
+
+            talking = asyncio.ensure_future(talk())
+            with contextlib.suppress(ConnectionError):
+                assert await client.line() in ("-ERR [SYS/TEMP] nobody has logged in for too long", "")
+            await talking
+
+    played(house, play)
+
+
+def test_a_session_ends_in_the_middle_of_a_message() -> None:
+    """Without the dot: a user who was switched off does not get the rest of it."""
+    house = PopHouse()
+    house.put(message("large") + b"x" * 100 * PIECE)
+
+    async def play(house: PopHouse) -> None:
+        async with house.client() as client:
+            await client.say(b"RETR 1\r\n")
+            octets = len(await client.reader.readexactly(PIECE))
+            await house.register.keep()
+            await house.sessions.end(ANN, house.desk.now())
+            await house.register.look()
+            with contextlib.suppress(ConnectionError):
+                while piece := await client.reader.read(1 << 20):
+                    octets += len(piece)
+            assert octets < 90 * PIECE
 
     played(house, play)
 
