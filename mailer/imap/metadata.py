@@ -70,7 +70,7 @@ def parse_setmetadata(tokens: Tokens, uid: bool) -> SetMetadata:  # noqa: ARG001
 
 
 def entry_name(tokens: Tokens) -> str:
-    """The name of an entry that can be there (RFC 5464 §3.2)."""
+    """The name of an entry that can be there (RFC 5464 §3.2). Raises `BadCommand`."""
     name = depth_entry(tokens)
     if not _ENTRY.fullmatch(name) or _VENDOR.fullmatch(name):
         raise BadCommand(f"an entry is called /private/… or /shared/…, and below a vendor has a name of its own: not {name[:60]!r}")
@@ -78,7 +78,7 @@ def entry_name(tokens: Tokens) -> str:
 
 
 def depth_entry(tokens: Tokens) -> str:
-    """The name of an entry, or of what entries are below, which may be ``/private`` (RFC 5464 §4.2.2)."""
+    """The name of an entry, or of what entries are below, which may be ``/private`` (RFC 5464 §4.2.2). Raises `BadCommand`."""
     name = tokens.text(tokens.astring())
     if not _ENTRY.fullmatch(f"{name}/x"):
         raise BadCommand(f"an entry is called /private/… or /shared/…, without * and %, and without empty levels: not {name[:60]!r}")

@@ -37,7 +37,7 @@ MOST_NAMES: Final = 1000  # of folders, in all groups
 
 
 def parse_notify(tokens: Tokens, uid: bool) -> Notify:  # noqa: ARG001
-    """NOTIFY, RFC 5465 §8."""
+    """NOTIFY, RFC 5465 §8. Raises `BadCommand`."""
     tokens.space()
     if tokens.taken(b"NONE"):
         tokens.end()

@@ -21,7 +21,7 @@ MOST_KEPT: Final = 10_000  # steps from a state by a letter
 
 
 class ListPattern:
-    """A pattern, as `tokens.list_pattern` has it, behind the reference."""
+    """A pattern, with the reference before it."""
 
     def __init__(self, pattern: str) -> None:
         pattern = composed(pattern)

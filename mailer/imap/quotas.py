@@ -37,7 +37,7 @@ def parse_getquotaroot(tokens: Tokens, uid: bool) -> GetQuotaRoot:  # noqa: ARG0
 
 
 def parse_setquota(tokens: Tokens, uid: bool) -> SetQuota:  # noqa: ARG001
-    """SETQUOTA, RFC 9208 §4.1.3."""
+    """SETQUOTA, RFC 9208 §4.1.3. Raises `BadCommand`."""
     tokens.space()
     root = _root(tokens)
     tokens.space()

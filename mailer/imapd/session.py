@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from mailer.imap import flags as rendering
 from mailer.imap import response
@@ -21,7 +21,7 @@ from mailer.mailbox.api import NoFolder
 from .troubles import FolderGone
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from mailer.accounts.users.api import Proved, User
     from mailer.imap.answer import Answer
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mailer.net.stream import Stream
     from mailer.serving.boxes import BoxUse
 
-    from .notifying import Notifying
     from .terms import ImapTerms
 
 T = TypeVar("T")
@@ -43,6 +42,38 @@ PORTION = 65536  # octets that are said before it is looked whether they are rea
 DEAF = "our answers are not read"
 DELETED_BY_ANOTHER = "the folder that is open was deleted"
 NUMBERED_ANEW = "the folder that is open has new numbers, open it again"
+
+
+class WantedNews(Protocol):
+    """What a client wants to hear of (`notifying`): in the folder that is open, and elsewhere."""
+
+    @property
+    def tells_messages(self) -> bool:
+        """Whether it wants to hear of messages that come and go in the open folder."""
+
+    @property
+    def tells_flags(self) -> bool:
+        """Whether it wants to hear of flags there."""
+
+    @property
+    def is_immediate(self) -> bool:
+        """Whether it is told at once of messages that went there, and not only behind a command."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something has happened elsewhere that it may want to hear of."""
+
+    def hear(self, folder: int, modseq: int) -> None:
+        """Somebody tells that a folder has changed."""
+
+    def did(self, what: str, name: str) -> None:
+        """The client has done something itself, which it is not told."""
+
+    async def bring(self, uids: Sequence[int]) -> None:
+        """Tell what the client wants to know of messages that came into the open folder. Raises `OSError`, `Problem`."""
+
+    async def tell(self) -> None:
+        """Say what has happened elsewhere. Raises `OSError`, `Problem`."""
 
 
 class ImapSession:
@@ -72,7 +103,7 @@ class ImapSession:
         self.terms = terms
         self.observers: list[Callable[[int, int], None]] = []
         """Who hears of changes of any folder of the mailbox, besides the session: (folder, MODSEQ), in the event loop."""
-        self.notifying: Notifying | None = None
+        self.notifying: WantedNews | None = None
         """What the client wants to hear of, if it has said so."""
         self.keywords: set[str] = set()
         """The keywords of the open folder that the client was told of."""
