@@ -40,6 +40,8 @@ TOLD: Final[Mapping[str, When]] = {
     "ESORT": "after",  # RFC 5267
     "THREAD=ORDEREDSUBJECT": "after",  # RFC 5256
     "THREAD=REFERENCES": "after",  # RFC 5256
+    "SAVEDATE": "after",  # RFC 8514
+    "OBJECTID": "after",  # RFC 8474
     "CHILDREN": "after",  # RFC 3348
     "SPECIAL-USE": "after",  # RFC 6154
     "CREATE-SPECIAL-USE": "after",  # RFC 6154

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 
 import pytest
@@ -178,9 +179,8 @@ def test_days_and_ages() -> None:
         assert await ann.ok(f"SEARCH OLDER {int(3 * DAY)}") == ["* SEARCH 1 2 3"]
         assert await ann.ok(f"SEARCH YOUNGER {int(3 * DAY)}") == ["* SEARCH 3 4 5"]
         assert await ann.ok(f"SEARCH NOT (YOUNGER {int(3 * DAY)} OLDER 60)") == ["* SEARCH 1 2"]
-        if "SAVEDATE" in (await ann.ok("CAPABILITY"))[0]:
-            assert await ann.ok(f"SEARCH SAVEDON {today}") == ["* SEARCH 1 2 3 4 5"]
-            assert await ann.ok(f"SEARCH SAVEDBEFORE {today}") == ["* SEARCH"]
+        assert await ann.ok(f"SEARCH SAVEDON {today}") == ["* SEARCH 1 2 3 4 5"]
+        assert await ann.ok(f"SEARCH SAVEDBEFORE {today}") == ["* SEARCH"]
 
     in_house(talk)
 
@@ -253,6 +253,40 @@ def test_messages_are_threaded() -> None:
         assert await ann.ok("THREAD REFERENCES UTF-8 ALL") == ["* THREAD (1 (3)(4))(2)"]
         assert await ann.ok("UID THREAD ORDEREDSUBJECT UTF-8 ALL") == ["* THREAD (1 3)(2)(4)"]
         assert await ann.ok("THREAD REFERENCES UTF-8 SUBJECT nowhere") == ["* THREAD"]
+
+    in_house(talk)
+
+
+def test_a_message_has_one_id_wherever_it_is() -> None:
+    """RFC 8474 §5: that which FETCH tells, by which it is found in other folders."""
+
+    async def talk(house: ImapHouse) -> None:
+        fill(house, *SOME)
+        ann = await house.selected()
+        await ann.ok("COPY 2 Archive")
+        (line,) = await ann.ok("FETCH 2 (EMAILID THREADID)")
+        found = re.fullmatch(r"\* 2 FETCH \(EMAILID \((\S+)\) THREADID \((\S+)\)\)", line)
+        assert found is not None
+        for folder, number in (("INBOX", 2), ("Archive", 1)):
+            await ann.ok(f"SELECT {folder}")
+            assert await ann.ok(f"SEARCH EMAILID {found[1]}") == [f"* SEARCH {number}"]
+            assert await ann.ok(f"SEARCH THREADID {found[2]}") == [f"* SEARCH {number}"]
+            assert await ann.ok(f"SEARCH EMAILID {found[1].lower()}") == ["* SEARCH"]
+
+    in_house(talk)
+
+
+@pytest.mark.parametrize("numbers", ["1:4294967295", "*:1", "4294967295:*", ",".join(str(nth) for nth in range(1, 12_000))])
+def test_sets_are_as_large_as_the_folder(numbers: str) -> None:
+    """RFC 9051 §6.4.9: UIDs that are not there are none, however many are named."""
+
+    async def talk(house: ImapHouse) -> None:
+        fill(house, *SOME)
+        ann = await house.selected()
+        began = time.process_time()
+        found = await ann.ok(f"UID SEARCH UID {numbers}")
+        assert time.process_time() - began < 0.5
+        assert found == (["* SEARCH 5"] if numbers.startswith("4") else ["* SEARCH 1 2 3 4 5"])
 
     in_house(talk)
 
