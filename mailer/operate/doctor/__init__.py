@@ -17,6 +17,7 @@ eyes of the user whom the spool belongs to, for the daemon runs as he. What may 
 | `setting` | the configuration, and the files that it names |
 | `doors` | doors for HTTP: keys, whether each answers, certificates |
 | `smtp_doors` | doors for SMTP and LMTP: whether each answers, and offers TLS |
+| `access_doors` | doors where users read their mail: whether each answers, and offers TLS |
 | `outward` | the network: name servers, port 25, names of this host, clock, DKIM keys and their records |
 | `broker` | whether the message broker takes our login, and its queues are taken from |
 | `filters` | whether each filter of incoming mail answers |

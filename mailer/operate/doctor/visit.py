@@ -21,6 +21,7 @@ from mailer.status import sqlite
 from mailer.suppression import sqlite as suppression
 
 from . import broker, doors, feedback, installed, journal, outward, place, records, relays, serving, setting
+from .access_doors import access_doors
 from .filters import filters
 from .mailboxes import mailboxes
 from .round import Checkup, Once, all_of
@@ -145,6 +146,7 @@ def _looks(patient: Examined, now: float) -> list[Checkup]:
     if not patient.foreign:
         looks.append(Checkup("door", partial(doors.doors, config, state)))
         looks.append(Checkup("door", partial(smtp_doors, config, state)))
+        looks.append(Checkup("door", partial(access_doors, config, state)))
         looks.append(Checkup("certificate", partial(doors.certificates, config, now)))
     if not patient.fresh:
         looks.append(Checkup("sendmail", installed.sendmail))
