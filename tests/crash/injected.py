@@ -161,9 +161,17 @@ def watched(pid: int) -> bool:
     return "\nTracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text()
 
 
-def refused(calls: Iterable[Call]) -> list[tuple[Call, str]]:
-    """Each of `calls` with each error that it can be told."""
-    return [(call, error) for call in calls for error in REFUSALS.get(call.name, ERRORS)]
+EVERY = False
+"""Whether a call is told each error that there is, as in `tests/long`, and not the next one of them only."""
+
+
+def refused(calls: Iterable[Call], errors: Mapping[str, Sequence[str]] = REFUSALS) -> list[tuple[Call, str]]:
+    """Each of `calls` with an error that it can be told: by `errors`, else one of `ERRORS`; with the next one each time, or with each."""
+    found = []
+    for at, call in enumerate(calls):
+        possible = errors.get(call.name, ERRORS)
+        found += [(call, error) for error in (possible if EVERY else (possible[at % len(possible)],))]
+    return found
 
 
 def different(calls: Iterable[Call]) -> list[Call]:
