@@ -9,9 +9,13 @@ import time
 import pytest
 
 from mailer.imap.searching import MOST_FIELDS, MOST_KEYS, MOST_TEXTS
+from mailer.imap.sorting import KEYS
 from mailer.imapd import searching
 from mailer.mail.flags import PLAIN, Flag
 from mailer.mailbox.api import NewMail
+from tests.fakes.chance import examples
+from tests.imap.letters import letter as shaped
+from tests.mime.test_bombs import BOMBS
 
 from .house import ImapHouse, in_house
 from .talking import ImapTalk
@@ -287,6 +291,28 @@ def test_sets_are_as_large_as_the_folder(numbers: str) -> None:
         found = await ann.ok(f"UID SEARCH UID {numbers}")
         assert time.process_time() - began < 0.5
         assert found == (["* SEARCH 5"] if numbers.startswith("4") else ["* SEARCH 1 2 3 4 5"])
+
+    in_house(talk)
+
+
+@pytest.mark.slow
+def test_letters_of_all_shapes_are_sorted_and_threaded() -> None:
+    """Hostile ones, too: each of them is in each answer, once."""
+    bombs = [bomb for name, made in BOMBS.items() if "50 MB" not in name and len(bomb := made()) < 400_000]
+
+    async def talk(house: ImapHouse) -> None:
+        fill(house, *bombs, *(shaped(seed) for seed in range(examples(100))))
+        ann = await house.selected()
+        everything = [*range(1, len(bombs) + examples(100) + 1)]
+        for name in KEYS:
+            (line,) = await ann.ok(f"SORT ({name}) UTF-8 ALL")
+            (backwards,) = await ann.ok(f"SORT (REVERSE {name} SIZE) UTF-8 ALL")
+            assert sorted(map(int, line.split()[2:])) == sorted(map(int, backwards.split()[2:])) == everything
+        for algorithm in ("REFERENCES", "ORDEREDSUBJECT"):
+            (line,) = await ann.ok(f"THREAD {algorithm} UTF-8 ALL")
+            assert sorted(map(int, re.findall(r"[0-9]+", line))) == everything
+        (line,) = await ann.ok("SEARCH OR TEXT a NOT TEXT a")
+        assert [*map(int, line.split()[2:])] == everything
 
     in_house(talk)
 
