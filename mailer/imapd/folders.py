@@ -67,6 +67,9 @@ async def delete(session: ImapSession, command: Delete) -> Answer:
     """DELETE."""
     gone = await session.ask(_delete, command.folder)
     _did(session, "deleted", gone.name)
+    if gone.name != command.folder and session.machine.rev2:
+        line = list_line(gone.name, ("\\NonExistent",), utf8=session.machine.utf8, old_name=command.folder)
+        session.say(line)  # RFC 9051 §6.3.5
     view = session.machine.view
     if view is not None and view.folder == gone.id:
         session.machine.deselect()

@@ -40,14 +40,14 @@ async def select(session: ImapSession, command: Select) -> Answer:
 
     found, view = await session.ask(look)
     session.open_folder(view, found.keywords)
-    _tell(session, found)
+    _tell(session, found, command.folder)
     if known is not None:
         await resume(session, found, known)
     return Answer("OK", "the folder is open", "READ-ONLY" if command.readonly else "READ-WRITE")
 
 
-def _tell(session: ImapSession, found: OpenedFolder) -> None:
-    """Say what there is to know of the folder. RFC 9051 §6.3.2, RFC 3501 §6.3.1, RFC 7162 §3.1.2.1, RFC 8474 §4.2"""
+def _tell(session: ImapSession, found: OpenedFolder, asked: str) -> None:
+    """Say what there is to know of the folder that was `asked` for. RFC 9051 §6.3.2, RFC 3501 §6.3.1, RFC 7162 §3.1.2.1, RFC 8474 §4.2"""
     folder, view = found.folder, session.view
     session.say_flags()
     session.say(response.exists(len(view)))
@@ -60,7 +60,7 @@ def _tell(session: ImapSession, found: OpenedFolder) -> None:
     session.say(response.code("HIGHESTMODSEQ", folder.modseq))
     session.say(response.status("OK", "its ID", f"MAILBOXID ({mailbox_id(folder.id)})"))
     if session.machine.rev2:
-        session.say(list_line(folder.name, (), utf8=session.machine.utf8))
+        session.say(list_line(folder.name, (), utf8=session.machine.utf8, old_name="" if folder.name == asked else asked))
 
 
 async def close(session: ImapSession, _: Close) -> Answer:
