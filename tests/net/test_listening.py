@@ -36,3 +36,22 @@ def test_a_unix_socket_replaces_what_had_its_name(tmp_path: Path) -> None:
         assert (place / "door").stat().st_mode & 0o777 == 0o640
     with pytest.raises(OSError, match="nowhere"):
         unix_socket(str(tmp_path / "nowhere"), "door", 0o600)
+
+
+def test_places_are_shared_with_those_who_share_them() -> None:
+    """Two who say so have one place; whoever does not gets none of it, before or after."""
+
+    async def run() -> None:
+        [first] = await tcp_sockets("127.0.0.1", 0, shared=True)
+        port = first.getsockname()[1]
+        [second] = await tcp_sockets("127.0.0.1", port, shared=True)
+        with pytest.raises(OSError, match="in use"):
+            await tcp_sockets("127.0.0.1", port)
+        first.close()
+        second.close()
+        [alone] = await tcp_sockets("127.0.0.1", 0)
+        with pytest.raises(OSError, match="in use"):
+            await tcp_sockets("127.0.0.1", alone.getsockname()[1], shared=True)
+        alone.close()
+
+    asyncio.run(run())

@@ -335,3 +335,29 @@ def test_last_words_have_their_time_and_no_more() -> None:
         assert len(await heard(reader)) < 50_000_000
 
     with_loop(test, serve)
+
+
+def test_who_is_vouched_for_counts_for_no_network() -> None:
+    """He keeps his place among all; his network has room for others, and when he goes nothing is counted back twice."""
+
+    async def run() -> None:
+        go = asyncio.Event()
+
+        async def serve(stream: Stream, _: Peer) -> None:
+            stream.write(b"hello\n")
+            loop.accepting.vouch()
+            loop.accepting.vouch()
+            await go.wait()
+
+        async with looping(streams(serve), most=3, each=1, refusal=b"full\n") as loop:
+            readers = [(await loop.call())[0] for _ in range(3)]
+            assert [await reader.readline() for reader in readers] == [b"hello\n"] * 3
+            assert loop.accepting.occupied == 3
+            assert await (await loop.call())[0].readline() == b"full\n"
+            go.set()
+            for reader in readers:
+                assert await reader.read() == b""
+            await loop.accepting.close(5)
+            assert loop.accepting.occupied == 0
+
+    waiting.run(run())
