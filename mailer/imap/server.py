@@ -342,6 +342,8 @@ class ImapServer:
         known = self.settings.known
         exchange = AuthExchange(command.mechanism, known if "SCRAM-SHA-256-PLUS" in usable else known.unbound())
         if command.initial is not None:
+            if exchange.challenge and command.mechanism != "LOGIN":  # RFC 9051 §6.2.2; clients say the name for LOGIN, in no standard
+                raise BadCommand("this mechanism begins with a question of the server")
             return self._proceed(exchange, command.initial)
         self._challenge(exchange)
         return None

@@ -89,3 +89,13 @@ def test_the_password_is_in_no_text_of_a_question() -> None:
     assert question is not None
     assert "secret" not in repr(question)
     assert "ann" not in repr(question)
+
+
+def test_a_mechanism_that_begins_with_a_question_takes_no_first_response() -> None:
+    """RFC 9051 §6.2.2. LOGIN is in no standard, and some clients say the name at once."""
+    machine = server()
+    machine.feed(b"a AUTHENTICATE CRAM-MD5 YW5uIDEyMzQ=\r\nb AUTHENTICATE LOGIN YW5u\r\nc2VjcmV0\r\n")
+    question = machine.next()
+    assert isinstance(question, ask.ImapAuth)
+    assert (question.credentials.username, question.credentials.password) == ("ann", "secret")
+    assert machine.take().startswith(b"a BAD ")
