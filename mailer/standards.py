@@ -104,6 +104,7 @@ TITLES = {
     5034: "The Post Office Protocol (POP3) Simple Authentication and Security Layer (SASL) Authentication Mechanism (2007)",
     5051: "i;unicode-casemap - Simple Unicode Collation Algorithm",
     5161: "The IMAP ENABLE Extension",
+    5162: "IMAP4 Extensions for Quick Mailbox Resynchronization",
     5173: "Sieve Email Filtering: Body Extension",
     5182: "IMAP Extension for Referencing the Last SEARCH Result",
     5183: "Sieve Email Filtering: Environment Extension",

@@ -236,7 +236,7 @@ class ImapSession:
         """
         view, watch = self.machine.view, self.notifying
         if view is not None and (watch is None or watch.tells_messages or not unasked):
-            last = view.uid(len(view)) if len(view) else 0
+            last = view.uid(len(view)) if watch is not None and len(view) else 0
             lines = await self._caught_up(view, expunges=expunges, look=look)
             if watch is not None and unasked and not watch.tells_flags:
                 lines = [line for line in lines if b" FETCH (" not in line]
