@@ -151,6 +151,26 @@ def test_numbers_are_those_that_the_session_knows() -> None:
     in_house(talk)
 
 
+@pytest.mark.parametrize(
+    "command", ["UID SEARCH SUBJECT 3", "SEARCH ALL", "UID SORT (ARRIVAL) UTF-8 ALL", "THREAD ORDEREDSUBJECT UTF-8 ALL"]
+)
+def test_what_came_and_was_not_told_is_not_found(command: str) -> None:
+    """RFC 9051 §5.5: a client is never told a number or a UID of a message of which it has not heard; then it is."""
+
+    async def talk(house: ImapHouse) -> None:
+        fill(house, *SOME)
+        ann = await house.selected()
+        before = await ann.ok(command)
+        fill(house, letter("number 3"))
+        found, *news = await ann.ok(command)
+        assert [found] == before
+        await ann.ok("NOOP")
+        assert await ann.ok(command) != before
+        assert not [each for each in news if "6" in each and "EXISTS" not in each]
+
+    in_house(talk)
+
+
 def test_a_modseq_is_told_of_what_was_found() -> None:
     """RFC 7162 §3.1.5, RFC 4731 §3.2: the highest of all, or of those that are named."""
 

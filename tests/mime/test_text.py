@@ -10,7 +10,7 @@ from mailer.mime.charset import CHARSETS, decoded
 from mailer.mime.html import BLOCK, text_of_html
 from mailer.mime.parameters import parameter, parameterised
 from mailer.mime.rendered import render
-from mailer.mime.subject import base_subject
+from mailer.mime.subject import base_subject, read_subject
 from mailer.mime.text import PREVIEW
 from mailer.mime.words import shown
 
@@ -135,6 +135,20 @@ def test_a_tag_at_the_end_of_a_block_is_one() -> None:
 def test_the_base_of_a_subject(subject: str, base: str) -> None:
     """RFC 5256 §2.1."""
     assert base_subject(subject) == base
+
+
+@pytest.mark.parametrize(
+    "subject", ["Re: x", "FWD: x", "[list] re[2]: x", "x (fwd)", "[fwd: x]", "re:", "[a] [b] fw : [c] x", "Fwd: [fwd: x]"]
+)
+def test_a_subject_says_that_it_answers(subject: str) -> None:
+    """RFC 5256 §2.1: something was taken from it that only replies and forwards have."""
+    assert read_subject(subject)[1]
+
+
+@pytest.mark.parametrize("subject", ["x", "", "[list] x", "  x  y ", "Recently: x", "[fwd] x", "x [fwd]", "[a] [b]"])
+def test_other_subjects_do_not(subject: str) -> None:
+    """Neither blobs nor blanks say so."""
+    assert not read_subject(subject)[1]
 
 
 def letter(text: bytes, kind: bytes = b"text/plain; charset=utf-8") -> bytes:
