@@ -18,6 +18,7 @@ from mailer.mail.flags import PLAIN, Flag
 
 from .answer import BadCommand
 from .command import STAR, NumberSet
+from .flags import read
 from .names import from_modified_utf7
 
 if TYPE_CHECKING:
@@ -46,14 +47,6 @@ _DATE = re.compile(rb'("?)([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})(?![0-9])')
 _MONTHS = {month: number for number, month in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # RFC 5198 §2: control characters, halves of pairs, ends of lines
 _LONGEST_NUMBER = 20  # digits
-
-_SYSTEM = {
-    "\\SEEN": Flag.SEEN,
-    "\\ANSWERED": Flag.ANSWERED,
-    "\\FLAGGED": Flag.FLAGGED,
-    "\\DELETED": Flag.DELETED,
-    "\\DRAFT": Flag.DRAFT,
-}
 
 
 class Tokens:
@@ -216,9 +209,9 @@ class Tokens:
         if not self.taken(b"\\"):
             return self.atom()
         name = "\\" + self.atom()
-        if name.upper() not in _SYSTEM:
+        if (flag := read(name)) is None:
             raise BadCommand(f"there is no flag {name[:40]} that a client can set")
-        return _SYSTEM[name.upper()]
+        return flag
 
     def flags(self) -> tuple[Flag, tuple[str, ...]]:
         """Flags and keywords, in parentheses, or at least one without (RFC 9051 §9, store-att-flags). A keyword that comes twice,

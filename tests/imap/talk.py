@@ -32,8 +32,9 @@ class Talk:
 
     def _answer(self, question: ask.ImapQuestion) -> Answer | None:
         command = question.command if isinstance(question, ask.ImapAsked) else None
-        if type(command or question) in self.answers:
-            return self.answers[type(command or question)]
+        kind = type(question if command is None else command)
+        if kind in self.answers:
+            return self.answers[kind]
         if isinstance(command, said.Select):
             self.server.view = FolderView(1, command.folder, 1, [1, 2, 3], 5, command.readonly)
         if isinstance(question, ask.ImapAuth) and question.credentials.password != "wrong":
