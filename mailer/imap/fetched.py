@@ -100,10 +100,11 @@ class FetchPlan:
     """What is answered for `items`, each once; with the UID where `uid` says so, and the MODSEQ with `modseq`.
 
     `columns` are what is asked of the mailbox; `sections` the items that are read from messages, for which `trees` says whether the tree of
-    a message is needed, and `heads` whether all of them are in its header; `sees` whether reading them sets \\Seen.
+    a message is needed, and `heads` whether all of them are in its header, which the mailbox is asked for then where `kept` says so; `sees`
+    whether reading them sets \\Seen.
     """
 
-    def __init__(self, items: Iterable[FetchItem], *, uid: bool = False, modseq: bool = False) -> None:
+    def __init__(self, items: Iterable[FetchItem], *, uid: bool = False, modseq: bool = False, kept: bool = True) -> None:
         asked = [*items]
         self._has = {item.name for item in asked}
         if uid and "UID" not in self._has:
@@ -111,9 +112,11 @@ class FetchPlan:
         if modseq and "MODSEQ" not in self._has:
             asked.append(FetchItem("MODSEQ", peek=True))
         self._has |= {item.name for item in asked}
+        self.items = asked
         self.sections = [item for item in asked if item.name in SECTIONS]
         self.wholes = all(map(is_whole, self.sections))
-        self.heads = all(map(is_head, self.sections))
+        self.heads = bool(self.sections) and all(map(is_head, self.sections))
+        self.kept = kept and self.heads
         self.trees = any(item.part for item in self.sections)
         self.sees = any(not item.peek for item in self.sections)
         self._parts = [COLUMNS[item.name] for item in asked if item.name not in SECTIONS]
@@ -123,7 +126,9 @@ class FetchPlan:
 
     def _asked(self) -> tuple[str, ...]:
         names = [name for part in self._parts for name in part.columns if name != "uid"]
-        if self.sections:
+        if self.kept:
+            names.append("header")
+        elif self.sections:
             names += READING
             names += ["tree"] * (not self.wholes)
         if self.sees:

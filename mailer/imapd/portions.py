@@ -6,6 +6,7 @@ memory that a FETCH takes has a bound, whatever it asks for. A message that is l
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mailer.imap.fetched import READING, FetchPlan, literal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mailer.mailbox.api import Flagged, FolderEntry, Mailbox
 
 LINES: Final = 1000  # messages of which no octet is read
+HEADS: Final = 200  # messages of which the header is told that the mailbox keeps
 BODIES: Final = 32  # messages that are read
 ROOM: Final = 512 << 10  # octets of messages in a portion, and of one message that is read at once
 SECTIONS: Final = 8  # of a message of that size, whose octets may all be asked for in each
@@ -48,7 +50,7 @@ class FetchTerms(NamedTuple):
 
 
 class FetchedFolder:
-    """One FETCH of these UIDs in the folder that `view` shows, by `plan`.
+    """One FETCH of these UIDs in the folder that `view` shows, by `plan`, and without kept headers where the mailbox has none.
 
     `lost` and `undecoded` are UIDs of messages that could not be answered, `trouble` is what kept the first of the lost from being read;
     `missing` is how many were not there any more. `flagged` are the changes of flags that nobody has taken note of yet.
@@ -65,15 +67,22 @@ class FetchedFolder:
         self.flagged: list[Flagged] = []
         self.trouble: Problem | None = None
         self.sees = plan.sees and not terms.readonly
-        self._columns: tuple[Any, ...] = plan.columns
+        self._plans = (plan, FetchPlan(plan.items, kept=False) if plan.kept else plan)
+        self._headers: list[tuple[str, bytes]] = []  # that were read, and are not kept
+        self._is_lacking = False  # whether the header of the next message is not kept
         self._wanted = [wanted(item.fields) for item in plan.sections]
 
     def portion(self, box: Mailbox) -> Portion:
         """The next portion; there is one while there is something `left`. Raises `Problem`."""
-        some = self._taken(BODIES if self.plan.sections else LINES)
+        self.plan = self._plans[self._is_lacking]
+        self._is_lacking = False
+        columns: tuple[Any, ...] = self.plan.columns
+        some = self._taken(HEADS if self.plan.kept else BODIES if self.plan.sections else LINES)
         uids = [(self.view.uid(first), self.view.uid(last)) for first, last in some]
-        rows = box.fetched(self.view.folder, uids, self._columns)
+        rows = box.fetched(self.view.folder, uids, columns)
         self.missing += sum(last - first + 1 for first, last in some) - len(rows)
+        if self.plan.kept:
+            return self._with_headers(box, rows)
         if self.plan.sections:
             return self._with_texts(box, rows)
         return Portion(self.plan.lines(self.numbers(rows), rows))
@@ -99,6 +108,21 @@ class FetchedFolder:
             return range(first, last + 1)
         return [number for number, _ in self.view.numbered([row[0] for row in rows])]
 
+    def _with_headers(self, box: Mailbox, rows: Sequence[Row]) -> Portion:
+        kept = next((nth for nth, row in enumerate(rows) if self.plan.value(row, "header") is None), len(rows))
+        self._is_lacking = kept < len(rows)
+        self._leave(rows[kept:])
+        texts = [self._of_header(self.plan.value(row, "header")) for row in rows[:kept]]
+        return Portion(self._written(self.seen(box, rows[:kept]), texts))
+
+    def _of_header(self, header: bytes) -> list[list[bytes]]:
+        where = Place(0, len(header))
+        return [written(item, self.made(nth, header, where)) for nth, item in enumerate(self.plan.sections)]
+
+    def _leave(self, rows: Sequence[Row]) -> None:
+        """Leave these for the next portion."""
+        self.left += [(number, number) for number in reversed([*self.numbers(rows)])]
+
     def _with_texts(self, box: Mailbox, rows: Sequence[Row]) -> Portion:
         read: list[Row] = []
         texts: list[list[list[bytes]]] = []
@@ -107,14 +131,22 @@ class FetchedFolder:
             size: int = self.plan.value(row, "size")
             if self.is_large(row) or size > room:
                 large = row if self.is_large(row) else None
-                self.left += [(number, number) for number in reversed([*self.numbers(rows[nth + (large is not None) :])])]
+                self._leave(rows[nth + (large is not None) :])
                 break
             room -= size
             text = self.texts(box, row)
             if text is not None:
                 read.append(row)
                 texts.append(text)
+        self._keep(box)
         return Portion(self._written(self.seen(box, read), texts), large)
+
+    def _keep(self, box: Mailbox) -> None:
+        """Have the headers kept that were read because they were not; where that cannot be, they are read the next time too."""
+        headers, self._headers = self._headers, []
+        if headers:
+            with suppress(Problem):
+                box.keep_headers(headers)
 
     def is_large(self, row: Row) -> bool:
         """Whether a message is too large to be in a portion."""
@@ -167,6 +199,8 @@ class FetchedFolder:
         except Problem as problem:
             self.lose(row, problem)
             return None
+        if self.plan.heads:
+            self._headers.append((mail.id, content))
         return [self._section(nth, content, where) for nth, where in enumerate(places)]
 
     def lose(self, row: Row, problem: Problem) -> None:

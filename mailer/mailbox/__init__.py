@@ -24,6 +24,7 @@ gets an address that another had before gets a mailbox of his own.
 `entries`    what is in a folder, and what is new there
 `maildrop`   what POP3 tells of a folder
 `fetched`    some columns of many messages
+`heads`      headers as they are written
 `opening`    what a client is told that opens a folder
 `search`     which entries a query is true of
 `finding`    what one key of a search is true of

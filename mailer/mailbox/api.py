@@ -108,7 +108,7 @@ class Mail(NamedTuple):
 
 MailColumn: TypeAlias = Literal[
     "mail", "flags", "keywords", "modseq", "saved", "size", "received", "thread", "envelope", "structure", "preview", "tree", "prefix",
-    "key_number", "digest",
+    "key_number", "digest", "header",
 ]  # fmt: skip
 """What `Mailbox.fetched` can be asked for: of an entry (`flags` as a number, `keywords` with a blank between them), and of its message."""
 
@@ -396,6 +396,9 @@ class Mailbox(Protocol):
 
     def collated_folder(self, folder: int, columns: tuple[SortColumn, ...]) -> CollatedFolder:
         """What all messages of a folder are put in order by, which is remembered while the mailbox is used."""
+
+    def keep_headers(self, headers: Sequence[tuple[str, bytes]]) -> None:
+        """Keep the headers of messages, which were read from them, by their IDs. Raises `Frozen`."""
 
     def read(self, mail: Mail | StoredMail, start: int = 0, length: int | None = None) -> bytes:
         """Octets of a message as a reader gets it, prefix and body. Raises `BodyLost`, `NoKey`."""

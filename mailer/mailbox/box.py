@@ -29,6 +29,7 @@ from . import (
     fetched,
     flagging,
     folders,
+    heads,
     ledger,
     maildrop,
     mails,
@@ -279,6 +280,10 @@ class OwnMailbox:
     def fetched(self, folder: int, uids: Uids, columns: tuple[MailColumn, ...]) -> Sequence[tuple[Any, ...]]:
         """The UID and these columns of messages of a folder."""
         return self.engine.read(lambda rows: fetched.fetched(rows, self.engine.owner, folder, uids, columns))
+
+    def keep_headers(self, headers: Sequence[tuple[str, bytes]]) -> None:
+        """Keep the headers of messages, which were read from them. Raises `Frozen`."""
+        self._change_rows(lambda rows: heads.add(rows, self.engine.owner, headers))
 
     def read(self, mail: Mail | StoredMail, start: int = 0, length: int | None = None) -> bytes:
         """Octets of a message as a reader gets it. Raises `BodyLost`, `NoKey`, `Problem`."""

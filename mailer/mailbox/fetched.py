@@ -1,7 +1,7 @@
 """What a client fetches of many messages of a folder: those columns that it asks for, and none besides.
 
 What is told of ten thousand messages in a moment must not read what is kept of them beside that: each row has the UID and what was asked,
-in that order, as the database has it. Whoever asks takes as many UIDs at once as he has room for.
+in that order, as the database has it; None for a header that is not kept. Whoever asks takes as many UIDs at once as he has room for.
 """
 
 from __future__ import annotations
@@ -24,8 +24,13 @@ OF_ENTRY: Final = ("mail", "flags", "keywords", "modseq", "saved")
 OF_MAIL: Final = (
     "size", "received", "thread", "envelope", "structure", "preview", "tree", "prefix", "key_number", "digest",
 )  # fmt: skip
+OF_HEAD: Final = ("header",)
 _WHERE: Final = "WHERE e.owner = ? AND e.folder = ? AND e.uid BETWEEN ? AND ? ORDER BY e.uid"
-_JOIN: Final = "JOIN mail m ON m.owner = e.owner AND m.id = e.mail"
+_JOINS: Final = {
+    "m": "JOIN mail m ON m.owner = e.owner AND m.id = e.mail",
+    "h": "LEFT JOIN head h ON h.owner = e.owner AND h.mail = e.mail",
+}
+_TABLES: Final = {column: table for table, columns in (("e", OF_ENTRY), ("m", OF_MAIL), ("h", OF_HEAD)) for column in columns}
 
 
 class ColumnsQuestion(NamedTuple):
@@ -37,11 +42,12 @@ class ColumnsQuestion(NamedTuple):
 @cache
 def question(columns: tuple[MailColumn, ...]) -> ColumnsQuestion:
     """What asks for these columns, of entries alone where nothing else is wanted. Raises `ValueError` for what is no column."""
-    wanted = ", ".join(["e.uid", *(f"{'e' if column in OF_ENTRY else 'm'}.{column}" for column in columns)])
-    if not set(columns) <= {*OF_ENTRY, *OF_MAIL}:
+    if not set(columns) <= _TABLES.keys():
         raise ValueError(f"no columns of a message: {columns}")
-    table = "entry e" if set(columns) <= set(OF_ENTRY) else f"entry e {_JOIN}"
-    return ColumnsQuestion(f"SELECT {wanted} FROM {table} {_WHERE}")
+    wanted = ", ".join(["e.uid", *(f"{_TABLES[column]}.{column}" for column in columns)])
+    tables = {_TABLES[column] for column in columns}
+    joins = " ".join(join for table, join in _JOINS.items() if table in tables)
+    return ColumnsQuestion(f"SELECT {wanted} FROM entry e {joins} {_WHERE}")
 
 
 def fetched(rows: Rows, owner: int, folder: int, uids: Uids, columns: tuple[MailColumn, ...]) -> Sequence[tuple[Any, ...]]:

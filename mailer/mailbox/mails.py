@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from mailer.mime.rendered import render
 from mailer.pop3.content import lengthening
 
-from . import collating, texts
+from . import collating, heads, texts
 from .api import Mail
 from .hundreds import HUNDRED, hundreds
 from .threads import Kinship
@@ -40,6 +40,7 @@ class RowOfMail(NamedTuple):
     day: int
     texts: texts.RowsOfText
     collated: collating.RowOfOrder
+    header: bytes | None
     uidl: str
     longer: int
 
@@ -57,7 +58,8 @@ def ready(content: bytes, prefix: bytes, received: float, id: str, digest: bytes
     references = tuple(map(storable, read.references))
     kinship = Kinship(message_id, references, base, is_answer(subject, base), received)
     order = collating.made(read, received)
-    return RowOfMail(mail, kinship, read.day, texts.made(read), order, storable(uidl), lengthening(content))
+    header = heads.made(content, prefix, read.tree)
+    return RowOfMail(mail, kinship, read.day, texts.made(read), order, header, storable(uidl), lengthening(content))
 
 
 def add(ledger: Ledger, new: RowOfMail, thread: str) -> None:
@@ -68,6 +70,8 @@ def add(ledger: Ledger, new: RowOfMail, thread: str) -> None:
     ledger.rows.change(ADD, row)
     texts.add(ledger.rows, ledger.owner, mail.id, mail.size, mail.received, new.texts)
     collating.add(ledger.rows, ledger.owner, mail.id, mail.size, mail.received, new.collated)
+    if new.header is not None:
+        heads.add(ledger.rows, ledger.owner, [(mail.id, new.header)])
     if new.longer:
         ledger.rows.change(ADD_UNEVEN, (ledger.owner, mail.id, new.longer))
 

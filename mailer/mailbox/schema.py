@@ -309,8 +309,24 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('collated', 'collated', '10000
 ANALYZE sqlite_schema;
 """
 
+HEADS: Final = """
+CREATE TABLE head (
+    owner  BIGINT NOT NULL,
+    mail   TEXT NOT NULL,
+    header BLOB NOT NULL,                  -- with the fields of the prefix, and the empty line
+    PRIMARY KEY (owner, mail)
+);
+"""
+"""The headers of messages as they are written, as `mailer.mailbox.heads` has it."""
+
+HEADS_LARGE: Final = """
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('head', 'sqlite_autoindex_head_1', '1000000 1000000 1');
+
+ANALYZE sqlite_schema;
+"""
+
 FIRST_TABLES: Final = (ACCOUNT, MESSAGES, MEMORY, RULES, SETTINGS)
-TABLES: Final = (*FIRST_TABLES, CLIENTS, LINES, COLLATED)
+TABLES: Final = (*FIRST_TABLES, CLIENTS, LINES, COLLATED, HEADS)
 """What an engine has; another room of rows is one more text, and a step."""
 
 NAMES: Final = frozenset({"account", "folder", "mail", "entry"})
@@ -344,7 +360,8 @@ FIRST: Final = f"BEGIN IMMEDIATE;\n{''.join(FIRST_TABLES)}{LARGE}\nPRAGMA user_v
 SECOND: Final = f"BEGIN IMMEDIATE;\n{CLIENTS}\nPRAGMA user_version = 2;\n\nCOMMIT;\n"
 THIRD: Final = f"BEGIN IMMEDIATE;\n{LINES}\nPRAGMA user_version = 3;\n\nCOMMIT;\n"
 FOURTH: Final = f"BEGIN IMMEDIATE;\n{COLLATED}{COLLATED_LARGE}\nPRAGMA user_version = 4;\n\nCOMMIT;\n"
-STEPS: Final = (FIRST, SECOND, THIRD, FOURTH)
+FIFTH: Final = f"BEGIN IMMEDIATE;\n{HEADS}{HEADS_LARGE}\nPRAGMA user_version = 5;\n\nCOMMIT;\n"
+STEPS: Final = (FIRST, SECOND, THIRD, FOURTH, FIFTH)
 """Step n makes version n + 1 out of version n, as one transaction; one that was released is never changed."""
 
 _TYPES: Final = ((" BLOB ", " BYTEA "), (" TEXT ", ' TEXT COLLATE "C" '), (") WITHOUT ROWID;", ");"))  # texts as SQLite orders them
@@ -364,6 +381,7 @@ POSTGRESQL: Final = (
     ddl("postgresql", (CLIENTS,)),
     ddl("postgresql", (LINES,)),
     ddl("postgresql", (COLLATED,)),
+    ddl("postgresql", (HEADS,)),
 )
 """What `STEPS` are for SQLite."""
 

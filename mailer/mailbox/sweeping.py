@@ -36,6 +36,7 @@ TEXTS: Final = f"DELETE FROM text WHERE owner = ? AND mail IN ({HUNDRED})"
 HEADINGS: Final = f"DELETE FROM heading WHERE owner = ? AND mail IN ({HUNDRED})"
 UNEVEN: Final = f"DELETE FROM uneven WHERE owner = ? AND mail IN ({HUNDRED})"
 COLLATED: Final = f"DELETE FROM collated WHERE owner = ? AND mail IN ({HUNDRED})"
+HEADS: Final = f"DELETE FROM head WHERE owner = ? AND mail IN ({HUNDRED})"
 JUDGED: Final = f"DELETE FROM judged WHERE owner = ? AND mail IN ({HUNDRED})"
 WORD: Final = f"UPDATE erase SET after = 0 WHERE owner = ? AND mail IN ({HUNDRED})"
 WORDS: Final = "SELECT mail FROM erase WHERE owner = ? AND after = 0 LIMIT ?"
@@ -98,7 +99,7 @@ def _give_up(rows: Rows, engine: Engine, now: float) -> bool:
     """Remove the rows of some messages that are due, and leave word of their files; whether there were any."""
     due = [row[0] for row in rows.run(DUE, (engine.owner, now, PORTION))]
     for some in hundreds(due):
-        for STATEMENT in (ERASED, TEXTS, HEADINGS, UNEVEN, COLLATED, JUDGED, WORD):  # noqa: N806 - each is one
+        for STATEMENT in (ERASED, TEXTS, HEADINGS, UNEVEN, COLLATED, HEADS, JUDGED, WORD):  # noqa: N806 - each is one
             rows.change(STATEMENT, (engine.owner, *some))
         if engine.dialect == "postgresql":
             ranking.erased(rows, engine.owner, some)

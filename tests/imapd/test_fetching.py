@@ -20,6 +20,7 @@ from mailer.mail.problem import Problem
 from mailer.mailbox.api import Frozen, NewMail, NoKey, StoredMail
 from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.engine.sqlite import SqliteEngine
+from mailer.mailbox.heads import LONGEST
 from mailer.mime.tree import every, parsed
 from tests.fakes.chance import examples
 from tests.imap.letters import letter
@@ -260,6 +261,35 @@ def test_a_message_that_goes_away_in_the_middle_ends_the_connection(monkeypatch:
         monkeypatch.setattr(box, "read", breaking)
         with pytest.raises(CutOff):
             Teller(box).fetch(b"1 BODY[]")
+
+
+# -- headers
+
+
+def test_headers_that_are_not_kept_are_read_and_kept(premises: Premises) -> None:
+    """Those that somebody deleted, once; those that are too long each time; all in their order, and by what the mailbox keeps the same."""
+    contents = [b"Subject: %d\r\nX: y\r\n\r\ntext" % nth for nth in range(300)]
+    contents[7] = contents[250] = b"X-A: " + b"y" * LONGEST + b"\r\nSubject: 7\r\n\r\ntext"
+    item = b"BODY[HEADER.FIELDS (subject)]"
+    with premises.ann() as box:
+        box.put([NewMail("INBOX", content) for content in contents])
+        wanted = Teller(box, readonly=True).told(b"1:* " + item)
+        assert wanted.count(b" FETCH (" + item + b" {") == 300
+        box.engine.change(lambda rows: rows.change("DELETE FROM head WHERE owner = ? AND mail > ?", (box.engine.owner, "A")))
+        assert Teller(box, readonly=True).told(b"1:* " + item) == wanted
+        assert [uid for uid, header in box.fetched(1, None, ("header",)) if header is None] == [8, 251]
+        assert Teller(box, readonly=True).told(b"1:* " + item) == wanted
+        assert Teller(box).told(b"1:* " + item) == wanted.replace(b"\r\n)\r\n", b"\r\n FLAGS (\\Seen))\r\n")
+
+
+def test_a_kept_header_needs_no_file(premises: Premises) -> None:
+    """What most programs ask for of every message."""
+    with premises.ann() as box:
+        put(box, many=2)
+        premises.bodies.remove(box.owner.id, [entry.mail for entry in box.entries(1)])
+        said = Teller(box).told(b"1:* (BODY.PEEK[HEADER.FIELDS (subject)] BODY.PEEK[HEADER] RFC822.HEADER)")
+        assert said.count(b"{21}\r\nSubject: number 0\r\n\r\n") == 1
+        assert said.count(b"RFC822.HEADER {") == 2
 
 
 # -- CHANGEDSINCE

@@ -49,7 +49,7 @@ def statements() -> Iterator[tuple[str, str]]:
 STATEMENTS = dict(statements()) | {f"collated: {column}": collating.question((column,)).STATEMENT for column in collating.SORTED}
 STATEMENTS |= {
     f"fetched of {' '.join(columns)}": fetched.question(columns).STATEMENT
-    for columns in ((), ("flags", "keywords"), ("envelope",), (*fetched.OF_ENTRY, *fetched.OF_MAIL))
+    for columns in ((), ("flags", "keywords"), ("envelope",), ("header",), (*fetched.OF_ENTRY, *fetched.OF_MAIL))
 }
 
 

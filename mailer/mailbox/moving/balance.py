@@ -26,6 +26,7 @@ SUMS: Final = {
         GROUP BY folder ORDER BY folder""",
     "collated": "SELECT COUNT(*), SUM(size), SUM(LENGTH(subject)), SUM(LENGTH(sender)), SUM(LENGTH(ids)) FROM collated WHERE owner = ?",
     "uneven": "SELECT COUNT(*), SUM(octets) FROM uneven WHERE owner = ?",
+    "head": "SELECT COUNT(*), SUM(LENGTH(header)) FROM head WHERE owner = ?",
     "text": "SELECT COUNT(*), SUM(LENGTH(body)) FROM text WHERE owner = ?",
 }
 """What is the same on both sides if the rows of a table are."""

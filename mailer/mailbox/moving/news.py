@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .tables import Row
 
-LARGE: Final = ("mail", "entry", "reference", "text", "heading", "collated", "expunged")
+LARGE: Final = ("mail", "entry", "reference", "text", "heading", "collated", "head", "expunged")
 """Tables that grow with the mail; the others are compared whole."""
 
 MODSEQ: Final = "SELECT modseq FROM account WHERE owner = ?"
@@ -32,6 +32,7 @@ MAILS: Final = f"SELECT {', '.join(COLUMNS['mail'])} FROM mail WHERE owner = ? A
 TEXTS: Final = f"SELECT {', '.join(COLUMNS['text'])} FROM text WHERE owner = ? AND mail IN ({HUNDRED})"
 HEADINGS: Final = f"SELECT {', '.join(COLUMNS['heading'])} FROM heading WHERE owner = ? AND mail IN ({HUNDRED})"
 COLLATED: Final = f"SELECT {', '.join(COLUMNS['collated'])} FROM collated WHERE owner = ? AND mail IN ({HUNDRED})"
+HEADS: Final = f"SELECT {', '.join(COLUMNS['head'])} FROM head WHERE owner = ? AND mail IN ({HUNDRED})"
 REFERENCES: Final = f"SELECT {', '.join(COLUMNS['reference'])} FROM reference WHERE owner = ? AND thread IN ({HUNDRED})"
 CLEAR_ENTRIES: Final = "DELETE FROM entry WHERE owner = ? AND folder = ?"
 CLEAR_EXPUNGED: Final = "DELETE FROM expunged WHERE owner = ? AND folder = ?"
@@ -85,7 +86,8 @@ def _mails(source: Engine, target: Engine, ids: Sequence[str], since: int) -> in
         texts = [row for some in brought for row in rows.run(TEXTS, (owner, *some))]
         headings = [row for some in brought for row in rows.run(HEADINGS, (owner, *some))]
         collated = [row for some in brought for row in rows.run(COLLATED, (owner, *some))]
-        return {"mail": mails, "reference": references, "text": texts, "heading": headings, "collated": collated}
+        heads = [row for some in brought for row in rows.run(HEADS, (owner, *some))]
+        return {"mail": mails, "reference": references, "text": texts, "heading": headings, "collated": collated, "head": heads}
 
     brought = source.read(ask)
     if not brought["mail"]:
