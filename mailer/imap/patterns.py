@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 INBOX: Final = "INBOX"
 WILD: Final = frozenset("*%")
 LONGEST: Final = 2000  # letters of a pattern besides wildcards; no name has as many
-MOST_KEPT: Final = 10_000  # steps from a state by a letter
+MOST_KEPT: Final = 1000  # steps from a state by a letter
 
 
 class ListPattern:

@@ -45,10 +45,7 @@ async def create(session: ImapSession, command: Create) -> Answer:
     if role is None or uses:
         return NO_SUCH_USE
     made = await session.ask(_create, command.folder, role)
-    name = ""
-    for level in made.name.split("/"):
-        name = f"{name}/{level}" if name else level
-        _did(session, "created", name)
+    _made(session, made.name)
     if made.name != command.folder and session.machine.rev2:
         session.say(list_line(made.name, (), utf8=session.machine.utf8, old_name=command.folder))  # RFC 9051 §6.3.9.7
     return Answer("OK", "it is there", f"MAILBOXID ({mailbox_id(made.id)})")
@@ -92,8 +89,8 @@ def _delete(mailbox: Mailbox, name: str) -> Folder:
 async def rename(session: ImapSession, command: Rename) -> Answer:
     """RENAME."""
     old, renamed = await session.ask(_rename, command.folder, command.to)
-    for what, name in (("renamed", old), ("created", renamed.name), ("subscribed", renamed.name)):
-        _did(session, what, name)
+    _made(session, renamed.name)
+    _did(session, "renamed", old)
     if session.machine.rev2:
         session.say(list_line(renamed.name, (), utf8=session.machine.utf8, old_name=command.folder))  # RFC 9051 §6.3.6
     return Answer("OK", "it has another name")
@@ -125,6 +122,14 @@ def _subscribe(mailbox: Mailbox, name: str, on: bool) -> str:
         raise Refused(TOO_MANY) from problem
     folder = mailbox.folder(name)
     return folder.name if folder else name
+
+
+def _made(session: ImapSession, name: str) -> None:
+    """A folder was made, with those above it."""
+    levels = name.split("/")
+    for depth in range(1, len(levels) + 1):
+        _did(session, "created", "/".join(levels[:depth]))
+        _did(session, "subscribed", "/".join(levels[:depth]))
 
 
 def _did(session: ImapSession, what: str, name: str) -> None:

@@ -11,7 +11,10 @@ from mailer.imap.answer import Answer
 from mailer.imap.hierarchy import KnownName, listed, subscribed
 from mailer.imap.listed import list_line, mailbox_id, status_line
 from mailer.imap.metadata import metadata_line
+from mailer.imap.patterns import WILD
 from mailer.mailbox.api import NoFolder
+
+from .troubles import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +26,12 @@ if TYPE_CHECKING:
 
 ROOT: Final = list_line("", ("\\Noselect",), utf8=False)
 """The answer that says how levels are parted (RFC 9051 §6.3.9)."""
+
+MOST_LETTERS: Final = 20_000_000
+"""Letters of names that are compared with patterns in one LIST: a pattern with wildcards has any number of names of any length, and several
+have what real mailboxes have. It takes ten seconds of a thread at most."""
+
+TOO_MUCH: Final = Answer("NO", "these are too many patterns for so many long names, ask for fewer at once", "LIMIT")
 
 VALUES: Final[Mapping[str, Callable[[Folder], int | str]]] = {
     "MESSAGES": lambda folder: folder.messages,
@@ -87,6 +96,9 @@ def _lines(mailbox: Mailbox, command: Listing, utf8: bool, limit: int) -> list[b
     """In a thread: the answers."""
     folders = mailbox.folders()
     known = known_names(folders, mailbox.wanted())
+    wild = sum(not WILD.isdisjoint(pattern) for pattern in command.patterns)
+    if wild > 1 and wild * sum(len(each.name) for each in known) > MOST_LETTERS:
+        raise Refused(TOO_MUCH)
     if command.lsub:
         return [list_line(each.name, each.attributes, utf8=utf8, lsub=True) for each in subscribed(known, command)]
     notes = _notes(mailbox) if command.metadata else {}

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from mailer.imap.server import ImapSettings
+from mailer.imapd import listing
 from mailer.mail.flags import Flag
 from mailer.mailbox.engine.api import Rows
 from tests.mailbox.premises import message, number_of, put
@@ -140,6 +141,20 @@ def test_ten_thousand_folders_are_listed_in_a_moment() -> None:
             lines = await client.ok(command)
             took = time.process_time() - began
             assert (len(lines), took < 3) == (many, True), (command, took)
+
+    in_house(test)
+
+
+def test_many_patterns_for_many_long_names_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pattern is not, whatever it says, nor are names without wildcards."""
+    monkeypatch.setattr(listing, "MOST_LETTERS", 2000)
+
+    async def test(house: ImapHouse) -> None:
+        client = await house.client()
+        await client.ok(f"CREATE {'x' * 900}")
+        assert (await client.do('LIST "" (x* y* *)'))[-1].startswith("NO [LIMIT]")
+        assert len(await client.ok('LIST "" (x* INBOX Sent)')) == 3
+        assert len(await client.ok('LIST "" (x* I%)')) == 2
 
     in_house(test)
 

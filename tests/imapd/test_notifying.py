@@ -246,7 +246,8 @@ def test_nobody_hears_of_what_he_did_himself() -> None:
         said = "(personal (MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange))"
         client, other = await watching(house, said), await watching(house, said)
         for command in (
-            "CREATE a/b/c", "SUBSCRIBE a", "RENAME a z", 'SETMETADATA z (/private/comment "x")', 'SETMETADATA "" (/private/x "x")',
+            "CREATE a/b/c", "SUBSCRIBE a", "RENAME a y/z/a", "RENAME y/z/a z",
+            'SETMETADATA z (/private/comment "x")', 'SETMETADATA "" (/private/x "x")',
             "SUBSCRIBE none", "UNSUBSCRIBE none", "DELETE z/b/c", "DELETE z/b", "NOOP",
         ):  # fmt: skip
             assert await client.ok(command) == [], command
