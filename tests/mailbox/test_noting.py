@@ -7,6 +7,13 @@ import pytest
 from mailer.mail.problem import Problem
 from mailer.mailbox import noting
 from mailer.mailbox.api import Annotation, NoFolder, TooMany
+from mailer.mailbox.backups.rows import copy_rows
+from mailer.mailbox.bodies.memory import MemoryBodies
+from mailer.mailbox.box import OwnMailbox
+from mailer.mailbox.engine.api import Engine
+from mailer.mailbox.engine.sqlite import MemoryEngine
+from mailer.mailbox.moving.balance import differing
+from mailer.mailbox.moving.tables import TABLES, same
 
 from .premises import Premises, number_of, put
 
@@ -79,3 +86,24 @@ def test_all_or_nothing_is_noted(premises: Premises, monkeypatch: pytest.MonkeyP
         assert [each.value for each in box.annotations(a)] == [b"1", b"2", b"3"]
         box.annotate(a, [("/private/1", None), ("/private/4", b"4")])
         assert [each.entry for each in box.annotations(a)] == ["/private/2", "/private/3", "/private/4"]
+
+
+def test_it_goes_into_backups_and_to_other_stores(premises: Premises) -> None:
+    """With the names that are subscribed: whatever copies a mailbox copies them, and a move sees where they differ."""
+    with premises.ann() as box:
+        box.annotate(box.create("a").id, [(COMMENT, b"\0x")])
+        box.subscribe("nothing", True)
+        for bring in (copy_rows, moved):
+            target = MemoryEngine(7)
+            bring(box.engine, target)
+            there = OwnMailbox(box.owner, target, MemoryBodies(lambda: premises.now))
+            assert ([each.value for each in there.annotations()], list(there.wanted())) == ([b"\0x"], ["nothing"])
+            assert "annotation" not in differing(box.engine, target)
+            there.annotate(number_of(there, "a"), [(COMMENT, b"\0y")])
+            assert "annotation" in differing(box.engine, target)
+
+
+def moved(source: Engine, target: Engine) -> None:
+    """All tables, as a move brings them."""
+    for name in TABLES:
+        same(source, target, name)
