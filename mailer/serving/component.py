@@ -53,9 +53,10 @@ def _pace(config: Config) -> Pace:
 
 
 class _Door:
-    """A place that is listened at, and what is spoken there."""
+    """A place that is listened at, and what is spoken there; `shared` says whether others may have it, None that it was given to us."""
 
-    def __init__(self, section: Listen, context: ssl.SSLContext | None, sockets: list[socket.socket]) -> None:
+    def __init__(self, section: Listen, context: ssl.SSLContext | None, sockets: list[socket.socket], shared: bool | None) -> None:
+        self.shared = shared
         self.section = section
         self.context = context
         self.sockets = sockets
@@ -142,10 +143,10 @@ class ServedDoors(Component):
         return {place: section for section in _sections(self._config, self._kinds) for place in section.address}
 
     def _close_others(self) -> None:
-        wanted = self._wanted
+        wanted, shared = self._wanted, self._shared(self._config)
         for place, door in [*self._doors.items()]:
             section = wanted.get(place)
-            if section is not None and _terms(section) == _terms(door.section):
+            if section is not None and _terms(section) == _terms(door.section) and door.shared in (None, shared):
                 door.section, door.context = section, self._contexts[place]
                 continue
             self._accepting[door.section.kind].leave(*door.sockets)
@@ -166,7 +167,8 @@ class ServedDoors(Component):
         kind = self._kinds[section.kind]
         try:
             inherited = self._given.pop(place, None)
-            sockets = [inherited] if inherited else await _sockets(place, int(section.mode, 8), shared=self._shared(self._config))
+            shared = self._shared(self._config)
+            sockets = [inherited] if inherited else await _sockets(place, int(section.mode, 8), shared=shared)
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or error
             remedy = "who listens there shows: ss -ltnp; ports below 1024 need CAP_NET_BIND_SERVICE"
@@ -177,7 +179,7 @@ class ServedDoors(Component):
             for each in sockets:
                 each.close()
             return
-        door = self._doors[place] = _Door(section, self._contexts[place], sockets)
+        door = self._doors[place] = _Door(section, self._contexts[place], sockets, None if inherited else shared)
         self._loop_of(kind).listen(
             *sockets,
             serve=self._served(kind, place, door),
