@@ -239,6 +239,20 @@ class ClientIdentified(Event):
     said: Mapping[str, str]
 
 
+@dataclass(slots=True)
+class MailFetched(Event):
+    """A user has fetched messages by POP3, of so many octets, and removed some; told when his session is over, if there were any.
+
+    `failed`: messages that he wanted to be removed are still there.
+    """
+
+    arrival: Arrival
+    messages: int
+    octets: int
+    removed: int
+    failed: bool = False
+
+
 NO_ADDRESS = "(no address)"
 """What is shown in place of a name that is no address."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from mailer.events import ClientIdentified, LoggedIn, LoginFailed, TakenIn, TurnedAway
+from mailer.events import ClientIdentified, LoggedIn, LoginFailed, MailFetched, TakenIn, TurnedAway
 
 from .cut import cut
 
@@ -83,11 +83,24 @@ def _identified(event: ClientIdentified) -> dict[str, object]:
     return {**_begin("client", event.arrival), "user": cut(event.arrival.user) or None, "program": program, **_client(event.arrival)}
 
 
+def _fetched(event: MailFetched) -> dict[str, object]:
+    return {
+        **_begin("fetched", event.arrival),
+        "user": cut(event.arrival.user) or None,
+        "messages": event.messages,
+        "octets": event.octets,
+        "removed": event.removed,
+        "failed": "yes" if event.failed else None,
+        **_client(event.arrival),
+    }
+
+
 INCOMING: Final[Mapping[type[Event], tuple[str, Callable[[Any], dict[str, object]]]]] = {
     TakenIn: ("info", _taken),
     TurnedAway: ("info", _refused),
     LoggedIn: ("info", _logged_in),
     LoginFailed: ("warning", _failed),
     ClientIdentified: ("info", _identified),
+    MailFetched: ("info", _fetched),
 }
 """The level of each event, and what makes its line."""

@@ -131,12 +131,20 @@ def _program(said: Mapping[str, str]) -> str:
     return f"{_client(said)}: {said.get('user', 'somebody')} uses {said.get('program', 'nothing that has a name')}"
 
 
+def _fetched(said: Mapping[str, str]) -> str:
+    what = f"{_many(said['messages'], 'message')}, {int(said['octets']):,} bytes"
+    removed = f", {said['removed']} removed" if said["removed"] != "0" else ""
+    failed = ", what was deleted is still there" if "failed" in said else ""
+    return f"{_client(said)}: {said.get('user', 'somebody')} has fetched {what}{removed}{failed}"
+
+
 SENTENCES = {
     "taken": _taken,
     "refused": _refused,
     "login": _login,
     "login-failed": _login,
     "client": _program,
+    "fetched": _fetched,
     "judged": _judged,
     "queued": _queued,
     "alarm": _alarm,

@@ -14,7 +14,7 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from mailer.events import Alarm, Mended
+from mailer.events import Alarm, MailFetched, Mended
 from mailer.mail.arrival import Arrival
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import INBOX, BodyLost, NoKey
@@ -71,6 +71,15 @@ class PopTimes(NamedTuple):
     idle: float = 600.0
 
 
+class PopCount(NamedTuple):
+    """What a session has done: messages that were fetched whole, their octets, how many were removed, whether that failed."""
+
+    messages: int = 0
+    octets: int = 0
+    removed: int = 0
+    failed: bool = False
+
+
 class PopPlace:
     """What the sessions of all doors share: who lets users in, what opens the mailbox of an address, who hears of troubles, the times."""
 
@@ -80,27 +89,27 @@ class PopPlace:
         self.desk = desk
         self.open_box = open_box
         self.times = times or PopTimes()
-        self._tell = tell
+        self.tell = tell
         self._troubled: set[str] = set()  # users who could not have their mail
 
     def trouble(self, user: str, problem: Problem) -> None:
         """A user cannot have his mail, for a reason that does not pass by itself."""
         self._troubled.add(user)
-        self._tell(Alarm(self.desk.now(), "mailboxes", f"{user} cannot have his mail by POP3: {problem}", f"pop3 {user}"))
+        self.tell(Alarm(self.desk.now(), "mailboxes", f"{user} cannot have his mail by POP3: {problem}", f"pop3 {user}"))
 
     def went_well(self, user: str) -> None:
         """A user has his mail: a trouble that he had is over."""
         if user in self._troubled:
             self._troubled.discard(user)
-            self._tell(Mended(self.desk.now(), "mailboxes", f"pop3 {user}", "he has it"))
+            self.tell(Mended(self.desk.now(), "mailboxes", f"pop3 {user}", "he has it"))
 
 
 class PopSession:
     """The session with `peer`; it is over when `run` returns."""
 
     __slots__ = (
-        "_box", "_cancelled", "_common", "_context", "_end", "_folder", "_last", "_late", "_listening", "_loop", "_machine", "_peer",
-        "_place", "_reader", "_session", "_stream", "_task", "_time", "_user",
+        "_box", "_cancelled", "_common", "_context", "_end", "_fetched", "_folder", "_last", "_late", "_listening", "_loop", "_machine",
+        "_peer", "_place", "_reader", "_session", "_stream", "_task", "_time", "_user",
     )  # fmt: skip
 
     def __init__(
@@ -128,6 +137,7 @@ class PopSession:
         self._cancelled = self._listening = False
         self._user = self._session = ""
         self._folder = 0
+        self._fetched = PopCount()
         self._box: BoxUse | None = None
         self._reader: MessageReader | None = None
 
@@ -143,6 +153,8 @@ class PopSession:
                 raise
         finally:
             self._place.desk.leave(self._session)
+            if self._fetched != PopCount():
+                self._place.tell(MailFetched(self._place.desk.now(), self._arrival(), *self._fetched))
             if self._box is not None:
                 self._box.close()
 
@@ -294,6 +306,8 @@ class PopSession:
             done += len(octets)
             goes_on = machine.send(octets)
         machine.sent()
+        if question.lines is None:
+            self._fetched = self._fetched._replace(messages=self._fetched.messages + 1, octets=self._fetched.octets + mail.size)
 
     def _break_off(self) -> NoReturn:
         """End the session in the middle of a message. Raises `ConnectionAbortedError`."""
@@ -314,7 +328,9 @@ class PopSession:
                 left = await self._box.ask(remaining, self._folder, uids)
             except Problem:
                 left = len(uids)
+            self._fetched = self._fetched._replace(removed=len(uids) - left, failed=left > 0)
             return PopReply(f"{left} of {len(uids)} messages could not be removed, and are still there", "SYS/TEMP") if left else None
+        self._fetched = self._fetched._replace(removed=len(uids))
         return None
 
     def _trouble(self, user: str, problem: Problem) -> PopReply:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.events import ClientIdentified, Event, LoggedIn, LoginFailed, TakenIn, TurnedAway
+from mailer.events import ClientIdentified, Event, LoggedIn, LoginFailed, MailFetched, TakenIn, TurnedAway
 from mailer.log import LIMIT
 from mailer.mail.arrival import Arrival
 from tests.fakes.mail import NOW
@@ -111,6 +111,14 @@ def test_a_password_that_was_typed_as_a_name_is_not_written_down(name: str) -> N
             ClientIdentified(NOW, Arrival("imap", "192.0.2.7", user="ann@example.com"), {"name": "Phone Mail", "version": "7"}),
             "client     192.0.2.7 (imap): ann@example.com uses name: Phone Mail, version: 7",
         ),
+        (
+            MailFetched(NOW, Arrival("pop3", "192.0.2.7", user="ann@example.com"), 3, 70_000, 2),
+            "fetched    192.0.2.7 (pop3): ann@example.com has fetched 3 messages, 70,000 bytes, 2 removed",
+        ),
+        (
+            MailFetched(NOW, Arrival("pop3", "192.0.2.7", user="ann@example.com"), 1, 7, 0, True),
+            "fetched    192.0.2.7 (pop3): ann@example.com has fetched 1 message, 7 bytes, what was deleted is still there",
+        ),
         (LoginFailed(NOW, Arrival("submission", ""), "", "", ""), "login-failed a unix socket (submission): nobody by nothing"),
     ],
 )
@@ -128,6 +136,7 @@ def everywhere(text: str) -> list[Event]:
         LoggedIn(NOW, arrival, "PLAIN"),
         LoginFailed(NOW, arrival, text, text, text),
         ClientIdentified(NOW, arrival, {text: text, "name": text}),
+        MailFetched(NOW, arrival, 1, 2, 3),
     ]
 
 
@@ -141,7 +150,7 @@ def test_no_client_forges_a_line_or_another_address(text: str) -> None:
         assert [name for name, _ in json.loads(line, object_pairs_hook=list)][:5] == ["at", "level", "event", "ip", "door"]
     for form in ("human", "sentence"):
         lines = written(*events, form=form)
-        assert len(lines) == 5
+        assert len(lines) == len(events)
         for line in lines:
             assert len(line.splitlines()) == 1
             assert not set(line) & set("\x00\x1b\r\n\u202e\u2028\u2029\x85\x9b\u200b")

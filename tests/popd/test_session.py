@@ -8,7 +8,7 @@ import contextlib
 
 import pytest
 
-from mailer.events import Alarm, LoggedIn, LoginFailed, Mended
+from mailer.events import Alarm, LoggedIn, LoginFailed, MailFetched, Mended
 from mailer.mail.problem import Problem
 from mailer.mailbox.box import OwnMailbox
 from mailer.popd.reading import PIECE
@@ -33,9 +33,16 @@ def test_mail_is_fetched_and_removed() -> None:
             await client("DELE 1")
             await client("DELE 4")
             assert house.left() == [1, 2, 3, 4, 5]
+            assert house.register.occupied == 1
             assert await client("QUIT") == "+OK bye, 2 removed"
             assert await client.line() == ""
         assert house.left() == [2, 3, 5]
+        while not (told := house.heard(MailFetched)):
+            await asyncio.sleep(0.01)
+        assert house.register.occupied == 0
+        assert [(event.arrival.user, event.messages, event.octets, event.removed, event.failed) for event in told] == [
+            (ANN, 5, sum(map(len, contents)), 2, False)
+        ]
 
     played(house, play)
 
