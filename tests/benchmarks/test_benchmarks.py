@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers import dovecot_imap
+
 HERE = Path(__file__).parent
 
 
@@ -245,3 +247,11 @@ def test_what_it_costs_to_fetch_mail_by_pop3_can_be_measured() -> None:
     lines = figures("pop3.py", "-n=5", "--rounds=1", "--size=2000")
     for what in ("mailer / Dovecot: one after the other", "mailer / Dovecot: pipelined"):
         assert any(what in line for line in lines), lines
+
+
+@pytest.mark.peer(dovecot_imap.PROGRAM)
+def test_what_searches_of_clients_cost_can_be_measured() -> None:
+    """imap_search.py asks our door and Dovecot's the same, and has the same answers."""
+    lines = figures("imap_search.py", "-n=30", "--rounds=1")
+    for what in ("SEARCH UNSEEN", "SEARCH TEXT", "UID SORT (SUBJECT)", "UID THREAD REFERENCES"):
+        assert any(line.startswith(f"FIGURE {what}") and "ratio" in line for line in lines), lines
