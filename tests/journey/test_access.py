@@ -123,6 +123,29 @@ def test_news_reach_clients_of_all_processes(world: World) -> None:
     assert readers.daemon.stop() == 0
 
 
+def test_what_was_asked_for_is_told_by_all_processes(world: World) -> None:
+    """By NOTIFY, without IDLE: a message in a folder that is not open, a folder that another makes, what he notes and subscribes."""
+    with Readers(world) as readers:
+        clients = [readers.waiting() for _ in range(8)]
+        wait_until("sessions of both processes are seen", lambda: len({each["process"] for each in readers.sessions()}) == 2)
+        events = "MessageNew MessageExpunge MailboxName SubscriptionChange MailboxMetadataChange"
+        for client in clients:
+            for command in ("DONE", "b UNSELECT", f"c NOTIFY SET (personal ({events}))"):
+                client.say(command)
+            assert client.until("c ").startswith("c OK")
+        world.send(ANN)
+        assert {client.until("* ").strip() for client in clients} == {'* STATUS "INBOX" (MESSAGES 1 UIDNEXT 2)'}
+        one, *others = clients
+        for command, news in {
+            "CREATE made": '* LIST (\\HasNoChildren) "/" "made"',
+            "SUBSCRIBE none": '* LIST (\\NonExistent \\Subscribed \\HasNoChildren) "/" "none"',
+            'SETMETADATA made (/private/comment "x")': '* METADATA "made" "/private/comment"',
+        }.items():
+            one.say(f"d {command}")
+            assert one.until("d ", "* ").startswith("d OK")
+            assert {client.until("* ").strip() for client in others} == {news}
+
+
 @pytest.mark.parametrize("words", [("disable", ANN), ("sessions", ANN, "--end"), ("remove", ANN), ("passwd", ANN, "--password-stdin")])
 def test_an_administrator_ends_sessions(world: World, words: tuple[str, ...]) -> None:
     """Those of IMAP with BYE and of POP3 with a refusal, within seconds; who is somebody else reads on."""
