@@ -44,7 +44,7 @@ MOST_OCTETS: Final = 16 << 20  # of them
 FEW: Final = 32  # letters for several mailboxes
 TOGETHER: Final = 2  # threads that put together: while one waits for the disk, the other computes
 ENOUGH: Final = 4  # mailboxes for which a second one comes
-SLOW: Final = 0.005  # seconds of a wait for the disk, from which on all threads wait for it side by side, each for one mailbox
+SLOW: Final = 0.01  # seconds of a wait for the disk, from which on all threads wait for it side by side, each for one mailbox
 
 
 class MailboxOpener(Protocol):

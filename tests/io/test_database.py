@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from mailer.io.database import Database, DatabaseTerms
+from mailer.io.database import Database, DatabaseBusy, DatabaseTerms
+from mailer.io.haste import hurrying
 from mailer.mail.problem import Problem
 
 FIRST = "BEGIN; CREATE TABLE things (name TEXT); PRAGMA user_version = 1; COMMIT;"
@@ -197,3 +200,30 @@ def test_what_whoever_asks_refuses_is_asked_once(file: Database) -> None:
         with pytest.raises(Problem, match="no room"):
             asyncio.run(ask(refusing))
     assert asked == 2
+
+
+@pytest.mark.parametrize("by", ["process", "thread"])
+def test_who_is_in_haste_waits_for_nobody(file: Database, by: str) -> None:
+    """Neither for another process that writes nor for a thread; without haste he has all his patience again."""
+    file.change(add)
+    other = Database(file.path, TERMS)
+    begun, go = Event(), Event()
+
+    def hold(db: sqlite3.Connection) -> None:
+        begun.set()
+        assert go.wait(10)
+
+    with ThreadPoolExecutor(2) as pool:
+        holding = pool.submit((other if by == "process" else file).change, hold)
+        assert begun.wait(10)
+        with hurrying(), pytest.raises(DatabaseBusy, match="try again"):
+            file.change(add)
+        waiting = pool.submit(file.change, add)
+        go.set()
+        holding.result()
+        waiting.result()
+    with hurrying():
+        file.change(add)
+    assert file.read(count) == 3
+    file.close()
+    other.close()
