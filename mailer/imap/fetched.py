@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from .body import body
 from .command import FetchItem
 from .flags import LISTS, rendered
-from .sections import is_head, is_whole, name_of
+from .sections import from_divided, is_head, is_whole, name_of
 from .strings import NIL, ntext
 
 Row: TypeAlias = Sequence[Any]
@@ -119,16 +119,15 @@ class FetchPlan:
         self.kept = kept and self.heads
         self.trees = any(item.part for item in self.sections)
         self.sees = any(not item.peek for item in self.sections)
-        self._parts = [COLUMNS[item.name] for item in asked if item.name not in SECTIONS]
-        self._templates = _templates(asked)
+        values = [item for item in asked if self.kept or item.name not in SECTIONS]
+        self._parts = [COLUMNS.get(item.name) or _of_header(item) for item in values]
+        self._templates = _templates(asked, self._parts, divided=not self.kept)
         self.columns = self._asked()
         self._at = {name: place for place, name in enumerate(("uid", *self.columns))}
 
     def _asked(self) -> tuple[str, ...]:
         names = [name for part in self._parts for name in part.columns if name != "uid"]
-        if self.kept:
-            names.append("header")
-        elif self.sections:
+        if self.sections and not self.kept:
             names += READING
             names += ["tree"] * (not self.wholes)
         if self.sees:
@@ -155,10 +154,15 @@ class FetchPlan:
             made.append(part.turn(*given) if part.turn else given[0])
         return zip(numbers, *made, strict=True)
 
-    def lines(self, numbers: Iterable[int], rows: Sequence[Row]) -> bytes:
-        """The answers about messages of which no section is asked for."""
+    def lines(self, numbers: Iterable[int], rows: Sequence[Row], more: Sequence[bytes] = ()) -> bytes:
+        """The answers about messages of which no section is asked for, or headers that are kept alone; each with what there is `more`."""
+        if not rows:
+            return b""
         ((template, _),) = self._templates
-        return b"".join(map((template + b")\r\n").__mod__, self.values(numbers, rows))) if rows else b""
+        lines = map(template.__mod__, self.values(numbers, rows))
+        if any(more):
+            return b"".join([b"%b%b)\r\n" % line for line in zip(lines, more, strict=True)])
+        return b")\r\n".join(lines) + b")\r\n"
 
     def pieces(self, values: Sequence[object]) -> Iterator[bytes]:
         """What is written of one message around its sections: what stands before each, and what is behind the last."""
@@ -179,16 +183,22 @@ class FetchPlan:
         return b"".join(said)
 
 
-def _templates(items: Sequence[FetchItem]) -> list[tuple[bytes, int]]:
+def _of_header(item: FetchItem) -> _Column:
+    """An item that is made of the header that is kept."""
+    return _Column(name_of(item).replace(b"%", b"%%") + b" %b", ("header",), _each(from_divided(item)))
+
+
+def _templates(items: Sequence[FetchItem], parts: Sequence[_Column], *, divided: bool) -> list[tuple[bytes, int]]:
     """What is written, divided at the sections, each with how many values it has; the first one is the number of the message."""
+    templates = iter(part.template for part in parts)
     found, written, values = [], b"* %d FETCH (", 1
     for nth, item in enumerate(items):
         written += b" " if nth else b""
-        if item.name in SECTIONS:
+        if divided and item.name in SECTIONS:
             found.append((written + name_of(item).replace(b"%", b"%%") + b" ", values))
             written, values = b"", 0
         else:
-            written, values = written + COLUMNS[item.name].template, values + 1
+            written, values = written + next(templates), values + 1
     return [*found, (written, values)]
 
 

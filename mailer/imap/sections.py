@@ -7,6 +7,7 @@ header; the message itself is not looked at. A field is looked for in the first 
 from __future__ import annotations
 
 import re
+from itertools import compress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.mime.transfer import KNOWN
@@ -15,7 +16,7 @@ from mailer.mime.tree import part_at
 from .strings import string
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from mailer.mime.tree import Part
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 HEADER: Final = 1 << 20  # octets of a header in which fields are looked for
 _PLAIN: Final = re.compile(rb"[A-Za-z0-9._\-]++")
-_NEXT_FIELD: Final = re.compile(rb"\n(?![ \t])")
+_FIELDS: Final = re.compile(rb"(?<=\n)(?![ \t])")
+_EMPTY: Final = frozenset({b"\r\n", b"\n", b"\r", b""})
+BLANK: Final = b"\r"
+"""In place of the name of a field, for a line that is none."""
+MOST_SHAPES: Final = 500  # orders of names that are remembered
 
 
 class Place(NamedTuple):
@@ -105,7 +110,7 @@ class _Wanted(dict[bytes, bool]):
     MOST = 1000  # spellings that are remembered
 
     def __init__(self, names: Iterable[bytes]) -> None:
-        self._names = frozenset(name.lower() for name in names) - {b"", b"\r"}  # which is the empty line
+        self._names = frozenset(name.lower() for name in names).difference(_EMPTY)
 
     def __missing__(self, said: bytes) -> bool:
         is_wanted = said.rstrip(b" \t").lower() in self._names
@@ -116,15 +121,62 @@ class _Wanted(dict[bytes, bool]):
 
 def fields_of(header: bytes, names: dict[bytes, bool], *, without: bool = False) -> bytes:
     """The fields of a header with these names, or all others, each as it is written, and an empty line."""
-    fields = _NEXT_FIELD.split(header[:HEADER])
-    if without:
-        kept = [field for field in fields if not names[field.partition(b":")[0]] and field not in (b"", b"\r")]
-    else:
-        kept = [field for field in fields if names[field.partition(b":")[0]]]
-    if not kept:
-        return b"\r\n"
-    last = b"\n\r\n" if kept[-1].endswith(b"\r") else b"\r\n\r\n" if kept[-1] is fields[-1] else b"\n\r\n"
-    return b"\n".join(kept) + last
+    fields = _FIELDS.split(header[:HEADER])
+    return _ended(b"".join(compress(fields, _mask(map(_name, fields), names, without=without))))
+
+
+def _name(field: bytes) -> bytes:
+    """What stands before the colon of a field; `BLANK` for a line that is none."""
+    if field in _EMPTY:
+        return BLANK
+    name = field.partition(b":")[0]
+    return b"" if b"\n" in name or b"\0" in name else name
+
+
+def _mask(said: Iterable[bytes], names: dict[bytes, bool], *, without: bool) -> list[bool]:
+    return [name != BLANK and not names[name] for name in said] if without else [names[name] for name in said]
+
+
+def _ended(fields: bytes) -> bytes:
+    """With the empty line, and the end of the last field where that has none."""
+    return fields + (b"\r\n" if not fields or fields.endswith(b"\n") else b"\r\n\r\n")
+
+
+def divided(header: bytes) -> bytes | None:
+    """A header as it is kept: the names of its fields in lines, a NUL, and the fields with a NUL between them; None for one that has such
+    octets itself."""
+    if b"\0" in header:
+        return None
+    fields = _FIELDS.split(header)
+    return b"\0".join([b"\n".join(map(_name, fields)), *fields])
+
+
+def from_divided(item: FetchItem) -> Callable[[bytes], bytes]:
+    """What makes an item of a header that was divided, as it is sent. Many headers have the same names in the same order, and it is looked
+    once which of them are wanted."""
+    names, without, partial = wanted(item.fields), item.text.endswith("NOT"), item.partial
+    masks: dict[bytes, list[bool]] = {}
+
+    def mask_of(said: bytes) -> list[bool]:
+        mask = _mask(said.split(b"\n"), names, without=without)
+        if len(masks) < MOST_SHAPES:
+            masks[said] = mask
+        return mask
+
+    def chosen(header: bytes) -> bytes:
+        said, *fields = header.split(b"\0")
+        return _ended(b"".join(compress(fields, masks.get(said) or mask_of(said))))
+
+    def whole(header: bytes) -> bytes:
+        return b"".join(header.split(b"\0")[1:])
+
+    make = chosen if item.fields else whole
+
+    def made(header: bytes) -> bytes:
+        octets = cut(make(header), partial) if partial else make(header)
+        return b"{%d}\r\n%b" % (len(octets), octets)
+
+    return made
 
 
 def name_of(item: FetchItem) -> bytes:

@@ -112,12 +112,9 @@ class FetchedFolder:
         kept = next((nth for nth, row in enumerate(rows) if self.plan.value(row, "header") is None), len(rows))
         self._is_lacking = kept < len(rows)
         self._leave(rows[kept:])
-        texts = [self._of_header(self.plan.value(row, "header")) for row in rows[:kept]]
-        return Portion(self._written(self.seen(box, rows[:kept]), texts))
-
-    def _of_header(self, header: bytes) -> list[list[bytes]]:
-        where = Place(0, len(header))
-        return [written(item, self.made(nth, header, where)) for nth, item in enumerate(self.plan.sections)]
+        told = self.seen(box, rows[:kept])
+        plain = [row for row, _ in told]
+        return Portion(self.plan.lines(self.numbers(plain), plain, [more for _, more in told]))
 
     def _leave(self, rows: Sequence[Row]) -> None:
         """Leave these for the next portion."""

@@ -71,7 +71,7 @@ def add(ledger: Ledger, new: RowOfMail, thread: str) -> None:
     texts.add(ledger.rows, ledger.owner, mail.id, mail.size, mail.received, new.texts)
     collating.add(ledger.rows, ledger.owner, mail.id, mail.size, mail.received, new.collated)
     if new.header is not None:
-        heads.add(ledger.rows, ledger.owner, [(mail.id, new.header)])
+        ledger.rows.change(heads.ADD, (ledger.owner, mail.id, new.header))
     if new.longer:
         ledger.rows.change(ADD_UNEVEN, (ledger.owner, mail.id, new.longer))
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mailer.imap.fetched import FetchPlan, date_time, literal
 from mailer.imap.fetching import parse_items
 from mailer.imap.lexer import Tokens
+from mailer.imap.sections import divided
 
 KEPT: dict[str, object] = {
     "flags": 1, "keywords": "", "received": 1_796_119_800.5, "size": 4321, "envelope": b"(NIL {2}\r\n\xc3\xbc)", "mail": "01KAHC",
@@ -96,7 +97,7 @@ def test_sections_leave_their_place() -> None:
     assert (plan.sees, plan.trees, plan.heads, plan.wholes) == (False, True, False, False)
     plan = plan_of(b"(BODY[] BODY.PEEK[HEADER])")
     assert (plan.sees, plan.trees, plan.heads, plan.wholes) == (True, False, False, False)
-    assert plan_of(b"(BODY.PEEK[HEADER] RFC822.HEADER)").heads
+    assert plan_of(b"(BODY.PEEK[HEADER] RFC822.HEADER)", kept=False).heads
     assert plan_of(b"(RFC822 BODY[])").wholes
 
 
@@ -132,3 +133,18 @@ def test_a_time_is_told_in_utc(at: int) -> None:
 def test_no_time_is_told_wrongly_formed(at: float) -> None:
     """A clock that was wrong by centuries gives a date all the same."""
     assert len(date_time(at)) == len(" 1-Jan-1970 00:00:00 +0000")
+
+
+def test_headers_that_are_kept_are_told_like_columns() -> None:
+    """Of headers that are divided; a sign that is one of templates is written as it is."""
+    kept = KEPT | {"header": divided(b"From: a\r\nTo: b\r\n c\r\n\r\n")}
+    assert plan_of(b"(UID BODY.PEEK[HEADER])").columns == ("header",)
+    assert lines(b'(UID BODY.PEEK[HEADER.FIELDS (to "%d")] RFC822.HEADER BODY.PEEK[HEADER.FIELDS.NOT (to)]<1.3> FLAGS)', kept) == (
+        b'* 3 FETCH (UID 9 BODY[HEADER.FIELDS (to "%d")] {13}\r\nTo: b\r\n c\r\n\r\n RFC822.HEADER {22}\r\nFrom: a\r\nTo: b\r\n c\r\n\r\n'
+        b" BODY[HEADER.FIELDS.NOT (to)]<1> {3}\r\nrom FLAGS (\\Seen))\r\n"
+    )
+    plan = plan_of(b"BODY[HEADER]")
+    rows = [(uid, *(kept[column] for column in plan.columns)) for uid in (1, 2)]
+    header = b"BODY[HEADER] {22}\r\nFrom: a\r\nTo: b\r\n c\r\n\r\n"
+    said = plan.lines([1, 2], rows, [b"", b" FLAGS (\\Seen)"])
+    assert said == b"* 1 FETCH (%b)\r\n* 2 FETCH (%b FLAGS (\\Seen))\r\n" % (header, header)

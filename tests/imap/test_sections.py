@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailer.imap.fetching import parse_items
 from mailer.imap.lexer import Tokens
-from mailer.imap.sections import NOWHERE, UnknownEncoding, cut, fields_of, name_of, place, wanted
+from mailer.imap.sections import NOWHERE, UnknownEncoding, cut, divided, fields_of, from_divided, name_of, place, wanted
 from mailer.mime.tree import parsed
 
 INNER = (
@@ -157,3 +159,22 @@ def test_an_item_is_answered_by_its_name(said: bytes, name: bytes) -> None:
     """Without PEEK, with the fields as the client wrote them, and with the first octet alone (RFC 9051 §7.5.2)."""
     (item,) = parse_items(Tokens([said]))
     assert name_of(item) == name
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"From: a", b"to: b", b"TO", b"x", b":", b" folded", b"\tfolded", b"", b"\r", b"Cc : c", b"From\n :x", b"n\xff: y"]
+        )
+    )
+)
+def test_a_header_that_is_kept_says_what_it_says_as_it_is_written(lines: list[bytes]) -> None:
+    """Whatever is in it, and whatever is asked of it."""
+    for end in (b"\r\n", b"\n"):
+        for header in (end.join(lines), end.join([*lines, b"", b""])):
+            kept = divided(header)
+            assert kept is not None
+            for section in (b"HEADER.FIELDS (from TO)", b"HEADER.FIELDS.NOT (from cc)", b"HEADER"):
+                (item,) = parse_items(Tokens([b"BODY[%b]" % section]))
+                plain = fields_of(header, wanted(item.fields), without=b"NOT" in section) if item.fields else header
+                assert from_divided(item)(kept) == b"{%d}\r\n%b" % (len(plain), plain)
