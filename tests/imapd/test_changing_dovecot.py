@@ -15,10 +15,12 @@ import os
 import random
 import re
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from mailer.imap.lexer import Tokens
 from tests.mailbox.premises import message, put
 from tests.peers import dovecot_imap
 from tests.peers.dovecot_imap import DovecotImap
@@ -73,6 +75,21 @@ def gone(lines: list[bytes]) -> int:
     return sum(line.endswith(b" EXPUNGE") for line in lines)
 
 
+def vanished(lines: list[bytes]) -> set[int]:
+    """The UIDs that are told to be gone."""
+    sets = [Tokens([line.rpartition(b" ")[2]]).numbers().ranges for line in lines if line.startswith(b"* VANISHED ")]
+    return {uid for ranges in sets for first, last in ranges for uid in range(first, last + 1)}
+
+
+def mark(lines: list[bytes]) -> tuple[int, int]:
+    """UIDVALIDITY and HIGHESTMODSEQ, as a folder that is opened tells them."""
+    text = b"\n".join(lines)
+    found = re.search(rb"UIDVALIDITY (\d+)", text), re.search(rb"HIGHESTMODSEQ (\d+)", text)
+    assert found[0]
+    assert found[1]
+    return int(found[0][1]), int(found[1][1])
+
+
 class BothSelected:
     """Our door and Dovecot, which are told the same."""
 
@@ -105,30 +122,65 @@ class BothSelected:
         return len(read(ours[1]))
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_what_is_done_to_messages_is_done_by_dovecot_as_well(seed: int) -> None:
-    """By number, by UID, with sets that are in part of nobody, and what is refused."""
-    chance = random.Random(seed)
+def beside_dovecot(test: Callable[[BothSelected], Awaitable[None]]) -> None:
+    """Run `test` with six messages in the INBOX on both sides, and another folder."""
 
-    async def test(house: ImapHouse) -> None:
+    async def begun(house: ImapHouse) -> None:
         with tempfile.TemporaryDirectory() as home:
             os.chmod(home, 0o755)
             with house.premises.ann() as box:
                 box.create("Work")
                 put(box, many=6)
             with DovecotImap(Path(home), [message(f"number {number}") for number in range(6)]) as dovecot:
-                both = BothSelected(await house.client(), dovecot)
                 dovecot.ask(b"CREATE Work")
-                said, many, selected = list[str](), 6, False
-                for _ in range(STEPS):
-                    if not selected:
-                        await both.same("SELECT INBOX")
-                        selected = True
-                    said.append(command := spoken(chance, many))
-                    await both.same(command)
-                    if command in ("CLOSE", "UNSELECT", "SELECT Nowhere", "EXAMINE INBOX"):
-                        selected = False
-                    else:
-                        many = await both.alike(said)
+                await test(BothSelected(await house.client(), dovecot))
 
-    in_house(test)
+    in_house(begun)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_done_to_messages_is_done_by_dovecot_as_well(seed: int) -> None:
+    """By number, by UID, with sets that are in part of nobody, and what is refused."""
+    chance = random.Random(seed)
+
+    async def test(both: BothSelected) -> None:
+        said, many, selected = list[str](), 6, False
+        for _ in range(STEPS):
+            if not selected:
+                await both.same("SELECT INBOX")
+                selected = True
+            said.append(command := spoken(chance, many))
+            await both.same(command)
+            if command in ("CLOSE", "UNSELECT", "SELECT Nowhere", "EXAMINE INBOX"):
+                selected = False
+            else:
+                many = await both.alike(said)
+
+    beside_dovecot(test)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_client_missed_is_told_by_dovecot_as_well(seed: int) -> None:
+    """From any moment before: which messages went, which came or changed, and how they are flagged. RFC 7162 §3.2.5"""
+    chance = random.Random(seed)
+
+    async def test(both: BothSelected) -> None:
+        await both.do("ENABLE QRESYNC")
+        ours, theirs = await both.do("SELECT INBOX")
+        marks, many = [(mark(ours[1]), mark(theirs[1]))], 6
+        for _ in range(10):
+            said = []
+            for _ in range(chance.randint(1, 12)):
+                command = spoken(chance, many)
+                if not command.startswith(("CLOSE", "UNSELECT", "SELECT", "EXAMINE")):
+                    said.append(command)
+                    ours, theirs = await both.do(command)
+                    assert vanished(ours[1]) == vanished(theirs[1]), (command, ours, theirs)
+                    many = await both.alike(said)
+            here, there = chance.choice(marks)
+            told = [line.encode() for line in await both.ours.ok(f"SELECT INBOX (QRESYNC ({here[0]} {here[1]}))")]
+            wanted = both.dovecot.ask(b"SELECT INBOX (QRESYNC (%d %d))" % there)
+            assert (vanished(told), read(told)) == (vanished(wanted), read(wanted)), said
+            marks.append((mark(told), mark(wanted)))
+
+    beside_dovecot(test)
