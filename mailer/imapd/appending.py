@@ -16,7 +16,7 @@ from mailer.mailbox.api import UNBOUNDED, NewMail, OverQuota
 from mailer.transport.local import quota_of
 
 from .copying import FULL, NO_TARGET
-from .troubles import GONE, READ_ONLY, Refused
+from .troubles import GONE, READ_ONLY, ImapRefused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ async def look_ahead(session: ImapSession, announced: ImapAnnounced) -> Answer:
 
 def _refuse_early(mailbox: Mailbox, announced: ImapAnnounced, quota: Quota) -> None:
     if mailbox.folder(announced.folder) is None:
-        raise Refused(NO_TARGET)
+        raise ImapRefused(NO_TARGET)
     if quota != UNBOUNDED and mailbox.usage().over(quota, announced.size, 1):
         raise OverQuota("the mailbox has no room for that; delete something, and empty the trash")
 
@@ -83,7 +83,7 @@ async def replace(session: ImapSession, command: Replace) -> Answer:
 async def _put(
     session: ImapSession, folder: str, messages: Sequence[AppendedMessage], instead: tuple[int, int] | None
 ) -> Sequence[PutMail]:
-    """Put them, and see how full the mailbox is then. Raises `Problem`, `Refused`."""
+    """Put them, and see how full the mailbox is then. Raises `Problem`, `ImapRefused`."""
     now = session.terms.now()
     news = [NewMail(folder, each.content, b"", each.flags, each.keywords, each.received or now) for each in messages]
     puts, trouble = await session.ask(_put_all, news, session.user, session.terms.notices, instead)
@@ -98,15 +98,15 @@ def _put_all(
 ) -> tuple[Sequence[PutMail], Exception | None]:
     """In a thread: put them; and what kept the notice from being given, if something did."""
     if mailbox.folder(news[0].folder) is None:
-        raise Refused(NO_TARGET)
+        raise ImapRefused(NO_TARGET)
     quota = quota_of(user)
     try:
         puts = mailbox.put(news, quota, instead=instead)
     except Problem as problem:
         if problem.kind == "usage":
-            raise Refused(FULL) from problem
+            raise ImapRefused(FULL) from problem
         if problem.kind == "no-such" and instead is not None:
-            raise Refused(GONE) from problem
+            raise ImapRefused(GONE) from problem
         raise
     try:
         notices.after(mailbox, quota, puts, sum(len(new.content) for new in news))

@@ -29,7 +29,7 @@ from .appending import look_ahead
 from .idling import Idling
 from .login import TOO_MANY, WELCOME, ImapLogin
 from .session import ImapSession
-from .troubles import BUG, FolderGone, Refused, answer_to, is_ours
+from .troubles import BUG, FolderGone, ImapRefused, answer_to, is_ours
 
 if TYPE_CHECKING:
     import ssl
@@ -273,7 +273,7 @@ class _Conversation:
             return await doing
         except BadCommand as bad:
             return bad.answer
-        except Refused as refused:
+        except ImapRefused as refused:
             return refused.answer
         except (FolderGone, MailboxGone) as gone:
             self.last = str(gone)

@@ -13,7 +13,7 @@ from mailer.imap.response import copy_uid
 from mailer.mail.problem import Problem
 
 from .storing import count
-from .troubles import GONE, READ_ONLY, Refused
+from .troubles import GONE, READ_ONLY, ImapRefused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,13 +52,13 @@ def _copy(mailbox: Mailbox, folder: int, uids: Uids, command: Copy, least: int) 
     """In a thread: copy or move, if so many are there at least."""
     target = mailbox.folder(command.to)
     if target is None:
-        raise Refused(NO_TARGET)
+        raise ImapRefused(NO_TARGET)
     if least and len(mailbox.entries(folder, uids)) < least:
-        raise Refused(GONE)
+        raise ImapRefused(GONE)
     try:
         return (mailbox.move if command.move else mailbox.copy)(folder, uids, command.to)
     except Problem as problem:
-        raise Refused(FULL) if problem.kind == "usage" else problem from problem
+        raise ImapRefused(FULL) if problem.kind == "usage" else problem from problem
 
 
 async def expunge(session: ImapSession, command: Expunge) -> Answer:

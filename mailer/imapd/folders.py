@@ -18,7 +18,7 @@ from mailer.imap.hierarchy import USES
 from mailer.imap.listed import list_line, mailbox_id
 from mailer.mailbox.api import HasFolders, NoFolder, RoleTaken, TooMany
 
-from .troubles import Refused
+from .troubles import ImapRefused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,9 +55,9 @@ def _create(mailbox: Mailbox, name: str, role: Role) -> Folder:
     try:
         return mailbox.create(name, role=role, subscribed=False)
     except RoleTaken as problem:
-        raise Refused(USE_TAKEN) from problem
+        raise ImapRefused(USE_TAKEN) from problem
     except TooMany as problem:
-        raise Refused(TOO_MANY) from problem
+        raise ImapRefused(TOO_MANY) from problem
 
 
 async def delete(session: ImapSession, command: Delete) -> Answer:
@@ -82,7 +82,7 @@ def _delete(mailbox: Mailbox, name: str) -> Folder:
     try:
         mailbox.delete(folder.name)
     except HasFolders as problem:
-        raise Refused(HAS_CHILDREN) from problem
+        raise ImapRefused(HAS_CHILDREN) from problem
     return folder
 
 
@@ -100,11 +100,11 @@ def _rename(mailbox: Mailbox, name: str, to: str) -> tuple[str, Folder]:
     """What the folder was called, and the folder."""
     folder = mailbox.folder(name)
     if folder is not None and folder.name == to:
-        raise Refused(IS_THERE)
+        raise ImapRefused(IS_THERE)
     try:
         return folder.name if folder else name, mailbox.rename(name, to)
     except TooMany as problem:
-        raise Refused(TOO_MANY) from problem
+        raise ImapRefused(TOO_MANY) from problem
 
 
 async def subscribe(session: ImapSession, command: Subscribe) -> Answer:
@@ -119,7 +119,7 @@ def _subscribe(mailbox: Mailbox, name: str, on: bool) -> str:
     try:
         mailbox.subscribe(name, on)
     except TooMany as problem:
-        raise Refused(TOO_MANY) from problem
+        raise ImapRefused(TOO_MANY) from problem
     folder = mailbox.folder(name)
     return folder.name if folder else name
 

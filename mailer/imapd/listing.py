@@ -14,7 +14,7 @@ from mailer.imap.metadata import metadata_line
 from mailer.imap.patterns import WILD
 from mailer.mailbox.api import NoFolder
 
-from .troubles import Refused
+from .troubles import ImapRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -98,7 +98,7 @@ def _lines(mailbox: Mailbox, command: Listing, utf8: bool, limit: int) -> list[b
     known = known_names(folders, mailbox.wanted())
     wild = sum(not WILD.isdisjoint(pattern) for pattern in command.patterns)
     if wild > 1 and wild * sum(len(each.name) for each in known) > MOST_LETTERS:
-        raise Refused(TOO_MUCH)
+        raise ImapRefused(TOO_MUCH)
     if command.lsub:
         return [list_line(each.name, each.attributes, utf8=utf8, lsub=True) for each in subscribed(known, command)]
     notes = _notes(mailbox) if command.metadata else {}

@@ -13,7 +13,7 @@ from mailer.imap.metadata import covers, metadata_line
 from mailer.mailbox.api import NoFolder, TooMany
 from mailer.mailbox.noting import LONGEST, LONGEST_NAME, WHOLE
 
-from .troubles import Refused
+from .troubles import ImapRefused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ def _note(mailbox: Mailbox, name: str, values: Sequence[tuple[str, bytes | None]
     try:
         mailbox.annotate(number, values)
     except TooMany as problem:
-        raise Refused(TOO_MANY) from problem
+        raise ImapRefused(TOO_MANY) from problem
     return kept
 
 

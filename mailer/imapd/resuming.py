@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailer.imap.command import KnownState, NumberSet
-    from mailer.mailbox.opening import OpenedFolder
+    from mailer.mailbox.api import OpenedFolder
 
     from .session import ImapSession
 

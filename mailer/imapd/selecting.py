@@ -16,8 +16,7 @@ from .resuming import resume
 
 if TYPE_CHECKING:
     from mailer.imap.command import Check, Close, Noop, Select, Unselect
-    from mailer.mailbox.api import Mailbox
-    from mailer.mailbox.opening import OpenedFolder
+    from mailer.mailbox.api import Mailbox, OpenedFolder
 
     from .session import ImapSession
 

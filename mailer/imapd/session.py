@@ -1,7 +1,7 @@
 """A session as those see it who do what a client asks: its machine, its mailbox, the folder that is open, and what may be said of it.
 
 A handler is a coroutine that is given the session and a command, asks the mailbox, says what there is to say, and returns the line that
-ends the command. It waits for nothing but `ask` and `flow`; what raises `Refused`, a `Problem` or `BadCommand` there ends the command
+ends the command. It waits for nothing but `ask` and `flow`; what raises `ImapRefused`, a `Problem` or `BadCommand` there ends the command
 alone.
 
 What others did in the open folder is asked for where somebody has told of it, and where a client wants to know; what this session did

@@ -13,7 +13,7 @@ from mailer.imap.sets import written
 from mailer.mail.problem import Problem
 
 from .session import fetched, keywords_of
-from .troubles import GONE, READ_ONLY, Refused
+from .troubles import GONE, READ_ONLY, ImapRefused
 
 if TYPE_CHECKING:
     from mailer.imap.command import Store
@@ -53,7 +53,7 @@ def _flag(mailbox: Mailbox, session: ImapSession, uids: Uids, command: Store) ->
         done = mailbox.flag(folder, uids, command.how, command.flags, command.keywords, unchanged_since=since)
     except Problem as problem:
         if problem.kind == "usage":  # a keyword too many, or too long
-            raise Refused(Answer("NO", "the folder has as many keywords as it can have, or that is none", "LIMIT")) from problem
+            raise ImapRefused(Answer("NO", "the folder has as many keywords as it can have, or that is none", "LIMIT")) from problem
         raise
     session.took(done, told=not command.silent)
     return done, keywords_of(done.entries)

@@ -36,7 +36,7 @@ READ_ONLY: Final = Answer("NO", "the folder was opened to be read only", "READ-O
 GONE: Final = Answer("NO", "some of these messages are gone", "EXPUNGEISSUED")
 
 
-class Refused(Exception):
+class ImapRefused(Exception):
     """A command that cannot be done; `answer` ends it."""
 
     def __init__(self, answer: Answer) -> None:

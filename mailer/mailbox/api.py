@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mailer.mail.flags import Uids
     from mailer.mail.query import Query
 
-    from .opening import OpenedFolder
     from .owners.api import Owner
     from .scripts import Scripts
 
@@ -230,6 +229,17 @@ class FolderChanges(NamedTuple):
     entries: Sequence[FolderEntry]
     vanished: Sequence[int]
     whole: bool
+
+
+class OpenedFolder(NamedTuple):
+    """A folder, all its UIDs, the keywords that it knows, the UID of its first message that is unseen (0 for none), and what is new in it
+    since the MODSEQ that was asked about, if one was."""
+
+    folder: Folder
+    uids: array[int]
+    keywords: Sequence[str]
+    unseen: int
+    changes: FolderChanges | None
 
 
 class BoxFlaw(NamedTuple):

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         Mail,
         MailColumn,
         NewMail,
+        OpenedFolder,
         Quota,
         Role,
         SortColumn,
@@ -249,7 +250,7 @@ class OwnMailbox:
             raise Problem(f"there is no message {mail} in the mailbox", "no-such")
         return put
 
-    def opened(self, name: str, since: int | None = None) -> opening.OpenedFolder:
+    def opened(self, name: str, since: int | None = None) -> OpenedFolder:
         """What a client is told that opens the folder of that name. Raises `NoFolder`."""
         return self.engine.read(lambda rows: opening.opened(rows, self.engine.owner, name, since))
 

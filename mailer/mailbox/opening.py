@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from . import entries, keywords, ledger
-from .api import NoFolder
+from .api import NoFolder, OpenedFolder
 
 if TYPE_CHECKING:
-    from array import array
-    from collections.abc import Sequence
-
-    from .api import Folder, FolderChanges
     from .engine.api import Rows
 
 UNSEEN: Final = "SELECT uid FROM entry WHERE owner = ? AND folder = ? AND uid > 0 AND flags & 1 = 0 ORDER BY uid LIMIT 1"
-
-
-class OpenedFolder(NamedTuple):
-    """A folder, all its UIDs, the keywords that it knows, the UID of its first message that is unseen (0 for none), and what is new in it
-    since the MODSEQ that was asked about, if one was."""
-
-    folder: Folder
-    uids: array[int]
-    keywords: Sequence[str]
-    unseen: int
-    changes: FolderChanges | None
 
 
 def opened(rows: Rows, owner: int, name: str, since: int | None = None) -> OpenedFolder:

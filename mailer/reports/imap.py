@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mailer.imap.names import modified_utf7
 from mailer.net.aside import aside
 
-from .imap_session import SMALL, UID, ImapSession, quoted
+from .imap_session import SMALL, UID, ImapVisit, quoted
 from .sources import A_LOOK, REMEMBERED, FetchedMessage, MailboxLooked, MailboxProbed, SourceTrouble, batches, words_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ImapSource:
         return await aside(self._probe)
 
     def _probe(self) -> MailboxProbed:
-        session = ImapSession(self.server)
+        session = ImapVisit(self.server)
         try:
             session.log_in()
             open_folder(session, self.folder, "EXAMINE")  # which marks nothing as seen
@@ -87,7 +87,7 @@ class ImapSource:
         return looked
 
 
-def open_folder(session: ImapSession, folder: str, command: str) -> None:
+def open_folder(session: ImapVisit, folder: str, command: str) -> None:
     """Open the `folder` by SELECT, or by EXAMINE. Raises `SourceTrouble` where the server does not."""
     try:
         session.do(command, quoted(modified_utf7(folder)))
@@ -113,7 +113,7 @@ class ImapLook:
         self.source = source
         self.take = take
         self.mark: dict[str, Any] = dict(mark)
-        self._session: ImapSession | None = None
+        self._session: ImapVisit | None = None
         self._stopped = False
         self._keywords = False
         self._own: OSError | None = None  # trouble that is not the server's
@@ -126,7 +126,7 @@ class ImapLook:
 
     def run(self) -> MailboxLooked:
         """The whole look. Raises `SourceTrouble`, and what `take` and the secret raise."""
-        self._session = session = ImapSession(self.source.server)
+        self._session = session = ImapVisit(self.source.server)
         try:
             if self._stopped:  # while it was being made
                 raise SourceTrouble("nobody wants it any more")
@@ -143,7 +143,7 @@ class ImapLook:
         finally:
             session.shutdown()
 
-    def _select(self, session: ImapSession) -> None:
+    def _select(self, session: ImapVisit) -> None:
         open_folder(session, self.source.folder, "SELECT")
         session.state = "SELECTED"
         flags = b" ".join(_octets(session.told("PERMANENTFLAGS")))
@@ -160,7 +160,7 @@ class ImapLook:
     def _keeps(self) -> bool:
         return not self.source.move and not self.source.delete
 
-    def _look(self, session: ImapSession) -> MailboxLooked:
+    def _look(self, session: ImapVisit) -> MailboxLooked:
         found = self._search(session)
         wanted = found[:A_LOOK]
         sizes = self._sizes(session, wanted)
@@ -181,7 +181,7 @@ class ImapLook:
             self.mark["highest"] = max(self.mark["highest"], wanted[-1])
         return total._replace(larger=len(larger), more=len(found) > len(wanted))
 
-    def _settle(self, session: ImapSession, batch: TakenBatch, total: MailboxLooked) -> MailboxLooked:
+    def _settle(self, session: ImapVisit, batch: TakenBatch, total: MailboxLooked) -> MailboxLooked:
         """Wait until the reports of a batch are on disk, and let them go where they are to go. Raises `OSError` of our own disk, too."""
         try:
             kept = sorted(int(key) for key in batch.taking.result())
@@ -194,7 +194,7 @@ class ImapLook:
         self._leave(session, others)
         return total._replace(taken=total.taken + len(kept), left=total.left + len(others))
 
-    def _search(self, session: ImapSession) -> list[int]:
+    def _search(self, session: ImapVisit) -> list[int]:
         """The UIDs of what was not looked at yet, in order."""
         highest = self.mark["highest"] if self._keeps else 0
         criteria = [f"UID {highest + 1}:*"] if self._keeps else []
@@ -205,7 +205,7 @@ class ImapLook:
         self.mark["left"] = [uid for uid in self.mark["left"] if uid in found]
         return sorted(uid for uid in found.difference(self.mark["left"]) if uid > highest)  # n:* has the last one always
 
-    def _sizes(self, session: ImapSession, uids: list[int]) -> dict[int, int]:
+    def _sizes(self, session: ImapVisit, uids: list[int]) -> dict[int, int]:
         found: dict[int, int] = {}
         for part in _parts(uids):
             session.do("UID", "FETCH", _set(part), "(UID RFC822.SIZE)", most=SMALL + len(part) * ABOUT)
@@ -214,12 +214,12 @@ class ImapLook:
                     found[int(uid[1])] = int(size[1])
         return found
 
-    def _fetch(self, session: ImapSession, uids: list[int], size: int) -> list[FetchedMessage]:
+    def _fetch(self, session: ImapVisit, uids: list[int], size: int) -> list[FetchedMessage]:
         """Those of the messages that are still there, and were asked for."""
         found = session.bodies(_set(uids), set(uids), most=SMALL + TWICE * size + len(uids) * ABOUT, about=ABOUT)
         return [FetchedMessage(str(uid), found[uid]) for uid in uids if uid in found]
 
-    def _done(self, session: ImapSession, uids: list[int]) -> None:
+    def _done(self, session: ImapVisit, uids: list[int]) -> None:
         """Let what was taken go where it is to go."""
         if self.source.move:
             moves = "MOVE" in session.capabilities
@@ -229,7 +229,7 @@ class ImapLook:
         elif self.source.delete:
             self._delete(session, uids)
 
-    def _into(self, session: ImapSession, how: str, uids: list[int]) -> None:
+    def _into(self, session: ImapVisit, how: str, uids: list[int]) -> None:
         """Move or copy; a folder that is missing is made. Raises `SourceTrouble` where that cannot be."""
         folder = quoted(modified_utf7(self.source.move))
         try:
@@ -246,12 +246,12 @@ class ImapLook:
                 text = f"{self.source.server.host} moves nothing to the folder {self.source.move!r}: {words_of(error)}"
                 raise SourceTrouble(text, ours=True) from None
 
-    def _delete(self, session: ImapSession, uids: list[int]) -> None:
+    def _delete(self, session: ImapVisit, uids: list[int]) -> None:
         session.do("UID", "STORE", _set(uids), "+FLAGS.SILENT", r"(\Deleted)")
         if "UIDPLUS" in session.capabilities:
             session.do("UID", "EXPUNGE", _set(uids))
 
-    def _leave(self, session: ImapSession, uids: list[int]) -> None:
+    def _leave(self, session: ImapVisit, uids: list[int]) -> None:
         """Remember that these were looked at."""
         if not uids or self._keeps:
             return

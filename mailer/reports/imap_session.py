@@ -36,7 +36,7 @@ UID = re.compile(rb"\bUID (\d{1,10})\b")
 """That of a message, in what a server says of it."""
 
 
-class ImapSession(imaplib.IMAP4):
+class ImapVisit(imaplib.IMAP4):
     """One session, up to the login. Raises `SourceTrouble` for whatever goes wrong with it."""
 
     def __init__(self, server: MailboxServer) -> None:

@@ -207,9 +207,9 @@ def counted(cls, name):
 
 from mailer.io import durable
 from mailer.pop3.client import Pop3Client
-from mailer.reports.imap_session import ImapSession
+from mailer.reports.imap_session import ImapVisit
 counted(Pop3Client, "send")
-counted(ImapSession, "_command")
+counted(ImapVisit, "_command")
 counted(durable, "sync_directory")
 counted(durable, "finish_new")
 server = MailboxServer("localhost", int(port), Requirement("implicit", ca_file=ca), MailboxLogin(owner, lambda: secret))

@@ -24,7 +24,7 @@ from mailer.mail.flags import PLAIN, Flag
 from mailer.mail.problem import Problem
 from mailer.mail.text import human_size
 from mailer.mailbox.api import INBOX
-from mailer.reports.imap_session import SMALL, UID, ImapSession, quoted
+from mailer.reports.imap_session import SMALL, UID, ImapVisit, quoted
 from mailer.reports.sources import SourceTrouble
 
 from .api import MOST, SourceFolder, SourceMessage
@@ -100,7 +100,7 @@ class ImapImport:
         self.leave = frozenset(leave)
         self.most = most
         self._pause = pause
-        self._session: ImapSession | None = None
+        self._session: ImapVisit | None = None
         self._open: SourceFolder | None = None
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class ImapImport:
             raise Problem(f"{self.server.host} has no folder {min(missing)!r}", "no-such")
         return sorted(found, key=_order)
 
-    def _listed(self, session: ImapSession) -> tuple[list[_Listed], frozenset[str]]:
+    def _listed(self, session: ImapVisit) -> tuple[list[_Listed], frozenset[str]]:
         """All folders, and the names of those that are subscribed. Raises `SourceTrouble`."""
         extended = {"LIST-EXTENDED", "SPECIAL-USE"} <= {*session.capabilities}
         session.do("LIST", '""', '"*"', *(["RETURN (SPECIAL-USE)"] if extended else []), most=FOLDERS * LISTED)
@@ -138,7 +138,7 @@ class ImapImport:
             each.said for each in map(_list, _joined(session.told("LSUB"))) if each is not None
         )
 
-    def _folder(self, session: ImapSession, each: _Listed, name: str, subscribed: bool) -> SourceFolder | PassedOver:
+    def _folder(self, session: ImapVisit, each: _Listed, name: str, subscribed: bool) -> SourceFolder | PassedOver:
         try:
             session.do("EXAMINE", quoted(each.said))
         except imaplib.IMAP4.abort:
@@ -178,13 +178,13 @@ class ImapImport:
             self._asked(lambda session: self._examine(session, folder))
             return [passed(message.where, str(problem))]
 
-    def _uids(self, session: ImapSession, folder: SourceFolder) -> list[int]:
+    def _uids(self, session: ImapVisit, folder: SourceFolder) -> list[int]:
         self._examine(session, folder)
         session.do("UID", "SEARCH", "ALL")
         words = [word for line in session.told("SEARCH") if isinstance(line, bytes) for word in line.split()]
         return sorted({int(word) for word in words if word.isdigit() and len(word) < 11 and 0 < int(word) < 1 << 32})
 
-    def _about(self, session: ImapSession, folder: SourceFolder, uids: Sequence[int]) -> list[SourceMessage]:
+    def _about(self, session: ImapVisit, folder: SourceFolder, uids: Sequence[int]) -> list[SourceMessage]:
         self._examine(session, folder)
         items = "(UID FLAGS INTERNALDATE RFC822.SIZE)"
         session.do("UID", "FETCH", _set(uids), items, most=SMALL + len(uids) * ABOUT)
@@ -211,7 +211,7 @@ class ImapImport:
         return "imap-" + sha256("\0".join(map(str, words)).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
     def _fetched(
-        self, session: ImapSession, folder: SourceFolder, messages: Sequence[SourceMessage]
+        self, session: ImapVisit, folder: SourceFolder, messages: Sequence[SourceMessage]
     ) -> list[tuple[SourceMessage, bytes] | PassedOver]:
         self._examine(session, folder)
         by_uid = {message.uid: message for message in messages}
@@ -219,7 +219,7 @@ class ImapImport:
         found = session.bodies(_set([*by_uid]), by_uid, most=most, about=ABOUT)
         return [(message, with_crlf(found[uid])) for uid, message in by_uid.items() if uid in found]
 
-    def _examine(self, session: ImapSession, folder: SourceFolder) -> None:
+    def _examine(self, session: ImapVisit, folder: SourceFolder) -> None:
         """Have the folder open, and be sure that it is the one that it was. Raises `SourceTrouble`."""
         if self._open == folder:
             return
@@ -229,7 +229,7 @@ class ImapImport:
             raise SourceTrouble(f"the folder {folder.name} at {self.server.host} is another one by now; begin anew", ours=True)
         self._open = folder
 
-    def _asked(self, ask: Callable[[ImapSession], T], attempts: int = len(PAUSES)) -> T:
+    def _asked(self, ask: Callable[[ImapVisit], T], attempts: int = len(PAUSES)) -> T:
         """What `ask` makes of the session, which is made if there is none, and again where it breaks. Raises `Problem`."""
         trouble = SourceTrouble("")
         for pause in PAUSES[:attempts]:
@@ -248,9 +248,9 @@ class ImapImport:
             f"{trouble}; what was taken stays, and the same command goes on from there", "unavailable" if trouble.ours else "try-again"
         )
 
-    def _connected(self) -> ImapSession:
+    def _connected(self) -> ImapVisit:
         if self._session is None:
-            self._session = ImapSession(self.server)
+            self._session = ImapVisit(self.server)
             self._open = None
             self._session.log_in()
         return self._session
