@@ -108,7 +108,7 @@ def fill(box: OwnMailbox, many: int = 30) -> None:
     box.expunge(inbox.id, [(7, 8)], marked=False)
     box.copy(inbox.id, [(1, 2)], "Old")
     box.delete("Old")
-    box.put([NewMail("INBOX", letter("once", 900), once=("SPOOL", ANN))])
+    box.put([NewMail("INBOX", letter("once", 900), once=("SPOOL", ANN)), NewMail("INBOX", b"Subject: by LF\n\nx", uidl="elsewhere")])
 
 
 def all_of(box: OwnMailbox) -> dict[str, object]:
@@ -122,6 +122,7 @@ def all_of(box: OwnMailbox) -> dict[str, object]:
         "mails": mails,
         "texts": [box.read(mail) for mail in mails if mail],
         "usage": box.usage(),
+        "maildrops": [box.maildrop(folder.id) for folder in folders],
     }
 
 
