@@ -29,6 +29,7 @@ from .appending import look_ahead
 from .idling import Idling
 from .login import TOO_MANY, WELCOME, ImapLogin
 from .session import ImapSession
+from .streaming import CutOff
 from .troubles import BUG, FolderGone, ImapRefused, answer_to, is_ours
 
 if TYPE_CHECKING:
@@ -151,8 +152,8 @@ class _Conversation:
         return self._cancelled and self._task is not None and self._task.uncancel() == 0
 
     def hang_up(self, text: str) -> None:
-        """Say `text` as the last word."""
-        if not self._stream.gone:
+        """Say `text` as the last word, unless it would stand in the middle of an answer."""
+        if not self._stream.gone and not self.session.within:
             self._machine.hang_up(text)
             self.session.write()
 
@@ -281,7 +282,10 @@ class _Conversation:
             return self._trouble(problem)
         except ConnectionError:
             pass  # nobody hears it
-        except OSError:
+        except (TimeoutError, CutOff):
+            raise
+        except OSError as error:  # nobody has foreseen it, nor knows what of an answer was said
+            self._terms.tell(Alarm.of(self._terms.now(), error))
             raise
         except Exception as error:
             self._terms.tell(Alarm.of(self._terms.now(), error))

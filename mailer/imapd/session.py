@@ -95,6 +95,7 @@ class ImapSession:
         "observers",
         "stream",
         "terms",
+        "within",
     )
 
     def __init__(self, stream: Stream, machine: ImapServer, terms: ImapTerms) -> None:
@@ -109,6 +110,8 @@ class ImapSession:
         """The keywords of the open folder that the client was told of."""
         self.beside = False
         """Whether something is said while the client is waited for elsewhere."""
+        self.within = False
+        """Whether an answer was begun that is not said to its end: nothing else can be said then."""
         self.late = ""
         """What the client is late with, if it is late."""
         self._proved: Proved | None = None

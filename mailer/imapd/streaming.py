@@ -43,6 +43,7 @@ async def stream(session: ImapSession, fetch: FetchedFolder, row: Row) -> None:
     take_note(session, fetch)
     if large is None:
         return
+    session.within = True
     try:
         for nth, where in enumerate(large.places):
             session.say_raw(large.around[nth])
@@ -50,6 +51,7 @@ async def stream(session: ImapSession, fetch: FetchedFolder, row: Row) -> None:
     except Problem as problem:
         raise CutOff(f"a message could not be read to its end: {problem}") from None
     session.say_raw(large.around[-1])
+    session.within = False
     await session.flow()
 
 

@@ -14,10 +14,11 @@ from mailer.imap.answer import Answer
 from mailer.imap.command import Noop
 from mailer.imapd.handlers import HANDLERS
 from mailer.mail.problem import Problem
-from mailer.mailbox.api import BodyLost, Frozen, NoKey
+from mailer.mailbox.api import BodyLost, Frozen, NewMail, NoKey
 from mailer.serving.common import Common
 from mailer.serving.room import MessageRoom
 from tests.mailbox.premises import put
+from tests.net.accepting import heard
 
 from .house import PHONE, SECRET, ImapHouse, in_house
 
@@ -287,5 +288,28 @@ def test_what_a_client_says_of_itself_is_told_once() -> None:
                 assert (await client.ok('ID ("name" "Phone Mail" "version" "7")'))[0].startswith("* ID ")
             told = [event for event in house.told if isinstance(event, ClientIdentified)]
             assert [(each.arrival.user, each.said) for each in told] == [(who, {"name": "Phone Mail", "version": "7"})]
+
+    in_house(test)
+
+
+def test_the_last_word_never_stands_in_a_literal() -> None:
+    """A client that is in the middle of a large message takes nothing for a part of it."""
+
+    async def test(house: ImapHouse) -> None:
+        with house.premises.ann() as box:
+            box.put([NewMail("INBOX", b"Subject: large\r\n\r\n" + b"x" * 16_000_000)])
+        client = await house.selected()
+        client.writer.write(b"a FETCH 1 BODY.PEEK[]\r\n")
+        assert (await client.reader.readline()).endswith(b"{16000018}\r\n")
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        for _ in range(20):
+            await house.nothing()
+        closing = asyncio.ensure_future(house.loop.close())
+        await house.nothing()
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        said = await heard(client.reader)
+        await closing
+        assert len(said) < 16_000_000
+        assert not said.strip(b"x").removeprefix(b"Subject: large\r\n\r\n")
 
     in_house(test)
