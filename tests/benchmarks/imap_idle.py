@@ -7,13 +7,15 @@
 messages, and wait in IDLE; how many do that in a second is the first figure. Then: PSS of the processes for each connection (by
 smaps_rollup, beside what they had before the first), what a command of one more client takes meanwhile, and the time from the answer to a
 change in another session until a waiting client has heard of it, in its own process; and the same for a change that another process makes.
-One client of many is measured: all the others hear of each change as well, which is the worst that one mailbox can do.
+Where Dovecot's IMAP is installed, some clients of it wait in the same folder, each over a pipe to a process of its own that knows its user,
+without TLS and login. One client of many is measured: all the others hear of each change as well, the worst that one mailbox can do.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import resource
 import signal
 import ssl
@@ -22,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -35,11 +37,13 @@ from mailer.mailbox.api import NewMail
 from mailer.mailbox.configured import mailboxes_of
 from tests.benchmarks.measure import REPOSITORY, figure, message
 from tests.fakes.processes import free_port
+from tests.peers.dovecot_imap import PROGRAM, DovecotImap
 
 ASYNCIO = "import sys; sys.modules['uvloop'] = None; from mailer.cli import main; sys.exit(main(sys.argv))"
 UVLOOP = "import sys; from mailer.cli import main; sys.exit(main(sys.argv))"
 ANN = "ann@example.com"
 AT_ONCE = 50  # clients that come side by side
+COMPARED = 20  # processes of Dovecot that wait
 CHANGER = """
 import sys, time
 from mailer.config import load
@@ -246,6 +250,35 @@ async def heard(house: House, label: str, warm: Client, clients: Sequence[Client
     figure(f"{label}: news of another process", waits, "ms", largest=round(max(waits), 1))
 
 
+def dovecot(home: Path, given: argparse.Namespace) -> None:
+    """Memory of Dovecot's processes that wait, and how soon they tell of news."""
+    home.mkdir()
+    os.chmod(home.parent, 0o755)
+    mail = [message(1024) for _ in range(given.messages)]
+    with DovecotImap(home, mail) as first, ExitStack() as stack:
+        first.ask(b"SELECT INBOX")
+        others = [stack.enter_context(DovecotImap(home, ())) for _ in range(COMPARED)]
+        for each in others:
+            each.ask(b"SELECT INBOX")
+            assert each.program.stdin is not None
+            assert each.program.stdout is not None
+            each.program.stdin.write(b"i IDLE\r\n")
+            each.program.stdin.flush()
+            each.program.stdout.readline()
+        time.sleep(1)
+        figure(
+            f"dovecot: memory of a process that waits, {given.messages} messages open", [pss([each.program.pid]) for each in others], "KB"
+        )
+        waits = []
+        for turn in range(given.news):
+            first.ask(b"UID STORE %d +FLAGS.SILENT (\\Flagged)" % (turn + 1))
+            since = time.monotonic()
+            assert others[0].program.stdout is not None
+            others[0].program.stdout.readline()
+            waits.append((time.monotonic() - since) * 1000)
+        figure("dovecot: news of another session", waits, "ms", largest=round(max(waits), 1))
+
+
 async def timed(doing: object) -> float:
     """Milliseconds that it takes."""
     since = time.monotonic()
@@ -267,6 +300,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     loops = {"uvloop": UVLOOP, "asyncio": ASYNCIO}
     with tempfile.TemporaryDirectory() as home:
+        if os.path.exists(PROGRAM) and given.news:
+            dovecot(Path(home, "dovecot"), given)
         house = House(Path(home), given)
         for name in loops if given.loop == "both" else [given.loop]:
             with house.served(loops[name], given.processes) as pids:
