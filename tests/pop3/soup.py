@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-VERBS = tuple(
-    ["CAPA", "STLS", "USER", "PASS", "AUTH", "QUIT", "STAT", "LIST", "UIDL", "RETR", "TOP", "DELE", "NOOP", "RSET", "LAST", "APOP", "XTND"]
-)
+VERBS = (
+    "CAPA", "STLS", "USER", "PASS", "AUTH", "QUIT", "STAT", "LIST", "UIDL", "RETR", "TOP", "DELE", "NOOP", "RSET", "LAST", "APOP", "XTND",
+)  # fmt: skip
 WORDS = ("1", "2", "3", "0", "-1", "99999999999", "1 1", "1 0", "2 1000000", "ann", "secret", "PLAIN", "PLAIN =", "LOGIN", "é", "*", "")
 ENDS = (b"\r\n",) * 12 + (b"\n", b"\r", b"\r\r\n", b"\0\r\n")
 
