@@ -89,7 +89,7 @@ async def _put(
     puts, trouble = await session.ask(_put_all, news, session.user, session.terms.notices, instead)
     if trouble is not None:
         session.terms.tell(Alarm.of(now, trouble))
-    session.hear(puts[0].folder, puts[0].modseq)
+    session.hear_own(puts[0].folder, [each.uid for each in puts], puts[0].modseq)
     return puts
 
 

@@ -294,8 +294,8 @@ class _Conversation:
     async def _told(self, answer: Answer, command: do.Command) -> None:
         """End a command, with what is new before that."""
         try:
-            look, bring = answer.code == "NONEXISTENT", not isinstance(command, do.Append | do.Copy | do.Replace)
-            await self.session.catch_up(expunges=may_tell_expunges(command), look=look, unasked=True, bring=bring)
+            look = answer.code == "NONEXISTENT"
+            await self.session.catch_up(expunges=may_tell_expunges(command), look=look, unasked=True)
         except (FolderGone, MailboxGone) as gone:
             self.last = str(gone)
         except (Problem, ConnectionError):

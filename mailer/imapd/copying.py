@@ -36,9 +36,9 @@ async def copy(session: ImapSession, command: Copy) -> Answer:
     uids = view.pairs(command.numbers, uid=command.uid)
     least = 0 if command.uid else count(view, uids)
     done = await session.ask(_copy, view.folder, uids, command, least)
-    session.hear(done.folder, done.modseq)
     if not done.pairs:
         return Answer("OK", "there is no such message")
+    session.hear_own(done.folder, [uid for _, uid in done.pairs], done.modseq)
     code = copy_uid(done.uidvalidity, done.pairs)
     if not command.move:
         return Answer("OK", "they are there", code)

@@ -3,8 +3,8 @@
 What is known of all folders is kept with the session that wants to hear of them; when somebody tells that one has changed, it is asked for
 as it is, and compared (`watching`). So a change is told once, however often it rings, and what was made and unmade meanwhile is not.
 
-A client is told nothing of its own changes of names, subscriptions and notes. Of messages that it put into a folder that is not open it is
-told as of those of others (RFC 5465 §5 would rather not): nobody else's that came at the same moment is missed for that.
+A client is told nothing of what it did itself: changes of names, subscriptions and notes, and messages that it put into a folder, unless
+something else has happened there as well.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from mailer.imap.notifying import BAD_EVENT, SELECTED, unknown
 from mailer.imap.sets import pairs
 
 from .fetching import fetch
-from .watching import SERVER, Survey, WatchTerms, first_status, news
+from .watching import SERVER, OwnPut, Survey, WatchTerms, first_status, news
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mailer.imap.command import EventGroup, FetchItem, Notify
     from mailer.mailbox.api import Folder, Mailbox
@@ -54,7 +54,7 @@ async def notify(session: ImapSession, command: Notify) -> Answer:
 class Notifying:
     """What one session wants to hear of: in the folder that is open, and of `others`."""
 
-    __slots__ = ("_is_noting", "_own", "_rung", "_selected", "_session", "known", "others")
+    __slots__ = ("_is_noting", "_own", "_put", "_rung", "_selected", "_session", "known", "others")
 
     def __init__(self, session: ImapSession, groups: Sequence[EventGroup]) -> None:
         self._session = session
@@ -64,6 +64,7 @@ class Notifying:
         self.known = Survey({})
         self._rung: set[int] = set()
         self._own: set[tuple[str, str]] = set()
+        self._put: dict[int, OwnPut] = {}
 
     # -- the folder that is open
 
@@ -88,8 +89,10 @@ class Notifying:
 
     async def bring(self, uids: Sequence[int]) -> None:
         """Tell what the client wants to know of messages that came (RFC 5465 §5.2). Raises `OSError`, `Problem`."""
-        if uids and self._items:
-            await fetch(self._session, Fetch(NumberSet(tuple(pairs(uids))), True, self._items))
+        own = self._put.pop(self._session.view.folder, None)
+        new = [uid for uid in uids if own is None or uid not in own.uids]
+        if new and self._items:
+            await fetch(self._session, Fetch(NumberSet(tuple(pairs(new))), True, self._items))
 
     # -- all others
 
@@ -111,6 +114,10 @@ class Notifying:
             self._own.add((what, name))
             self._rung.add(SERVER)
 
+    def put(self, folder: int, uids: Iterable[int], modseq: int) -> None:
+        """The client has put messages into a folder."""
+        self._put[folder] = OwnPut(frozenset(uids), modseq)
+
     @property
     def is_behind(self) -> bool:
         """Whether something has happened that the client may want to hear of."""
@@ -120,7 +127,9 @@ class Notifying:
     def terms(self) -> WatchTerms:
         """How it is told now."""
         view = self._session.machine.view
-        return WatchTerms(self._session.machine.utf8, self._session.machine.condstore, view.folder if view is not None else 0, self._own)
+        return WatchTerms(
+            self._session.machine.utf8, self._session.machine.condstore, view.folder if view is not None else 0, self._own, self._put
+        )
 
     async def tell(self) -> None:
         """Say what has happened. Raises `OSError`, `Problem`."""
@@ -134,6 +143,7 @@ class Notifying:
             lines = news(self.others, self.known, found, self.terms)
             self.known = found
             self._own.clear()
+            self._put.clear()
             if len(found.folders) > MOST_FOLDERS or len(lines) > MOST_LINES:
                 self._give_up()
                 return

@@ -69,6 +69,9 @@ class WantedNews(Protocol):
     def did(self, what: str, name: str) -> None:
         """The client has done something itself, which it is not told."""
 
+    def put(self, folder: int, uids: Iterable[int], modseq: int) -> None:
+        """The client has put messages into a folder, which it is not told."""
+
     async def bring(self, uids: Sequence[int]) -> None:
         """Tell what the client wants to know of messages that came into the open folder. Raises `OSError`, `Problem`."""
 
@@ -217,6 +220,12 @@ class ImapSession:
         for observer in self.observers:
             observer(folder, modseq)
 
+    def hear_own(self, folder: int, uids: Iterable[int], modseq: int) -> None:
+        """The client has put messages into a folder, which get these UIDs."""
+        if self.notifying is not None:
+            self.notifying.put(folder, uids, modseq)
+        self.hear(folder, modseq)
+
     @property
     def is_behind(self) -> bool:
         """Whether something happened that the client wants to hear of: in the open folder, or what it has asked for by NOTIFY."""
@@ -231,11 +240,11 @@ class ImapSession:
         view = self.machine.view
         return view is not None and (self._is_unsure or self._heard > view.modseq)
 
-    async def catch_up(self, *, expunges: bool, look: bool = False, unasked: bool = False, bring: bool = True) -> None:
+    async def catch_up(self, *, expunges: bool, look: bool = False, unasked: bool = False) -> None:
         """Say what happened in the open folder as far as it may be said now; with `look` it is asked for although nobody has told of it.
 
-        What the client has not asked for by a command that changes messages itself is said as NOTIFY has it, if that was said; with `bring`
-        so is what it wants to know of new messages. Raises `FolderGone`, `OSError`, `Problem`.
+        What the client has not asked for by a command that changes messages itself is said as NOTIFY has it, if that was said, with what
+        it wants to know of new messages. Raises `FolderGone`, `OSError`, `Problem`.
         """
         view, watch = self.machine.view, self.notifying
         if view is not None and (watch is None or watch.tells_messages or not unasked):
@@ -245,7 +254,7 @@ class ImapSession:
                 lines = [line for line in lines if b" FETCH (" not in line]
             await self.say_all(lines)
             self._say_safe(view)
-            if watch is not None and bring:
+            if watch is not None:
                 await watch.bring(uids_behind(view, last))
         if watch is not None:
             await watch.tell()

@@ -34,14 +34,22 @@ class Survey(NamedTuple):
     marks: Mapping[tuple[int, str], int] = {}
 
 
+class OwnPut(NamedTuple):
+    """What a client has put into a folder: the UIDs, and the MODSEQ of that."""
+
+    uids: frozenset[int]
+    modseq: int
+
+
 class WatchTerms(NamedTuple):
     """How news are told: whether names are in UTF-8, whether the client knows of MODSEQ, the number of the folder that is open, and what
-    the client has done itself: (what, name), which it is not told (RFC 5465 §5)."""
+    the client has done itself: (what, name), and what it has put into which folder, which it is not told (RFC 5465 §5)."""
 
     utf8: bool = False
     condstore: bool = False
     selected: int = 0
     own: Collection[tuple[str, str]] = ()
+    put: Mapping[int, OwnPut] = {}
 
 
 def events_of(groups: Iterable[EventGroup], name: str, *, subscribed: bool) -> set[str]:
@@ -154,6 +162,8 @@ def _messages(events: set[str], old: Folder | None, folder: Folder, terms: Watch
     """MessageNew, MessageExpunge and FlagChange of a folder that is not open: STATUS (RFC 5465 §5.1 to §5.3)."""
     if "MESSAGENEW" not in events or (old is None and not folder.messages):
         return
+    if old is not None and "FLAGCHANGE" not in events and _is_own(old, folder, terms.put.get(folder.id)):
+        return
     items: dict[str, int] = {}
     if old is None or (old.messages, old.uidnext) != (folder.messages, folder.uidnext):
         items = {"MESSAGES": folder.messages, "UIDNEXT": folder.uidnext}
@@ -166,6 +176,16 @@ def _messages(events: set[str], old: Folder | None, folder: Folder, terms: Watch
         items["UIDVALIDITY"] = folder.uidvalidity
     if items:
         yield status_line(folder.name, items, utf8=terms.utf8)
+
+
+def _is_own(old: Folder, folder: Folder, put: OwnPut | None) -> bool:
+    """Whether nothing has happened to a folder but what the client has put there."""
+    return put is not None and (old.uidnext, old.messages + len(put.uids), put.modseq, max(put.uids) + 1) == (
+        min(put.uids),
+        folder.messages,
+        folder.modseq,
+        folder.uidnext,
+    )
 
 
 def _notes(groups: Sequence[EventGroup], before: Survey, after: Survey, terms: WatchTerms) -> Iterator[bytes]:

@@ -259,6 +259,33 @@ def test_nobody_hears_of_what_he_did_himself() -> None:
     in_house(test)
 
 
+def test_nobody_hears_of_messages_that_he_put_himself() -> None:
+    """RFC 5465 §5, §5.2: into another folder, or the one that is open; but of what others put there at the same time."""
+
+    async def test(house: ImapHouse) -> None:
+        with house.premises.ann() as box:
+            put(box)
+        said = "(selected (MessageNew (UID) MessageExpunge)) (personal (MessageNew MessageExpunge))"
+        client, other = await watching(house, said, "SELECT INBOX"), await watching(house, said)
+        letter = b"Subject: mine\r\n\r\nx\r\n"
+        assert [line for line in await client.append("Archive", letter) if line.startswith("* ")] == []
+        assert await client.ok("COPY 1 Archive") == []
+        assert await client.ok("NOOP") == []
+        assert await client.ok("COPY 1 INBOX") == ["* 2 EXISTS"]
+        heard = await other.ok("NOOP")
+        while '* STATUS "Archive" (MESSAGES 2 UIDNEXT 3)' not in heard:
+            heard.append(await other.hear())
+        with house.premises.ann() as box:
+            put(box, "INBOX")
+            put(box, "Archive")
+        lines = [*await client.do(b"APPEND Archive {%d+}\r\n%b" % (len(letter), letter)), *await client.ok("NOOP")]
+        while not any("STATUS" in line and "Archive" in line for line in lines) or not any("FETCH (UID 3" in line for line in lines):
+            lines.append(await client.hear())
+        assert "* 3 EXISTS" in lines
+
+    in_house(test)
+
+
 def test_idle_tells_the_same() -> None:
     """RFC 5465 §4; and messages that went as well, which SELECTED-DELAYED has put off."""
 
