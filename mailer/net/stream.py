@@ -236,7 +236,7 @@ class Stream(asyncio.Protocol):
     def abort(self) -> None:
         """End the connection at once."""
         self._end(ConnectionAbortedError("we closed the connection"))
-        if self._transport is not None:
+        if self._transport is not None and not self._released.done():  # a transport of asyncio that was flushed at its end has no loop
             self._transport.abort()
 
     def forget(self) -> None:

@@ -293,7 +293,7 @@ def test_what_a_client_says_of_itself_is_told_once() -> None:
 
 
 def test_the_last_word_never_stands_in_a_literal() -> None:
-    """A client that is in the middle of a large message takes nothing for a part of it."""
+    """A client that does not read on in the middle of a large message, and then does, takes nothing else for a part of it."""
 
     async def test(house: ImapHouse) -> None:
         with house.premises.ann() as box:
@@ -302,13 +302,9 @@ def test_the_last_word_never_stands_in_a_literal() -> None:
         client.writer.write(b"a FETCH 1 BODY.PEEK[]\r\n")
         assert (await client.reader.readline()).endswith(b"{16000018}\r\n")
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        for _ in range(20):
-            await house.nothing()
-        closing = asyncio.ensure_future(house.loop.close())
-        await house.nothing()
+        await asyncio.sleep(61)
         client.writer.transport.resume_reading()  # type: ignore[attr-defined]
         said = await heard(client.reader)
-        await closing
         assert len(said) < 16_000_000
         assert not said.strip(b"x").removeprefix(b"Subject: large\r\n\r\n")
 
