@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mailer.imap.fetched import READING, FetchPlan, literal
 from mailer.imap.sections import NOWHERE, Place, UnknownEncoding, cut, fields_of, place, wanted
+from mailer.imap.sets import pairs
 from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import BodyLost, Frozen, NoKey, StoredMail
@@ -118,7 +119,7 @@ class FetchedFolder:
 
     def _leave(self, rows: Sequence[Row]) -> None:
         """Leave these for the next portion."""
-        self.left += [(number, number) for number in reversed([*self.numbers(rows)])]
+        self.left += reversed(pairs(self.numbers(rows)))
 
     def _with_texts(self, box: Mailbox, rows: Sequence[Row]) -> Portion:
         read: list[Row] = []

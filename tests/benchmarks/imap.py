@@ -39,7 +39,7 @@ FIELDS = b"From To Cc Bcc Subject Date Message-ID Priority X-Priority References
 QUICK = b"FETCH 1:* (UID FLAGS)"
 LISTED = b"FETCH 1:* (ENVELOPE RFC822.SIZE INTERNALDATE)"
 WHOLE = b"FETCH 1:* (BODY.PEEK[])"
-HEADERS = b"FETCH 1:* (BODY.PEEK[HEADER.FIELDS (" + FIELDS + b")])"
+HEADERS = b"FETCH 1:* (BODY.PEEK[HEADER.FIELDS (%b)])" % FIELDS
 STRUCTURE = b"FETCH 1:* (BODYSTRUCTURE)"
 LIMITS: dict[tuple[str, bytes], float] = {
     ("many", QUICK): 2, ("many", LISTED): 0.5, ("some", WHOLE): 2, ("some", HEADERS): 2, ("some", STRUCTURE): 2,
@@ -227,7 +227,7 @@ def main() -> None:
 
 def told(command: bytes) -> str:
     """What is asked, for people."""
-    return command.decode().split("(")[1].rstrip(")") + "]" * (command is HEADERS)
+    return "BODY.PEEK[HEADER.FIELDS]" if command == HEADERS else command.decode().split("(")[1].rstrip(")")
 
 
 def measured(folder: str, ours: Asking, theirs: Asking, given: argparse.Namespace) -> None:
@@ -244,9 +244,9 @@ def measured(folder: str, ours: Asking, theirs: Asking, given: argparse.Namespac
                 found.setdefault((command, name), []).append(client.cost(command))
                 time.sleep(0.01)
     for command in asked:
-        middle = [figure(f"{told(command)}, {name}, processor", found[command, name], "ms", 2) for name in ("ours", "dovecot")]
+        own, other = (figure(f"{told(command)}, {name}, processor", found[command, name], "ms", 2) for name in ("ours", "dovecot"))
         most = ENCRYPTED if given.encrypted and command == WHOLE else LIMITS[folder, command]
-        ratio(f"{told(command)}, ours / dovecot", *middle, f"at most {most:g}")
+        ratio(f"{told(command)}, ours / dovecot", own, other, f"at most {most:g}")
 
 
 if __name__ == "__main__":
