@@ -36,6 +36,7 @@ class HearingComponent(Component):
         self._loop = asyncio.get_running_loop()
         self._bell: BellListener | None = None
         self._wire: WireListener | None = None
+        self._again: asyncio.Future[None] | None = None
         self.news = News(self._loop)
 
     @property
@@ -80,4 +81,6 @@ class HearingComponent(Component):
 
     async def stop(self, grace: float) -> None:  # noqa: ARG002 - nobody is waited for
         """Listen no more."""
+        if self._again is not None:
+            await asyncio.wait([self._again])
         await self._leave()

@@ -36,6 +36,7 @@ def test_mailboxes_that_are_elsewhere_are_heard_there(tmp_path: Path) -> None:
         assert await asyncio.wait_for(heard.get(), 10) == (1, 2)
         with hearing.reload(at(tmp_path, "two")):
             pass
+        assert hearing._again is not None
         await hearing._again
         assert os.listdir(tmp_path / "one/bell") == []
         elsewhere = Bell(f"{tmp_path}/two")
