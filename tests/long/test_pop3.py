@@ -65,5 +65,5 @@ def test_a_quarter_of_an_hour_at_the_door() -> None:
         assert held() < first * 1.2
 
     asyncio.run(scenario())
-    assert house.told == []
+    assert house.heard(Alarm) == []
     assert len(house.left()) == 5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import smtplib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,10 +16,9 @@ import trustme
 from tests.smtpd.submission_house import SECRET, SubmissionHouse, played
 
 from .install import CLIENTS, HERE, NODE, node
+from .view import run_over
 
 USER = "ann@example.com"
-VIEW = 'mount -t overlay clients -o "lowerdir=$1/usr:/usr" /usr && shift && exec "$@"'
-"""A view of the file system with the programs laid over those of the machine, for that program alone."""
 
 
 class Door:
@@ -38,19 +36,7 @@ class Door:
 
     async def run(self, *words: str, over: bool = True, said: bytes = b"", **env: str) -> int:
         """How a program ends that is told `said`; `over` the machine lie the clients."""
-        view = ("unshare", "-m", "sh", "-c", VIEW, "sh", str(CLIENTS)) if over else ()
-        with contextlib.closing((self.home / "said").open("ab")) as out:
-            program = await asyncio.create_subprocess_exec(
-                *view, *words, stdin=asyncio.subprocess.PIPE, stdout=out, stderr=out, env={**os.environ, "HOME": str(self.home), **env}
-            )
-            try:
-                await program.communicate(said)
-            finally:
-                if program.returncode is None:
-                    program.kill()
-                    await program.wait()
-        assert program.returncode is not None
-        return program.returncode
+        return await run_over(CLIENTS if over else None, self.home, *words, said=said, **env)
 
 
 async def swaks(door: Door, password: str, *more: str) -> int:
