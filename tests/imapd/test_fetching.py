@@ -333,6 +333,7 @@ def test_what_has_vanished_longer_ago_than_anybody_knows(monkeypatch: pytest.Mon
 # -- bounds
 
 
+@pytest.mark.slow
 def test_memory_is_flat_for_many_messages() -> None:
     """1,000 messages of 20 kB take no more than some portions of them."""
     content = b"Subject: x\r\n\r\n" + b"0123456789abcdef\r\n" * 1100
@@ -343,6 +344,7 @@ def test_memory_is_flat_for_many_messages() -> None:
         assert teller.turns >= 31
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "item", [b"BODY.PEEK[]", b"BODY.PEEK[TEXT]", b"BODY.PEEK[]<5.49000000>", b"BINARY.PEEK[2]", b"BINARY.SIZE[2]", b"RFC822.HEADER"]
 )
@@ -459,6 +461,7 @@ def test_letters_of_all_shapes_answer_every_item() -> None:
         answered(letter(seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_hostile_letters_answer_every_item(name: str) -> None:
     """Well formed, and in bounds."""

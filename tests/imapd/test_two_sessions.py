@@ -237,6 +237,7 @@ def test_whose_folder_is_deleted_waits_no_more() -> None:
     in_house(test)
 
 
+@pytest.mark.slow
 def test_who_waits_and_does_not_read_is_left_alone() -> None:
     """What happens meanwhile costs no memory; when he reads, he hears it; and who reads nothing for long is hung up on."""
 

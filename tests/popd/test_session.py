@@ -293,6 +293,7 @@ def test_a_session_ends_from_outside() -> None:
     played(house, play)
 
 
+@pytest.mark.slow
 def test_what_is_piled_up_is_answered_in_order() -> None:
     """A thousand commands in one segment, each with an answer of many lines; nobody waits for ever, and memory is bounded."""
     house = PopHouse()
