@@ -652,6 +652,7 @@ SCHEMAS: dict[str, tuple[MemberKind, ...]] = {
         ),
     ),
     "oauth login": (_object({"relay": TEXT, "file": TEXT, "user": TEXT}),),
+    "access": (_object({"event": TEXT, "places": _list(TEXT)}, "it listens, and can be called there"),),
     "web": (_object({"event": TEXT, "urls": _list(TEXT)}, "it listens, and can be called there"),),
     "sink": (
         _object({"event": TEXT, "host": TEXT, "port": COUNT, "maildir": TEXT.or_none, "certificate": TEXT.or_none}, "it listens"),
