@@ -61,7 +61,8 @@ class _Matcher:
         self._letters: dict[str, int] = {}
         self._any = self._level = 0  # places that stay where they are at any letter, and at any but /
         place = 0
-        for letter in pattern:
+        self._hopeless = len(pattern) - pattern.count("*") - pattern.count("%") > LONGEST
+        for letter in pattern if not self._hopeless else "":
             if letter == "*":
                 self._any |= 1 << place
             elif letter == "%":
@@ -70,7 +71,6 @@ class _Matcher:
                 self._letters[letter] = self._letters.get(letter, 0) | 1 << place
                 place += 1
         self._end = 1 << place
-        self._hopeless = place > LONGEST
         self._steps: dict[tuple[int, str], int] = {}
 
     def fits(self, name: str) -> bool:

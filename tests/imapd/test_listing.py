@@ -112,6 +112,7 @@ def test_names_are_in_utf_8_for_those_who_asked() -> None:
     in_house(test)
 
 
+@pytest.mark.slow
 def test_ten_thousand_folders_are_listed_in_a_moment() -> None:
     """Whatever the pattern; each bound is five times what it takes on two busy cores."""
 
