@@ -51,7 +51,10 @@ ENCRYPTED = 4.0  # times as long for whole messages that are encrypted here
 def letter(number: int, size: int) -> bytes:
     """A message as they come by SMTP: with what four hosts have written on it, a text in two forms, and maybe a file."""
     chance = random.Random(number)
-    pick = lambda: chance.choice(WORDS)  # noqa: E731
+
+    def pick() -> str:
+        return chance.choice(WORDS)
+
     fields = [
         f"Received: from mx{at}.example.net (mx{at}.example.net [192.0.2.{at}])\r\n\tby mail.example.com (Postfix) with ESMTPS id "
         f"{chance.getrandbits(60):X}\r\n\tfor <ann@example.com>; Tue, 24 Nov 2026 10:{at:02}:00 +0100 (CET)" for at in range(4)
@@ -128,14 +131,14 @@ class SocketDovecot(DovecotImap):
             theirs, _ = server.accept()
         with theirs:
             self.program = subprocess.Popen(
-                [PROGRAM, "-c", self.home / "dovecot.conf"],
+                [PROGRAM, "-c", str(self.home / "dovecot.conf")],
                 stdin=theirs,
                 stdout=theirs,
                 env=environment,
                 cwd=self.home,
                 user=user.pw_uid if os.geteuid() == 0 else None,
                 group=user.pw_gid if os.geteuid() == 0 else None,
-                extra_groups=() if os.geteuid() == 0 else None,
+                extra_groups=[] if os.geteuid() == 0 else None,
             )
         return self
 

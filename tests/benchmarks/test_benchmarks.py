@@ -220,6 +220,15 @@ def test_what_flags_and_appended_messages_cost_can_be_measured() -> None:
         assert any(line.startswith(f"FIGURE {what}") for line in lines), lines
 
 
+@pytest.mark.slow
+@pytest.mark.peer("dovecot")
+def test_what_reading_by_imap_costs_can_be_measured() -> None:
+    """imap.py asks a door of ours and the IMAP of a Dovecot the same about the same mail."""
+    lines = figures("imap.py", "--many=20", "--some=5", "--rounds=1")
+    for what in ("SELECT of 20, cold", "UID FLAGS, ours / dovecot", "BODY.PEEK[], ours / dovecot", "BODYSTRUCTURE, ours / dovecot"):
+        assert any(line.startswith(f"FIGURE {what}") for line in lines), lines
+
+
 def test_how_well_filters_judge_can_be_measured() -> None:
     """efficacy.py has letters judged that carry a label; nothing that somebody wants is marked by a list and by what is proved alone."""
     lines = figures("efficacy.py", "--without-spamd")
