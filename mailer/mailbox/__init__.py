@@ -47,6 +47,7 @@ gets an address that another had before gets a mailbox of his own.
 `masters`    where those are, by the configuration
 `keyring`    the keys of each owner
 `sealing`    how a body is encrypted
+`age_files`  an encrypted body is opened quickly
 `rekeying`   other keys, while a mailbox is used
 `scripts`    scripts, rules, answers and forwards of an owner
 `layout`     where what is on the disk

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from mailer.io.extras import installing
 from mailer.mail.problem import Problem
 
+from .age_files import AgeOpening
 from .api import BodyLost, NoKey
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class AgeSealing:
         self._age = age()
         self.number = number
         self._recipient = self._age.x25519.Recipient.from_str(public)
+        self._opening = AgeOpening(identities)
         self._identities = [self._age.x25519.Identity.from_str(each) for each in identities]
 
     def seal(self, data: bytes) -> bytes:
@@ -64,6 +66,9 @@ class AgeSealing:
 
     def open(self, data: bytes) -> bytes:
         """What was sealed. Raises `OtherKey` where it is for another key, `BodyLost` where it was changed or cut off."""
+        quickly = self._opening.open(data)
+        if quickly is not None:
+            return quickly
         try:
             plain: bytes = self._age.decrypt(data, self._identities)
         except self._age.DecryptError as error:
