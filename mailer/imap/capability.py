@@ -41,6 +41,7 @@ TOLD: Final[Mapping[str, When]] = {
     "THREAD=ORDEREDSUBJECT": "after",  # RFC 5256
     "THREAD=REFERENCES": "after",  # RFC 5256
     "SAVEDATE": "after",  # RFC 8514
+    "PREVIEW": "after",  # RFC 8970
     "OBJECTID": "after",  # RFC 8474
     "CHILDREN": "after",  # RFC 3348
     "SPECIAL-USE": "after",  # RFC 6154

@@ -5,7 +5,7 @@ A modifier of an extension that is not told does not exist, as little as its com
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from . import command as said
 from .answer import BadCommand
@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from .command import AppendedMessage, Command, Search
+
+
+BY: Final = {
+    "BINARY": "BINARY",
+    "BINARY.SIZE": "BINARY",
+    "EMAILID": "OBJECTID",
+    "THREADID": "OBJECTID",
+    "SAVEDATE": "SAVEDATE",
+    "PREVIEW": "PREVIEW",
+}
+"""Item of FETCH → the capability that it exists by."""
 
 
 def check_needs(command: Command, told: Collection[str], enabled: Collection[str]) -> None:
@@ -45,6 +56,8 @@ def _needed(command: Command) -> Iterator[str]:
         yield from _of_listing(command)
     elif isinstance(command, said.Replace):
         yield from _of_messages([command.message])
+    elif isinstance(command, said.Fetch):
+        yield from (BY[item.name] for item in command.items if item.name in BY)
     elif isinstance(command, said.Search):
         yield from _of_search(command, "ESEARCH")
     elif isinstance(command, said.Sort):
