@@ -20,8 +20,8 @@ from .sections.accounts import AccountSection
 from .sections.alarm import AlarmSection
 from .sections.amqp import Amqp, AmqpQueue
 from .sections.bounce import Bounce
-from .sections.daemon import Fold, FuseSection, Intake, JournalSection, LogSection, Metrics, Status, Submitter, TraceSection
-from .sections.delivery import BreakerSection, Check, Delivery, Dns, Retry, TimeoutSection, Tls
+from .sections.daemon import Fold, FuseSection, Intake, JournalSection, LogSection, Metrics, StatusSection, Submitter, TraceSection
+from .sections.delivery import BreakerSection, CheckSection, Delivery, Dns, Retry, TimeoutSection, Tls
 from .sections.dkim import Dkim
 from .sections.domain import LocalDomain
 from .sections.doors import Api, Listen
@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 SECTIONS: tuple[type[Section], ...] = (
     Mailer, SubmissionSection, Sandbox, Intake, Submitter, FuseSection, Fold, Relay, RouteRule, Dkim, Delivery, Shape, Source, Reaction,
     BreakerSection,
-    TimeoutSection, Retry, Tls, Dns, Check, Bounce, ReportSource, Suppress,
-    Status, JournalSection, Listen, Receiving, LocalDomain, MailboxSection, MailboxStoreSection, AccountSection, AccessSection, Forwarding,
+    TimeoutSection, Retry, Tls, Dns, CheckSection, Bounce, ReportSource, Suppress,
+    StatusSection,
+    JournalSection, Listen, Receiving, LocalDomain, MailboxSection, MailboxStoreSection, AccountSection, AccessSection, Forwarding,
     FilteringSection, FilterSection, Api, Amqp, AmqpQueue, LogSection,
     AlarmSection, Metrics, TraceSection, Webhook,
 )  # fmt: skip
@@ -83,13 +84,13 @@ class Config:  # noqa: PLW1641 - compared, and never a key
     retry: Retry
     tls: Tls
     dns: Dns
-    check: Check
+    check: CheckSection
     bounce: Bounce
     report_sources: tuple[ReportSource, ...]
     suppress: Suppress
     amqp: Amqp
     amqp_queues: tuple[AmqpQueue, ...]
-    status: Status
+    status: StatusSection
     journal: JournalSection
     listens: tuple[Listen, ...]
     receiving: Receiving

@@ -32,14 +32,14 @@ def alone(made: Callable[[], Command]) -> Callable[[Tokens, bool], Command]:
     return parse
 
 
-def parse_login(tokens: Tokens, _: bool) -> said.Login:
+def parse_login(tokens: Tokens, _: bool) -> said.LogIn:
     """LOGIN, RFC 9051 §6.2.3."""
     tokens.space()
     username = _printable(tokens)
     tokens.space()
     password = _printable(tokens)
     tokens.end()
-    return said.Login(username, password)
+    return said.LogIn(username, password)
 
 
 def _printable(tokens: Tokens) -> str:

@@ -32,7 +32,7 @@ class Capability(NamedTuple):
     """CAPABILITY, RFC 9051 §6.1.1."""
 
 
-class Noop(NamedTuple):
+class NoOperation(NamedTuple):
     """NOOP, RFC 9051 §6.1.2."""
 
 
@@ -49,7 +49,7 @@ class Identify(NamedTuple):
 # -- before anybody is logged in
 
 
-class StartTls(NamedTuple):
+class BeginTls(NamedTuple):
     """STARTTLS, RFC 9051 §6.2.1."""
 
 
@@ -60,14 +60,14 @@ class Authenticate(NamedTuple):
     initial: bytes | None = None
 
 
-class Login(NamedTuple):
+class LogIn(NamedTuple):
     """LOGIN, RFC 9051 §6.2.3."""
 
     username: str
     password: str
 
     def __repr__(self) -> str:
-        return f"Login({self.username!r})"
+        return f"LogIn({self.username!r})"
 
 
 # -- for somebody who is logged in
@@ -355,7 +355,7 @@ class Replace(NamedTuple):
 
 
 Command: TypeAlias = (
-    Capability | Noop | Logout | Identify | StartTls | Authenticate | Login | Enable | Select | Create | Delete | Rename | Subscribe
+    Capability | NoOperation | Logout | Identify | BeginTls | Authenticate | LogIn | Enable | Select | Create | Delete | Rename | Subscribe
     | Listing | Namespace | Status | Append | Idle | GetQuota | GetQuotaRoot | SetQuota | GetMetadata | SetMetadata | Notify | Check
     | Close | Unselect | Expunge | Search | Sort | Thread | Fetch | Store | Copy | Replace
 )  # fmt: skip

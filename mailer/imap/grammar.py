@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 COMMANDS: Final[dict[str, Callable[[Tokens, bool], Command]]] = {
     "CAPABILITY": alone(said.Capability),
-    "NOOP": alone(said.Noop),
+    "NOOP": alone(said.NoOperation),
     "LOGOUT": alone(said.Logout),
     "ID": authing.parse_id,
-    "STARTTLS": alone(said.StartTls),
+    "STARTTLS": alone(said.BeginTls),
     "AUTHENTICATE": authing.parse_authenticate,
     "LOGIN": authing.parse_login,
     "ENABLE": authing.parse_enable,

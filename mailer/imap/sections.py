@@ -31,7 +31,7 @@ BLANK: Final = b"\r"
 MOST_SHAPES: Final = 500  # orders of names that are remembered
 
 
-class Place(NamedTuple):
+class SectionPlace(NamedTuple):
     """The octets of a message from `start` to `end`, without the transfer encoding `encoding`, if one is to be taken away."""
 
     start: int
@@ -39,7 +39,7 @@ class Place(NamedTuple):
     encoding: str = ""
 
 
-NOWHERE: Final = Place(-1, -1)
+NOWHERE: Final = SectionPlace(-1, -1)
 """The place of a part that a message does not have."""
 
 
@@ -57,7 +57,7 @@ def is_whole(item: FetchItem) -> bool:
     return item.name == "RFC822" or (item.name in ("SECTION", "BINARY", "BINARY.SIZE") and not item.part and not item.text)
 
 
-def place(item: FetchItem, size: int, header_end: int, root: Part | None) -> Place:
+def place(item: FetchItem, size: int, header_end: int, root: Part | None) -> SectionPlace:
     """Where an item is in a message of `size` octets. `root` is its tree, which is needed where the item names a part.
 
     Raises `UnknownEncoding`.
@@ -66,32 +66,32 @@ def place(item: FetchItem, size: int, header_end: int, root: Part | None) -> Pla
         assert root is not None
         return _in_part(item, part_at(root, item.part))
     if is_whole(item):
-        return Place(0, size)
-    return Place(0, header_end) if is_head(item) else Place(header_end, size)
+        return SectionPlace(0, size)
+    return SectionPlace(0, header_end) if is_head(item) else SectionPlace(header_end, size)
 
 
-def _in_part(item: FetchItem, part: Part | None) -> Place:
+def _in_part(item: FetchItem, part: Part | None) -> SectionPlace:
     if part is None:
         return NOWHERE
     if item.name != "SECTION":
         return _decoded(part)
     if item.text == "MIME":
-        return Place(part.start, part.header_end)
+        return SectionPlace(part.start, part.header_end)
     if not item.text:
-        return Place(part.header_end, part.end)
+        return SectionPlace(part.header_end, part.end)
     if part.message is None:  # RFC 9051 §6.4.5.1: HEADER and TEXT are those of a message in a part
         return NOWHERE
     inner = part.message
-    return Place(inner.header_end, inner.end) if item.text == "TEXT" else Place(inner.start, inner.header_end)
+    return SectionPlace(inner.header_end, inner.end) if item.text == "TEXT" else SectionPlace(inner.start, inner.header_end)
 
 
-def _decoded(part: Part) -> Place:
+def _decoded(part: Part) -> SectionPlace:
     """RFC 3516 §4.2: what holds others is not encoded (RFC 2045 §6.4)."""
     if part.parts or part.message is not None:
-        return Place(part.header_end, part.end)
+        return SectionPlace(part.header_end, part.end)
     if part.encoding not in KNOWN:
         raise UnknownEncoding(part.encoding)
-    return Place(part.header_end, part.end, part.encoding)
+    return SectionPlace(part.header_end, part.end, part.encoding)
 
 
 def cut(octets: bytes, partial: tuple[int, int] | None) -> bytes:

@@ -330,7 +330,7 @@ class ImapServer:
 
     # -- who somebody is
 
-    def _login(self, command: said.Login) -> ask.ImapQuestion:
+    def _login(self, command: said.LogIn) -> ask.ImapQuestion:
         self._check_privacy()
         return ask.ImapAuth(self._tag, Credentials("LOGIN", command.username, command.password))
 
@@ -390,7 +390,7 @@ class ImapServer:
         if answer.code in _GUESSED and (over := self._patience.guessed()):
             self._bye(over)
 
-    def _start_tls(self, _: said.StartTls) -> ask.ImapQuestion:
+    def _start_tls(self, _: said.BeginTls) -> ask.ImapQuestion:
         return ask.ImapStartTls(self._tag)
 
     def _shake_hands(self, _: ask.ImapStartTls, answer: Answer | None) -> None:
@@ -408,7 +408,7 @@ class ImapServer:
         self.say(response.capability(self.capabilities))
         self._end(Answer("OK", "CAPABILITY completed"))
 
-    def _noop(self, command: said.Noop) -> ask.ImapQuestion | None:
+    def _noop(self, command: said.NoOperation) -> ask.ImapQuestion | None:
         if self.user:
             return self._ask(command)
         self._end(Answer("OK", "NOOP completed"))
@@ -482,13 +482,13 @@ _READ: dict[ImapState, Callable[[ImapServer], bool]] = {
 
 _OBEYED: dict[type, Callable[[ImapServer, Any], ask.ImapQuestion | None]] = {
     said.Capability: ImapServer._capability,
-    said.Noop: ImapServer._noop,
+    said.NoOperation: ImapServer._noop,
     said.Logout: ImapServer._logout,
     said.Namespace: ImapServer._namespace,
     said.Enable: ImapServer._enable,
-    said.Login: ImapServer._login,
+    said.LogIn: ImapServer._login,
     said.Authenticate: ImapServer._authenticate,
-    said.StartTls: ImapServer._start_tls,
+    said.BeginTls: ImapServer._start_tls,
     said.Select: ImapServer._select,
 }
 """Commands that are not asked about as they are."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .session import Handler
 
 HANDLERS: Final[Mapping[type, Handler]] = {
-    command.Noop: look,
+    command.NoOperation: look,
     command.Check: look,
     command.Select: select,
     command.Close: close,

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mailer.imap.fetched import READING, FetchPlan, literal
-from mailer.imap.sections import NOWHERE, Place, UnknownEncoding, cut, fields_of, place, wanted
+from mailer.imap.sections import NOWHERE, SectionPlace, UnknownEncoding, cut, fields_of, place, wanted
 from mailer.imap.sets import pairs
 from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
@@ -208,7 +208,7 @@ class FetchedFolder:
         self.lost.append(row[0])
         self.trouble = self.trouble or problem
 
-    def places(self, row: Row) -> list[Place]:
+    def places(self, row: Row) -> list[SectionPlace]:
         """Where its sections are. Raises `UnknownEncoding`."""
         size: int = self.plan.value(row, "size")
         tree: bytes = b"" if self.plan.wholes else self.plan.value(row, "tree")
@@ -216,19 +216,19 @@ class FetchedFolder:
         end = root.header_end if root else header_end(tree) if tree else 0
         return [place(item, size, end, root) for item in self.plan.sections]
 
-    def _read(self, box: Mailbox, mail: StoredMail, places: Sequence[Place]) -> bytes:
+    def _read(self, box: Mailbox, mail: StoredMail, places: Sequence[SectionPlace]) -> bytes:
         """As much from its beginning as the sections need."""
         needed = max(0, *(where.end for where in places))
         return box.read(mail, 0, needed) if self.plan.heads else box.read(mail)
 
-    def _section(self, nth: int, content: bytes, where: Place) -> list[bytes]:
+    def _section(self, nth: int, content: bytes, where: SectionPlace) -> list[bytes]:
         item = self.plan.sections[nth]
         if where == NOWHERE:
             return [b"0" if item.name == "BINARY.SIZE" else b"NIL"]
         octets = content if where == (0, len(content), "") else content[where.start : where.end]
         return written(item, self.made(nth, octets, where))
 
-    def made(self, nth: int, octets: bytes, where: Place) -> bytes:
+    def made(self, nth: int, octets: bytes, where: SectionPlace) -> bytes:
         """What the octets at the place of a section become: fields, or a body without its encoding."""
         item = self.plan.sections[nth]
         if item.fields:

@@ -15,7 +15,7 @@ from mailer.imap.view import FolderView
 from .resuming import resume
 
 if TYPE_CHECKING:
-    from mailer.imap.command import Check, Close, Noop, Select, Unselect
+    from mailer.imap.command import Check, Close, NoOperation, Select, Unselect
     from mailer.mailbox.api import Mailbox, OpenedFolder
 
     from .session import ImapSession
@@ -77,7 +77,7 @@ async def unselect(session: ImapSession, _: Unselect) -> Answer:
     return Answer("OK", "the folder is closed, and nothing went")
 
 
-async def look(session: ImapSession, _: Noop | Check) -> Answer:
+async def look(session: ImapSession, _: NoOperation | Check) -> Answer:
     """RFC 9051 §6.1.2, RFC 3501 §6.4.1: what is new is told."""
     await session.catch_up(expunges=True, look=True, unasked=True)
     return Answer("OK", "that is all")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailer.imap.fetched import literal
-from mailer.imap.sections import HEADER, NOWHERE, Place, UnknownEncoding
+from mailer.imap.sections import HEADER, NOWHERE, SectionPlace, UnknownEncoding
 from mailer.mail.problem import Problem
 from mailer.mime.transfer import TransferDecoding
 
@@ -29,7 +29,7 @@ class LargeMail(NamedTuple):
     """A message that is about to be sent: what it is read by, where its sections are, and what stands around them."""
 
     mail: StoredMail
-    places: list[Place]
+    places: list[SectionPlace]
     around: list[bytes]
 
 
@@ -81,7 +81,7 @@ def _begun(box: Mailbox, fetch: FetchedFolder, row: Row) -> LargeMail | None:
     return LargeMail(mail, places, [*around, last + more + b")\r\n"])
 
 
-async def _section(session: ImapSession, fetch: FetchedFolder, nth: int, mail: StoredMail, where: Place) -> None:
+async def _section(session: ImapSession, fetch: FetchedFolder, nth: int, mail: StoredMail, where: SectionPlace) -> None:
     item = fetch.plan.sections[nth]
     if where == NOWHERE:
         session.say_raw(b"0" if item.name == "BINARY.SIZE" else b"NIL")
@@ -94,7 +94,7 @@ async def _section(session: ImapSession, fetch: FetchedFolder, nth: int, mail: S
         await _octets(session, item, mail, where)
 
 
-async def _octets(session: ImapSession, item: FetchItem, mail: StoredMail, where: Place) -> None:
+async def _octets(session: ImapSession, item: FetchItem, mail: StoredMail, where: SectionPlace) -> None:
     start, end = _cut(item, where.start, where.end)
     session.say_raw(literal(end - start))
     for at in range(start, end, PIECE):
@@ -102,7 +102,7 @@ async def _octets(session: ImapSession, item: FetchItem, mail: StoredMail, where
         await session.flow()
 
 
-async def _decoded(session: ImapSession, item: FetchItem, mail: StoredMail, where: Place) -> None:
+async def _decoded(session: ImapSession, item: FetchItem, mail: StoredMail, where: SectionPlace) -> None:
     """What is decoded is gone through twice, for how much it is has to be said first."""
     size, binary = await session.ask(_measured, item, mail, where)
     if item.name == "BINARY.SIZE":
@@ -120,7 +120,7 @@ async def _decoded(session: ImapSession, item: FetchItem, mail: StoredMail, wher
         await session.flow()
 
 
-def _measured(box: Mailbox, item: FetchItem, mail: StoredMail, where: Place) -> tuple[int, bool]:
+def _measured(box: Mailbox, item: FetchItem, mail: StoredMail, where: SectionPlace) -> tuple[int, bool]:
     """How many octets a part has without its encoding, and whether a NUL is among those that are asked for."""
     decoding, size, binary = TransferDecoding(where.encoding), 0, False
     for first in range(where.start, where.end, PIECE):

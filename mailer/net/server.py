@@ -85,7 +85,7 @@ class CallerLimits(Protocol):
         """One is gone."""
 
 
-class Idle:
+class IdleWait:
     """Within it, a server waits for its client's next command: `AcceptLoop.idle`."""
 
     __slots__ = ("_idle", "_task")
@@ -216,7 +216,7 @@ class AcceptLoop:
         """Whether so many places are taken that clients should be brisk."""
         return 0 < self.most * CROWD < len(self._places)
 
-    def idle(self) -> Idle:
+    def idle(self) -> IdleWait:
         """For a server, around its wait for the client's next command: within it, `close` cancels it at once.
 
         Raises `CancelledError` after `close` was called, also where the next command is there already.
@@ -225,7 +225,7 @@ class AcceptLoop:
             raise asyncio.CancelledError
         task = asyncio.current_task()
         assert task is not None
-        return Idle(self._idle, task)
+        return IdleWait(self._idle, task)
 
     def vouch(self) -> None:
         """For a server whose client has proved who he is: he keeps his place, and counts no more for his network, which others share."""

@@ -26,11 +26,11 @@ def parsed(octets: bytes, *literals: bytes, utf8: bool = False, binary: frozense
 
 GOOD: list[tuple[bytes, said.Command]] = [
     (b"capability", said.Capability()),
-    (b"NOOP", said.Noop()),
+    (b"NOOP", said.NoOperation()),
     (b"Logout", said.Logout()),
-    (b"LOGIN user pass", said.Login("user", "pass")),
-    (b'LOGIN "u\\"s" ""', said.Login('u"s', "")),
-    (b"LOGIN a]b c", said.Login("a]b", "c")),
+    (b"LOGIN user pass", said.LogIn("user", "pass")),
+    (b'LOGIN "u\\"s" ""', said.LogIn('u"s', "")),
+    (b"LOGIN a]b c", said.LogIn("a]b", "c")),
     (b"AUTHENTICATE plain", said.Authenticate("PLAIN")),
     (b"AUTHENTICATE PLAIN =", said.Authenticate("PLAIN", b"")),
     (b"AUTHENTICATE SCRAM-SHA-256 YWI=", said.Authenticate("SCRAM-SHA-256", b"YWI=")),
@@ -61,7 +61,7 @@ GOOD: list[tuple[bytes, said.Command]] = [
     (b"CHECK", said.Check()),
     (b"CLOSE", said.Close()),
     (b"UNSELECT", said.Unselect()),
-    (b"STARTTLS", said.StartTls()),
+    (b"STARTTLS", said.BeginTls()),
 ]
 
 BAD = [

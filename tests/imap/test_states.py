@@ -28,7 +28,7 @@ def fetch(uid: bool, *names: str) -> said.Fetch:
     (said.Sort([], said.Search(ALL)), True, False), (said.Sort([], said.Search(ALL, uid=True)), False, True),
     (said.Thread("REFERENCES", said.Search(ALL)), True, False), (said.Copy(ONE, False, "x"), True, True), (said.Copy(ONE, True, "x"),
     False, True),
-    (said.Noop(), False, True), (said.Expunge(), False, True), (said.Idle(), False, True), (said.Status("x", []), False, True),
+    (said.NoOperation(), False, True), (said.Expunge(), False, True), (said.Idle(), False, True), (said.Status("x", []), False, True),
 ])  # fmt: skip
 def test_expunges_are_not_told_where_numbers_are_said(command: said.Command, by_number: bool, may_tell: bool) -> None:
     """RFC 9051 §5.5, §7.5.1."""
@@ -42,7 +42,7 @@ def test_expunges_are_not_told_where_numbers_are_said(command: said.Command, by_
     ["HIGHESTMODSEQ"]), True),
     (said.Status("x", ["MESSAGES"]), False), (fetch(True, "MODSEQ"), True), (fetch(True, "FLAGS"), False),
     (said.Fetch(ONE, True, [], changed_since=1), True), (said.Store(ONE, True, "set", PLAIN, unchanged_since=1), True),
-    (said.Search(ALL, modseq=True), True), (said.Sort([], said.Search(ALL, modseq=True)), True), (said.Noop(), False),
+    (said.Search(ALL, modseq=True), True), (said.Sort([], said.Search(ALL, modseq=True)), True), (said.NoOperation(), False),
 ])  # fmt: skip
 def test_a_client_that_asks_for_modseq_knows_of_it(command: said.Command, enables: bool) -> None:
     """RFC 7162 §3.1, CONDSTORE enabling command."""

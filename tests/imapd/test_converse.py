@@ -11,7 +11,7 @@ import trustme
 
 from mailer.events import Alarm, ClientIdentified, LoggedIn, LoginFailed
 from mailer.imap.answer import Answer
-from mailer.imap.command import Noop
+from mailer.imap.command import NoOperation
 from mailer.imapd.handlers import HANDLERS
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import BodyLost, Frozen, NewMail, NoKey
@@ -244,7 +244,7 @@ def test_a_command_that_fails_ends_alone(error: Exception, code: str, alarms: in
         assert len([event for event in house.told if isinstance(event, Alarm)]) == alarms
         await client.ok("SELECT INBOX")
 
-    in_house(test, handlers={**HANDLERS, Noop: fail})
+    in_house(test, handlers={**HANDLERS, NoOperation: fail})
 
 
 def test_a_client_that_leaves_is_heard_to_the_end() -> None:

@@ -182,7 +182,7 @@ class TraceSection(Section, header="[trace]"):
     slow = Setting(DURATION, "Each attempt is traced that takes as long as this or longer; with 0 none is for that.", "10s")
 
 
-class Status(Section, header="[status]"):
+class StatusSection(Section, header="[status]"):
     """The record of what became of messages."""
 
     retention = Setting(DURATION, "How long the record of a finished message is kept.", "30d")

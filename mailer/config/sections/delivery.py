@@ -131,7 +131,7 @@ class Dns(Section, header="[dns]"):
     cache_size = Setting(COUNT, "How many answers are kept in memory, each for as long as its TTL says.", 10_000)
 
 
-class Check(Section, header="[check]"):
+class CheckSection(Section, header="[check]"):
     """What mailer-check(1) asks besides the DNS of our own domains."""
 
     blocklists = Setting(

@@ -35,7 +35,7 @@ class Found(NamedTuple):
     uid: int
 
 
-class Listing:
+class DropListing:
     """One look at ``drop/``. `cut`: there is more than a pass takes down."""
 
     def __init__(self, spool: SpoolDirectory, until: float = float("inf")) -> None:

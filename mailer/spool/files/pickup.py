@@ -50,7 +50,7 @@ from mailer.spool import is_id
 from mailer.spool.api import CorruptMessage, LaterMessage
 
 from .admit import IntakeTerms, Stranger, admit
-from .drop import Aside, Found, Listing, ShareFull, named
+from .drop import Aside, DropListing, Found, ShareFull, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -170,7 +170,7 @@ def adopt(
     if names is not None:
         rest = Rest(named(spool, names))
     elif rest is None:
-        listing = Listing(spool, until)
+        listing = DropListing(spool, until)
         rest = Rest(iter(listing), cut=listing.cut)
     while (found := next(rest.files, None)) is not None:
         work.look(found)
