@@ -5,8 +5,9 @@ that cannot be, for the quota has no room for all of them or one cannot be filed
 place after each such portion, and stands in line again: nobody waits for another's mail.
 
 What waits for several mailboxes is put by one thread as well, and waits for the disk once (`mailer.mailbox.together`): to pass a message
-from thread to thread costs more than to put it. A mailbox where that cannot be, for its owner has rules for the message, another process
-writes it, or its rows are at a server, gets a thread of its own, which may wait; it keeps the others from nothing.
+from thread to thread costs more than to put it. Where the disk is slow, waits count for more, and all threads wait side by side, each for
+one mailbox. A mailbox where that cannot be, for its owner has rules for the message, another process writes it, or its rows are at a
+server, gets a thread of its own, which may wait; it keeps the others from nothing.
 
 Used by `local`, and by nothing else.
 """
@@ -44,7 +45,7 @@ MOST_OCTETS: Final = 16 << 20  # of them
 FEW: Final = 32  # letters for several mailboxes
 TOGETHER: Final = 2  # threads that put together: while one waits for the disk, the other computes
 ENOUGH: Final = 4  # mailboxes for which a second one comes
-SLOW: Final = 0.01  # seconds of a wait for the disk, from which on all threads wait for it side by side, each for one mailbox
+SLOW: Final = 0.003  # seconds of a wait for the disk, from which on all threads wait for it side by side, each for one mailbox
 
 
 class MailboxOpener(Protocol):
@@ -196,7 +197,7 @@ class Writers:
 
     def _goes_with(self, letters: int, octets: int) -> bool:
         """Whether another mailbox is put with others, so that it is so many letters."""
-        return self._together and letters <= FEW and octets < MOST_OCTETS
+        return not self._is_slow and letters <= FEW and octets < MOST_OCTETS
 
     def _put_all(self, portions: Mapping[str, Sequence[_Waiting]]) -> dict[str, Sequence[Filed]]:
         """Put what is for several mailboxes together; what is not in the answer is to be put alone."""

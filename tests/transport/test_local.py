@@ -27,6 +27,7 @@ from mailer.mailbox.box import OwnMailbox
 from mailer.mailbox.configured import mailboxes_of
 from mailer.mailbox.mailboxes import Mailboxes
 from mailer.mailbox.notices import QuotaNotices
+from mailer.transport import writers
 from mailer.transport.courier import Load
 from mailer.transport.filing import MailboxLetter, PlainFiling, new_of
 from mailer.transport.local import LocalCourier, LocalSession, homes_of
@@ -365,6 +366,7 @@ def test_what_waits_for_one_mailbox_is_put_together(office: Office, monkeypatch:
 
 def test_what_waits_for_several_mailboxes_is_put_together(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that came while nobody was there, with one wait for the disk; each mailbox has its own."""
+    monkeypatch.setattr(writers, "SLOW", 60.0)
     people = [f"user{nth}@example.com" for nth in range(5)]
     office.users = MemoryUsers([User(address) for address in people])
     office.deliver(*people)
