@@ -135,6 +135,7 @@ TITLES = {
     5802: "Salted Challenge Response Authentication Mechanism (SCRAM)",
     5803: "LDAP Schema for Storing Salted Challenge Response Authentication Mechanism (SCRAM) Secrets",
     5819: "IMAP4 Extension for Returning STATUS Information in Extended LIST",
+    5869: "HMAC-based Extract-and-Expand Key Derivation Function (HKDF)",
     5890: "Internationalized Domain Names for Applications (IDNA): Definitions and Document Framework",
     5891: "Internationalized Domain Names in Applications: Protocol",
     5895: "Mapping Characters for Internationalized Domain Names in Applications 2008",
