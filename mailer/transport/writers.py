@@ -45,7 +45,8 @@ MOST_OCTETS: Final = 16 << 20  # of them
 FEW: Final = 32  # letters for several mailboxes
 TOGETHER: Final = 2  # threads that put together: while one waits for the disk, the other computes
 ENOUGH: Final = 4  # mailboxes for which a second one comes
-SLOW: Final = 0.003  # seconds of a wait for the disk, from which on all threads wait for it side by side, each for one mailbox
+SLOW: Final = 0.02  # seconds of a wait for the disk, from which on all threads wait for it side by side, each for one mailbox
+APART: Final = 100  # portions, until it is seen again how fast the disk is
 
 
 class MailboxOpener(Protocol):
@@ -106,7 +107,7 @@ class Writers:
         self._next: deque[str] = deque()  # the mailboxes that no thread has
         self._at_work = 0  # threads that put together
         self._together = together
-        self._is_slow = not together
+        self._apart = 0  # portions that are yet put each by a thread of its own, for the disk is slow
         self._lock = Lock()
         self._done = Condition(self._lock)
         self._computing = Computing()
@@ -133,7 +134,7 @@ class Writers:
 
     def _call(self) -> None:
         """Have a thread come for the next mailboxes, with the lock held: few are enough, for one takes all that there are at its turn."""
-        most, enough = (self._threads, 1) if self._is_slow else (TOGETHER, ENOUGH)
+        most, enough = (TOGETHER, ENOUGH) if self._together and not self._apart else (self._threads, 1)
         if self._next and (not self._at_work or (self._at_work < most and len(self._next) >= enough)):
             self._at_work += 1
             self._pool.submit(self._work)
@@ -146,8 +147,10 @@ class Writers:
             left = [address for address in portions if address not in done]
             with self._lock:
                 self._at_work -= 1
-                if done:  # for their bodies it waits twice, and once for the rows of each
-                    self._is_slow = monotonic() - began > SLOW * (2 + len(done))
+                if self._apart:
+                    self._apart -= 1
+                elif done and monotonic() - began > SLOW * (2 + len(done)):  # two waits for their bodies, and one for the rows of each
+                    self._apart = APART
             self._answer(portions, done, began)
             for address in left[1:]:
                 self._pool.submit(self._work_alone, address, portions[address])
@@ -197,7 +200,7 @@ class Writers:
 
     def _goes_with(self, letters: int, octets: int) -> bool:
         """Whether another mailbox is put with others, so that it is so many letters."""
-        return not self._is_slow and letters <= FEW and octets < MOST_OCTETS
+        return self._together and not self._apart and letters <= FEW and octets < MOST_OCTETS
 
     def _put_all(self, portions: Mapping[str, Sequence[_Waiting]]) -> dict[str, Sequence[Filed]]:
         """Put what is for several mailboxes together; what is not in the answer is to be put alone."""
