@@ -30,12 +30,13 @@ from mailer.mail.problem import Problem
 from mailer.mailbox.component import MailboxesComponent
 from mailer.neighbour import Given, Neighbour
 from mailer.popd.kind import PopDoorKind
-from mailer.serving.boxes import BoxUse, box_threads
+from mailer.serving.boxes import BoxUse
 from mailer.serving.component import ServedDoors
 from mailer.serving.counting import CountedLimits, limits_of
 from mailer.serving.hearing import HearingComponent
 from mailer.serving.login import LoginDesk
 from mailer.serving.pace import Pace
+from mailer.serving.threads import BoxThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,7 +111,7 @@ class AccessProcess(Neighbour):
         counted = CountedLimits(limits, SqliteLimits(root), self.logged_in.process, tell, clock.now, chores)
         self.desk = LoginDesk(self.living.residents.users, limits, tell, clock.now, register=self.logged_in.register)
         self.desk.most_sessions = config.access.connections_per_user
-        self.threads = box_threads()
+        self.threads = BoxThreads()
         self.kinds = self._kinds(config)
         self.doors = ServedDoors(
             config,

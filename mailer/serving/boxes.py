@@ -6,16 +6,15 @@ time; those that are used most are open in any case. A mailbox that was moved me
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import Frozen
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
     from mailer.mailbox.mailboxes import Mailboxes
     from mailer.mailbox.owners.api import Owner
 
+    from .threads import BoxThreads
+
     NewsCallback = Callable[[int, int], None]
     Lent = Callable[[], AbstractContextManager[Mailboxes]]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-THREADS: Final = 8
 
 
 class MailboxGone(Problem):
@@ -37,11 +36,6 @@ class MailboxGone(Problem):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "unavailable")
-
-
-def box_threads() -> ThreadPoolExecutor:
-    """The threads in which all sessions of a process ask their mailboxes."""
-    return ThreadPoolExecutor(THREADS, "mailbox")
 
 
 class BoxUse:
@@ -52,7 +46,7 @@ class BoxUse:
 
     __slots__ = ("_computing", "_id", "_lent", "_owner", "address")
 
-    def __init__(self, lent: Lent, address: str, computing: ThreadPoolExecutor) -> None:
+    def __init__(self, lent: Lent, address: str, computing: BoxThreads) -> None:
         self._lent = lent
         self._computing = computing
         self._owner: Owner | None = None
@@ -68,7 +62,7 @@ class BoxUse:
 
     async def ask(self, function: Callable[Concatenate[Mailbox, P], T], *args: P.args, **more: P.kwargs) -> T:
         """What ``function(mailbox, *args)`` gives, in a thread. Raises what it raises; of a mailbox that was moved, behind a second try."""
-        return await asyncio.get_running_loop().run_in_executor(self._computing, lambda: self._asked(function, *args, **more))
+        return await self._computing.answer(self.address.casefold(), lambda: self._asked(function, *args, **more))
 
     def close(self) -> None:
         """Forget whose mailbox it is; nothing was held."""

@@ -32,9 +32,10 @@ from mailer.net.listening import tcp_sockets
 from mailer.net.peer import Peer
 from mailer.net.server import AcceptLoop, streams
 from mailer.net.stream import Stream
-from mailer.serving.boxes import BoxUse, News, box_threads
+from mailer.serving.boxes import BoxUse, News
 from mailer.serving.common import Common
 from mailer.serving.login import LoginDesk
+from mailer.serving.threads import BoxThreads
 from tests.fakes import waiting
 from tests.mailbox.premises import Premises
 
@@ -86,7 +87,7 @@ class ImapHouse:
         news = News(asyncio.get_running_loop())
         self.premises.boxes.close()
         self.premises.boxes = self.premises.another(tell=news.told)
-        self._threads = box_threads()
+        self._threads = BoxThreads()
         self.terms = ImapTerms(self.desk, self._hold, news, self.told.append, lambda: self.premises.now, self._pace)
         settings = self._settings or ImapSettings("mail.example.com", known=self.desk.known(b"", "imap"), clear_auth=True)
 

@@ -24,10 +24,11 @@ from mailer.limits.users import UserLimits
 from mailer.mailbox.api import NewMail
 from mailer.popd.kind import PopDoorKind
 from mailer.popd.session import PopTimes
-from mailer.serving.boxes import BoxUse, box_threads
+from mailer.serving.boxes import BoxUse
 from mailer.serving.component import ServedDoors
 from mailer.serving.counting import limits_of
 from mailer.serving.login import LoginDesk
+from mailer.serving.threads import BoxThreads
 from tests.mailbox.premises import ANN, Premises
 
 SECRET, PHONE = "correct-horse", "abcdefghjkmnpqrstuvw"
@@ -57,7 +58,7 @@ class PopHouse:
         self.premises = premises or Premises()
         self.told: list[Event] = []
         self.slept: list[float] = []
-        self.threads = box_threads()
+        self.threads = BoxThreads()
         clock = SystemClock()
         self.users = MemoryUsers(USERS)
         self.sessions = MemorySessions()

@@ -18,7 +18,8 @@ from mailer.mailbox.api import Frozen, Mailbox
 from mailer.mailbox.bell import BellListener
 from mailer.mailbox.configured import mailboxes_of
 from mailer.mailbox.fencing import fence
-from mailer.serving.boxes import BoxUse, MailboxGone, News, box_threads
+from mailer.serving.boxes import BoxUse, MailboxGone, News
+from mailer.serving.threads import BoxThreads
 from tests.mailbox.premises import ANN, Premises, number_of, put
 
 
@@ -34,7 +35,7 @@ def used(test: Callable[[Premises, BoxUse], Awaitable[None]]) -> None:
 
     async def scenario() -> None:
         premises = Premises()
-        with box_threads() as threads:
+        with BoxThreads() as threads:
             await test(premises, BoxUse(lambda: nullcontext(premises.boxes), ANN, threads))
         premises.boxes.close()
 
@@ -154,7 +155,7 @@ def test_a_change_in_another_process_is_news_here(tmp_path: Path) -> None:
         listener = BellListener(f"{tmp_path}/mailboxes", news.told, loop)
         boxes = mailboxes_of(config_of("x", text.encode()), tell=news.told, own=listener.name)
         with (
-            box_threads() as threads,
+            BoxThreads() as threads,
             subprocess.Popen([sys.executable, "-c", CHANGER, text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other,
         ):
             assert other.stdin is not None
