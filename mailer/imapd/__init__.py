@@ -25,6 +25,7 @@ nobody waits for the question of another. Two sessions of one folder see what th
 `metadata`   what clients note at folders
 `quotas`     how much there may be
 `notifying`  what a client wants to hear of
+`watched`    in which folders of a NOTIFY which events are asked for
 `watching`   what is told of folders that are not open
 `idling`     a client that waits
 `kind`       the place of these doors among others

@@ -17,6 +17,7 @@ from mailer.imap.notifying import BAD_EVENT, SELECTED, unknown
 from mailer.imap.sets import pairs
 
 from .fetching import fetch
+from .watched import WatchedFolders
 from .watching import SERVER, OwnPut, Survey, WatchTerms, first_status, news
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ class Notifying:
     def __init__(self, session: ImapSession, groups: Sequence[EventGroup]) -> None:
         self._session = session
         self._selected = next((group for group in groups if group.which in SELECTED), None)
-        self.others = [group for group in groups if group.which not in SELECTED and group.events]
-        self._is_noting = any(not METADATA.isdisjoint(group.events) for group in self.others)
+        self.others = WatchedFolders(group for group in groups if group.which not in SELECTED and group.events)
+        self._is_noting = not METADATA.isdisjoint(self.others.all_events)
         self.known = Survey({})
         self._rung: set[int] = set()
         self._own: set[tuple[str, str]] = set()
@@ -151,7 +152,7 @@ class Notifying:
 
     def _give_up(self) -> None:
         """Go on as after NOTIFY NONE (RFC 5465 §5.8)."""
-        self.others, self._selected, self.known = [], None, Survey({})
+        self.others, self._selected, self.known = WatchedFolders(()), None, Survey({})
         self._rung.clear()
         self._session.say(OVERFLOW)
 

@@ -1,6 +1,6 @@
 """What NOTIFY tells of folders: from what was known of all of them, and what is, to lines. RFC 5465 §5, §6.
 
-Nothing here asks or waits. Each folder may be in several groups, and has the events of all. What happens to messages of the folder that is
+Nothing here asks or waits. What happens to messages of the folder that is
 open is not told here, for that is told as messages are.
 """
 
@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mailer.imap.hierarchy import KnownName, attributes_of
 from mailer.imap.listed import list_line, status_line
 from mailer.imap.metadata import metadata_changed
-from mailer.imap.notifying import SELECTED
-from mailer.imap.patterns import composed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping
 
-    from mailer.imap.command import EventGroup
     from mailer.mailbox.api import Folder
+
+    from .watched import WatchedFolders
 
 SERVER: Final = 0
 """In place of a folder: the mailbox as a whole."""
@@ -52,29 +51,10 @@ class WatchTerms(NamedTuple):
     put: Mapping[int, OwnPut] = {}
 
 
-def events_of(groups: Iterable[EventGroup], name: str, *, subscribed: bool) -> set[str]:
-    """The events that are asked for in a folder that is not open."""
-    found: set[str] = set()
-    for group in groups:
-        if group.which not in SELECTED and _covers(group, name, subscribed=subscribed):
-            found.update(group.events)
-    return found
-
-
-def _covers(group: EventGroup, name: str, *, subscribed: bool) -> bool:
-    """Whether a folder is in a group. Rules put mail into any folder, so that all of them are inboxes (RFC 5465 §6.3)."""
-    if group.which == "SUBSCRIBED":
-        return subscribed
-    if group.which in ("MAILBOXES", "SUBTREE"):
-        key, named = composed(name), [composed(each) for each in group.folders]
-        return key in named or (group.which == "SUBTREE" and any(key.startswith(f"{each}/") for each in named))
-    return True
-
-
-def first_status(groups: Sequence[EventGroup], known: Survey, terms: WatchTerms) -> Iterator[bytes]:
+def first_status(groups: WatchedFolders, known: Survey, terms: WatchTerms) -> Iterator[bytes]:
     """STATUS of each folder of which messages are told, as it is now (RFC 5465 §3.1)."""
     for folder in known.folders.values():
-        events = events_of(groups, folder.name, subscribed=folder.subscribed)
+        events = groups.events_of(folder.name, subscribed=folder.subscribed)
         if "MESSAGENEW" in events and folder.id != terms.selected:
             items = {"MESSAGES": folder.messages, "UIDNEXT": folder.uidnext, "UIDVALIDITY": folder.uidvalidity}
             if "FLAGCHANGE" in events or terms.condstore:
@@ -82,13 +62,13 @@ def first_status(groups: Sequence[EventGroup], known: Survey, terms: WatchTerms)
             yield status_line(folder.name, items, utf8=terms.utf8)
 
 
-def news(groups: Sequence[EventGroup], before: Survey, after: Survey, terms: WatchTerms) -> list[bytes]:
+def news(groups: WatchedFolders, before: Survey, after: Survey, terms: WatchTerms) -> list[bytes]:
     """What is to be told of all that has changed; a folder that is made and subscribed at once, once."""
     lines = [*dict.fromkeys([*_names(groups, before, after, terms), *_subscriptions(groups, before, after, terms)])]
     for number, folder in after.folders.items():
         old = before.folders.get(number)
         if old is not folder and old != folder and number != terms.selected:
-            lines += _messages(events_of(groups, folder.name, subscribed=folder.subscribed), old, folder, terms)
+            lines += _messages(groups.events_of(folder.name, subscribed=folder.subscribed), old, folder, terms)
     lines += _notes(groups, before, after, terms)
     return lines
 
@@ -96,7 +76,7 @@ def news(groups: Sequence[EventGroup], before: Survey, after: Survey, terms: Wat
 # -- names
 
 
-def _names(groups: Sequence[EventGroup], before: Survey, after: Survey, terms: WatchTerms) -> Iterator[bytes]:
+def _names(groups: WatchedFolders, before: Survey, after: Survey, terms: WatchTerms) -> Iterator[bytes]:
     """MailboxName: what was made, deleted, renamed, with the folder that it is in (RFC 5465 §5.4)."""
     moved = {folder.name: after.folders[number].name for number, folder in before.folders.items() if number in after.folders}
     moved = {old: new for old, new in moved.items() if old != new}
@@ -107,9 +87,9 @@ def _names(groups: Sequence[EventGroup], before: Survey, after: Survey, terms: W
     def line(name: str, old_name: str = "") -> Iterator[bytes]:
         folder = names.get(name)
         subscribed = folder.subscribed if folder else name in after.wanted
-        wanted = events_of(groups, name, subscribed=subscribed) | (
-            events_of(groups, old_name, subscribed=subscribed) if old_name else set()
-        )
+        wanted = groups.events_of(name, subscribed=subscribed)
+        if old_name:
+            wanted |= groups.events_of(old_name, subscribed=subscribed)
         if "MAILBOXNAME" in wanted and name not in told:
             told.add(name)
             known = KnownName(name, 0 if folder else -1, subscribed, folder.role if folder else "")
@@ -137,7 +117,7 @@ def _follows(old: str, new: str, moved: Mapping[str, str]) -> bool:
     return bool(slash) and parent in moved and new == f"{moved[parent]}/{last}"
 
 
-def _subscriptions(groups: Sequence[EventGroup], before: Survey, after: Survey, terms: WatchTerms) -> Iterator[bytes]:
+def _subscriptions(groups: WatchedFolders, before: Survey, after: Survey, terms: WatchTerms) -> Iterator[bytes]:
     """SubscriptionChange: names that are subscribed now, or are not any more (RFC 5465 §5.5)."""
     were, are = _subscribed(before), _subscribed(after)
     if were == are:
@@ -145,7 +125,7 @@ def _subscriptions(groups: Sequence[EventGroup], before: Survey, after: Survey, 
     names = {folder.name: folder for folder in after.folders.values()}
     parents = {name.rpartition("/")[0] for name in names}
     for name in sorted(were ^ are):
-        if "SUBSCRIPTIONCHANGE" in events_of(groups, name, subscribed=True) and ("subscribed", name) not in terms.own:
+        if "SUBSCRIPTIONCHANGE" in groups.events_of(name, subscribed=True) and ("subscribed", name) not in terms.own:
             folder = names.get(name)
             known = KnownName(name, 0 if folder else -1, name in are, folder.role if folder else "")
             yield list_line(name, attributes_of(known, has_children=name in parents, shows=True), utf8=terms.utf8)
@@ -158,7 +138,7 @@ def _subscribed(known: Survey) -> set[str]:
 # -- messages, and what is noted
 
 
-def _messages(events: set[str], old: Folder | None, folder: Folder, terms: WatchTerms) -> Iterator[bytes]:
+def _messages(events: frozenset[str], old: Folder | None, folder: Folder, terms: WatchTerms) -> Iterator[bytes]:
     """MessageNew, MessageExpunge and FlagChange of a folder that is not open: STATUS (RFC 5465 §5.1 to §5.3)."""
     if "MESSAGENEW" not in events or (old is None and not folder.messages):
         return
@@ -188,7 +168,7 @@ def _is_own(old: Folder, folder: Folder, put: OwnPut | None) -> bool:
     )
 
 
-def _notes(groups: Sequence[EventGroup], before: Survey, after: Survey, terms: WatchTerms) -> Iterator[bytes]:
+def _notes(groups: WatchedFolders, before: Survey, after: Survey, terms: WatchTerms) -> Iterator[bytes]:
     """MailboxMetadataChange and ServerMetadataChange (RFC 5465 §5.6, §5.7)."""
     if before.marks == after.marks:
         return
@@ -201,7 +181,7 @@ def _notes(groups: Sequence[EventGroup], before: Survey, after: Survey, terms: W
         name = folder.name if folder else ""
         if folder is None and number != SERVER:
             continue  # it is gone, with all that was noted there
-        asked = events_of(groups, name, subscribed=folder.subscribed) if folder else {each for group in groups for each in group.events}
+        asked = groups.events_of(name, subscribed=folder.subscribed) if folder else groups.all_events
         others = [entry for entry in entries if (f"noted {entry.lower()}", name) not in terms.own]
         if others and ("MAILBOXMETADATACHANGE" if folder else "SERVERMETADATACHANGE") in asked:
             yield metadata_changed(name, others, utf8=terms.utf8)
