@@ -45,11 +45,11 @@ _READING: Final = frozenset({PopState.AUTHORIZATION, PopState.EXCHANGE, PopState
 
 
 class PopServer:
-    """One session. A driver may read the public attributes and sets none."""
+    """One session. A driver may read the public attributes, and sets `deaf` where nobody hears what is said: lists are left out."""
 
     __slots__ = (
         "_asked", "_at", "_before", "_exchange", "_guesses", "_in", "_listing", "_mistakes", "_name", "_out", "_owed", "_sending",
-        "_skipping", "_told", "discarded", "drop", "settings", "stalled", "state", "tls", "user",
+        "_skipping", "_told", "deaf", "discarded", "drop", "settings", "stalled", "state", "tls", "user",
     )  # fmt: skip
 
     def __init__(self, settings: PopSettings, tls: str = "") -> None:
@@ -61,6 +61,7 @@ class PopServer:
         self.drop = Maildrop()
         self.discarded = 0  # octets that came before a handshake, see law 2
         self.stalled = False  # whether `next` would go on, had `take` been called
+        self.deaf = False
         self._told = settings.told(tls=bool(tls), user=False)
         self._in = b""
         self._at = 0  # how much of it has been read
@@ -206,7 +207,7 @@ class PopServer:
     def _list(self) -> bool:
         """Say more of the list; there is always more to do behind it."""
         assert self._listing is not None
-        lines = next(self._listing, None)
+        lines = None if self.deaf else next(self._listing, None)
         if lines is None:
             self._listing, lines = None, END
         self._say(lines)

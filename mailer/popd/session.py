@@ -5,7 +5,9 @@ All that has arrived in one segment is answered in one write, as far as there is
 `PopTimes.login` seconds for that, whatever he says in them; who is, `PopTimes.idle` for each command (RFC 1939 §3), from the end of the
 answer before it, so that nobody gains by sending one octet after the other.
 
-What was marked goes when QUIT was heard whole, and for no other reason: a session that ends otherwise, by whomever, removes nothing.
+What was marked goes when QUIT was heard whole, and for no other reason: a session that ends otherwise, by whomever, removes nothing. Of
+somebody who has left, what he said before counts; but no list is made for him, and a message that he asked for and cannot take ends the
+session, for he could lose it by what he said behind that.
 """
 
 from __future__ import annotations
@@ -178,6 +180,7 @@ class PopSession:
     async def _converse(self) -> None:
         machine, since = self._machine, monotonic()
         while not machine.over:
+            machine.deaf = self._stream.gone
             question = machine.next()
             if question is not None:
                 await _STEPS[type(question)](self, question)
@@ -279,6 +282,8 @@ class PopSession:
 
     async def _retrieve(self, question: PopRetrieve) -> None:
         assert self._reader is not None  # the machine wants a login first
+        if self._stream.gone:
+            self._break_off()
         try:
             first = await self._reader.first(question.place, top=question.lines is not None)
         except Problem as problem:
@@ -296,7 +301,7 @@ class PopSession:
         goes_on, done = machine.send(octets, mail.size), len(octets)
         while goes_on and done < mail.size:
             await self._speak()
-            if self._last is not None:
+            if self._last is not None or self._stream.gone:
                 self._break_off()
             try:
                 octets = await self._reader.piece(mail, done, top=question.lines is not None)

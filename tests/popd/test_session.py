@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+from collections.abc import Iterator
 
 import pytest
 
 from mailer.events import Alarm, LoggedIn, LoginFailed, MailFetched, Mended
 from mailer.mail.problem import Problem
 from mailer.mailbox.box import OwnMailbox
+from mailer.pop3.maildrop import Maildrop
 from mailer.popd.reading import PIECE
 from mailer.popd.session import PopTimes
 from tests.mailbox.premises import message
@@ -288,6 +290,49 @@ def test_a_session_ends_from_outside() -> None:
             await house.sessions.end(ANN, house.desk.now())
             await house.register.look()
             assert await client.line() == "-ERR [AUTH] you have to log in again"
+        assert house.left() == [1]
+
+    played(house, play)
+
+
+def test_for_who_has_left_no_list_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many he has asked for; what he has said behind them counts."""
+    house = PopHouse()
+    house.put(*(message(str(number)) for number in range(300)))
+    made: list[int] = []
+    names = Maildrop.names
+
+    def counted(self: Maildrop) -> Iterator[bytes]:
+        for lines in names(self):
+            made.append(len(lines))
+            yield lines
+
+    monkeypatch.setattr(Maildrop, "names", counted)
+
+    async def play(house: PopHouse) -> None:
+        async with house.client(PHONE) as client:
+            await client.say(b"UIDL\r\n" * 2000 + b"DELE 1\r\nQUIT\r\n")
+            client.writer.write_eof()
+        while len(house.left()) == 300:
+            await asyncio.sleep(0.001)
+        assert len(made) < 500
+
+    played(house, play)
+
+
+def test_who_has_left_does_not_lose_the_message_that_he_has_not_got() -> None:
+    """Whatever he has said behind RETR."""
+    house = PopHouse()
+    house.put(message("large") + b"x" * 100 * PIECE)
+
+    async def play(house: PopHouse) -> None:
+        async with house.client(PHONE) as client:
+            await client.say(b"RETR 1\r\nDELE 1\r\nQUIT\r\n")
+            await client.reader.readexactly(PIECE)
+            client.writer.transport.abort()
+        await house.register.keep()
+        while house.register.many_of(ANN):
+            await asyncio.sleep(0.001)
         assert house.left() == [1]
 
     played(house, play)
