@@ -53,4 +53,4 @@ def address_list(found: Sequence[Addressee]) -> bytes:
 
 
 def _address(mailbox: Addressee) -> bytes:
-    return b"(%b NIL %b %b)" % (ntext(mailbox.name or None), ntext(mailbox.local), ntext(mailbox.host))
+    return b"(%b %b %b %b)" % (ntext(mailbox.name or None), ntext(mailbox.route or None), ntext(mailbox.local), ntext(mailbox.host))

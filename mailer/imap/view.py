@@ -78,6 +78,14 @@ class FolderView:
             raise BadCommand(f"there is no message {found[-1][1] or '*'}, there are {count}")
         return [(self._uids.uid(first), self._uids.uid(last)) for first, last in found]
 
+    def found(self, numbers: NumberSet, *, uid: bool) -> list[tuple[int, int]]:
+        """The same for what is looked for: a number that no message has finds nothing, and ``6:*`` the last of five."""
+        if numbers.saved or uid:
+            return self.pairs(numbers, uid=uid)
+        count = len(self._uids)
+        there = [(max(first, 1), min(last, count)) for first, last in ordered(numbers, count)]
+        return [(self._uids.uid(first), self._uids.uid(last)) for first, last in there if first <= last]
+
     def _within(self, ranges: Uids) -> list[tuple[int, int]]:
         """What is here of ranges of UIDs that ascend."""
         found: list[tuple[int, int]] = []

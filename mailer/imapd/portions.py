@@ -80,6 +80,9 @@ class FetchedFolder:
         columns: tuple[Any, ...] = self.plan.columns
         some = self._taken(HEADS if self.plan.kept else BODIES if self.plan.sections else LINES)
         uids = [(self.view.uid(first), self.view.uid(last)) for first, last in some]
+        if not columns:  # the UID alone, which the view knows, of messages too that went and still have their numbers (RFC 9051 §7.5.1)
+            known = [(self.view.uid(number),) for first, last in some for number in range(first, last + 1)]
+            return Portion(self.plan.lines(self.numbers(known), known))
         rows = box.fetched(self.view.folder, uids, columns)
         self.missing += sum(last - first + 1 for first, last in some) - len(rows)
         if self.plan.kept:

@@ -115,17 +115,16 @@ async def _said(session: ImapSession, line: bytes | None) -> Answer:
 
 
 def _asked(session: ImapSession, search: Search) -> _Asked:
-    """Raises `BadCommand` for a number that no message has."""
     query = known(search.query, session.view, session.terms.now())
     return _Asked(session.view, query, search, session.machine.tag.encode("ascii"), session.machine.rev2)
 
 
 def known(query: Key, view: FolderView, now: float) -> Query:
-    """A query with UIDs in place of numbers, and times in place of ages, RFC 5032 §3. Raises `BadCommand`."""
+    """A query with UIDs in place of numbers, and times in place of ages, RFC 5032 §3."""
     made: dict[int, Query] = {}
     for each in reversed([*nodes(cast("Query", query))]):
         if isinstance(each, NumberKey):
-            made[id(each)] = Among(view.pairs(each.numbers, uid=each.uid))
+            made[id(each)] = Among(view.found(each.numbers, uid=each.uid))
         elif isinstance(each, AgeKey):
             then = now - each.seconds
             made[id(each)] = Within("received", then) if each.younger else Within("received", None, then)

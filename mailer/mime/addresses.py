@@ -21,11 +21,12 @@ MOST = 2000  # addresses of a field
 
 class Addressee(NamedTuple):
     """An address with its display `name` as it is written, encoded words and all; `local` is without quotes. Of the name of a group, and of
-    its end, `host` is None, and of the end `local` too."""
+    its end, `host` is None, and of the end `local` too. `route` is that before the address, RFC 5322 §4.4."""
 
     name: str
     local: str | None
     host: str | None
+    route: str = ""
 
     def __str__(self) -> str:
         """As people read it."""
@@ -52,18 +53,25 @@ def _in(value: str) -> Iterator[Addressee]:
         for address, start, end, first, _last in members:
             bracketed = value[start - 1 : start] == "<" and first < start
             if bracketed:
-                yield _mailbox(phrase(value[first : start - 1]), address if value[start:end].strip() else "")
+                inside = value[start:end].strip()
+                yield _mailbox(phrase(value[first : start - 1]), address if inside else "", _route(inside))
             else:
                 yield _mailbox(phrase(comment(value, end)), address)
         if group:
             yield END
 
 
-def _mailbox(name: str, address: str) -> Addressee:
+def _route(inside: str) -> str:
+    """The route in what stands between angle brackets (``@relay,@other:user@host``), without blanks."""
+    route, colon, _ = inside.partition(":") if inside.startswith("@") else ("", "", "")
+    return "".join(route.split()) if colon else ""
+
+
+def _mailbox(name: str, address: str, route: str = "") -> Addressee:
     local, _, host = address.rpartition("@")
     if not local and not address.startswith("@"):
         local, host = host, ""
-    return Addressee(name, _unquoted(local) if local.startswith('"') else local, host)
+    return Addressee(name, _unquoted(local) if local.startswith('"') else local, host, route)
 
 
 def phrase(text: str) -> str:

@@ -53,6 +53,22 @@ def test_a_number_that_no_message_has_is_refused(uids: tuple[int, ...], said: by
         view(*uids).uid(3)
 
 
+@pytest.mark.parametrize(
+    ("uids", "said", "found"),
+    [
+        ((3, 4), b"1000", []),
+        ((3, 4), b"2:9,50", [(4, 4)]),
+        ((3, 4), b"3:*", [(4, 4)]),
+        ((3, 4), b"*:3", [(4, 4)]),
+        ((), b"1:*", []),
+        ((), b"*", []),
+    ],
+)
+def test_what_is_looked_for_may_be_a_number_that_no_message_has(uids: tuple[int, ...], said: bytes, found: list[tuple[int, int]]) -> None:
+    """It finds nothing, as a UID that is not there; the range up to the star has the last message. RFC 9051 §6.4.4"""
+    assert view(*uids).found(Tokens([said]).numbers(), uid=False) == found
+
+
 def test_what_went_keeps_its_number_until_it_may_be_told() -> None:
     """RFC 9051 §7.5.1; it is told from the last to the first."""
     seen = view(1, 2, 3, 4)

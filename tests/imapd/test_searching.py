@@ -119,7 +119,7 @@ def test_a_search_that_fails_saves_nothing(monkeypatch: pytest.MonkeyPatch) -> N
         ann = await house.selected()
         await ann.ok("SEARCH RETURN (SAVE) SUBJECT 3")
         assert (await last(ann, "SEARCH RETURN (SAVE) NOSUCH")).startswith("BAD")
-        assert (await last(ann, "SEARCH RETURN (SAVE) 6")).startswith("BAD")
+        assert (await last(ann, "SEARCH RETURN (SAVE) 0")).startswith("BAD")
         assert await ann.ok("SEARCH $") == ["* SEARCH 3"]
         assert (await last(ann, "SEARCH RETURN (SAVE) CHARSET KOI8-R TEXT x")).startswith("NO [BADCHARSET (US-ASCII UTF-8)]")
         await ann.ok("SEARCH RETURN (SAVE) SUBJECT 3")
