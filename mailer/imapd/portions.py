@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from mailer.imap.view import FolderView
     from mailer.mailbox.api import Flagged, FolderEntry, Mailbox
 
+FLAGS: Final = 4000  # messages of which nothing is told but numbers and flags
 LINES: Final = 1000  # messages of which no octet is read
 HEADS: Final = 200  # messages of which the header is told that the mailbox keeps
 BODIES: Final = 32  # messages that are read
 ROOM: Final = 512 << 10  # octets of messages in a portion, and of one message that is read at once
 SECTIONS: Final = 8  # of a message of that size, whose octets may all be asked for in each
+OF_FLAGS: Final = frozenset({"flags", "keywords", "modseq"})
+"""The columns that are short, whatever the messages are."""
 LOST: Final = ("io-error", "no-permission")
 """What keeps one message from being read, and not the others."""
 
@@ -78,7 +81,7 @@ class FetchedFolder:
         self.plan = self._plans[self._is_lacking]
         self._is_lacking = False
         columns: tuple[Any, ...] = self.plan.columns
-        some = self._taken(HEADS if self.plan.kept else BODIES if self.plan.sections else LINES)
+        some = self._taken(self._many())
         uids = [(self.view.uid(first), self.view.uid(last)) for first, last in some]
         if not columns:  # the UID alone, which the view knows, of messages too that went and still have their numbers (RFC 9051 §7.5.1)
             known = [(self.view.uid(number),) for first, last in some for number in range(first, last + 1)]
@@ -90,6 +93,12 @@ class FetchedFolder:
         if self.plan.sections:
             return self._with_texts(box, rows)
         return Portion(self.plan.lines(self.numbers(rows), rows))
+
+    def _many(self) -> int:
+        """How many messages a portion has at most."""
+        if self.plan.sections:
+            return HEADS if self.plan.kept else BODIES
+        return FLAGS if OF_FLAGS.issuperset(self.plan.columns) else LINES
 
     def _taken(self, many: int) -> list[tuple[int, int]]:
         """The next numbers, so many at most."""

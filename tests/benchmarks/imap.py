@@ -30,6 +30,7 @@ from typing import Self
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from mailer.io.loop import run_loop
 from tests.benchmarks.measure import figure, ratio
 from tests.peers.dovecot_imap import PROGRAM, DovecotImap
 
@@ -102,6 +103,26 @@ class Asking:
         """Have a command done; the octets of the answer."""
         self._tag += 1
         self._connection.sendall(b"t%d %b\r\n" % (self._tag, command))
+        return self._heard()
+
+    def append(self, mail: Sequence[bytes], folder: bytes) -> None:
+        """Have messages put into a folder by one command, each when the server wants it."""
+        self._tag += 1
+        said = b"t%d APPEND %b" % (self._tag, folder)
+        for each in mail:
+            self._connection.sendall(b"%b {%d}\r\n" % (said, len(each)))
+            while not (line := self._connection.recv(65536)).startswith(b"+"):
+                assert line.startswith(b"* "), line
+            said = each
+        self._connection.sendall(said + b"\r\n")
+        self._heard()
+
+    def close(self) -> None:
+        """Leave."""
+        self._connection.close()
+
+    def _heard(self) -> int:
+        """Hear the answer to the command with the last tag; its octets."""
         tail, octets = b"\r\n", 0
         while True:
             some = self._connection.recv(1 << 20)
@@ -160,8 +181,9 @@ def dovecot(home: Path, mail: Sequence[bytes]) -> Iterator[Asking]:
 class OurDoor:
     """A process that has a mailbox with the messages of `size` octets, and a door; it is filled before it opens."""
 
-    def __init__(self, home: Path, many: int, size: int, encrypted: bool) -> None:
-        argv = [sys.executable, __file__, "--serve", str(home), "--many", str(many), "--size", str(size), *["--encrypted"] * encrypted]
+    def __init__(self, home: Path, many: int, size: int, encrypted: bool, folders: int = 0) -> None:
+        argv = [sys.executable, __file__, "--serve", str(home), "--many", str(many), "--size", str(size), "--folders", str(folders)]
+        argv += ["--encrypted"] * encrypted
         self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self._port = int(self._process.stdout.readline())
@@ -180,7 +202,7 @@ class OurDoor:
         self._process.wait(timeout=60)
 
 
-async def serve(home: Path, many: int, size: int, *, encrypted: bool) -> None:
+async def serve(home: Path, many: int, size: int, *, encrypted: bool, folders: int = 0) -> None:
     """Be our door, until standard input ends."""
     from mailer.mailbox.api import NewMail
     from mailer.mailbox.layout import Layout
@@ -193,6 +215,8 @@ async def serve(home: Path, many: int, size: int, *, encrypted: bool) -> None:
     with house.premises.ann() as box:
         for first in range(0, many, 100):
             box.put([NewMail("INBOX", letter(number, size)) for number in range(first, min(first + 100, many))])
+        for number in range(folders):
+            box.create(f"f{number}")
     async with house:
         print(house.port, flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
@@ -212,9 +236,10 @@ def main() -> None:
     parser.add_argument("--encrypted", action="store_true", help="our mailboxes are encrypted")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--size", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--folders", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
-        asyncio.run(serve(given.serve, given.many, given.size, encrypted=given.encrypted))
+        run_loop(serve(given.serve, given.many, given.size, encrypted=given.encrypted, folders=given.folders))
         return
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         Path(place).chmod(0o755)
