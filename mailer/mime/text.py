@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mailer.mail.text import one_line
 
+from .addresses import mailboxes
 from .charset import base64_octets, decoded
 from .header import all_fields
 from .html import text_of_html
@@ -33,6 +34,7 @@ ENOUGH = 600  # characters of a text whose lines mostly are enough for a preview
 FILES = 1000  # names of files
 FILE_NAME = 255  # characters of one
 HEADER_TEXT = 512 * 1024  # characters of a header
+ADDRESSED = frozenset({b"from", b"to", b"cc", b"bcc"})
 
 _NOT_SHOWN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufffc\ud800-\udfff]+"
@@ -78,12 +80,24 @@ def header_text(content: bytes, part: Part) -> str:
     lines: list[str] = []
     room = HEADER_TEXT
     for name, value in all_fields(content, part.start, part.header_end):
-        line = f"{name.decode('ascii', 'replace')}: {shown(value.decode('utf-8', 'surrogateescape'))}"
+        said = value.decode("utf-8", "surrogateescape")
+        line = f"{name.decode('ascii', 'replace')}: {shown(said)}"
         lines.append(line.replace("\n", " ") if "\n" in line else line)
         room -= len(line)
+        if name in ADDRESSED and "<" in said and "(" in said:
+            plain = list(islice(_without_comments(name.decode("ascii"), said), max(room, 0) // 8))
+            lines += plain
+            room -= sum(map(len, plain))
         if room < 0:
             break
     return "\n".join(lines)
+
+
+def _without_comments(name: str, value: str) -> Iterator[str]:
+    """Lines for those addresses that are written otherwise than ENVELOPE tells them, by which they are found too: RFC 9051 §6.4.4."""
+    for each in mailboxes([value]):
+        if each.host and (plain := f"{each.local}@{each.host}") not in value:
+            yield f"{name}: {plain}".replace("\n", " ")
 
 
 def all_text(content: bytes, part: Part, names: tuple[str, ...]) -> tuple[str, str, str]:

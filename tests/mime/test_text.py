@@ -191,6 +191,14 @@ def test_a_preview_of_anything_has_its_length(content: bytes, kind: bytes) -> No
     made.encode()
 
 
+def test_an_address_with_comments_is_found_without_them() -> None:
+    """As ENVELOPE tells it, beside how it is written; RFC 9051 §6.4.4. A plain one is there once."""
+    header = render(b"From: <ann (at home)@ (a host) example.org>\r\nTo: Bob (the boss) <bob@example.net>\r\n\r\nx").header
+    assert header.splitlines() == [
+        "from: <ann (at home)@ (a host) example.org>", "from: ann@example.org", "to: Bob (the boss) <bob@example.net>",
+    ]  # fmt: skip
+
+
 def test_names_of_files_are_on_one_line() -> None:
     """Nothing in one is acted on: no line end, no change of direction."""
     content = b"Content-Type: a/b\r\nContent-Disposition: attachment; filename*=utf-8''a%0D%0ASet-Cookie:%E2%80%AEfdp.exe\r\n\r\n"
