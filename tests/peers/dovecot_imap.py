@@ -51,10 +51,17 @@ class DovecotImap:
         self._name = user.pw_name
         self._tag = 0
 
+    def environment(self) -> dict[str, str]:
+        """That of a session."""
+        return {"USER": self._name, "HOME": str(self.home), "PATH": os.environ["PATH"]}
+
     def __enter__(self) -> Self:
-        environment = {"USER": self._name, "HOME": str(self.home), "PATH": os.environ["PATH"]}
         self.program = subprocess.Popen(
-            [PROGRAM, "-c", self.home / "dovecot.conf"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=self.home
+            [PROGRAM, "-c", self.home / "dovecot.conf"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=self.environment(),
+            cwd=self.home,
         )
         assert self.program.stdout is not None
         greeting = self.program.stdout.readline()
