@@ -1,0 +1,251 @@
+"""Programs that read mail by IMAP, over TLS, at a real `mailer access`: all arrives, flags go both ways, nothing comes twice."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mailbox.premises import message
+
+from .reading import ANN, LETTERS, MBSYNCS, SECRET, Reading
+
+LATER = message("five", id="5@example.net")
+
+
+@pytest.fixture
+def reading(tmp_path: Path) -> Iterator[Reading]:
+    """See `Reading`; its four messages are there."""
+    with Reading(tmp_path) as opened:
+        opened.put(*LETTERS)
+        yield opened
+
+
+def same(found: list[bytes], letters: list[bytes]) -> bool:
+    """Whether a program has each message once; of the end of its last line some think otherwise, and some write fields above it."""
+    return len(found) == len(letters) and all(any(each.rstrip().endswith(one.rstrip()) for each in found) for one in letters)
+
+
+@pytest.mark.parametrize("implicit", [True, False], ids=["tls", "starttls"])
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl(reading: Reading, implicit: bool) -> None:
+    """It lists, fetches, searches, puts and looks, over TLS that it requires."""
+    url = f"imaps://localhost:{reading.imaps}" if implicit else f"imap://localhost:{reading.imap}"
+
+    def curl(path: str, *more: str) -> bytes:
+        words = ["curl", "-sS", "--ssl-reqd", "--cacert", str(reading.ca), "-u", f"{ANN}:{SECRET}", *more, f"{url}/{path}"]
+        return subprocess.run(words, capture_output=True, check=True, timeout=60).stdout
+
+    assert b'"/" "INBOX"\r\n' in curl("") or b'"/" INBOX\r\n' in curl("")
+    assert [curl(f"INBOX;MAILINDEX={number}") for number in range(1, 5)] == LETTERS
+    assert curl("INBOX;UID=2;SECTION=TEXT") == LETTERS[1].partition(b"\r\n\r\n")[2]
+    assert curl("INBOX?SUBJECT%20large").split() == [b"*", b"SEARCH", b"3"]
+    reading.home.joinpath("later").write_bytes(LATER)
+    curl("INBOX", "-T", str(reading.home / "later"))
+    assert b"* 5 EXISTS" in curl("", "-X", "EXAMINE INBOX")
+    assert reading.bodies() == [*LETTERS, LATER]
+
+
+# By PLAIN: Cyrus SASL computes no SCRAM of more than 65,536 rounds, and ours are more.
+MBSYNC = """
+IMAPAccount far
+Host localhost
+Port {port}
+User {user}
+Pass {secret}
+{tls}
+AuthMechs PLAIN
+CertificateFile {ca}
+
+IMAPStore far
+Account far
+
+MaildirStore near
+Path {home}/Mail/
+Inbox {home}/Mail/INBOX
+SubFolders Verbatim
+
+Channel all
+Far :far:
+Near :near:
+Patterns *
+Create Both
+Remove Both
+Expunge Both
+SyncState *
+"""
+
+
+@pytest.mark.parametrize("implicit", [True, False], ids=["tls", "starttls"])
+@pytest.mark.peer("mbsync", "unshare", root=True)
+def test_mbsync(reading: Reading, implicit: bool) -> None:
+    """Both ways: folders made on either side, flags, what is new and what is taken out; where nothing has changed nothing is done."""
+    (reading.home / "Mail").mkdir()
+    tls = "SSLType IMAPS" if implicit else "SSLType STARTTLS"
+    port = reading.imaps if implicit else reading.imap
+    text = MBSYNC.format(port=port, user=ANN, secret=SECRET, tls=tls, ca=reading.ca, home=reading.home)
+    words = ["mbsync", "-c", reading.write("mbsyncrc", text), "-a", "-V"]
+    client = reading.own()
+    client.create("Far/Side")
+    client.logout()
+    assert reading.run(*words) == 0
+    assert same([*reading.files("Mail/INBOX").values()], LETTERS)
+    assert (reading.home / "Mail/Far/Side/cur").is_dir()
+    before = reading.files("Mail/INBOX")
+    assert reading.run(*words) == 0
+    assert reading.files("Mail/INBOX") == before
+    for name in ("cur", "new", "tmp"):
+        (reading.home / "Mail/Near" / name).mkdir(parents=True)
+    (reading.home / "Mail/Near/new/1.1.host").write_bytes(LATER.replace(b"\r\n", b"\n"))
+    flagged, gone = (next(each for each, content in before.items() if word in content) for word in (b"Subject: one", b"Subject: two"))
+    inbox = reading.home / "Mail/INBOX"
+    for name, flags in ((flagged, "FS"), (gone, "T")):
+        path = next(inbox.glob(f"*/{name}"))
+        path.rename(inbox / "cur" / f"{name.partition(':')[0]}:2,{flags}")
+    client = reading.own()
+    client.select("INBOX")
+    client.store("4", "+FLAGS", r"(\Answered)")
+    client.logout()
+    assert reading.run(*words) == 0
+    assert [flags - {b"\\Recent"} for flags in reading.flags()] == [{b"\\Flagged", b"\\Seen"}, frozenset(), {b"\\Answered"}]
+    assert same([MBSYNCS.sub(b"", each) for each in reading.bodies("Near")], [LATER])
+    assert any(name.partition(":2,")[2] == "R" for name in reading.files("Mail/INBOX"))
+    assert len(reading.files("Mail/INBOX")) == 3
+
+
+@pytest.mark.peer("offlineimap", "unshare", root=True)
+def test_offlineimap(reading: Reading) -> None:
+    """The first time all, the second nothing; a flag goes either way."""
+    rc = reading.write(
+        "offlineimaprc",
+        f"""[general]
+accounts = ann
+metadata = {reading.home}/meta
+[Account ann]
+localrepository = near
+remoterepository = far
+[Repository near]
+type = Maildir
+localfolders = {reading.home}/Mail
+[Repository far]
+type = IMAP
+remotehost = localhost
+remoteport = {reading.imaps}
+remoteuser = {ANN}
+remotepass = {SECRET}
+ssl = yes
+sslcacertfile = {reading.ca}
+""",
+    )
+    words = ("offlineimap", "-c", rc, "-o", "-u", "basic")
+    assert reading.run(*words) == 0
+    before = reading.files("Mail/INBOX")
+    assert same([content.replace(b"X-OfflineIMAP", b"x") for content in before.values()], LETTERS)
+    assert reading.run(*words) == 0
+    assert reading.files("Mail/INBOX") == before
+    path = next(path for path in (reading.home / "Mail/INBOX").glob("*/*") if b"Subject: one" in path.read_bytes())
+    path.rename(path.parent.parent / "cur" / (path.name.partition(":2,")[0] + ":2,FS"))
+    client = reading.own()
+    client.select("INBOX")
+    client.store("4", "+FLAGS", r"(\Answered)")
+    client.logout()
+    assert reading.run(*words) == 0
+    assert [flags - {b"\\Recent"} for flags in reading.flags()] == [{b"\\Flagged", b"\\Seen"}, frozenset(), frozenset(), {b"\\Answered"}]
+    assert any(name.partition(":2,")[2] == "R" for name in reading.files("Mail/INBOX"))
+
+
+@pytest.mark.peer("getmail", "unshare", root=True)
+def test_getmail(reading: Reading) -> None:
+    """It has all, and the second time nothing."""
+    for name in ("cur", "new", "tmp"):
+        (reading.home / "got" / name).mkdir(parents=True)
+    rc = reading.write(
+        "getmailrc",
+        f"""[retriever]
+type = SimpleIMAPSSLRetriever
+server = localhost
+port = {reading.imaps}
+username = {ANN}
+password = {SECRET}
+ca_certs = {reading.ca}
+timeout = 60
+[destination]
+type = MDA_external
+path = /bin/sh
+arguments = ("-c", "cat > {reading.home}/got/new/$$")
+allow_root_commands = true
+[options]
+read_all = false
+delivered_to = false
+received = false
+""",
+    )
+    for _ in range(2):
+        assert reading.run("getmail", f"--getmaildir={reading.home}", f"--rcfile={rc}") == 0
+        got = [*reading.files("got").values()]
+        assert same([each.partition(b"\r\n\r\n")[2] for each in got], [each.partition(b"\r\n\r\n")[2] for each in LETTERS])
+
+
+@pytest.mark.parametrize("implicit", [True, False], ids=["tls", "starttls"])
+@pytest.mark.peer("fetchmail", "unshare", root=True)
+def test_fetchmail(reading: Reading, implicit: bool) -> None:
+    """It fetches what is unseen, and leaves it there, seen."""
+    (reading.home / "got/new").mkdir(parents=True)
+    tls = "ssl" if implicit else "sslproto TLS1.2+"
+    port = reading.imaps if implicit else reading.imap
+    rc = reading.write(
+        "fetchmailrc",
+        f'poll localhost proto imap port {port} user "{ANN}" password "{SECRET}" {tls} sslcertck sslcertfile "{reading.ca}" '
+        f"keep mda \"sh -c 'cat > {reading.home}/got/new/$$'\"\n",
+    )
+    words = ("fetchmail", "-f", rc, "-i", str(reading.home / "ids"), "--pidfile", str(reading.home / "pid"), "--nosyslog", "-v")
+    assert reading.run(*words) == 0
+    assert reading.run(*words) == 1  # there is no new mail
+    assert same([*reading.files("got").values()], LETTERS)
+    assert all(b"\\Seen" in flags for flags in reading.flags())
+
+
+MUTT = """
+set folder="imaps://localhost:{port}/" spoolfile="imaps://localhost:{port}/INBOX" imap_user="{user}" imap_pass="{secret}"
+set certificate_file="{ca}" ssl_verify_host=yes imap_qresync=yes imap_condstore=yes header_cache="{home}/cache"
+set delete=yes quit=yes confirmappend=no confirmcreate=no wait_key=no move=no sleep_time=0 resolve=no
+push '{keys}<sync-mailbox><exit>'
+"""
+FIRST = "<first-entry><flag-message><copy-message>=Archive<enter><last-entry><delete-message>"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param("mutt", marks=pytest.mark.peer("mutt reader", "unshare", root=True)),
+        pytest.param("neomutt", marks=pytest.mark.peer("neomutt", "unshare", root=True)),
+    ],
+)
+def test_mutt(reading: Reading, program: str) -> None:
+    """It notes a flag, copies into another folder, and takes a message out; with its cache of headers and QRESYNC it comes again."""
+
+    def drive(keys: str) -> None:
+        rc = reading.write("muttrc", MUTT.format(port=reading.imaps, user=ANN, secret=SECRET, ca=reading.ca, home=reading.home, keys=keys))
+        assert reading.run("timeout", "20", "script", "-qec", f"{program} -n -F {rc}", "/dev/null", terminal="xterm") == 0
+
+    drive(FIRST)
+    assert [b"\\Flagged" in flags for flags in reading.flags()] == [True, False, False]
+    assert same(reading.bodies("Archive"), LETTERS[:1])
+    reading.put(LATER)
+    drive("<last-entry><flag-message>")
+    assert [b"\\Flagged" in flags for flags in reading.flags()] == [True, False, False, True]
+
+
+def test_the_names_that_pop3_tells_of_copies_differ(reading: Reading) -> None:
+    """Of a message that is in the inbox twice."""
+    client = reading.own()
+    client.select("INBOX")
+    assert client.copy("1:4", "INBOX")[0] == "OK"
+    client.logout()
+    pop = reading.pop()
+    names = [line.split()[1] for line in pop.uidl()[1]]
+    pop.quit()
+    assert len(set(names)) == len(names) == 8
