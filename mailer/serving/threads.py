@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -43,14 +41,13 @@ class BoxThreads:
     async def answer(self, user: str, function: Callable[[], T]) -> T:
         """What `function` gives, in a thread of the share of `user`. Raises what it raises."""
         await self._place(user)
-        loop = asyncio.get_running_loop()
         try:
-            work = self._pool.submit(function)
+            asked = asyncio.get_running_loop().run_in_executor(self._pool, function)
         except BaseException:
             self._leave(user)
             raise
-        work.add_done_callback(lambda _: _in(loop, partial(self._leave, user)))
-        return await asyncio.wrap_future(work)
+        asked.add_done_callback(lambda _: self._leave(user))
+        return await asyncio.shield(asked)
 
     async def _place(self, user: str) -> None:
         if self._taken.get(user, 0) < SHARE:
@@ -77,8 +74,3 @@ class BoxThreads:
         self._taken[user] -= 1
         if not self._taken[user]:
             del self._taken[user]
-
-
-def _in(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
-    with suppress(RuntimeError):  # the loop has ended
-        loop.call_soon_threadsafe(function)
