@@ -30,6 +30,8 @@ LITERAL: Final = -2
 """What it says where a literal is next."""
 
 MOST: Final = 2**32 - 1  # RFC 9051 §9, number
+MOST_SHIFTS: Final = 2000  # ampersands of a name or a pattern, each of which is a letter at least: no name has as many
+MOST_WORDS: Final = 5000  # of a command, apart from what stands in quotes; each is some microseconds, in which others wait
 MOST_64: Final = 2**63 - 1  # RFC 9051 §9, number64
 
 # RFC 9051 §9: ATOM-CHAR is any but ( ) { SP CTL % * " \ ], and ASTRING-CHAR has ] besides, and list-char % and * too
@@ -52,7 +54,7 @@ _LONGEST_NUMBER = 20  # digits
 class Tokens:
     """What is left of the arguments of a command."""
 
-    __slots__ = ("_at", "_binary", "_part", "_parts", "_text", "charset", "utf8")
+    __slots__ = ("_at", "_binary", "_part", "_parts", "_text", "_words", "charset", "utf8")
 
     def __init__(self, parts: Sequence[bytes], *, utf8: bool = False, charset: bool = True, binary: frozenset[int] = frozenset()) -> None:
         """`parts` are text and literals in turn, beginning with text, which ends where the ``{n}`` stood; `binary` says which are a
@@ -63,6 +65,7 @@ class Tokens:
         self._part = 0
         self._text = parts[0]
         self._at = 0
+        self._words = 0
         self.utf8 = utf8
         self.charset = charset
 
@@ -75,11 +78,16 @@ class Tokens:
         return LITERAL if self._part + 1 < len(self._parts) else END
 
     def taken(self, word: bytes) -> bool:
-        """Whether `word`, in any case, is next; then it is taken. The beginning of a longer word is not it."""
+        """Whether `word`, in any case, is next; then it is taken. The beginning of a longer word is not it. Raises `BadCommand` where
+        one more space would make too many words."""
         end = self._at + len(word)
         if self._text[self._at : end].upper() != word.upper() or (word[-1:].isalnum() and _LABEL.match(self._text, end)):
             return False
         self._at = end
+        if word == b" ":
+            self._words += 1
+            if self._words > MOST_WORDS:
+                raise BadCommand(f"a command has no more than {MOST_WORDS} words")
         return True
 
     def opened(self) -> bool:
@@ -268,6 +276,8 @@ class Tokens:
         return found[0]
 
     def _name(self, octets: bytes) -> str:
+        if octets.count(b"&") > MOST_SHIFTS:
+            raise BadCommand("the name of a folder is not as long as that")
         try:
             name = octets.decode() if self.utf8 else from_modified_utf7(octets.decode("ascii"))
         except ValueError:
