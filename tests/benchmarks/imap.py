@@ -30,6 +30,7 @@ from typing import Self
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from mailer.io.collector import quieten_collector
 from mailer.io.loop import run_loop
 from tests.benchmarks.measure import figure, ratio
 from tests.peers.dovecot_imap import PROGRAM, DovecotImap
@@ -217,6 +218,7 @@ async def serve(home: Path, many: int, size: int, *, encrypted: bool, folders: i
             box.put([NewMail("INBOX", letter(number, size)) for number in range(first, min(first + 100, many))])
         for number in range(folders):
             box.create(f"f{number}")
+    quieten_collector()  # as the process does that serves
     async with house:
         print(house.port, flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

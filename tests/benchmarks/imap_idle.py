@@ -5,10 +5,11 @@
 
 `mailer access` serves at a door with TLS from the first octet. So many clients log in with an app password, open a folder of so many
 messages, and wait in IDLE; how many do that in a second is the first figure. Then: PSS of the processes for each connection (by
-smaps_rollup, beside what they had before the first), what a command of one more client takes meanwhile, and the time from the answer to a
-change in another session until a waiting client has heard of it, in its own process; and the same for a change that another process makes.
-Where Dovecot's IMAP is installed, some clients of it wait in the same folder, each over a pipe to a process of its own that knows its user,
-without TLS and login. One client of many is measured: all the others hear of each change as well, the worst that one mailbox can do.
+smaps_rollup, beside what they had before the first, which is told as well), what a command of one more client takes meanwhile, and the time
+from the answer to a change in another session until a waiting client has heard of it, in its own process; and the same for a change that
+another process makes. Where Dovecot's IMAP is installed, some clients of it wait in the same folder, each over a pipe to a process of its
+own that knows its user, without TLS and login. One client of many is measured: all the others hear of each change as well, the worst that
+one mailbox can do.
 """
 
 from __future__ import annotations
@@ -185,6 +186,7 @@ def cpu(pids: Sequence[int]) -> float:
 
 async def measure(house: House, pids: Sequence[int], label: str, given: argparse.Namespace) -> None:
     """All figures of one state."""
+    figure(f"{label}: memory at rest, before anybody comes", [pss(pids) / 1024], "MB")
     warm = await Client.come(house.port, house.context, ANN, house.password)
     await warm("SELECT INBOX")
     await warm.idle()

@@ -229,6 +229,15 @@ def test_what_reading_by_imap_costs_can_be_measured() -> None:
         assert any(line.startswith(f"FIGURE {what}") for line in lines), lines
 
 
+@pytest.mark.slow
+@pytest.mark.peer(dovecot_imap.PROGRAM)
+def test_what_clients_of_imap_cost_together_can_be_measured() -> None:
+    """imap_load.py has a door of ours and Dovecot do the same for several clients at once, with messages that are appended and folders."""
+    lines = figures("imap_load.py", "--messages=60", "--clients=2", "--commands=3", "--appended=20", "--folders=5", "--rounds=1")
+    for what in ("LIST of 5, processor, ours / dovecot", "2 clients, a second", "APPEND of 20, ours", "longest NOOP beside STORE of 60"):
+        assert any(line.startswith(f"FIGURE {what}") for line in lines), lines
+
+
 def test_how_well_filters_judge_can_be_measured() -> None:
     """efficacy.py has letters judged that carry a label; nothing that somebody wants is marked by a list and by what is proved alone."""
     lines = figures("efficacy.py", "--without-spamd")
