@@ -79,7 +79,8 @@ class FolderView:
         return [(self._uids.uid(first), self._uids.uid(last)) for first, last in found]
 
     def found(self, numbers: NumberSet, *, uid: bool) -> list[tuple[int, int]]:
-        """The same for what is looked for: a number that no message has finds nothing, and ``6:*`` the last of five."""
+        """The messages of a set that is looked for, as `pairs` has them; a number that no message has finds nothing, and ``6:*`` the last
+        of five."""
         if numbers.saved or uid:
             return self.pairs(numbers, uid=uid)
         count = len(self._uids)
