@@ -11,6 +11,8 @@ from typing import Final
 
 IDENTITY: Final = frozenset({"", "7bit", "8bit", "binary"})
 KNOWN: Final = IDENTITY | {"base64", "quoted-printable"}
+BLANKS: Final = b" \t"
+PADDED: Final = (b" \r\n", b"\t\r\n", b" \n", b"\t\n")
 LONGEST_LINE: Final = 1 << 16  # octets of a line in quoted-printable that are waited for
 _LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NO_LETTERS: Final = bytes(octet for octet in range(256) if octet not in _LETTERS)
@@ -32,7 +34,7 @@ class TransferDecoding:
         """What is left when there are no more."""
         left, self._left = self._left, b""
         if self._turn == self._quoted:
-            return a2b_qp(left)
+            return a2b_qp(left.rstrip(BLANKS))
         return a2b_base64(left + b"=" * (-len(left) % 4)) if len(left) > 1 else b""
 
     def _base64(self, octets: bytes) -> bytes:
@@ -53,7 +55,16 @@ class TransferDecoding:
             sign = octets.find(b"=", len(octets) - 3)
             whole = sign if sign >= 0 else len(octets)
         self._left = octets[whole:]
-        return a2b_qp(octets[:whole])
+        return a2b_qp(_without_padding(octets[:whole]))
+
+
+def _without_padding(octets: bytes) -> bytes:
+    """Lines of quoted-printable without the blanks at their ends, which somebody on the way has put there (RFC 2045 §6.7, rule 3)."""
+    if not any(each in octets for each in PADDED):
+        return octets
+    return b"\n".join(
+        line[:-1].rstrip(BLANKS) + b"\r" if line.endswith(b"\r") else line.rstrip(BLANKS) for line in octets.split(b"\n")
+    )  # fmt: skip
 
 
 def without_encoding(octets: bytes, encoding: str) -> bytes:

@@ -43,6 +43,7 @@ def test_any_octets_are_decoded_alike_in_pieces(octets: bytes, size: int, encodi
         ("quoted-printable", b"a=\r\nb=3D=00=\n", b"ab=\0"),
         ("quoted-printable", b"a\r\nb =\r\n", b"a\r\nb "),
         ("quoted-printable", b"=ZZ=", b"=ZZ"),
+        ("quoted-printable", b"a \t \r\nb=20 \nc \td= \r\ne \t", b"a\r\nb \nc \tde"),
         ("8bit", b"\xff=3D", b"\xff=3D"),
         ("", b"x", b"x"),
     ],
