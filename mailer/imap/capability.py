@@ -28,7 +28,7 @@ TOLD: Final[Mapping[str, When]] = {
     "MOVE": "after",  # RFC 6851
     "MULTIAPPEND": "after",  # RFC 3502
     "BINARY": "after",  # RFC 3516
-    "UTF8=ACCEPT": "after",  # RFC 6855
+    "UTF8=ACCEPT": "after",  # RFC 6855, but for a refusal of §4 (`appending`)
     "CONDSTORE": "after",  # RFC 7162
     "QRESYNC": "after",  # RFC 7162
     "REPLACE": "after",  # RFC 8508

@@ -273,13 +273,14 @@ Key: TypeAlias = "Query | NumberKey | AgeKey"
 class Search(NamedTuple):
     """SEARCH, RFC 9051 §6.4.4. `query` may have `NumberKey` and `AgeKey` in it. `returns` are options in capitals (MIN, MAX, ALL, COUNT,
     SAVE), None where the old answer is asked for; `modseq` where a MODSEQ key is among the keys (RFC 7162 §3.1.5). `needs` are the
-    capabilities that its keys exist by."""
+    capabilities that its keys exist by; `numbered` where numbers of messages are among its keys."""
 
     query: Key
     uid: bool = False
     returns: frozenset[str] | None = None
     modseq: bool = False
     needs: frozenset[str] = frozenset()
+    numbered: bool = False
 
 
 class Sort(NamedTuple):

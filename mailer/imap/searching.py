@@ -143,7 +143,7 @@ def _charset(tokens: Tokens) -> str:
 def _keys(tokens: Tokens, uid: bool, charset: str, returns: frozenset[str] | None) -> Search:
     reading = _Reading(tokens, charset)
     query = reading.keys()
-    return Search(query, uid, returns, reading.modseq, frozenset(reading.needs))
+    return Search(query, uid, returns, reading.modseq, frozenset(reading.needs), reading.numbered)
 
 
 class _Reading:
@@ -152,7 +152,7 @@ class _Reading:
     def __init__(self, tokens: Tokens, charset: str) -> None:
         self.tokens = tokens
         self.charset = charset
-        self.modseq = False
+        self.modseq = self.numbered = False
         self.needs: set[str] = set()
         self.count = self.fields = self.texts = self.deep = 0
         self.open: list[tuple[str, list[Key]]] = [("", [])]
@@ -225,6 +225,8 @@ class _Reading:
         numbers = self.tokens.numbers()
         if numbers.saved:
             self.needs.add("SEARCHRES")
+        elif not uid:
+            self.numbered = True
         return NumberKey(numbers, uid)
 
     def text(self) -> str:

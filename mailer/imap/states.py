@@ -62,14 +62,15 @@ WHY = {
 
 def ambiguous(command: Command) -> bool:
     """Whether `command` names messages by number, so that it depends on what the client was told before it said so (RFC 9051 §5.5)."""
-    if isinstance(command, said.Fetch | said.Store | said.Copy | said.Replace | said.Search):
+    if isinstance(command, said.Fetch | said.Store | said.Copy | said.Replace):
         return not command.uid
-    return isinstance(command, said.Sort | said.Thread) and not command.search.uid
+    search = command.search if isinstance(command, said.Sort | said.Thread) else command
+    return isinstance(search, said.Search) and (search.numbered or not search.uid)
 
 
 def may_tell_expunges(command: Command) -> bool:
     """Whether messages that went may be told while `command` is answered: not where it is by number, but for those that take messages away
-    themselves (RFC 9051 §7.5.1)."""
+    themselves (RFC 9051 §7.5.1); nor where a search by UID has numbers among its keys (RFC 7162 §3.2.10.2)."""
     return isinstance(command, said.Copy | said.Replace) or not ambiguous(command)
 
 

@@ -151,7 +151,7 @@ class FolderView:
         """The untagged lines, without ``* `` and CRLF, that say what is new; then it is told.
 
         Without `expunges` nothing is said of messages that went, and they keep their numbers. `qresync`: VANISHED is said for EXPUNGE
-        (RFC 7162 §3.2.10), and UIDs with flags; `condstore`: MODSEQ with flags (RFC 7162 §3.2.4); `uids`: UIDs with flags.
+        (RFC 7162 §3.2.10); `condstore`: UIDs and MODSEQ with flags (RFC 7162 §3.2.4); `uids`: UIDs with flags.
         """
         lines = self._leave(qresync) if expunges and self._gone else []
         if self._came:
@@ -160,7 +160,7 @@ class FolderView:
             lines.append(b"%d EXISTS" % len(self._uids))
         if self._changed:
             changed, self._changed = self._changed, {}
-            with_uid, with_modseq = qresync or uids, condstore or qresync
+            with_uid, with_modseq = condstore or qresync or uids, condstore or qresync
             for number, uid in self._uids.numbered(sorted(changed)):
                 flags, modseq = changed[uid]
                 lines.append(

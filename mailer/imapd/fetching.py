@@ -39,7 +39,7 @@ async def fetch(session: ImapSession, command: Fetch) -> Answer:
             session.say(b"VANISHED (EARLIER) " + written_pairs(gone))
         uids = pairs(_within((entry.uid for entry in changes.entries if view.number(entry.uid)), uids))
     plan = FetchPlan(command.items, uid=command.uid, modseq=command.changed_since is not None)
-    asked = FetchedFolder(plan, view, uids, FetchTerms(machine.condstore, machine.qresync, view.readonly))
+    asked = FetchedFolder(plan, view, uids, FetchTerms(machine.condstore, view.readonly))
     while asked.left:
         portion = await session.ask(_portion, asked)
         take_note(session, asked)

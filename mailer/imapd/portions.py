@@ -46,10 +46,9 @@ class Portion(NamedTuple):
 
 
 class FetchTerms(NamedTuple):
-    """What a session has agreed on, and whether its folder may be changed: RFC 7162 §3.2.3, RFC 9051 §6.3.3."""
+    """What a session has agreed on, and whether its folder may be changed: RFC 7162 §3.2.4, RFC 9051 §6.3.3."""
 
     condstore: bool = False
-    qresync: bool = False
     readonly: bool = False
 
 
@@ -193,7 +192,7 @@ class FetchedFolder:
 
     def _changed(self, row: Row, entry: FolderEntry) -> tuple[Row, bytes]:
         row = self.plan.changed(row, {"flags": int(entry.flags), "keywords": " ".join(entry.keywords), "modseq": entry.modseq})
-        return row, self.plan.seen(row, uid=self.terms.qresync, modseq=self.terms.condstore)
+        return row, self.plan.seen(row, uid=self.terms.condstore, modseq=self.terms.condstore)
 
     # -- one message
 

@@ -269,8 +269,8 @@ class ImapSession:
         return lines
 
     def _say_safe(self, view: FolderView) -> None:
-        """Where messages went and that is not told yet, say up to where the client knows all, for it has heard of later changes. RFC 5162,
-        errata 1810"""
+        """Where messages went and that is not told yet, say up to where the client knows all, for it has heard of later changes. RFC 7162
+        §3.2"""
         if not view.waiting:
             self._safe = view.modseq
         elif self.machine.qresync:

@@ -1,9 +1,8 @@
 """The tables of a mailbox, the same for all engines, and how one version of them becomes the next.
 
 Every key begins with `owner`, who is a number: a file of SQLite is one owner's and has one number in all of its rows, a database of
-PostgreSQL has many. What is here of a message never changes, but for `thread`, which a late message can join with another, and for what its
-body is encrypted with. Where it is, its flags and numbers are in `entry`, which is narrow, for those change all the time. Times are
-seconds since the epoch.
+PostgreSQL has many. What is here of a message never changes, but for what its body is encrypted with. Where it is, its flags and numbers
+are in `entry`, which is narrow, for those change all the time. Times are seconds since the epoch.
 
 No trigger keeps anything: what changes counts says so itself (`mailer.mailbox.ledger`), and `mailer.mailbox.checking` counts again.
 """

@@ -1,9 +1,12 @@
 """Which conversation a message belongs to, over all folders.
 
-Message-IDs tell: its own, and those that it refers to (RFC 5322 §3.6.4). A message that comes late and refers to two conversations makes
-them one, which has the ID of the older. An answer that refers to nothing we know belongs to the newest message of `FRESH` seconds that has
-its subject, without what answering and forwarding put before it (RFC 5256 §2.1); a message that is no answer begins its own, for a
-"Meeting" of one has nothing to do with that of another.
+Message-IDs tell: its own, and those that it refers to (RFC 5322 §3.6.4). It is said once, when a message comes, and stays: clients keep it
+(RFC 8474 §5.2). So a message that comes late and refers to two conversations belongs to the older, and does not make them one. That is
+rare, for what a message refers to is noted as well: answers are together with a question that comes after them.
+
+An answer that refers to nothing we know belongs to the newest message of `FRESH` seconds that has its subject, without what answering and
+forwarding put before it (RFC 5256 §2.1); a message that is no answer begins its own, for a "Meeting" of one has nothing to do with that of
+another.
 """
 
 from __future__ import annotations
@@ -26,8 +29,6 @@ KNOWN: Final = f"SELECT thread FROM reference WHERE owner = ? AND message_id IN 
 NOTE: Final = "INSERT INTO reference (owner, message_id, thread) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 ALIKE: Final = """SELECT thread FROM mail WHERE owner = ? AND subject_base = ? AND received BETWEEN ? AND ?
     ORDER BY received DESC LIMIT 1"""
-JOIN_MAILS: Final = "UPDATE mail SET thread = ?, modseq = ? WHERE owner = ? AND thread = ?"
-JOIN_REFERENCES: Final = "UPDATE reference SET thread = ? WHERE owner = ? AND thread = ?"
 
 
 class Kinship(NamedTuple):
@@ -47,10 +48,7 @@ def thread_of(ledger: Ledger, mail: str, said: Kinship) -> str:
     if not found and said.answers and said.subject_base:
         span = said.received - FRESH, said.received + FRESH
         found = {row[0] for row in ledger.rows.run(ALIKE, (ledger.owner, said.subject_base, *span))}
-    thread, *others = sorted(found) or [mail]
-    for other in others:
-        ledger.rows.change(JOIN_MAILS, (thread, ledger.modseq, ledger.owner, other))
-        ledger.rows.change(JOIN_REFERENCES, (thread, ledger.owner, other))
+    thread = min(found, default=mail)
     ledger.rows.many(NOTE, [(ledger.owner, id, thread) for id in ids])
     return thread
 

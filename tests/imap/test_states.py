@@ -24,7 +24,7 @@ def fetch(uid: bool, *names: str) -> said.Fetch:
 @pytest.mark.parametrize(("command", "by_number", "may_tell"), [
     (fetch(False), True, False), (fetch(True), False, True),
     (said.Store(ONE, False, "set", PLAIN), True, False), (said.Store(ONE, True, "set", PLAIN), False, True),
-    (said.Search(ALL), True, False), (said.Search(ALL, uid=True), False, True),
+    (said.Search(ALL), True, False), (said.Search(ALL, uid=True), False, True), (said.Search(ALL, uid=True, numbered=True), True, False),
     (said.Sort([], said.Search(ALL)), True, False), (said.Sort([], said.Search(ALL, uid=True)), False, True),
     (said.Thread("REFERENCES", said.Search(ALL)), True, False), (said.Copy(ONE, False, "x"), True, True), (said.Copy(ONE, True, "x"),
     False, True),

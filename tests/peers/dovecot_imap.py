@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
+from copy import copy
 from pathlib import Path
 from typing import Self
 
@@ -76,8 +77,18 @@ class DovecotImap:
         self.program.wait(timeout=20)
         shutil.rmtree(self.home / "run", ignore_errors=True)
 
+    def beside(self) -> Self:
+        """Another session of the same user, which is started and stopped in the same way, before this one is stopped."""
+        return copy(self)
+
     def ask(self, command: bytes) -> list[bytes]:
         """The untagged answers to a command, each with its literals; it has to be answered OK."""
+        *answers, last = self.do(command)
+        assert last.split(b" ")[1] == b"OK", last
+        return answers
+
+    def do(self, command: bytes) -> list[bytes]:
+        """All answers to a command, the tagged one with its tag at the end."""
         assert self.program.stdin is not None
         self._tag += 1
         tag = b"t%d" % self._tag
@@ -86,10 +97,9 @@ class DovecotImap:
         answers: list[bytes] = []
         while True:
             answer = self._answer()
-            if answer.startswith(tag + b" "):
-                assert answer.startswith(tag + b" OK"), answer
-                return answers
             answers.append(answer.removesuffix(b"\r\n"))
+            if answer.startswith(tag + b" "):
+                return answers
 
     def _answer(self) -> bytes:
         assert self.program.stdout is not None

@@ -1,7 +1,7 @@
 """What has changed in a mailbox since a MODSEQ, brought to the other side.
 
-Entries and what was expunged are found by their MODSEQ, folder by folder; messages by their entries, and, since a late one joins
-conversations, by those. What is in small tables is compared whole. What is changed by other means (a message is encrypted anew, the rows of
+Entries and what was expunged are found by their MODSEQ, folder by folder; messages by their entries and their
+conversations. What is in small tables is compared whole. What is changed by other means (a message is encrypted anew, the rows of
 one that was deleted go) is not seen here, but by `balance`, after which all is compared.
 """
 
