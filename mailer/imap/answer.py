@@ -35,10 +35,12 @@ class RefusedCommand(BadCommand):
 
 
 class BadCharset(BadCommand):
-    """A search in a character set that we do not know: the client is told which ones we know, RFC 9051 §7.1, BADCHARSET."""
+    """A search in a character set that we do not know: the client is told which ones we know, RFC 9051 §7.1, BADCHARSET. `saves`: what it
+    found was to be saved."""
 
     kind = "NO"
     code = "BADCHARSET (US-ASCII UTF-8)"
 
-    def __init__(self) -> None:
+    def __init__(self, *, saves: bool = False) -> None:
         super().__init__("searches are in US-ASCII or UTF-8")
+        self.saves = saves

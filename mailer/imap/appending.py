@@ -1,7 +1,8 @@
 """The grammar of APPEND and REPLACE: messages that come, RFC 9051 §6.3.12, RFC 3502, RFC 8508, RFC 3516 §4.4, RFC 6855 §4.
 
-What a message holds is kept octet by octet, whatever it is. That goes against RFC 6855 §4, by which APPEND of 8-bit header fields is refused
-to who has not enabled UTF8=ACCEPT: such mail is delivered as well, and who brings a mailbox from elsewhere (mbsync, imapsync) would lose it.
+What a message holds is kept octet by octet, whatever it is. By RFC 6855 §4 an APPEND with 8-bit octets in header fields is refused
+to who has not enabled UTF8=ACCEPT. Here it is not: such mail is delivered as well, and who brings a mailbox from elsewhere (mbsync,
+imapsync) would lose it.
 """
 
 from __future__ import annotations

@@ -16,6 +16,10 @@ from mailer.mail.query import Query
 STAR: Final = 0
 """What stands for ``*`` in a `NumberSet`, the highest number that there is: no number is 0."""
 
+THREAD: Final = "T"
+"""What a THREADID begins with, and no EMAILID does: a conversation is called as its first message here, and IMAP has no ID for two things
+(RFC 8474 §5.2)."""
+
 
 class NumberSet(NamedTuple):
     """A set of numbers as a client says it (RFC 9051 §9, sequence-set): ranges with both ends, in its order, either end may be `STAR`;

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from .body import body
-from .command import FetchItem
+from .command import THREAD, FetchItem
 from .flags import LISTS, rendered
 from .sections import from_divided, is_head, is_whole, name_of
 from .strings import NIL, ntext
@@ -58,7 +58,7 @@ def _flags_of(bits: Iterable[int], keywords: Sequence[str]) -> Iterator[bytes]:
 
 
 def _thread(id: str) -> bytes:
-    return b"(%b)" % id.encode() if id else NIL  # RFC 8474 §5.3
+    return b"(%b)" % (THREAD + id).encode() if id else NIL  # RFC 8474 §5.3
 
 
 Turn: TypeAlias = Callable[..., Iterable[object]]

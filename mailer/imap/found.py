@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .threading import Forest
 
 OPTIONS: Final = frozenset({"MIN", "MAX", "ALL", "COUNT", "SAVE"})
-"""What RETURN may ask for: RFC 9051 §6.4.4; SAVE is of SEARCH alone, RFC 5182 §2.1."""
+"""What RETURN may ask for: RFC 9051 §6.4.4; SAVE is of SORT as well, RFC 5182 §2.1, RFC 5267 §3.1."""
 _CLOSE: Final = -1
 
 

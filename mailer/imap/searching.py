@@ -14,7 +14,7 @@ from mailer.mail.flags import Flag
 from mailer.mail.query import Contains, Either, Every, Has, Is, Not, Within
 
 from .answer import BadCharset, BadCommand
-from .command import AgeKey, NumberKey, Search, Sort, Thread
+from .command import THREAD, AgeKey, NumberKey, Search, Sort, Thread
 from .found import OPTIONS
 from .sorting import KEYS
 from .threading import ALGORITHMS
@@ -72,7 +72,7 @@ def parse_search(tokens: Tokens, uid: bool) -> Search:
         if not tokens.charset:
             raise BadCommand("a search is in UTF-8 where that was enabled, and does not say so")  # RFC 6855 §3
         tokens.space()
-        charset = _charset(tokens)
+        charset = _charset(tokens, returns)
         tokens.space()
     return _keys(tokens, uid, charset, returns)
 
@@ -80,14 +80,14 @@ def parse_search(tokens: Tokens, uid: bool) -> Search:
 def parse_sort(tokens: Tokens, uid: bool) -> Sort:
     """SORT, RFC 5256 §3, with RETURN of RFC 5267 §3.1. Raises `BadCommand`."""
     tokens.space()
-    returns = _returns(tokens, OPTIONS - {"SAVE"})
+    returns = _returns(tokens, OPTIONS)
     tokens.expect(b"(")
     keys = [_sort_key(tokens)]
     while not tokens.closed():
         tokens.space()
         keys.append(_sort_key(tokens))
     tokens.space()
-    charset = _charset(tokens)
+    charset = _charset(tokens, returns)
     tokens.space()
     return Sort(keys, _keys(tokens, uid, charset, returns))
 
@@ -133,10 +133,10 @@ def _returns(tokens: Tokens, options: frozenset[str]) -> frozenset[str] | None:
     return frozenset(found or {"ALL"})
 
 
-def _charset(tokens: Tokens) -> str:
+def _charset(tokens: Tokens, returns: frozenset[str] | None = None) -> str:
     charset = _CHARSETS.get(tokens.astring().upper())
     if charset is None:
-        raise BadCharset
+        raise BadCharset(saves="SAVE" in (returns or ()))
     return charset
 
 
@@ -278,7 +278,9 @@ class _Reading:
         id = self.tokens.atom()
         if len(id) > LONGEST_ID:
             raise BadCommand(f"an ID has no more than {LONGEST_ID} characters")
-        return Is("thread" if what == "thread" else "mail", id)
+        if what == "mail":
+            return Is("mail", id)
+        return Is("thread", id.removeprefix(THREAD)) if id.startswith(THREAD) else NOTHING
 
 
 def _together(queries: list[Key]) -> Key:

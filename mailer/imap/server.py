@@ -23,7 +23,7 @@ from mailer.sasl.exchange import AuthExchange, BadResponse, Credentials
 from . import command as said
 from . import questions as ask
 from . import response
-from .answer import Answer, BadCommand, RefusedCommand
+from .answer import Answer, BadCharset, BadCommand, RefusedCommand
 from .appending import target
 from .capability import ENABLED, NEEDED, ImapSettings
 from .grammar import COMMANDS, opened, verb
@@ -127,6 +127,11 @@ class ImapServer:
     def tag(self) -> str:
         """The tag of the command that stands open, which ESEARCH repeats. RFC 9051 §7.3.4"""
         return self._tag
+
+    @property
+    def by_uid(self) -> bool:
+        """Whether the command that stands open is by UID, so that every FETCH has one. RFC 9051 §6.4.9"""
+        return self._verb.startswith("UID ")
 
     @property
     def condstore(self) -> bool:
@@ -235,6 +240,8 @@ class ImapServer:
         try:
             self._asked = self._announced(found) if isinstance(found, Announced) else self._obeyed(found)
         except BadCommand as bad:
+            if isinstance(bad, BadCharset) and bad.saves and self.view is not None:
+                self.view.saved = ()  # RFC 9051 §6.4.4.1: NO to a search that was to be saved
             if isinstance(found, Announced):
                 self._reader.refuse(bad.answer)
             self._mistake(bad.answer)

@@ -74,28 +74,30 @@ class _Asked(NamedTuple):
 
 
 async def search(session: ImapSession, command: Search) -> Answer:
-    """SEARCH and UID SEARCH. Where SAVE fails nothing is saved (RFC 5182 §2.1)."""
+    """SEARCH and UID SEARCH."""
+    return await _saved(session, command, searched)
+
+
+async def sort(session: ImapSession, command: Sort) -> Answer:
+    """SORT and UID SORT, RFC 5256 §3."""
+    keys = unlike(command.keys)
+    return await _saved(session, command.search, lambda mailbox, asked: in_order(mailbox, asked, keys))
+
+
+async def _saved(session: ImapSession, command: Search, look: Callable[[Mailbox, _Asked], SearchAnswer]) -> Answer:
+    """Search, and save what was found where that is wanted; where it fails nothing is saved (RFC 5182 §2.1)."""
     is_saved = "SAVE" in (command.returns or ())
     view = session.view
     asked = _asked(session, command)
     if is_saved:
         view.saved = ()
     try:
-        found = await session.ask(searched, asked)
+        found = await session.ask(look, asked)
     except SearchTooLong:
         return TOO_LONG
     if is_saved:
         view.saved = found.saved
     return await _said(session, found.line)
-
-
-async def sort(session: ImapSession, command: Sort) -> Answer:
-    """SORT and UID SORT, RFC 5256 §3."""
-    try:
-        line = await session.ask(in_order, _asked(session, command.search), unlike(command.keys))
-    except SearchTooLong:
-        return TOO_LONG
-    return await _said(session, line)
 
 
 async def thread(session: ImapSession, command: Thread) -> Answer:
@@ -156,7 +158,7 @@ def searched(mailbox: Mailbox, asked: _Asked) -> SearchAnswer:
     return SearchAnswer(line, pairs(named))
 
 
-def in_order(mailbox: Mailbox, asked: _Asked, keys: Sequence[tuple[str, bool]]) -> bytes:
+def in_order(mailbox: Mailbox, asked: _Asked, keys: Sequence[tuple[str, bool]]) -> SearchAnswer:
     """Do a SORT. Raises `SearchTooLong`, `Problem`."""
     folder = _collated(mailbox, asked, tuple(COLUMNS[name] for name, _ in keys))
     uids = folder.uids
@@ -168,10 +170,13 @@ def in_order(mailbox: Mailbox, asked: _Asked, keys: Sequence[tuple[str, bool]]) 
     found = [numbers[place] for place in order]
     returns = asked.search.returns
     if returns is None:
-        return search_line(found, _modseq(mailbox, asked, uids), b"SORT")
-    few = {uids[place] for which, place in (("MIN", 0), ("MAX", -1)) if which in returns for place in order[place : place + 1 or None]}
-    named = sorted(few) if returns <= {"MIN", "MAX"} else uids
-    return esearch_line(asked.tag, found, returns, _modseq(mailbox, asked, named), uid=asked.search.uid)
+        return SearchAnswer(search_line(found, _modseq(mailbox, asked, uids), b"SORT"))
+    wanted = returns - {"SAVE"}
+    few = {uids[place] for which, place in (("MIN", 0), ("MAX", -1)) if which in wanted for place in order[place : place + 1 or None]}
+    named = sorted(few) if wanted and wanted <= {"MIN", "MAX"} else uids
+    if not wanted:
+        return SearchAnswer(None, pairs(named))
+    return SearchAnswer(esearch_line(asked.tag, found, wanted, _modseq(mailbox, asked, named), uid=asked.search.uid), pairs(named))
 
 
 def threaded(mailbox: Mailbox, asked: _Asked, algorithm: str) -> bytes:

@@ -291,9 +291,8 @@ class ImapSession:
 
     def _news(self, view: FolderView, *, expunges: bool) -> list[bytes]:
         machine = self.machine
-        return view.news(
-            expunges=expunges, qresync=machine.qresync, condstore=machine.condstore, uids=machine.rev2 or self.notifying is not None
-        )
+        uids = machine.rev2 or machine.by_uid or self.notifying is not None
+        return view.news(expunges=expunges, qresync=machine.qresync, condstore=machine.condstore, uids=uids)
 
     def took(self, done: Flagged, *, told: bool) -> None:
         """The session has changed flags itself, and has `told` them. Where nobody else did anything meanwhile the view knows all; else that

@@ -42,7 +42,7 @@ def lines(said: bytes, kept: dict[str, object] = KEPT, **more: bool) -> bytes:
         (b"BODY", b'BODY ("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 4 1)'),
         (b"MODSEQ", b"MODSEQ (77)"),
         (b"EMAILID", b"EMAILID (01KAHC)"),
-        (b"THREADID", b"THREADID (01KAH0)"),
+        (b"THREADID", b"THREADID (T01KAH0)"),
         (b"SAVEDATE", b'SAVEDATE " 1-Dec-2026 10:11:01 +0000"'),
         (b"PREVIEW", b"PREVIEW {7}\r\nGr\xc3\xbc\xc3\x9fe"),
         (b"PREVIEW (LAZY)", b"PREVIEW {7}\r\nGr\xc3\xbc\xc3\x9fe"),

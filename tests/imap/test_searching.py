@@ -64,7 +64,8 @@ def key(*parts: bytes) -> Key:
         (b"OLDER 60", AgeKey(60, younger=False)),
         (b"YOUNGER 60", AgeKey(60, younger=True)),
         (b"EMAILID M6d99ac3275bb4e", Is("mail", "M6d99ac3275bb4e")),
-        (b"THREADID T_1-a", Is("thread", "T_1-a")),
+        (b"THREADID T_1-a", Is("thread", "_1-a")),
+        (b"THREADID _1-a", NOTHING),
         (b"2,4:*", NumberKey(NumberSet(((2, 2), (4, 0))), uid=False)),
         (b"*", NumberKey(NumberSet(((0, 0),)), uid=False)),
         (b"$", NumberKey(NumberSet(saved=True), uid=False)),
@@ -134,7 +135,7 @@ def test_what_is_no_search_is_refused(text: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", [b" () UTF-8 ALL", b" (DATE) ALL", b" (NOSUCH) UTF-8 ALL", b" (REVERSE) UTF-8 ALL", b" DATE UTF-8 ALL",
-                                  b" RETURN (SAVE) (DATE) UTF-8 ALL", b" (DATE  CC) UTF-8 ALL", b" (DATE)UTF-8 ALL"])  # fmt: skip
+                                  b" RETURN (NOSUCH) (DATE) UTF-8 ALL", b" (DATE  CC) UTF-8 ALL", b" (DATE)UTF-8 ALL"])  # fmt: skip
 def test_what_is_no_sort_is_refused(text: bytes) -> None:
     """A character set has to be there, RFC 5256 §5."""
     with pytest.raises(BadCommand):

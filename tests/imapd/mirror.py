@@ -19,7 +19,7 @@ Told = dict[int, dict[bytes, object]]
 
 
 class Mirror:
-    """`uids` are those of the messages in their order, 0 where one is not told yet; `flags` and `modseqs` are what was told of them last."""
+    """`uids` are those of the messages in their order, 0 where one is not told yet; `flags` and `modseqs` are what was told last."""
 
     def __init__(self) -> None:
         self.begin()

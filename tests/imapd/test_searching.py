@@ -122,6 +122,7 @@ def test_a_search_that_fails_saves_nothing(monkeypatch: pytest.MonkeyPatch) -> N
         assert (await last(ann, "SEARCH RETURN (SAVE) 0")).startswith("BAD")
         assert await ann.ok("SEARCH $") == ["* SEARCH 3"]
         assert (await last(ann, "SEARCH RETURN (SAVE) CHARSET KOI8-R TEXT x")).startswith("NO [BADCHARSET (US-ASCII UTF-8)]")
+        assert await ann.ok("SEARCH $") == ["* SEARCH"]
         await ann.ok("SEARCH RETURN (SAVE) SUBJECT 3")
         monkeypatch.setattr(searching, "PATIENCE", -1.0)
         for command in ("SEARCH RETURN (SAVE) TEXT x", "SORT (DATE) UTF-8 TEXT x", "THREAD REFERENCES UTF-8 TEXT x"):
@@ -291,6 +292,7 @@ def test_a_message_has_one_id_wherever_it_is() -> None:
         (line,) = await ann.ok("FETCH 2 (EMAILID THREADID)")
         found = re.fullmatch(r"\* 2 FETCH \(EMAILID \((\S+)\) THREADID \((\S+)\)\)", line)
         assert found is not None
+        assert found[1] != found[2]  # RFC 8474 §5.2
         for folder, number in (("INBOX", 2), ("Archive", 1)):
             await ann.ok(f"SELECT {folder}")
             assert await ann.ok(f"SEARCH EMAILID {found[1]}") == [f"* SEARCH {number}"]

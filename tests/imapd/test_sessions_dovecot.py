@@ -4,7 +4,7 @@ Where we do otherwise, the reason stands here.
 - While a session has not heard of what another did, the answers are free (RFC 9051 §5.2, §5.5): what is compared then is what each client
   has in the end. Where all have heard of all, the answers have to be the same.
 - Dovecot counts MODSEQ otherwise, also where STORE changes nothing (RFC 7162 §3.1.11): ours is compared with what was told before.
-- EXPUNGE takes out all that is marked as deleted, with us also what the session has not heard of (RFC 9051 §6.4.3).
+- EXPUNGE takes out all that is marked as deleted, with us also where the session has not heard of that (RFC 9051 §6.4.3).
 - In an empty folder no message has a number, and * is none: we say BAD (RFC 9051 §9, seq-number), Dovecot finds nothing.
 - Of a part that is not there Dovecot has BINARY with no octets, and we NIL. BINARY is not asked for what has parts (RFC 9051 §6.4.5).
 - Dovecot says nothing of a message that STORE has not changed; we say its flags (RFC 9051 §6.4.6).
@@ -124,12 +124,12 @@ def spoken(chance: random.Random, many: int, *, knows: bool, mode: str) -> str:
         some = "$"
     forms = [
         "{uid}STORE {some} {sign}FLAGS{silent} ({flags})", "{uid}STORE {some} {sign}FLAGS{silent} ({flags})", "{uid}FETCH {some} {items}",
-        "{uid}FETCH {some} {items}", "{uid}SEARCH {keys}", "UID EXPUNGE {some}", "NOOP", "CHECK", "APPEND INBOX ({flags}) {{5}}\r\na:b\r\n",
+        "{uid}FETCH {some} {items}", "{uid}SEARCH {keys}", "NOOP", "CHECK", "APPEND INBOX ({flags}) {{5}}\r\na:b\r\n",
         "{uid}SEARCH RETURN ({options}) {keys}",
     ]  # fmt: skip
     if knows:
         forms += [
-            "EXPUNGE", "{uid}COPY {some} INBOX", "{uid}COPY {some} Work", "{uid}MOVE {some} Work",
+            "EXPUNGE", "UID EXPUNGE {some}", "{uid}COPY {some} INBOX", "{uid}COPY {some} Work", "{uid}MOVE {some} Work",
             "STATUS Work (MESSAGES UNSEEN UIDNEXT SIZE)",
             "STATUS INBOX (MESSAGES UNSEEN UIDNEXT SIZE)", "{uid}SEARCH RETURN (SAVE) {keys}", "{uid}SEARCH RETURN (SAVE {options}) {keys}",
             "CLOSE", "SORT (REVERSE SIZE) UTF-8 {keys}",
