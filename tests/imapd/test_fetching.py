@@ -450,7 +450,7 @@ def _value(said: bytes, at: int) -> tuple[object, int]:
     if said[at : at + 1].isdigit():
         end = min(place for sign in (b" ", b")") if (place := said.find(sign, at)) >= 0)
         return int(said[at:end]), end
-    if said[at : at + 2] == b"(\\" or said[at : at + 2] == b"()" or said[at : at + 3] == b"(01":
+    if said[at : at + 2] == b"(\\" or said[at : at + 2] == b"()" or said[at : at + 3] in (b"(01", b"(T0"):
         return None, said.index(b")", at) + 1
     return read(said, at)
 
