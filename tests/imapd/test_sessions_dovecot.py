@@ -35,7 +35,7 @@ from .talking import ImapTalk
 pytestmark = pytest.mark.peer(dovecot_imap.PROGRAM)
 
 STEPS = 60
-SEEDS = int(os.environ.get("SESSIONS_TRIED", "20"))
+SEEDS = int(os.environ.get("SESSIONS_TRIED", "40"))
 FLAGS = ("\\Seen", "\\Flagged", "\\Deleted", "\\Answered", "$one", "two", "\\Deleted \\Seen", "\\Deleted $one", "")
 ENABLED = ("", "ENABLE CONDSTORE", "ENABLE QRESYNC")
 ENCODED = (
