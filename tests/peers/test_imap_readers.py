@@ -49,7 +49,6 @@ def test_curl(reading: Reading, implicit: bool) -> None:
     assert reading.bodies() == [*LETTERS, LATER]
 
 
-# By PLAIN: Cyrus SASL computes no SCRAM of more than 65,536 rounds, and ours are more.
 MBSYNC = """
 IMAPAccount far
 Host localhost
@@ -57,7 +56,6 @@ Port {port}
 User {user}
 Pass {secret}
 {tls}
-AuthMechs PLAIN
 CertificateFile {ca}
 
 IMAPStore far
