@@ -50,6 +50,7 @@ class Greeter:
     ) -> None:
         """Greet."""
         stream.write(f"{self.called} {section.kind} {place} {common.pace.command:.0f}\r\n".encode())
+        stream.allow(60)
         with loop.idle():
             await stream.read(1)
 
