@@ -101,11 +101,12 @@ class FetchPlan:
 
     `columns` are what is asked of the mailbox; `sections` the items that are read from messages, for which `trees` says whether the tree of
     a message is needed, and `heads` whether all of them are in its header, which the mailbox is asked for then where `kept` says so; `sees`
-    whether reading them sets \\Seen.
+    whether reading them sets \\Seen; `by_uid` whether the command names messages by UID.
     """
 
     def __init__(self, items: Iterable[FetchItem], *, uid: bool = False, modseq: bool = False, kept: bool = True) -> None:
         asked = [*items]
+        self.by_uid = uid
         self._has = {item.name for item in asked}
         if uid and "UID" not in self._has:
             asked.insert(0, FetchItem("UID", peek=True))

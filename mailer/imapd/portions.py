@@ -82,7 +82,7 @@ class FetchedFolder:
         columns: tuple[Any, ...] = self.plan.columns
         some = self._taken(self._many())
         uids = [(self.view.uid(first), self.view.uid(last)) for first, last in some]
-        if not columns:  # the UID alone, which the view knows, of messages too that went and still have their numbers (RFC 9051 §7.5.1)
+        if not columns and not self.plan.by_uid:  # the view knows it, of what went and has its number still too (RFC 9051 §7.5.1)
             known = [(self.view.uid(number),) for first, last in some for number in range(first, last + 1)]
             return Portion(self.plan.lines(self.numbers(known), known))
         rows = box.fetched(self.view.folder, uids, columns)

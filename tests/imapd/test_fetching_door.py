@@ -41,15 +41,17 @@ def test_a_client_fetches_what_was_put() -> None:
 
 
 def test_a_message_that_another_session_expunged() -> None:
-    """It keeps its number until it may be told that it went (RFC 9051 §7.5.1)."""
+    """It keeps its number until it may be told that it went (RFC 9051 §7.5.1), and its UID under that number; by UID it is not there."""
 
     async def test(house: ImapHouse) -> None:
         filled(house, *[b"Subject: x\r\n\r\n"] * 4)
         one, two = await house.selected(), await house.selected()
         await two.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
         await two.ok("EXPUNGE")
-        assert await one.do("FETCH 1:* UID") == [
-            "* 1 FETCH (UID 1)", "* 3 FETCH (UID 3)", "* 4 FETCH (UID 4)", "NO [EXPUNGEISSUED] some of these messages are gone",
+        told = [f"* {number} FETCH (UID {number})" for number in (1, 2, 3, 4)]
+        assert await one.ok("FETCH 1:* UID") == told
+        assert await one.do("FETCH 1:* (UID RFC822.SIZE)") == [
+            *(line[:-1] + " RFC822.SIZE 14)" for line in told if "UID 2" not in line), "NO [EXPUNGEISSUED] some of these messages are gone",
         ]  # fmt: skip
         assert await one.ok("UID FETCH 1:* UID") == ["* 1 FETCH (UID 1)", "* 3 FETCH (UID 3)", "* 4 FETCH (UID 4)", "* 2 EXPUNGE"]
         assert await one.ok("FETCH 3 UID") == ["* 3 FETCH (UID 4)"]
