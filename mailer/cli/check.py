@@ -93,7 +93,7 @@ COMMAND = Subcommand(
         "bounce.address, the keys of DKIM, and the domains whose mail comes here ([[domain]]).\n\n"
         "Of those whose mail comes here also the inbound side: whether MX leads to this machine, whether port 25 answers there, with TLS "
         "and a certificate for the name, whether mail for postmaster is taken, and whether any shape of address gets a stranger's mail "
-        "to somewhere else.\n\n"
+        "to somewhere else. And where users read their mail here, whether their programs find the doors: SRV records and autoconfig.\n\n"
         "Each line is pass, warn or fail, with what was seen; below stand what to do and the records to publish, as a zone file has them. "
         "What nobody could tell in time is a warning, and never a failure.\n\n"
         "The addresses are those of the sections [[source]], else of delivery.source4 and source6, else those that the route "

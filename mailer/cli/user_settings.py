@@ -26,7 +26,7 @@ def settings(given: Given) -> int:
     if given.flag("--json"):
         show.json_line(found.as_json())
     elif not found.services:
-        text = "there are no doors by which users read or send mail: [[listen]] of the kinds imap and submission"
+        text = "there are no doors by which users read or send mail: [[listen]] of the kinds imap, pop3 and submission"
         raise Problem(f"{text}; `mailer setup receive` writes them", "no-such")
     else:
         show.show([table(found)])
