@@ -71,7 +71,7 @@ def test_modseq_is_told_from_the_first_command_on_that_asks_for_it() -> None:
         assert lines[0].startswith("* OK [HIGHESTMODSEQ ")
         assert lines[1:] == [f"* 1 FETCH (MODSEQ ({modseq}))"]
         lines = await one.ok("FETCH 2 BODY[]")
-        assert [line.startswith("* 2 FETCH (BODY[] {3}\r\ny\r\n FLAGS (\\Seen) MODSEQ (") for line in lines] == [True]
+        assert [line.startswith("* 2 FETCH (BODY[] {3}\r\ny\r\n UID 2 FLAGS (\\Seen) MODSEQ (") for line in lines] == [True]
 
     in_house(test)
 
