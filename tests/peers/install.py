@@ -20,7 +20,7 @@ fail2ban/  fail2ban, whose filters are tried on our log                       ap
 promtool/  Prometheus's tool that tests rules and reads metrics, alone         apt-get
 postgresql/  PostgreSQL, which keeps the mailboxes of several machines          apt-get
 rabbitmq/  RabbitMQ and the Erlang that it runs on                             apt-get
-node/      Haraka and smtp-server                                              npm
+node/      Haraka and smtp-server; imapflow, which reads mail                     npm
 mailauth/  mailauth, which verifies signatures                                 npm
 samples/   reports that came back, from the sources of two programs that    pip, apt-get
            read them: flufl.bounce and Mail::DeliveryStatus::BounceParser
@@ -104,6 +104,7 @@ FETCHED = {
     "postgresql": next((path for path in (Path("/usr/lib/postgresql"), POSTGRESQL / "usr/lib/postgresql") if path.exists()), POSTGRESQL),
     "haraka": NODE / "node_modules/Haraka/package.json",
     "smtp-server": NODE / "node_modules/smtp-server/package.json",
+    "imapflow": NODE / "node_modules/imapflow/package.json",
     "mailauth": MAILAUTH / "node_modules/mailauth/package.json",
     "samples": SAMPLES / "flufl.bounce/tests/data/dsn_01.txt",
     "cron": CALLERS / "usr/sbin/cron",

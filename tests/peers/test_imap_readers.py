@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import json
+import os
 import shutil
+import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +17,8 @@ import pytest
 
 from tests.mailbox.premises import message
 
+from .install import HERE, node
+from .npmservers import MODULES
 from .reading import ANN, LETTERS, MBSYNCS, SECRET, Reading
 
 LATER = message("five", id="5@example.net")
@@ -247,3 +255,48 @@ def test_the_names_that_pop3_tells_of_copies_differ(reading: Reading) -> None:
     names = [line.split()[1] for line in pop.uidl()[1]]
     pop.quit()
     assert len(set(names)) == len(names) == 8
+
+
+@pytest.mark.peer("imapflow")
+def test_imapflow(reading: Reading) -> None:
+    """It reads, notes, finds, copies and moves; by QRESYNC it hears what it missed, and while it waits of a message within 100 ms."""
+    words = [node(), str(HERE / "node/imapflow.js"), str(reading.imaps), str(reading.ca), ANN, SECRET]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "MODULES": str(MODULES)})
+    assert done.returncode == 0, done.stderr
+    assert same(reading.bodies("Archive"), LETTERS[:2])
+    told = json.loads(done.stdout)
+    assert [base64.b64decode(each) for each in told["sources"]] == LETTERS
+    assert told["heard"] < 100
+
+
+def test_aioimaplib_hears_of_what_another_process_delivers(reading: Reading) -> None:
+    """While it waits, within 100 ms of the end of the command that puts a message into the mailbox."""
+    aioimaplib = pytest.importorskip("aioimaplib", reason="aioimaplib is not installed")
+    mbox = reading.write("mbox", "From bob@example.net Tue Dec  1 12:00:00 2026\n" + LATER.decode().replace("\r\n", "\n") + "\n")
+
+    async def run() -> None:
+        context = ssl.create_default_context(cafile=str(reading.ca))
+        client = aioimaplib.IMAP4_SSL(host="localhost", port=reading.imaps, timeout=20, ssl_context=context)
+        await client.wait_hello_from_server()
+        assert (await client.login(ANN, SECRET)).result == "OK"
+        assert (await client.select("INBOX")).result == "OK"
+        idle = await client.idle_start(timeout=60)
+
+        async def put() -> float:
+            await asyncio.to_thread(reading.mailer, "mailbox", "import", ANN, mbox)
+            return time.monotonic()
+
+        async def heard() -> float:
+            while b"5 EXISTS" not in await client.wait_server_push(30):
+                pass
+            return time.monotonic()
+
+        ended, at = await asyncio.gather(put(), heard())
+        assert at - ended < 0.1
+        client.idle_done()
+        await asyncio.wait_for(idle, 10)
+        lines = (await client.fetch("5", "(BODY.PEEK[])")).lines
+        assert bytes(lines[1]) == LATER
+        await client.logout()
+
+    asyncio.run(run())
