@@ -23,48 +23,52 @@ TYPES: Final = {"imap": "EmailTypeIMAP", "pop3": "EmailTypePOP"}
 
 def profile(services: tuple[MailService, ...], address: str) -> bytes:
     """The profile for an address. Raises `LookupError` where there is no door to read mail by."""
-    local, _, domain = address.rpartition("@")
-    incoming = first(services, "imap") or first(services, "pop3")
-    if incoming is None:
-        raise LookupError("there is no door to read mail by")
+    domain = address.rpartition("@")[2]
     name = ".".join([*reversed(domain.split(".")), "mail"])
-    payload: dict[str, Any] = {
-        "PayloadType": "com.apple.mail.managed",
-        "PayloadVersion": 1,
-        "PayloadIdentifier": f"{name}.account",
-        "PayloadUUID": _uuid(address, "account"),
-        "PayloadDisplayName": address,
-        "EmailAccountType": TYPES[incoming.kind],
-        "EmailAccountDescription": address,
-        "EmailAccountName": local,
-        "EmailAddress": address,
-        "IncomingMailServerAuthentication": "EmailAuthPassword",
-        "IncomingMailServerHostName": incoming.host,
-        "IncomingMailServerPortNumber": incoming.port,
-        "IncomingMailServerUseSSL": incoming.security != "none",
-        "IncomingMailServerUsername": address,
-    }
-    outgoing = first(services, "submission")
-    if outgoing is not None:
-        payload |= {
-            "OutgoingMailServerAuthentication": "EmailAuthPassword",
-            "OutgoingMailServerHostName": outgoing.host,
-            "OutgoingMailServerPortNumber": outgoing.port,
-            "OutgoingMailServerUseSSL": outgoing.security != "none",
-            "OutgoingMailServerUsername": address,
-            "OutgoingPasswordSameAsIncomingPassword": True,
-        }
+    account = _account(services, address, f"{name}.account")
     return plistlib.dumps({
         "PayloadType": "Configuration",
         "PayloadVersion": 1,
         "PayloadIdentifier": name,
         "PayloadUUID": _uuid(address, "profile"),
         "PayloadDisplayName": f"Mail of {address}",
-        "PayloadDescription": f"Sets up {address} at {incoming.host}.",
+        "PayloadDescription": f"Sets up {address} at {account['IncomingMailServerHostName']}.",
         "PayloadOrganization": domain,
         "PayloadRemovalDisallowed": False,
-        "PayloadContent": [payload],
+        "PayloadContent": [account],
     })  # fmt: skip
+
+
+def _account(services: tuple[MailService, ...], address: str, name: str) -> dict[str, Any]:
+    """The account as a payload of this `name`. Raises `LookupError`."""
+    incoming, outgoing = first(services, "imap") or first(services, "pop3"), first(services, "submission")
+    if incoming is None:
+        raise LookupError("there is no door to read mail by")
+    made = {
+        "PayloadType": "com.apple.mail.managed",
+        "PayloadVersion": 1,
+        "PayloadIdentifier": name,
+        "PayloadUUID": _uuid(address, "account"),
+        "PayloadDisplayName": address,
+        "EmailAccountType": TYPES[incoming.kind],
+        "EmailAccountDescription": address,
+        "EmailAccountName": address.rpartition("@")[0],
+        "EmailAddress": address,
+        **_server("Incoming", incoming, address),
+    }
+    if outgoing is not None:
+        made |= {**_server("Outgoing", outgoing, address), "OutgoingPasswordSameAsIncomingPassword": True}
+    return made
+
+
+def _server(way: str, service: MailService, address: str) -> dict[str, Any]:
+    return {
+        f"{way}MailServerAuthentication": "EmailAuthPassword",
+        f"{way}MailServerHostName": service.host,
+        f"{way}MailServerPortNumber": service.port,
+        f"{way}MailServerUseSSL": service.security != "none",
+        f"{way}MailServerUsername": address,
+    }
 
 
 def _uuid(address: str, what: str) -> str:

@@ -47,6 +47,8 @@ def address_asked(body: bytes) -> str:
 
 
 class _Reader:
+    """Reads a question as far as its address."""
+
     def __init__(self) -> None:
         self.parser = parser = expat.ParserCreate()
         parser.StartDoctypeDeclHandler = self._refuse
