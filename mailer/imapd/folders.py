@@ -4,8 +4,8 @@ What a client is told, and a standard leaves to the server:
 
 - Every folder is in one that is there, and each can have messages: CREATE and RENAME make those above, and a folder with others in it is
   not deleted (NO [HASCHILDREN]). The inbox is not either; a folder that is for something is, and another can be made for that.
-- CREATE subscribes nothing. A name that is subscribed stays so when its folder is deleted or renamed, and a folder that is subscribed is
-  under its new name as well.
+- CREATE subscribes nothing, and SUBSCRIBE takes no name of which there is no folder, as at most servers (RFC 3501 §6.3.6). A name that is
+  subscribed stays so when its folder is deleted or renamed, and a folder that is subscribed is under its new name as well.
 - A folder that another session has open may be deleted; that session is ended. The one that deletes it has none open then.
 """
 
@@ -17,6 +17,7 @@ from mailer.imap.answer import Answer
 from mailer.imap.hierarchy import USES
 from mailer.imap.listed import list_line, mailbox_id
 from mailer.mailbox.api import HasFolders, NoFolder, RoleTaken, TooMany
+from mailer.mailbox.names import checked
 
 from .troubles import ImapRefused
 
@@ -115,12 +116,11 @@ async def subscribe(session: ImapSession, command: Subscribe) -> Answer:
 
 
 def _subscribe(mailbox: Mailbox, name: str, on: bool) -> str:
-    """The name, as it is kept."""
-    try:
-        mailbox.subscribe(name, on)
-    except TooMany as problem:
-        raise ImapRefused(TOO_MANY) from problem
+    """The name, as it is kept. Raises `NoFolder`, and what cannot be a name."""
     folder = mailbox.folder(name)
+    if on and folder is None and name not in mailbox.wanted():
+        raise NoFolder(f"there is no folder {checked(name)}")
+    mailbox.subscribe(name, on)
     return folder.name if folder else name
 
 

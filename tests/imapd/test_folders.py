@@ -162,12 +162,14 @@ def test_the_inbox_stays_when_it_is_renamed() -> None:
     in_house(test)
 
 
-def test_a_name_is_subscribed_whether_there_is_a_folder_or_not() -> None:
-    """RFC 9051 §6.3.7, RFC 3501 §6.3.6: and it stays when the folder is deleted, or called otherwise."""
+def test_a_name_stays_subscribed_when_its_folder_goes() -> None:
+    """RFC 9051 §6.3.7, RFC 3501 §6.3.6: or is called otherwise. A name that no folder ever had is not subscribed."""
 
     async def test(house: ImapHouse) -> None:
         client = await house.client()
-        for command in ("CREATE a/b", "SUBSCRIBE a/b", "SUBSCRIBE nothing/there", "SUBSCRIBE a/b", "DELETE a/b", "UNSUBSCRIBE never"):
+        for command in ("CREATE a/b", "SUBSCRIBE a/b", "CREATE nothing/there", "SUBSCRIBE nothing/there", "DELETE nothing/there"):
+            await client.ok(command)
+        for command in ("SUBSCRIBE nothing/there", "SUBSCRIBE a/b", "DELETE a/b", "UNSUBSCRIBE never"):
             await client.ok(command)
         assert await client.ok('LSUB "" *t*here') == ['* LSUB () "/" "nothing/there"']
         assert await client.ok('LIST (SUBSCRIBED) "" (a* n*)') == [
@@ -180,6 +182,7 @@ def test_a_name_is_subscribed_whether_there_is_a_folder_or_not() -> None:
             '* LIST (\\Subscribed \\HasNoChildren) "/" "something/there"',
             '* LIST (\\NonExistent \\Subscribed \\HasNoChildren) "/" "nothing/there"',
         ]
+        assert code(await last(client, "SUBSCRIBE never")) == "NONEXISTENT"
         assert code(await last(client, "SUBSCRIBE a//b")) == "CANNOT"
 
     in_house(test)

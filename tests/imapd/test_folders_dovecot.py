@@ -3,7 +3,6 @@
 - Dovecot lists a name above a folder as one that cannot be opened, where nobody made it; here it is a folder. So those above are made
   first, on both sides.
 - Dovecot lets a folder go that has others in it, and keeps its name; here it stays (RFC 9051 §6.3.5 has both). That is not tried.
-- Dovecot subscribes folders alone, and keeps their names when they go; we subscribe any name (RFC 9051 §6.3.7 has both). That is not tried.
 - A folder that is subscribed is so under its new name too; Dovecot wants to be told, and is (RFC 9051 §6.3.6).
 - Of names of no folder Dovecot does not say whether there are folders in them, and we do: it is not compared.
 - What LSUB says of a name besides is compared where the pattern is % alone, and there is \\Noselect.

@@ -46,7 +46,14 @@ def test_list_returns_what_is_asked_for() -> None:
 
     async def test(house: ImapHouse) -> None:
         client = await house.client()
-        for command in ("CREATE a/b", "SUBSCRIBE a/b", "SUBSCRIBE gone", 'SETMETADATA a/b (/private/comment "x")'):
+        for command in (
+            "CREATE a/b",
+            "SUBSCRIBE a/b",
+            "CREATE gone",
+            "SUBSCRIBE gone",
+            "DELETE gone",
+            'SETMETADATA a/b (/private/comment "x")',
+        ):
             await client.ok(command)
         with house.premises.ann() as box:
             put(box, "a/b", 2)
