@@ -37,10 +37,13 @@ APEX = "$ORIGIN .\n$TTL 300\n{name} IN SOA ns.invalid. hostmaster.invalid. 1 360
 
 
 class Nsd:
-    """Serves `zones`, each by its name with its records, until closed; absences are to be remembered for `negative` seconds."""
+    """Serves `zones`, each by its name with its records, until closed; absences are to be remembered for `negative` seconds.
 
-    def __init__(self, home: Path, zones: Mapping[str, str], negative: int = 60) -> None:
-        self.port = free_port()
+    Without a `port` it has a free one.
+    """
+
+    def __init__(self, home: Path, zones: Mapping[str, str], negative: int = 60, port: int = 0) -> None:
+        self.port = port or free_port()
         config = [SERVER.format(port=self.port, home=home)]
         for number, (name, records) in enumerate(zones.items()):
             config.append(ZONE.format(name=name, number=number, home=home))
