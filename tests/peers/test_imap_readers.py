@@ -122,6 +122,32 @@ def test_mbsync(reading: Reading, implicit: bool) -> None:
     assert len(reading.files("Mail/INBOX")) == 3
 
 
+@pytest.mark.peer("mbsync", "unshare", root=True)
+def test_mbsync_and_keywords(reading: Reading) -> None:
+    """It asks for the namespace; of keywords it knows $Forwarded, which goes both ways, and those that it does not know stay."""
+    (reading.home / "Mail").mkdir()
+    text = MBSYNC.format(port=reading.imaps, user=ANN, secret=SECRET, tls="SSLType IMAPS", ca=reading.ca, home=reading.home)
+    words = ["mbsync", "-c", reading.write("mbsyncrc", text), "-a", "-D"]
+    client = reading.own()
+    client.select("INBOX")
+    client.store("1", "+FLAGS", r"($Forwarded $Work)")
+    client.store("2", "+FLAGS", r"($Work)")
+    assert reading.run(*words) == 0
+    inbox = reading.home / "Mail/INBOX"
+    assert same([content for name, content in reading.files("Mail/INBOX").items() if name.endswith(":2,P")], LETTERS[:1])
+    name = next(name for name, content in reading.files("Mail/INBOX").items() if b"Subject: two" in content)
+    next(inbox.glob(f"*/{name}")).rename(inbox / "cur" / f"{name.partition(':')[0]}:2,PS")
+    client.store("1", "-FLAGS", r"($Forwarded)")
+    client.logout()
+    assert reading.run(*words) == 0
+    told = [flags - {b"\\Recent"} for flags in reading.flags()]
+    assert told == [{b"$Work"}, {b"$Work", b"$Forwarded", b"\\Seen"}, frozenset(), frozenset()]
+    assert not any(name.endswith(":2,P") for name in reading.files("Mail/INBOX"))
+    said = (reading.home / "said").read_text(errors="replace")
+    assert said.count("* NAMESPACE ") == 2
+    assert " BAD " not in said
+
+
 @pytest.mark.peer("offlineimap", "unshare", root=True)
 def test_offlineimap(reading: Reading) -> None:
     """The first time all, the second nothing; a flag goes either way."""
