@@ -23,6 +23,7 @@ gets an address that another had before gets a mailbox of his own.
 `threads`    which conversation a message belongs to
 `entries`    what is in a folder, and what is new there
 `maildrop`   what POP3 tells of a folder
+`twins`      names there that are not those of messages
 `fetched`    some columns of many messages
 `heads`      headers as they are written
 `opening`    what a client is told that opens a folder

@@ -48,6 +48,9 @@ FOLDERLESS: Final = """SELECT e.folder, e.uid, e.mail FROM entry e WHERE e.owner
     AND NOT EXISTS (SELECT 1 FROM folder f WHERE f.owner = e.owner AND f.id = e.folder AND f.gone = 0)"""
 SIZES: Final = "SELECT id, size, prefix, key_number FROM mail WHERE owner = ? AND id > ? ORDER BY id LIMIT 1000"
 DROP: Final = "DELETE FROM entry WHERE owner = ? AND folder = ? AND uid = ?"
+NAMED: Final = """SELECT t.folder, t.uid, t.name FROM twin t WHERE t.owner = ?
+    AND NOT EXISTS (SELECT 1 FROM entry e WHERE e.owner = t.owner AND e.folder = t.folder AND e.uid = t.uid)"""
+UNNAME: Final = "DELETE FROM twin WHERE owner = ? AND folder = ? AND uid = ?"
 WORDS: Final = "SELECT mail FROM erase WHERE owner = ? AND after = 0"
 
 
@@ -91,6 +94,8 @@ def contradictions(rows: Rows, owner: int) -> Iterator[BoxFlaw]:
         yield BoxFlaw("the message is in no folder, and was not deleted", mail)
     for id, uid, mail in rows.run(ROWLESS, (owner,)):
         yield BoxFlaw(f"the message with the UID {uid} is not known", mail, there[id].name if id in there else "")
+    for id, uid, name in rows.run(NAMED, (owner,)):
+        yield BoxFlaw(f"a name is kept for the UID {uid}, {name}, and that is not there", folder=there[id].name if id in there else "")
 
 
 def check(box: MailboxParts, *, proved: bool = False, repair: bool = False) -> Sequence[BoxFlaw]:
@@ -122,6 +127,8 @@ def recount(act: Ledger) -> None:
     rows, owner = act.rows, act.owner
     for id, uid, _ in (*rows.run(ROWLESS, (owner,)), *rows.run(FOLDERLESS, (owner,))):
         rows.change(DROP, (owner, id, uid))
+    for id, uid, _ in rows.run(NAMED, (owner,)):
+        rows.change(UNNAME, (owner, id, uid))
     _number(act)
     placeless = [row[0] for row in rows.run(PLACELESS, (owner,))]
     if placeless:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from . import keywords
+from . import keywords, twins
 from .api import Copied
 from .entries import heavy
 from .expunging import take_out
@@ -39,9 +39,8 @@ def move(ledger: Ledger, folder: int, uids: Uids, to: str) -> Copied:
     source, target = ledger.by_id(folder), ledger.folder(to)
     chosen = heavy(ledger.rows, ledger.owner, folder, uids)
     _judge(ledger, source, target, chosen)
-    copied = _copied(ledger, target, chosen)
-    take_out(ledger, ledger.by_id(folder), chosen)
-    return copied
+    take_out(ledger, source, chosen)
+    return _copied(ledger, ledger.by_id(target.id), chosen)
 
 
 def _copied(ledger: Ledger, target: Folder, chosen: Sequence[HeavyEntry]) -> Copied:
@@ -53,6 +52,7 @@ def _copied(ledger: Ledger, target: Folder, chosen: Sequence[HeavyEntry]) -> Cop
         text = spelled[each.keywords] if each.keywords else ""
         rows.append((ledger.owner, target.id, uid, each.mail, each.flags, text, ledger.modseq, ledger.now))
         pairs.append((each.uid, uid))
+    twins.mark(ledger, target, [(uid, each.mail) for each, (_, uid) in zip(chosen, pairs, strict=True)])
     ledger.rows.many(ADD, rows)
     if rows:
         target = ledger.alter(target)

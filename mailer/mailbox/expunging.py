@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from mailer.mail.flags import Flag
 from mailer.mail.problem import Problem
 
+from . import twins
 from .entries import heavy
 from .hundreds import HUNDRED, hundreds
 from .ledger import weighed
@@ -69,6 +70,7 @@ def take_out(ledger: Ledger, folder: Folder, chosen: Sequence[HeavyEntry]) -> No
     for each in chosen:
         folder = weighed(folder, each.flags, each.size, -1)
     if chosen:
+        twins.forget(ledger, folder.id, [each.uid for each in chosen])
         ledger.alter(folder)
 
 

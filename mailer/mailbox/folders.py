@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailer.mail.problem import Problem
 
-from . import copying, ledger, names, noting, subscriptions
+from . import copying, ledger, names, noting, subscriptions, twins
 from .api import INBOX, LAST_UID, ROLES, Folder, HasFolders, Role, RoleTaken, TooMany
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def delete(ledger: Ledger, name: str, after: float) -> None:
     ledger.count(-int(octets), -int(messages))
     rows.change(ERASE, (after, owner, owner, folder.id, folder.id))
     subscriptions.kept(ledger, folder)
-    for STATEMENT in (CLEAR_ENTRIES, CLEAR_KEYWORDS, CLEAR_EXPUNGED, noting.CLEAR):  # noqa: N806 - each is one
+    for STATEMENT in (CLEAR_ENTRIES, CLEAR_KEYWORDS, CLEAR_EXPUNGED, noting.CLEAR, twins.CLEAR):  # noqa: N806 - each is one
         rows.change(STATEMENT, (owner, folder.id))
     rows.change(DELETE, (ledger.now, ledger.modseq, owner, folder.id))
     ledger.forget(folder)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from . import folders, keywords, mails
+from . import folders, keywords, mails, twins
 from .api import UNBOUNDED, NoFolder, OverQuota, PutMail, Quota, Usage
 from .copying import ADD
 from .ledger import account_of, by_name, weighed
@@ -81,6 +81,7 @@ def put(ledger: Ledger, coming: Sequence[Coming], quota: Quota = UNBOUNDED) -> l
         ledger.count(ready.mail.size, 1)
     done = []
     numbers: dict[tuple[str, str], int] = {}
+    placed: set[str] = set()
     for each in coming:
         once, number = each.new.once, 0
         if once:
@@ -88,7 +89,9 @@ def put(ledger: Ledger, coming: Sequence[Coming], quota: Quota = UNBOUNDED) -> l
         if once and before[once]:
             done.append(_there(ledger, before[once][min(number, len(before[once]) - 1)]))
             continue
-        done.append(_placed(ledger, each))
+        id = each.ready.mail.id
+        done.append(_placed(ledger, each, is_new=id not in placed and not each.ready.uidl))
+        placed.add(id)
         if once:
             row = (ledger.owner, *once, number, done[-1].folder, done[-1].uid, done[-1].mail, ledger.now)
             ledger.rows.change(DELIVER, row)
@@ -122,15 +125,20 @@ def _same(new: NewMail) -> object:
     return (new.once, new.prefix, new.content) if new.once else id(new)
 
 
-def _placed(ledger: Ledger, each: Coming) -> PutMail:
+def _placed(ledger: Ledger, each: Coming, *, is_new: bool) -> PutMail:
+    """Have it in its folder; what `is_new` has a name that nothing else can have."""
     new, mail = each.new, each.ready.mail
     folder = folders.made(ledger, new.folder) if new.made else ledger.folder(new.folder)
-    return _entered(ledger, folder, mail.id, mail.size, int(new.flags), new.keywords, new.uid)
+    return _entered(ledger, folder, mail.id, mail.size, int(new.flags), new.keywords, new.uid, is_new=is_new)
 
 
-def _entered(ledger: Ledger, folder: Folder, mail: str, size: int, flags: int, words: Sequence[str], wanted: int = 0) -> PutMail:
+def _entered(
+    ledger: Ledger, folder: Folder, mail: str, size: int, flags: int, words: Sequence[str], wanted: int = 0, *, is_new: bool = False
+) -> PutMail:
     """Make the entry of a message in a folder."""
     uid, folder = ledger.uid_in(folder, wanted)
+    if not is_new:
+        twins.mark(ledger, folder, [(uid, mail)])
     text = " ".join(keywords.spelled(ledger, folder.id, words)) if words else ""
     ledger.rows.change(ADD, (ledger.owner, folder.id, uid, mail, flags, text, ledger.modseq, ledger.now))
     folder = ledger.alter(weighed(folder, flags, size))

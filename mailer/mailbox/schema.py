@@ -324,8 +324,55 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('head', 'sqlite_autoindex_head
 ANALYZE sqlite_schema;
 """
 
+TWINS: Final = """
+CREATE TABLE twin (
+    owner  BIGINT NOT NULL,
+    folder BIGINT NOT NULL,
+    uid    BIGINT NOT NULL,                -- of an entry that is not called as its message is
+    name   TEXT NOT NULL,                  -- what it is called as long as it is there, RFC 1939 §7
+    PRIMARY KEY (owner, folder, uid)
+) WITHOUT ROWID;
+
+CREATE INDEX twin_name ON twin (owner, folder, name);
+CREATE INDEX mail_uidl ON mail (owner, uidl) WHERE uidl <> '';
+"""
+"""Names of entries, as `mailer.mailbox.twins` has them."""
+
+TWINS_LARGE: Final = """
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('twin', 'twin', '1000000 1000000 10000 1'),
+    ('twin', 'twin_name', '1000000 1000000 10000 1 1'),
+    ('mail', 'mail_uidl', '1000000 1000000 1');
+
+ANALYZE sqlite_schema;
+"""
+
+_TWINS_FOUND: Final = """
+INSERT INTO twin (owner, folder, uid, name)
+SELECT owner, folder, uid, CASE
+    WHEN mail <> called AND ROW_NUMBER() OVER (PARTITION BY owner, folder, mail ORDER BY uid) = 1 THEN mail
+    ELSE {numbers} END
+FROM (
+    SELECT e.owner, e.folder, e.uid, e.mail, f.uidvalidity, c.called,
+        ROW_NUMBER() OVER (PARTITION BY e.owner, e.folder, c.called ORDER BY e.uid) AS nth
+    FROM entry e
+    JOIN folder f ON f.owner = e.owner AND f.id = e.folder
+    JOIN (SELECT owner, id, CASE WHEN {sayable} THEN uidl ELSE id END AS called FROM mail) c ON c.owner = e.owner AND c.id = e.mail
+) AS each_one
+WHERE nth > 1;
+"""
+TWINS_FOUND: Final = {
+    "sqlite": _TWINS_FOUND.format(
+        numbers="printf('%08x%08x', uidvalidity, uid)", sayable="LENGTH(uidl) BETWEEN 1 AND 70 AND uidl NOT GLOB '*[^!-~]*'"
+    ),
+    "postgresql": _TWINS_FOUND.format(
+        numbers="LPAD(TO_HEX(uidvalidity), 8, '0') || LPAD(TO_HEX(uid), 8, '0')", sayable="uidl ~ '^[!-~]{1,70}$'"
+    ),
+}
+"""What writes the names that the twins of earlier versions have, which were counted from what was there each time."""
+
 FIRST_TABLES: Final = (ACCOUNT, MESSAGES, MEMORY, RULES, SETTINGS)
-TABLES: Final = (*FIRST_TABLES, CLIENTS, LINES, COLLATED, HEADS)
+TABLES: Final = (*FIRST_TABLES, CLIENTS, LINES, COLLATED, HEADS, TWINS)
 """What an engine has; another room of rows is one more text, and a step."""
 
 NAMES: Final = frozenset({"account", "folder", "mail", "entry"})
@@ -360,7 +407,8 @@ SECOND: Final = f"BEGIN IMMEDIATE;\n{CLIENTS}\nPRAGMA user_version = 2;\n\nCOMMI
 THIRD: Final = f"BEGIN IMMEDIATE;\n{LINES}\nPRAGMA user_version = 3;\n\nCOMMIT;\n"
 FOURTH: Final = f"BEGIN IMMEDIATE;\n{COLLATED}{COLLATED_LARGE}\nPRAGMA user_version = 4;\n\nCOMMIT;\n"
 FIFTH: Final = f"BEGIN IMMEDIATE;\n{HEADS}{HEADS_LARGE}\nPRAGMA user_version = 5;\n\nCOMMIT;\n"
-STEPS: Final = (FIRST, SECOND, THIRD, FOURTH, FIFTH)
+SIXTH: Final = f"BEGIN IMMEDIATE;\n{TWINS}{TWINS_FOUND['sqlite']}{TWINS_LARGE}\nPRAGMA user_version = 6;\n\nCOMMIT;\n"
+STEPS: Final = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH)
 """Step n makes version n + 1 out of version n, as one transaction; one that was released is never changed."""
 
 _TYPES: Final = ((" BLOB ", " BYTEA "), (" TEXT ", ' TEXT COLLATE "C" '), (") WITHOUT ROWID;", ");"))  # texts as SQLite orders them
@@ -381,6 +429,7 @@ POSTGRESQL: Final = (
     ddl("postgresql", (LINES,)),
     ddl("postgresql", (COLLATED,)),
     ddl("postgresql", (HEADS,)),
+    ddl("postgresql", (TWINS,)) + TWINS_FOUND["postgresql"],
 )
 """What `STEPS` are for SQLite."""
 

@@ -129,6 +129,19 @@ def test_a_mailbox_comes_back_as_it_was(here: Here) -> None:
     assert here.backup().copied == 6  # it is another owner's mailbox
 
 
+def test_messages_keep_the_names_that_pop3_tells(here: Here) -> None:
+    """Also those that are there twice: RFC 1939 §7; a client who knows them fetches none again, and skips none."""
+    with here.mailboxes.of(ANN) as box:
+        inbox = box.folders()[0].id
+        box.copy(inbox, [(1, 2)], "INBOX")
+        box.expunge(inbox, [(1, 1)], marked=False)
+        before = box.uidls(inbox)
+    here.backup()
+    assert here.restoring().instead().flaws == []
+    with here.mailboxes.of(ANN) as box:
+        assert box.uidls(box.folders()[0].id) == before
+
+
 def test_what_comes_at_the_last_moment_is_not_left_behind(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever delivers, or has the mailbox open for days, is refused from when the last message was added on, and tries again."""
     here.backup()

@@ -39,6 +39,7 @@ DAMAGE = {
     "UPDATE account SET next_uidvalidity = 3": "would get the number of another",
     "UPDATE folder SET gone = 5 WHERE name = 'a'": "the folder that it is in is not there",
     "DELETE FROM entry WHERE uid = 2": "is in no folder, and was not deleted",
+    "INSERT INTO twin (owner, folder, uid, name) SELECT owner, 1, 99, 'x' FROM account": "a name is kept for the UID 99, x",
     "DELETE FROM mail WHERE subject = 'number 1'": "the message with the UID 2 is not known",
 }
 

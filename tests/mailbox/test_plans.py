@@ -34,7 +34,7 @@ WHOLE = {
 ASKED = (
     "collating", "copying", "entries", "expunging", "flagging", "folders", "keywords", "ledger", "maildrop", "mails", "noting", "opening",
     "putting",
-    "subscriptions", "sweeping", "threads",
+    "subscriptions", "sweeping", "threads", "twins",
 )  # fmt: skip
 """What delivery and clients ask. Others count everything, or look for something in everything."""
 

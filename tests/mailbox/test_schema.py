@@ -25,7 +25,7 @@ def test_a_file_of_the_first_version_goes_on(tmp_path: Path) -> None:
     box.close()
     db = sqlite3.connect(path)
     later = [table for table in schema.PARTS if f"CREATE TABLE {table} (" not in schema.FIRST]
-    db.executescript(f"{''.join(f'DROP TABLE {table};' for table in later)} PRAGMA user_version = 1")
+    db.executescript(f"{''.join(f'DROP TABLE {table};' for table in later)} DROP INDEX mail_uidl; PRAGMA user_version = 1")
     db.close()
     box = OwnMailbox(owner, SqliteEngine(path), bodies)
     assert list(box.wanted()) == []

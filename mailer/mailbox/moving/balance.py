@@ -26,6 +26,7 @@ SUMS: Final = {
         GROUP BY folder ORDER BY folder""",
     "collated": "SELECT COUNT(*), SUM(size), SUM(LENGTH(subject)), SUM(LENGTH(sender)), SUM(LENGTH(ids)) FROM collated WHERE owner = ?",
     "uneven": "SELECT COUNT(*), SUM(octets) FROM uneven WHERE owner = ?",
+    "twin": "SELECT folder, COUNT(*), SUM(uid), SUM(LENGTH(name)) FROM twin WHERE owner = ? GROUP BY folder ORDER BY folder",
     "head": "SELECT COUNT(*), SUM(LENGTH(header)) FROM head WHERE owner = ?",
     "text": "SELECT COUNT(*), SUM(LENGTH(body)) FROM text WHERE owner = ?",
 }

@@ -104,6 +104,7 @@ def fill(box: OwnMailbox, many: int = 30) -> None:
     assert old is not None
     box.flag(inbox.id, [(3, 9)], "add", OLD)
     box.copy(inbox.id, [(1, 4)], "Lists/Mailer")
+    box.copy(inbox.id, [(1, 2)], "Lists/Mailer")
     box.move(inbox.id, [(5, 5)], "Archive")
     box.expunge(inbox.id, [(7, 8)], marked=False)
     box.copy(inbox.id, [(1, 2)], "Old")
