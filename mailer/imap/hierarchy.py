@@ -31,12 +31,14 @@ class KnownName(NamedTuple):
 
 
 class ListedName(NamedTuple):
-    """A name that is answered with, its attributes, and what of CHILDINFO is said (RFC 9051 §6.3.9.6)."""
+    """A name that is answered with, its attributes, what of CHILDINFO is said (RFC 9051 §6.3.9.6), and whether the name itself is one of
+    those that were chosen, not only one below it."""
 
     name: str
     place: int
     attributes: Sequence[str]
     childinfo: Sequence[str] = ()
+    met: bool = True
 
 
 def listed(known: Sequence[KnownName], asked: Listing) -> Iterator[ListedName]:
@@ -50,7 +52,8 @@ def listed(known: Sequence[KnownName], asked: Listing) -> Iterator[ListedName]:
     for each in [*known, *(KnownName(name) for name in sorted(outer - there))]:
         met = _meets(each, criteria)
         if (met or each.name in outer) and patterns.fit(each.name):
-            yield ListedName(each.name, each.place, _attributes(each, parents, shows=shows), criteria if each.name in inner else ())
+            childinfo = criteria if each.name in inner else ()
+            yield ListedName(each.name, each.place, _attributes(each, parents, shows=shows), childinfo, met)
 
 
 def subscribed(known: Sequence[KnownName], asked: Listing) -> Iterator[ListedName]:

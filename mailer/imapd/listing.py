@@ -14,6 +14,7 @@ from mailer.imap.metadata import metadata_line
 from mailer.imap.patterns import WILD
 from mailer.mailbox.api import NoFolder
 
+from .metadata import SPECIAL_USE, use_of
 from .troubles import ImapRefused
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _lines(mailbox: Mailbox, command: Listing, utf8: bool, limit: int) -> list[b
     lines = []
     for each in listed(known, command):
         lines.append(list_line(each.name, each.attributes, utf8=utf8, childinfo=each.childinfo))
-        if each.place >= 0:
+        if each.place >= 0 and each.met:  # RFC 5819 §3, RFC 9590 §3: not for one that is here for those below it
             lines += _more(mailbox, folders[each.place], command, notes, utf8, limit)
     return lines
 
@@ -117,7 +118,7 @@ def _more(
     if command.status:
         yield status_line(folder.name, status_of(mailbox, folder, command.status, limit), utf8=utf8)
     if command.metadata:
-        noted = notes.get(folder.id, {})
+        noted = {**notes.get(folder.id, {}), SPECIAL_USE: use_of(folder)}
         yield metadata_line(folder.name, [(entry, noted.get(entry.lower())) for entry in command.metadata], utf8=utf8)
 
 

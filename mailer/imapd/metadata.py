@@ -1,7 +1,7 @@
 """GETMETADATA and SETMETADATA: what clients note at folders, and at the server. RFC 5464.
 
 Nobody shares folders here: ``/private`` and ``/shared`` at a folder are both kept with it. At the server ``/private`` is kept with the
-mailbox; ``/shared`` is what we say, and is not changed.
+mailbox; ``/shared`` is what we say, and is not changed. What a folder is for is noted there as well, by us alone (RFC 6154 §4).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailer.imap.answer import Answer
+from mailer.imap.hierarchy import USES
 from mailer.imap.metadata import covers, metadata_line
 from mailer.mailbox.api import NoFolder, TooMany
 from mailer.mailbox.noting import LONGEST, LONGEST_NAME, WHOLE
@@ -19,16 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailer.imap.command import GetMetadata, SetMetadata
-    from mailer.mailbox.api import Mailbox
+    from mailer.mailbox.api import Folder, Mailbox
 
     from .session import ImapSession
 
 SHARED: Final = "/shared/"
 ADMIN: Final = "/shared/admin"  # RFC 5464 §3.2.1.1
+SPECIAL_USE: Final = "/private/specialuse"  # RFC 6154 §4
 TOO_LONG: Final = Answer("NO", "that is too long to be noted", f"METADATA MAXSIZE {LONGEST}")
 NAME_TOO_LONG: Final = Answer("NO", "the name of that entry is too long", "LIMIT")
 TOO_MANY: Final = Answer("NO", "too much is noted, remove something first", "METADATA TOOMANY")
 OURS: Final = Answer("NO", "what all users of the server share is not changed by one", "NOPERM")
+OF_CREATE: Final = Answer("NO", "what a folder is for is said when it is made, by CREATE with USE", "USEATTR")
 
 Noted = list[tuple[str, bytes | None]]
 
@@ -48,6 +51,8 @@ async def set_metadata(session: ImapSession, command: SetMetadata) -> Answer:
     """SETMETADATA: all of it or nothing (RFC 5464 §4.3)."""
     if not command.folder and any(entry.lower().startswith(SHARED) for entry, _ in command.values):
         return OURS
+    if command.folder and any(entry.lower() == SPECIAL_USE for entry, _ in command.values):
+        return OF_CREATE
     if any(value is not None and len(value) > LONGEST for _, value in command.values):
         return TOO_LONG
     if any(len(entry) > LONGEST_NAME for entry, _ in command.values):
@@ -63,6 +68,11 @@ def admin_of(address: str) -> bytes:
     """Where users of the domain of `address` find help: its postmaster (RFC 5321 §4.5.1), as a URI."""
     domain = address.rpartition("@")[2].encode("idna" if not address.isascii() else "ascii")
     return b"mailto:postmaster@" + domain
+
+
+def use_of(folder: Folder) -> bytes | None:
+    """What a folder is for, as LIST tells it."""
+    return USES[folder.role].encode("ascii") if folder.role in USES else None
 
 
 def chosen(noted: Sequence[tuple[str, bytes | None]], command: GetMetadata) -> tuple[Noted, int]:
@@ -85,24 +95,29 @@ def chosen(noted: Sequence[tuple[str, bytes | None]], command: GetMetadata) -> t
 
 def _read(mailbox: Mailbox, name: str) -> tuple[str, Noted]:
     """The name of a folder, as it is kept, and what is noted there."""
-    kept, number = _found(mailbox, name)
-    return kept, [(each.entry, each.value) for each in mailbox.annotations(number)]
+    folder = _found(mailbox, name)
+    if folder is None:
+        return "", [(each.entry, each.value) for each in mailbox.annotations(WHOLE)]
+    noted: Noted = [(each.entry, each.value) for each in mailbox.annotations(folder.id) if each.entry.lower() != SPECIAL_USE]
+    use = use_of(folder)
+    return folder.name, noted if use is None else [*noted, (SPECIAL_USE, use)]
 
 
 def _note(mailbox: Mailbox, name: str, values: Sequence[tuple[str, bytes | None]]) -> str:
     """The name of the folder, as it is kept."""
-    kept, number = _found(mailbox, name)
+    folder = _found(mailbox, name)
     try:
-        mailbox.annotate(number, values)
+        mailbox.annotate(folder.id if folder else WHOLE, values)
     except TooMany as problem:
         raise ImapRefused(TOO_MANY) from problem
-    return kept
+    return folder.name if folder else ""
 
 
-def _found(mailbox: Mailbox, name: str) -> tuple[str, int]:
+def _found(mailbox: Mailbox, name: str) -> Folder | None:
+    """The folder of that name; None for the mailbox as a whole, whose name is empty. Raises `NoFolder`."""
     if not name:
-        return "", WHOLE
+        return None
     folder = mailbox.folder(name)
     if folder is None:
         raise NoFolder(f"there is no folder {name[:60]!r}")
-    return folder.name, folder.id
+    return folder

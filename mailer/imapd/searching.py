@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from math import floor, nextafter
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from mailer.imap.answer import Answer
@@ -128,8 +129,8 @@ def known(query: Key, view: FolderView, now: float) -> Query:
         if isinstance(each, NumberKey):
             made[id(each)] = Among(view.found(each.numbers, uid=each.uid))
         elif isinstance(each, AgeKey):
-            then = now - each.seconds
-            made[id(each)] = Within("received", then) if each.younger else Within("received", None, then)
+            then = floor(now) - each.seconds  # RFC 5032 §2: to the second, as INTERNALDATE is told
+            made[id(each)] = Within("received", then) if each.younger else Within("received", None, nextafter(then + 1, then))
         elif isinstance(each, Not):
             made[id(each)] = Not(made[id(each.query)])
         elif isinstance(each, Every | Either):

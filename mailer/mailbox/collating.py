@@ -7,6 +7,7 @@ what is asked of them is which are the same.
 
 from __future__ import annotations
 
+import re
 from array import array
 from functools import cache
 from hashlib import blake2b
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from .api import SortColumn
     from .engine.api import Rows
+
+QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)  # RFC 5322 §3.2.4
+PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 
 SORTED: Final = (
     "sent", "received", "size", "subject", "sender", "recipient", "copied", "shown_sender", "shown_recipient", "answers", "ids",
@@ -107,7 +111,17 @@ def ids_of(ids: bytes) -> array[int]:
 
 
 def _id(message_id: str) -> bytes:
-    return blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=8).digest() if message_id else bytes(8)
+    return blake2b(_unquoted(message_id).encode("utf-8", "surrogatepass"), digest_size=8).digest() if message_id else bytes(8)
+
+
+def _unquoted(message_id: str) -> str:
+    """A Message-ID without the quoting that it can do without (RFC 5256 §3, REFERENCES)."""
+    local, at, domain = message_id.rpartition("@")
+    return f"{QUOTED.sub(_meant, local)}{at}{domain}" if '"' in local else message_id
+
+
+def _meant(quoted: re.Match[str]) -> str:
+    return PAIR.sub(r"\1", quoted[1])
 
 
 def _local(address: Addressee | None) -> str:

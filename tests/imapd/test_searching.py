@@ -204,6 +204,8 @@ def test_days_and_ages() -> None:
         assert await ann.ok(f"SEARCH OLDER {int(3 * DAY)}") == ["* SEARCH 1 2 3"]
         assert await ann.ok(f"SEARCH YOUNGER {int(3 * DAY)}") == ["* SEARCH 3 4 5"]
         assert await ann.ok(f"SEARCH NOT (YOUNGER {int(3 * DAY)} OLDER 60)") == ["* SEARCH 1 2"]
+        house.premises.now += 0.75
+        assert await ann.ok(f"SEARCH OLDER {int(3 * DAY)} YOUNGER {int(3 * DAY)}") == ["* SEARCH 3"]
         assert await ann.ok(f"SEARCH SAVEDON {today}") == ["* SEARCH 1 2 3 4 5"]
         assert await ann.ok(f"SEARCH SAVEDBEFORE {today}") == ["* SEARCH"]
 
