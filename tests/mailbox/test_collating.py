@@ -62,6 +62,17 @@ def test_references_are_told(premises: Premises) -> None:
     assert [*ids_of(moon)] == [0, ancestors[0]]
 
 
+@pytest.mark.parametrize("quoted", ['"01KF8"@x', r'"01\KF\8"@x', '"01"KF"8"@x', '""01KF8@x'])
+def test_a_message_id_is_the_same_however_it_is_quoted(premises: Premises, quoted: str) -> None:
+    """RFC 5256 §3, REFERENCES: quoting makes no difference, what is quoted does."""
+    asked = (quoted, "01KF8@x", '"01kf8"@x', r'"01KF\\8"@x')
+    with premises.ann() as box:
+        box.put([NewMail("INBOX", f"Message-ID: <{id}>\r\n\r\n".encode()) for id in asked])
+    (mine,), (plain,), (other,), (stroke,) = (ids_of(ids) for _, ids in box.collated(number_of(box, "INBOX"), None, ("ids",)))
+    assert mine == plain
+    assert len({plain, other, stroke}) == 3
+
+
 def test_what_was_deleted_is_made_anew(premises: Premises) -> None:
     """As in a mailbox that an older version has made."""
     box = filled(premises)
