@@ -29,6 +29,9 @@ END: Final = -1
 LITERAL: Final = -2
 """What it says where a literal is next."""
 
+NO_NAME: Final = "\0"
+"""A pattern that no folder fits."""
+
 MOST: Final = 2**32 - 1  # RFC 9051 §9, number
 MOST_SHIFTS: Final = 2000  # ampersands of a name or a pattern, each of which is a letter at least: no name has as many
 MOST_WORDS: Final = 5000  # of a command, apart from what stands in quotes; each is some microseconds, in which others wait
@@ -208,9 +211,15 @@ class Tokens:
         return "INBOX" + name[5:] if name[:5].upper() == "INBOX" and name[5:6] in ("", "/") else name
 
     def list_pattern(self) -> str:
-        """A pattern of LIST, in which ``%`` and ``*`` stand for others (RFC 9051 §9, list-mailbox)."""
+        """A pattern of LIST, in which ``%`` and ``*`` stand for others (RFC 9051 §9, list-mailbox).
+
+        For one that fits no name, as it is not written as names are, `NO_NAME` stands: it is no mistake (RFC 9051 §6.3.9, RFC 5258 §3)."""
         found = self._taken_by(_PATTERN)
-        return self._name(found[0] if found else self.string())
+        octets = found[0] if found else self.string()
+        try:
+            return self._name(octets)
+        except BadCommand:
+            return NO_NAME
 
     def flag(self) -> Flag | str:
         """A flag, or a keyword as it is written. RFC 9051 §9, flag"""

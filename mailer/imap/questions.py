@@ -44,10 +44,12 @@ class ImapStartTls(ImapQuestion):
 @dataclass(slots=True)
 class ImapAnnounced(ImapQuestion):
     """A message of `size` octets is to be appended to `folder`, and the client waits to hear whether it may send it. Usually it may, as
-    with OK; NO is the end of the command (RFC 9051 §6.3.12), such as one with TRYCREATE or OVERQUOTA."""
+    with OK; NO is the end of the command (RFC 9051 §6.3.12), such as one with TRYCREATE or OVERQUOTA. `replaces`: it takes the
+    place of another (RFC 8508)."""
 
     folder: str
     size: int
+    replaces: bool = False
 
 
 @dataclass(slots=True)

@@ -53,7 +53,7 @@ def identity(fields: Mapping[str, str]) -> bytes:
 
 
 def namespace() -> bytes:
-    """NAMESPACE: all folders are the user's own, with ``/`` between levels. RFC 9051 §7.3.4"""
+    """NAMESPACE: all folders are the user's own, with ``/`` between levels. RFC 9051 §7.3.2"""
     return b'NAMESPACE (("" "/")) NIL NIL'
 
 

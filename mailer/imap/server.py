@@ -257,7 +257,7 @@ class ImapServer:
             self._check_privacy()
         if name in MESSAGES and (folder := target(tokens, name)) is not None:
             self._size = found.size
-            return ask.ImapAnnounced(found.tag, folder, found.octets)
+            return ask.ImapAnnounced(found.tag, folder, found.octets, name == "REPLACE")
         if found.octets > MAX_LITERALS:
             raise BadCommand("a literal is too large")
         self._go_on(found.size)

@@ -12,10 +12,10 @@ from mailer.imap.answer import Answer
 from mailer.imap.command import STAR
 from mailer.imap.response import append_uid
 from mailer.mail.problem import Problem
-from mailer.mailbox.api import UNBOUNDED, NewMail, OverQuota
+from mailer.mailbox.api import UNBOUNDED, NewMail, OverQuota, Usage
 from mailer.transport.local import quota_of
 
-from .copying import FULL, NO_TARGET
+from .copying import FULL, NO_TARGET, highest
 from .troubles import GONE, READ_ONLY, ImapRefused
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ async def look_ahead(session: ImapSession, announced: ImapAnnounced) -> Answer:
 def _refuse_early(mailbox: Mailbox, announced: ImapAnnounced, quota: Quota) -> None:
     if mailbox.folder(announced.folder) is None:
         raise ImapRefused(NO_TARGET)
-    if quota != UNBOUNDED and mailbox.usage().over(quota, announced.size, 1):
+    used = Usage(0, 0) if announced.replaces else mailbox.usage()  # RFC 8508 §3.4: what is used then is known when it is there
+    if quota != UNBOUNDED and used.over(quota, announced.size, 1):
         raise OverQuota("the mailbox has no room for that; delete something, and empty the trash")
 
 
@@ -77,7 +78,7 @@ async def replace(session: ImapSession, command: Replace) -> Answer:
     session.say(b"OK [%b] it is there" % _appenduid(puts).encode())  # RFC 8508 §3.3
     session.hear(view.folder, puts[0].modseq)
     await session.catch_up(expunges=True)
-    return Answer("OK", "it has taken the place of the other")
+    return Answer("OK", "it has taken the place of the other", highest(session))  # RFC 8508 §4.5: as UID EXPUNGE
 
 
 async def _put(

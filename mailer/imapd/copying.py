@@ -45,7 +45,7 @@ async def copy(session: ImapSession, command: Copy) -> Answer:
     session.say(b"OK [%b] they are there" % code.encode())  # RFC 6851 §4.3: before they go from here
     session.hear(view.folder, done.modseq)
     await session.catch_up(expunges=True)
-    return Answer("OK", "they have moved", _highest(session))
+    return Answer("OK", "they have moved", highest(session))
 
 
 def _copy(mailbox: Mailbox, folder: int, uids: Uids, command: Copy, least: int) -> Copied:
@@ -72,9 +72,9 @@ async def expunge(session: ImapSession, command: Expunge) -> Answer:
     modseq, _ = await session.ask(lambda mailbox: mailbox.expunge(view.folder, uids))
     session.hear(view.folder, modseq)
     await session.catch_up(expunges=True)
-    return Answer("OK", "what was marked as deleted is gone", _highest(session))
+    return Answer("OK", "what was marked as deleted is gone", highest(session))
 
 
-def _highest(session: ImapSession) -> str:
-    """What the client knows all of, who resynchronizes himself later. RFC 7162 §3.2.7"""
+def highest(session: ImapSession) -> str:
+    """What the client knows all of, who resynchronizes himself later. RFC 7162 §3.2.7, §3.2.9"""
     return f"HIGHESTMODSEQ {session.view.modseq}" if session.machine.qresync else ""

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final, cast
 from mailer.imap.answer import Answer
 from mailer.imap.hierarchy import USES
 from mailer.imap.listed import list_line, mailbox_id
-from mailer.mailbox.api import HasFolders, NoFolder, RoleTaken, TooMany
+from mailer.mailbox.api import INBOX, HasFolders, NoFolder, RoleTaken, TooMany
 from mailer.mailbox.names import checked
 
 from .troubles import ImapRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mailer.imap.command import Create, Delete, Rename, Subscribe
     from mailer.mailbox.api import Folder, Mailbox, Role
@@ -48,7 +48,7 @@ async def create(session: ImapSession, command: Create) -> Answer:
     made = await session.ask(_create, command.folder, role)
     _made(session, made.name)
     if made.name != command.folder and session.machine.rev2:
-        session.say(list_line(made.name, (), utf8=session.machine.utf8, old_name=command.folder))  # RFC 9051 §6.3.9.7
+        session.say(list_line(made.name, _attributes(made), utf8=session.machine.utf8, old_name=command.folder))  # RFC 9051 §6.3.9.7
     return Answer("OK", "it is there", f"MAILBOXID ({mailbox_id(made.id)})")
 
 
@@ -92,8 +92,8 @@ async def rename(session: ImapSession, command: Rename) -> Answer:
     old, renamed = await session.ask(_rename, command.folder, command.to)
     _made(session, renamed.name)
     _did(session, "renamed", old)
-    if session.machine.rev2:
-        session.say(list_line(renamed.name, (), utf8=session.machine.utf8, old_name=command.folder))  # RFC 9051 §6.3.6
+    if session.machine.rev2 and old != INBOX:  # RFC 9051 §6.3.6: the inbox is there still, and is no old name
+        session.say(list_line(renamed.name, _attributes(renamed), utf8=session.machine.utf8, old_name=command.folder))
     return Answer("OK", "it has another name")
 
 
@@ -122,6 +122,11 @@ def _subscribe(mailbox: Mailbox, name: str, on: bool) -> str:
         raise NoFolder(f"there is no folder {checked(name)}")
     mailbox.subscribe(name, on)
     return folder.name if folder else name
+
+
+def _attributes(folder: Folder) -> Sequence[str]:
+    """What is said of a folder besides its name, unasked. RFC 9051 §6.3.4, §6.3.6"""
+    return ("\\Subscribed",) if folder.subscribed else ()
 
 
 def _made(session: ImapSession, name: str) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from mailer.imap import flags as rendering
 from mailer.imap import response
-from mailer.mailbox.api import NoFolder
+from mailer.mailbox.api import MOST_KEYWORDS, NoFolder
 
 from .troubles import FolderGone
 
@@ -315,7 +315,7 @@ class ImapSession:
         """Say the flags of the open folder, and which of them stay. RFC 9051 §7.3.5, §7.1"""
         words = sorted(self.keywords)
         self.say(response.folder_flags(words))
-        self.say(response.permanent_flags(words, readonly=self.view.readonly))
+        self.say(response.permanent_flags(words, readonly=self.view.readonly, more=len(words) < MOST_KEYWORDS))
 
 
 def take(view: FolderView, changes: FolderChanges) -> set[str]:

@@ -122,6 +122,22 @@ def test_one_takes_the_place_of_another() -> None:
     in_house(test)
 
 
+def test_what_takes_the_place_of_another_needs_room_for_the_rest_alone() -> None:
+    """RFC 8508 §3.4: also where the client asks before it sends it; one that never has room is refused then."""
+
+    async def test(house: ImapHouse) -> None:
+        client = await house.selected("Drafts")
+        big = message(text="x" * 900)
+        assert (await client.append("Drafts", big))[-1].startswith("OK")
+        assert (await client.append("Drafts", big))[-1].startswith("NO [OVERQUOTA]")
+        assert (await client.do(b"REPLACE 1 Drafts {%d}\r\n%b" % (len(big), big)))[-1].startswith("OK")
+        assert (await client.do(b"REPLACE 1 Drafts {2000}\r\n"))[-1].startswith("NO [OVERQUOTA]")
+        with house.premises.ann() as box:
+            assert uids(box, "Drafts") == [2]
+
+    in_house(test, users=(ANN._replace(quota=1700),))
+
+
 def test_one_that_is_gone_is_not_replaced() -> None:
     """Nor is one by what is not taken."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailer.mail.flags import Flag
+from mailer.mailbox.api import MOST_KEYWORDS
 from tests.mailbox.premises import number_of, put
 
 from .house import ImapHouse, in_house
@@ -121,5 +122,24 @@ def test_there_is_an_end_to_keywords() -> None:
         words = " ".join(f"k{number}" for number in range(101))
         assert (await client.do(f"STORE 1 +FLAGS ({words})"))[-1].startswith("NO [LIMIT]")
         await client.ok("STORE 1 +FLAGS (k1)")
+
+    in_house(test)
+
+
+def test_a_folder_that_has_all_keywords_it_can_have_says_so() -> None:
+    """PERMANENTFLAGS has no \\* then, now and when it is opened. RFC 9051 §7.1"""
+
+    async def test(house: ImapHouse) -> None:
+        with house.premises.ann() as box:
+            put(box, "Drafts")
+        client = await house.selected("Drafts")
+        words = [f"k{number}" for number in range(MOST_KEYWORDS)]
+        [some] = [line for line in await client.ok(f"STORE 1 FLAGS ({' '.join(words[1:])})") if "PERMANENTFLAGS" in line]
+        assert "\\*" in some
+        [full] = [line for line in await client.ok(f"STORE 1 +FLAGS ({words[0]})") if "PERMANENTFLAGS" in line]
+        assert "\\*" not in full
+        assert (await client.do("STORE 1 +FLAGS (more)"))[-1].startswith("NO [LIMIT]")
+        [opened] = [line for line in await client.ok("SELECT Drafts") if "PERMANENTFLAGS" in line]
+        assert "\\*" not in opened
 
     in_house(test)
