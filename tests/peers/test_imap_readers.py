@@ -271,6 +271,35 @@ def test_mutt(reading: Reading, program: str) -> None:
     assert [b"\\Flagged" in flags for flags in reading.flags()] == [True, False, False, True]
 
 
+ALPINE = """
+user-domain=example.com
+inbox-path={{localhost:{port}/ssl/user={user}}}INBOX
+folder-collections=Far {{localhost:{port}/ssl/user={user}}}[]
+feature-list=quit-without-confirm,expunge-without-confirm,enable-flag-cmd,disable-password-file-saving,save-will-not-delete
+last-version-used=9.99.999
+"""
+SHOWN = (  # what it shows, and what is typed then
+    ("ENTER PASSWORD", f"{SECRET}\\r"), ("4 messages", "*"), ("Important [?]", "*"), ("Flag New", "s"), ("SAVE", "Archive\\r"),
+    ("Saving +DONE|copied to", "nd"), ("marked for deletion", "x"), ("Expunging +DONE|1 message expunged", "q"), ("finished", ""),
+)  # fmt: skip
+AT_REST = """until grep -Eaqs '{shown}' shown; do sleep 0.02; done
+until [ "$(stat -c %s shown)" = "$size" ]; do size=$(stat -c %s shown); sleep 0.15; done
+printf '{keys}'
+"""  # what is typed while it draws it throws away
+
+
+@pytest.mark.peer("alpine", "unshare", root=True)
+def test_alpine(reading: Reading) -> None:
+    """It notes a flag, saves into another folder, and takes a message out; it trusts the certificate."""
+    rc = reading.write("pinerc", ALPINE.format(port=reading.imaps, user=ANN))
+    typed = "".join(AT_REST.format(shown=shown, keys=keys) for shown, keys in SHOWN)
+    person = f"({typed}) | SSL_CERT_FILE={reading.ca} script -fqec 'stty rows 40 cols 120; alpine -p {rc} -i' shown"
+    assert reading.run("timeout", "20", "sh", "-c", person, terminal="xterm") == 0
+    assert [b"\\Flagged" in flags for flags in reading.flags()] == [True, False, False]
+    assert same(reading.bodies("Archive"), LETTERS[:1])
+    assert reading.bodies() == [LETTERS[0], *LETTERS[2:]]
+
+
 def test_the_names_that_pop3_tells_of_copies_differ(reading: Reading) -> None:
     """Of a message that is in the inbox twice."""
     client = reading.own()
