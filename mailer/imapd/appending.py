@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from mailer.events import Alarm
 from mailer.imap.answer import Answer
 from mailer.imap.command import STAR
+from mailer.imap.listed import list_line
 from mailer.imap.response import append_uid
 from mailer.mail.problem import Problem
 from mailer.mailbox.api import UNBOUNDED, NewMail, OverQuota, Usage
 from mailer.transport.local import quota_of
 
 from .copying import FULL, NO_TARGET, highest
+from .folders import attributes
 from .troubles import GONE, READ_ONLY, ImapRefused
 
 if TYPE_CHECKING:
@@ -55,8 +57,18 @@ async def append(session: ImapSession, command: Append) -> Answer:
         return EMPTY  # RFC 3502 §6.3.11: so a client gives up what it has begun
     if any(len(message.content) > session.machine.settings.max_size for message in command.messages):
         return TOO_BIG
+    await _tell_name(session, command.folder)
     puts = await _put(session, command.folder, command.messages, None)
     return Answer("OK", "it is there", _appenduid(puts))
+
+
+async def _tell_name(session: ImapSession, asked: str) -> None:
+    """Say what the folder is called, where that is composed of other letters than were said; first, for what was put cannot fail any more.
+    RFC 9051 §6.3.12"""
+    if session.machine.rev2 and not asked.isascii():
+        folder = await session.ask(lambda mailbox: mailbox.folder(asked))
+        if folder is not None and folder.name != asked:
+            session.say(list_line(folder.name, attributes(folder), utf8=session.machine.utf8, old_name=asked))
 
 
 async def replace(session: ImapSession, command: Replace) -> Answer:
@@ -74,6 +86,7 @@ async def replace(session: ImapSession, command: Replace) -> Answer:
         found = command.number
     if not view.number(found):
         return GONE._replace(code="NONEXISTENT") if command.uid else GONE
+    await _tell_name(session, command.folder)
     puts = await _put(session, command.folder, [command.message], (view.folder, found))
     session.say(b"OK [%b] it is there" % _appenduid(puts).encode())  # RFC 8508 §3.3
     session.hear(view.folder, puts[0].modseq)

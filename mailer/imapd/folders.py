@@ -48,7 +48,7 @@ async def create(session: ImapSession, command: Create) -> Answer:
     made = await session.ask(_create, command.folder, role)
     _made(session, made.name)
     if made.name != command.folder and session.machine.rev2:
-        session.say(list_line(made.name, _attributes(made), utf8=session.machine.utf8, old_name=command.folder))  # RFC 9051 §6.3.9.7
+        session.say(list_line(made.name, attributes(made), utf8=session.machine.utf8, old_name=command.folder))  # RFC 9051 §6.3.9.7
     return Answer("OK", "it is there", f"MAILBOXID ({mailbox_id(made.id)})")
 
 
@@ -93,7 +93,7 @@ async def rename(session: ImapSession, command: Rename) -> Answer:
     _made(session, renamed.name)
     _did(session, "renamed", old)
     if session.machine.rev2 and old != INBOX:  # RFC 9051 §6.3.6: the inbox is there still, and is no old name
-        session.say(list_line(renamed.name, _attributes(renamed), utf8=session.machine.utf8, old_name=command.folder))
+        session.say(list_line(renamed.name, attributes(renamed), utf8=session.machine.utf8, old_name=command.folder))
     return Answer("OK", "it has another name")
 
 
@@ -124,7 +124,7 @@ def _subscribe(mailbox: Mailbox, name: str, on: bool) -> str:
     return folder.name if folder else name
 
 
-def _attributes(folder: Folder) -> Sequence[str]:
+def attributes(folder: Folder) -> Sequence[str]:
     """What is said of a folder besides its name, unasked. RFC 9051 §6.3.4, §6.3.6"""
     return ("\\Subscribed",) if folder.subscribed else ()
 
