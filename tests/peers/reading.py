@@ -1,4 +1,4 @@
-"""`mailer access` as a process of its own, with certificates, in front of Ann's mailbox, for programs that read it by IMAP."""
+"""`mailer access` as a process of its own, with certificates, for programs that read their users' mail by IMAP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .install import READERS
 from .view import run_over
 
 MBSYNCS = re.compile(rb"^X-TUID: [^\r]*\r\n", re.MULTILINE)
-ANN, SECRET = "ann@example.com", "correct-horse-battery"
+SECRET = "correct-horse-battery"
 LETTERS = [
     message("one", text=".dot\r\n..two\r\n\r\n.", id="1@example.net"),
     message("two", text="x" * 900, id="2@example.net"),
@@ -33,15 +33,15 @@ LETTERS = [
 
 
 class Reading:
-    """Start and stop it as a context manager. A program keeps its things in `home`; the authority's certificate is the file `ca`."""
+    """Start and stop it as a context manager; `move_in` says who reads. The authority's certificate is the file `ca`."""
 
     def __init__(self, home: Path) -> None:
         self.ca = home / "ca.pem"
         self.imaps, self.imap, self.pops = free_port(), free_port(), free_port()
         self._log = home / "access.log"
         self._config = home / "config.toml"
-        self.home = home / "reader"
-        self.home.mkdir()
+        self.home = home
+        self.user = ""
         authority = trustme.CA()
         authority.issue_cert("localhost", common_name="localhost").private_key_and_cert_chain_pem.write_to_path(str(home / "chain.pem"))
         authority.cert_pem.write_to_path(str(self.ca))
@@ -66,8 +66,14 @@ via = "local"
         done = subprocess.run(argv, input=said, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, done.stderr
 
+    def move_in(self, name: str, home: Path) -> None:
+        """Whoever comes from now on is `name`, a new user; his program keeps its things in `home`."""
+        self.user = f"{name}@example.com"
+        self.home = home / "reader"
+        self.home.mkdir()
+        self.mailer("user", "add", self.user, "--password-stdin", said=f"{SECRET}\n")
+
     def __enter__(self) -> Self:
-        self.mailer("user", "add", ANN, "--password-stdin", said=f"{SECRET}\n")
         with self._log.open("wb") as log:
             argv = [*MAILER, "access", "--config", str(self._config)]
             self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log)
@@ -88,13 +94,13 @@ via = "local"
     def own(self) -> imaplib.IMAP4_SSL:
         """Python's own client, which has logged in."""
         client = imaplib.IMAP4_SSL("localhost", self.imaps, ssl_context=ssl.create_default_context(cafile=str(self.ca)), timeout=20)
-        client.login(ANN, SECRET)
+        client.login(self.user, SECRET)
         return client
 
     def pop(self) -> poplib.POP3_SSL:
         """The same of POP3."""
         client = poplib.POP3_SSL("localhost", self.pops, context=ssl.create_default_context(cafile=str(self.ca)), timeout=20)
-        client.user(ANN)
+        client.user(self.user)
         client.pass_(SECRET)
         return client
 

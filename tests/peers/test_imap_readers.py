@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
 import os
 import shutil
@@ -19,17 +20,25 @@ from tests.mailbox.premises import message
 
 from .install import HERE, node
 from .npmservers import MODULES
-from .reading import ANN, LETTERS, MBSYNCS, SECRET, Reading
+from .reading import LETTERS, MBSYNCS, SECRET, Reading
 
 LATER = message("five", id="5@example.net")
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
+    """One process for all tests."""
+    with Reading(tmp_path_factory.mktemp("served")) as opened:
+        yield opened
 
 
 @pytest.fixture
-def reading(tmp_path: Path) -> Iterator[Reading]:
-    """See `Reading`; its four messages are there."""
-    with Reading(tmp_path) as opened:
-        opened.put(*LETTERS)
-        yield opened
+def reading(served: Reading, tmp_path: Path) -> Reading:
+    """See `Reading`; a mailbox of the test's own, with four messages."""
+    served.move_in(f"ann{next(NUMBERS)}", tmp_path)
+    served.put(*LETTERS)
+    return served
 
 
 def same(found: list[bytes], letters: list[bytes]) -> bool:
@@ -44,7 +53,7 @@ def test_curl(reading: Reading, implicit: bool) -> None:
     url = f"imaps://localhost:{reading.imaps}" if implicit else f"imap://localhost:{reading.imap}"
 
     def curl(path: str, *more: str) -> bytes:
-        words = ["curl", "-sS", "--ssl-reqd", "--cacert", str(reading.ca), "-u", f"{ANN}:{SECRET}", *more, f"{url}/{path}"]
+        words = ["curl", "-sS", "--ssl-reqd", "--cacert", str(reading.ca), "-u", f"{reading.user}:{SECRET}", *more, f"{url}/{path}"]
         return subprocess.run(words, capture_output=True, check=True, timeout=60).stdout
 
     assert b'"/" "INBOX"\r\n' in curl("") or b'"/" INBOX\r\n' in curl("")
@@ -92,7 +101,7 @@ def test_mbsync(reading: Reading, implicit: bool) -> None:
     (reading.home / "Mail").mkdir()
     tls = "SSLType IMAPS" if implicit else "SSLType STARTTLS"
     port = reading.imaps if implicit else reading.imap
-    text = MBSYNC.format(port=port, user=ANN, secret=SECRET, tls=tls, ca=reading.ca, home=reading.home)
+    text = MBSYNC.format(port=port, user=reading.user, secret=SECRET, tls=tls, ca=reading.ca, home=reading.home)
     words = ["mbsync", "-c", reading.write("mbsyncrc", text), "-a", "-V"]
     client = reading.own()
     client.create("Far/Side")
@@ -126,7 +135,7 @@ def test_mbsync(reading: Reading, implicit: bool) -> None:
 def test_mbsync_and_keywords(reading: Reading) -> None:
     """It asks for the namespace; of keywords it knows $Forwarded, which goes both ways, and those that it does not know stay."""
     (reading.home / "Mail").mkdir()
-    text = MBSYNC.format(port=reading.imaps, user=ANN, secret=SECRET, tls="SSLType IMAPS", ca=reading.ca, home=reading.home)
+    text = MBSYNC.format(port=reading.imaps, user=reading.user, secret=SECRET, tls="SSLType IMAPS", ca=reading.ca, home=reading.home)
     words = ["mbsync", "-c", reading.write("mbsyncrc", text), "-a", "-D"]
     client = reading.own()
     client.select("INBOX")
@@ -166,7 +175,7 @@ localfolders = {reading.home}/Mail
 type = IMAP
 remotehost = localhost
 remoteport = {reading.imaps}
-remoteuser = {ANN}
+remoteuser = {reading.user}
 remotepass = {SECRET}
 ssl = yes
 sslcacertfile = {reading.ca}
@@ -200,7 +209,7 @@ def test_getmail(reading: Reading) -> None:
 type = SimpleIMAPSSLRetriever
 server = localhost
 port = {reading.imaps}
-username = {ANN}
+username = {reading.user}
 password = {SECRET}
 ca_certs = {reading.ca}
 timeout = 60
@@ -230,7 +239,7 @@ def test_fetchmail(reading: Reading, implicit: bool) -> None:
     port = reading.imaps if implicit else reading.imap
     rc = reading.write(
         "fetchmailrc",
-        f'poll localhost proto imap port {port} user "{ANN}" password "{SECRET}" {tls} sslcertck sslcertfile "{reading.ca}" '
+        f'poll localhost proto imap port {port} user "{reading.user}" password "{SECRET}" {tls} sslcertck sslcertfile "{reading.ca}" '
         f"keep mda \"sh -c 'cat > {reading.home}/got/new/$$'\"\n",
     )
     words = ("fetchmail", "-f", rc, "-i", str(reading.home / "ids"), "--pidfile", str(reading.home / "pid"), "--nosyslog", "-v")
@@ -260,7 +269,9 @@ def test_mutt(reading: Reading, program: str) -> None:
     """It notes a flag, copies into another folder, and takes a message out; with its cache of headers and QRESYNC it comes again."""
 
     def drive(keys: str) -> None:
-        rc = reading.write("muttrc", MUTT.format(port=reading.imaps, user=ANN, secret=SECRET, ca=reading.ca, home=reading.home, keys=keys))
+        rc = reading.write(
+            "muttrc", MUTT.format(port=reading.imaps, user=reading.user, secret=SECRET, ca=reading.ca, home=reading.home, keys=keys)
+        )
         assert reading.run("timeout", "20", "script", "-qec", f"{program} -n -F {rc}", "/dev/null", terminal="xterm") == 0
 
     drive(FIRST)
@@ -291,7 +302,7 @@ printf '{keys}'
 @pytest.mark.peer("alpine", "unshare", root=True)
 def test_alpine(reading: Reading) -> None:
     """It notes a flag, saves into another folder, and takes a message out; it trusts the certificate."""
-    rc = reading.write("pinerc", ALPINE.format(port=reading.imaps, user=ANN))
+    rc = reading.write("pinerc", ALPINE.format(port=reading.imaps, user=reading.user))
     typed = "".join(AT_REST.format(shown=shown, keys=keys) for shown, keys in SHOWN)
     person = f"({typed}) | SSL_CERT_FILE={reading.ca} script -fqec 'stty rows 40 cols 120; alpine -p {rc} -i' shown"
     assert reading.run("timeout", "20", "sh", "-c", person, terminal="xterm") == 0
@@ -315,7 +326,7 @@ def test_the_names_that_pop3_tells_of_copies_differ(reading: Reading) -> None:
 @pytest.mark.peer("imapflow")
 def test_imapflow(reading: Reading) -> None:
     """It reads, notes, finds, copies and moves; by QRESYNC it hears what it missed, and while it waits of a message within 100 ms."""
-    words = [node(), str(HERE / "node/imapflow.js"), str(reading.imaps), str(reading.ca), ANN, SECRET]
+    words = [node(), str(HERE / "node/imapflow.js"), str(reading.imaps), str(reading.ca), reading.user, SECRET]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "MODULES": str(MODULES)})
     assert done.returncode == 0, done.stderr
     assert same(reading.bodies("Archive"), LETTERS[:2])
@@ -333,12 +344,12 @@ def test_aioimaplib_hears_of_what_another_process_delivers(reading: Reading) -> 
         context = ssl.create_default_context(cafile=str(reading.ca))
         client = aioimaplib.IMAP4_SSL(host="localhost", port=reading.imaps, timeout=20, ssl_context=context)
         await client.wait_hello_from_server()
-        assert (await client.login(ANN, SECRET)).result == "OK"
+        assert (await client.login(reading.user, SECRET)).result == "OK"
         assert (await client.select("INBOX")).result == "OK"
         idle = await client.idle_start(timeout=60)
 
         async def put() -> float:
-            await asyncio.to_thread(reading.mailer, "mailbox", "import", ANN, mbox)
+            await asyncio.to_thread(reading.mailer, "mailbox", "import", reading.user, mbox)
             return time.monotonic()
 
         async def heard() -> float:
