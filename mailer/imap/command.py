@@ -262,6 +262,10 @@ class NumberKey(NamedTuple):
     uid: bool
 
 
+class RecentKey(NamedTuple):
+    """A key of SEARCH that asks for what is recent, which the view of the session knows. RFC 3501 §6.4.4"""
+
+
 class AgeKey(NamedTuple):
     """OLDER, and YOUNGER, RFC 5032 §3: so many seconds, or more, or less. It stands in a query where `Within` will stand when the session
     has looked at the clock."""
@@ -270,14 +274,14 @@ class AgeKey(NamedTuple):
     younger: bool
 
 
-Key: TypeAlias = "Query | NumberKey | AgeKey"
+Key: TypeAlias = "Query | NumberKey | AgeKey | RecentKey"
 """A query that may have such keys in it, wherever a query may have another."""
 
 
 class Search(NamedTuple):
-    """SEARCH, RFC 9051 §6.4.4. `query` may have `NumberKey` and `AgeKey` in it. `returns` are options in capitals (MIN, MAX, ALL, COUNT,
-    SAVE), None where the old answer is asked for; `modseq` where a MODSEQ key is among the keys (RFC 7162 §3.1.5). `needs` are the
-    capabilities that its keys exist by; `numbered` where numbers of messages are among its keys."""
+    """SEARCH, RFC 9051 §6.4.4. `query` may have `NumberKey`, `AgeKey` and `RecentKey` in it. `returns` are options in capitals (MIN, MAX,
+    ALL, COUNT, SAVE), None where the old answer is asked for; `modseq` where a MODSEQ key is among the keys (RFC 7162 §3.1.5). `needs` are
+    the capabilities that its keys exist by; `numbered` where numbers of messages are among its keys."""
 
     query: Key
     uid: bool = False

@@ -62,9 +62,9 @@ def exists(count: int) -> bytes:
     return b"%d EXISTS" % count
 
 
-def recent() -> bytes:
-    """RECENT, for clients of IMAP4rev1: no message ever is. RFC 3501 §7.3.2"""
-    return b"0 RECENT"
+def recent(count: int) -> bytes:
+    """RECENT, for clients of IMAP4rev1. RFC 3501 §7.3.2"""
+    return b"%d RECENT" % count
 
 
 def expunge(number: int) -> bytes:

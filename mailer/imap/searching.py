@@ -1,9 +1,10 @@
 """The grammar of SEARCH, SORT and THREAD, RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5256 §3, with the keys of RFC 5032 (OLDER, YOUNGER),
 RFC 7162 §3.1.5 (MODSEQ), RFC 8474 §5.3 (EMAILID, THREADID) and RFC 8514 §4.3 (SAVEDBEFORE, SAVEDON, SAVEDSINCE, SAVEDATESUPPORTED).
 
-What comes out is a `mailer.mail.query`, with a `NumberKey` for numbers and an `AgeKey` for ages, which a session replaces by what it knows.
-A key in a key costs no recursion, and a query has bounds: `MOST_KEYS`, with NOT and OR, `MOST_DEEP` parentheses, and of the keys that read
-messages `MOST_FIELDS` and `MOST_TEXTS`. Text is in UTF-8, of which US-ASCII is a part; there is no other character set.
+What comes out is a `mailer.mail.query`, with a `NumberKey` for numbers, an `AgeKey` for ages and a `RecentKey` for what is recent, which a
+session replaces by what it knows. A key in a key costs no recursion, and a query has bounds: `MOST_KEYS`, with NOT and OR, `MOST_DEEP`
+parentheses, and of the keys that read messages `MOST_FIELDS` and `MOST_TEXTS`. Text is in UTF-8, of which US-ASCII is a part; there is no
+other character set.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from mailer.mail.flags import Flag
 from mailer.mail.query import Contains, Either, Every, Has, Is, Not, Within
 
 from .answer import BadCharset, BadCommand
-from .command import THREAD, AgeKey, NumberKey, Search, Sort, Thread
+from .command import THREAD, AgeKey, NumberKey, RecentKey, Search, Sort, Thread
 from .found import OPTIONS
 from .sorting import KEYS
 from .threading import ALGORITHMS
@@ -44,14 +45,15 @@ _DAYS: Final[tuple[tuple[str, _Day], ...]] = (("", "received-day"), ("SENT", "da
 
 ALL: Final = Every(())
 NOTHING: Final = Either(())
+RECENT: Final = cast("Query", RecentKey())
 
 _PLAIN: Final[Mapping[str, Query]] = {
     **{name: Has(flag) for name, flag in _FLAGS.items()},
     **{f"UN{name}": Not(Has(flag)) for name, flag in _FLAGS.items()},
     "ALL": ALL,
-    "NEW": NOTHING,  # RFC 3501 §6.4.4: of those keys that ask for \Recent, which no message ever has here
-    "OLD": ALL,
-    "RECENT": NOTHING,
+    "NEW": Every((RECENT, Not(Has(Flag.SEEN)))),  # RFC 3501 §6.4.4
+    "OLD": Not(RECENT),
+    "RECENT": RECENT,
     "SAVEDATESUPPORTED": ALL,
 }
 """Keys without an argument."""

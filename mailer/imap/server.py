@@ -435,6 +435,8 @@ class ImapServer:
         found = [name for name in dict.fromkeys(command.names) if name in ENABLED and name in told]
         self._know_modseq(command)
         self.enabled.update(found)
+        if self.rev2 and self.view is not None:
+            self.view.recent.clear()  # RFC 9051 appendix E: nothing is
         self.say(response.enabled([ENABLED[name] for name in found]))
         self._end(Answer("OK", "ENABLE completed"))
 

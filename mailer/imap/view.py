@@ -13,6 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .answer import BadCommand
+from .recent import RecentUids
+from .response import exists
+from .response import recent as told_recent
 from .sets import ordered, written
 from .uids import UidRuns
 
@@ -27,9 +30,11 @@ if TYPE_CHECKING:
 
 class FolderView:
     """One folder as one session sees it. `modseq` is up to where its changes were taken; `saved` is what the last SEARCH with SAVE has
-    found."""
+    found; `recent` are the messages that are recent for the session, if it is told of that (RFC 3501 §2.3.2)."""
 
-    __slots__ = ("_came", "_changed", "_gone", "_known", "_uids", "folder", "modseq", "name", "readonly", "saved", "uidvalidity")
+    __slots__ = (
+        "_came", "_changed", "_gone", "_known", "_said", "_uids", "folder", "modseq", "name", "readonly", "recent", "saved", "uidvalidity",
+    )  # fmt: skip
 
     def __init__(self, folder: int, name: str, uidvalidity: int, uids: Iterable[int], modseq: int, readonly: bool = False) -> None:
         self.folder = folder
@@ -38,6 +43,8 @@ class FolderView:
         self.modseq = modseq
         self.readonly = readonly
         self.saved: Uids = ()
+        self.recent = RecentUids()
+        self._said = 0  # how many the session was told to be recent
         self._uids = UidRuns(uids)
         self._came: list[int] = []  # UIDs that are not told yet, ascending
         self._gone: set[int] = set()  # that went, and are not told
@@ -100,7 +107,18 @@ class FolderView:
         """(number, UID) of those of `uids`, which ascend, that are here."""
         return self._uids.numbered(uids)
 
+    def recent_count(self) -> int:
+        """How many messages are recent, which the session is told with that."""
+        uids = self._uids
+        self._said = sum(uids.before(last + 1) - uids.before(first) for first, last in self.recent.runs())
+        return self._said
+
     # -- what has changed
+
+    @property
+    def coming(self) -> int:
+        """The highest UID of the messages that came and are not told, 0 for none."""
+        return self._came[-1] if self._came else 0
 
     @property
     def waiting(self) -> bool:
@@ -147,17 +165,23 @@ class FolderView:
 
     # -- what is told
 
-    def news(self, *, expunges: bool, qresync: bool = False, condstore: bool = False, uids: bool = False) -> list[bytes]:
+    def news(
+        self, *, expunges: bool, qresync: bool = False, condstore: bool = False, uids: bool = False, recent: bool = False
+    ) -> list[bytes]:
         """The untagged lines, without ``* `` and CRLF, that say what is new; then it is told.
 
         Without `expunges` nothing is said of messages that went, and they keep their numbers. `qresync`: VANISHED is said for EXPUNGE
-        (RFC 7162 §3.2.10); `condstore`: UIDs and MODSEQ with flags (RFC 7162 §3.2.4); `uids`: UIDs with flags.
+        (RFC 7162 §3.2.10); `condstore`: UIDs and MODSEQ with flags (RFC 7162 §3.2.4); `uids`: UIDs with flags; `recent`: how many are
+        recent, where messages came and that has changed (RFC 3501 §7.3.2).
         """
         lines = self._leave(qresync) if expunges and self._gone else []
         if self._came:
             self._uids.extend(self._came)
             self._came = []
-            lines.append(b"%d EXISTS" % len(self._uids))
+            lines.append(exists(len(self._uids)))
+            before = self._said
+            if recent and self.recent_count() != before:
+                lines.append(told_recent(self._said))
         if self._changed:
             changed, self._changed = self._changed, {}
             with_uid, with_modseq = condstore or qresync or uids, condstore or qresync

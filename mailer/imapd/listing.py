@@ -41,7 +41,6 @@ VALUES: Final[Mapping[str, Callable[[Folder], int | str]]] = {
     "UNSEEN": lambda folder: folder.unseen,
     "DELETED": lambda folder: folder.deleted,
     "SIZE": lambda folder: folder.octets,
-    "RECENT": lambda folder: 0,  # noqa: ARG005 - no message ever is
     "HIGHESTMODSEQ": lambda folder: folder.modseq,
     "MAILBOXID": lambda folder: mailbox_id(folder.id),
 }
@@ -80,6 +79,8 @@ def status_of(mailbox: Mailbox, folder: Folder, items: Sequence[str], limit: int
     for item in items:
         if item in VALUES:
             found[item] = VALUES[item](folder)
+        elif item == "RECENT":  # RFC 3501 §6.3.10
+            found[item] = mailbox.recent(folder.id)
         elif item == "APPENDLIMIT":  # RFC 7889 §3.1
             found[item] = limit
         else:  # DELETED-STORAGE, RFC 9208 §4.1.4

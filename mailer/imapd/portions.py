@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mailer.imap.fetched import READING, FetchPlan, literal
+from mailer.imap.flags import RECENT
 from mailer.imap.sections import NOWHERE, SectionPlace, UnknownEncoding, cut, fields_of, place, wanted
 from mailer.imap.sets import pairs
 from mailer.mail.flags import Flag
@@ -87,11 +88,17 @@ class FetchedFolder:
             return Portion(self.plan.lines(self.numbers(known), known))
         rows = box.fetched(self.view.folder, uids, columns)
         self.missing += sum(last - first + 1 for first, last in some) - len(rows)
+        if self.view.recent and "flags" in columns:
+            rows = [self._with_recent(row) for row in rows]
         if self.plan.kept:
             return self._with_headers(box, rows)
         if self.plan.sections:
             return self._with_texts(box, rows)
         return Portion(self.plan.lines(self.numbers(rows), rows))
+
+    def _with_recent(self, row: Row) -> Row:
+        """The row, with what is recent for the session alone among its flags (RFC 3501 §2.3.2)."""
+        return self.plan.changed(row, {"flags": self.plan.value(row, "flags") | RECENT}) if row[0] in self.view.recent else row
 
     def _many(self) -> int:
         """How many messages a portion has at most."""
@@ -191,7 +198,8 @@ class FetchedFolder:
         return {entry.uid: entry for entry in done.entries}
 
     def _changed(self, row: Row, entry: FolderEntry) -> tuple[Row, bytes]:
-        row = self.plan.changed(row, {"flags": int(entry.flags), "keywords": " ".join(entry.keywords), "modseq": entry.modseq})
+        flags = int(entry.flags) | (RECENT if entry.uid in self.view.recent else 0)
+        row = self.plan.changed(row, {"flags": flags, "keywords": " ".join(entry.keywords), "modseq": entry.modseq})
         return row, self.plan.seen(row, uid=self.terms.condstore, modseq=self.terms.condstore)
 
     # -- one message

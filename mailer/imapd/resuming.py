@@ -36,7 +36,7 @@ async def resume(session: ImapSession, found: OpenedFolder, known: KnownState) -
         session.say(b"VANISHED (EARLIER) " + vanished)
     new = {each.uid: each for each in changes.entries if each.modseq > known.modseq}
     uids = [uid for first, last in common(pairs(new), spans) for uid in range(first, last + 1)]
-    await session.say_all(fetched(view.number(uid), new[uid], modseq=True) for uid in uids)
+    await session.say_all(fetched(view, view.number(uid), new[uid], modseq=True) for uid in uids)
 
 
 def _last_match(session: ImapSession, known: KnownState) -> int:

@@ -12,7 +12,7 @@ from math import floor, nextafter
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from mailer.imap.answer import Answer
-from mailer.imap.command import AgeKey, NumberKey
+from mailer.imap.command import AgeKey, NumberKey, RecentKey
 from mailer.imap.found import esearch_line, search_line, thread_line
 from mailer.imap.sets import pairs
 from mailer.imap.sorting import ordered, unlike
@@ -123,11 +123,13 @@ def _asked(session: ImapSession, search: Search) -> _Asked:
 
 
 def known(query: Key, view: FolderView, now: float) -> Query:
-    """A query with UIDs in place of numbers, and times in place of ages, RFC 5032 §3."""
+    """A query with UIDs in place of numbers and of what is recent, and times in place of ages, RFC 5032 §3."""
     made: dict[int, Query] = {}
     for each in reversed([*nodes(cast("Query", query))]):
         if isinstance(each, NumberKey):
             made[id(each)] = Among(view.found(each.numbers, uid=each.uid))
+        elif isinstance(each, RecentKey):
+            made[id(each)] = Among(view.recent.runs())
         elif isinstance(each, AgeKey):
             then = floor(now) - each.seconds  # RFC 5032 §2: to the second, as INTERNALDATE is told
             made[id(each)] = Within("received", then) if each.younger else Within("received", None, nextafter(then + 1, then))

@@ -12,6 +12,7 @@ from mailer.imap.answer import Answer, BadCommand
 from mailer.imap.listed import list_line, mailbox_id
 from mailer.imap.view import FolderView
 
+from . import recent
 from .resuming import resume
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ async def select(session: ImapSession, command: Select) -> Answer:
     def look(mailbox: Mailbox) -> tuple[OpenedFolder, FolderView]:
         found = mailbox.opened(command.folder, known.modseq if known is not None else None)
         folder = found.folder
-        return found, FolderView(folder.id, folder.name, folder.uidvalidity, found.uids, folder.modseq, command.readonly)
+        view = FolderView(folder.id, folder.name, folder.uidvalidity, found.uids, folder.modseq, command.readonly)
+        if not session.machine.rev2 and found.uids:
+            recent.look(mailbox, view, folder, found.uids[-1])
+        return found, view
 
     found, view = await session.ask(look)
     session.open_folder(view, found.keywords)
@@ -51,7 +55,7 @@ def _tell(session: ImapSession, found: OpenedFolder, asked: str) -> None:
     session.say_flags()
     session.say(response.exists(len(view)))
     if not session.machine.rev2:
-        session.say(response.recent())
+        session.say(response.recent(view.recent_count()))
         if found.unseen:
             session.say(response.code("UNSEEN", view.number(found.unseen), "the first message that is unseen"))
     session.say(response.code("UIDVALIDITY", folder.uidvalidity))

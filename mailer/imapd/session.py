@@ -18,6 +18,7 @@ from mailer.imap import flags as rendering
 from mailer.imap import response
 from mailer.mailbox.api import MOST_KEYWORDS, NoFolder
 
+from . import recent
 from .troubles import FolderGone
 
 if TYPE_CHECKING:
@@ -281,7 +282,10 @@ class ImapSession:
 
         def look(mailbox: Mailbox) -> tuple[set[str], list[bytes]]:
             """In a thread, for it may be all of a large folder; nobody else has the view meanwhile."""
-            words = take(view, mailbox.changes(view.folder, view.modseq))
+            changes = mailbox.changes(view.folder, view.modseq)
+            words = take(view, changes)
+            if view.coming and not self.machine.rev2:
+                recent.look(mailbox, view, changes.folder, view.coming)
             return words, self._news(view, expunges=expunges)
 
         try:
@@ -292,7 +296,7 @@ class ImapSession:
     def _news(self, view: FolderView, *, expunges: bool) -> list[bytes]:
         machine = self.machine
         uids = machine.rev2 or machine.by_uid or self.notifying is not None
-        return view.news(expunges=expunges, qresync=machine.qresync, condstore=machine.condstore, uids=uids)
+        return view.news(expunges=expunges, qresync=machine.qresync, condstore=machine.condstore, uids=uids, recent=not machine.rev2)
 
     def took(self, done: Flagged, *, told: bool) -> None:
         """The session has changed flags itself, and has `told` them. Where nobody else did anything meanwhile the view knows all; else that
@@ -325,7 +329,7 @@ def take(view: FolderView, changes: FolderChanges) -> set[str]:
         raise FolderGone(NUMBERED_ANEW)
     vanished = view.lost(each.uid for each in changes.entries) if changes.whole else changes.vanished
     new = [each for each in changes.entries if each.modseq > view.modseq]
-    view.take([(each.uid, rendered(each), each.modseq) for each in new], vanished, changes.folder.modseq)
+    view.take([(each.uid, rendered(view, each), each.modseq) for each in new], vanished, changes.folder.modseq)
     return keywords_of(new)
 
 
@@ -345,16 +349,16 @@ def keywords_of(entries: Iterable[FolderEntry]) -> set[str]:
     return {word for each in entries for word in each.keywords}
 
 
-def rendered(entry: FolderEntry) -> bytes:
+def rendered(view: FolderView, entry: FolderEntry) -> bytes:
     """The flags of an entry, as FETCH tells them."""
-    return rendering.rendered(int(entry.flags), entry.keywords)
+    return rendering.rendered(int(entry.flags) | (rendering.RECENT if entry.uid in view.recent else 0), entry.keywords)
 
 
-def fetched(number: int, entry: FolderEntry, *, modseq: bool, flags: bool = True) -> bytes:
+def fetched(view: FolderView, number: int, entry: FolderEntry, *, modseq: bool, flags: bool = True) -> bytes:
     """A FETCH of what can change of a message, with its UID."""
     items = b"UID %d" % entry.uid
     if flags:
-        items += b" FLAGS " + rendered(entry)
+        items += b" FLAGS " + rendered(view, entry)
     if modseq:
         items += b" MODSEQ (%d)" % entry.modseq
     return b"%d FETCH (%b)" % (number, items)

@@ -37,7 +37,8 @@ async def store(session: ImapSession, command: Store) -> Answer:
     session.tell_keywords(words)
     if flags or modseq:
         numbers = (number for number, _ in view.numbered(each.uid for each in done.entries))
-        await session.say_all(fetched(number, each, modseq=modseq, flags=flags) for number, each in zip(numbers, done.entries, strict=True))
+        told = zip(numbers, done.entries, strict=True)
+        await session.say_all(fetched(view, number, each, modseq=modseq, flags=flags) for number, each in told)
     gone = not command.uid and len(done.entries) + len(done.refused) < count(view, uids)
     refused = [number if not command.uid else uid for number, uid in view.numbered(done.refused)]
     modified = f"MODIFIED {written(refused).decode()}" if refused else ""

@@ -45,7 +45,8 @@ MOST_KEYWORDS: Final = 100  # of a folder
 
 
 class Folder(NamedTuple):
-    """A folder as it is at one moment. `octets` are those of its messages; of changes up to `floor` it is not known any more what went."""
+    """A folder as it is at one moment. `octets` are those of its messages; of changes up to `floor` it is not known any more what went.
+    Messages with UIDs from `recent` on were told as recent to nobody (RFC 3501 §2.3.2)."""
 
     id: int
     name: str
@@ -59,6 +60,7 @@ class Folder(NamedTuple):
     unseen: int
     deleted: int
     octets: int
+    recent: int = 1
 
 
 class FolderEntry(NamedTuple):
@@ -379,6 +381,12 @@ class Mailbox(Protocol):
 
     def opened(self, name: str, since: int | None = None) -> OpenedFolder:
         """What a client is told that opens the folder of that name, with what is new since a MODSEQ. Raises `NoFolder`."""
+
+    def recent(self, folder: int) -> int:
+        """How many messages of a folder were told as recent to nobody (RFC 3501 §6.3.10). Raises `NoFolder`."""
+
+    def claim(self, folder: int, until: int) -> int:
+        """Tell messages with UIDs below `until` as recent; the UID from which on nobody else has. Raises `NoFolder`, `Frozen`."""
 
     def entries(self, folder: int, uids: Uids = None) -> Sequence[FolderEntry]:
         """The entries of a folder with these UIDs, in their order."""

@@ -21,6 +21,7 @@ from mailer.spool import new_id
 
 from . import (
     checking,
+    claiming,
     collating,
     copying,
     discarded,
@@ -253,6 +254,14 @@ class OwnMailbox:
     def opened(self, name: str, since: int | None = None) -> OpenedFolder:
         """What a client is told that opens the folder of that name. Raises `NoFolder`."""
         return self.engine.read(lambda rows: opening.opened(rows, self.engine.owner, name, since))
+
+    def recent(self, folder: int) -> int:
+        """How many messages of a folder were told as recent to nobody. Raises `NoFolder`."""
+        return self.engine.read(lambda rows: claiming.recent(rows, self.engine.owner, folder))
+
+    def claim(self, folder: int, until: int) -> int:
+        """Tell messages below a UID as recent; the UID from which on nobody else has. Raises `NoFolder`, `Frozen`."""
+        return self.change(lambda act: claiming.claim(act, folder, until))
 
     def entries(self, folder: int, uids: Uids = None) -> Sequence[FolderEntry]:
         """The entries of a folder with these UIDs, in their order."""

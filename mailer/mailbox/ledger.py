@@ -30,19 +30,19 @@ OPEN: Final = """INSERT INTO account (owner, epoch, modseq, next_uidvalidity, ne
     VALUES (?, ?, ?, ?, 1, 0, 0, ?)"""
 KEEP_ACCOUNT: Final = """UPDATE account SET epoch = ?, modseq = ?, next_uidvalidity = ?, next_folder = ?, octets = ?, messages = ?
     WHERE owner = ?"""
-FOLDERS: Final = """SELECT id, name, role, uidvalidity, uidnext, modseq, floor, subscribed, messages, unseen, deleted, octets
+FOLDERS: Final = """SELECT id, name, role, uidvalidity, uidnext, modseq, floor, subscribed, messages, unseen, deleted, octets, recent
     FROM folder WHERE owner = ? AND gone = 0"""
-BY_KEY: Final = """SELECT id, name, role, uidvalidity, uidnext, modseq, floor, subscribed, messages, unseen, deleted, octets
+BY_KEY: Final = """SELECT id, name, role, uidvalidity, uidnext, modseq, floor, subscribed, messages, unseen, deleted, octets, recent
     FROM folder WHERE owner = ? AND name_key = ? AND gone = 0"""
-BY_ID: Final = """SELECT id, name, role, uidvalidity, uidnext, modseq, floor, subscribed, messages, unseen, deleted, octets
+BY_ID: Final = """SELECT id, name, role, uidvalidity, uidnext, modseq, floor, subscribed, messages, unseen, deleted, octets, recent
     FROM folder WHERE owner = ? AND id = ? AND gone = 0"""
-BY_ROLE: Final = """SELECT id, name, role, uidvalidity, uidnext, modseq, floor, subscribed, messages, unseen, deleted, octets
+BY_ROLE: Final = """SELECT id, name, role, uidvalidity, uidnext, modseq, floor, subscribed, messages, unseen, deleted, octets, recent
     FROM folder WHERE owner = ? AND role = ? AND gone = 0"""
 ADD_FOLDER: Final = """INSERT INTO folder (owner, id, name, name_key, role, uidvalidity, uidnext, modseq, floor, subscribed,
     messages, unseen, deleted, octets, gone) VALUES (?, ?, ?, ?, ?, ?, 1, ?, 0, ?, 0, 0, 0, 0, 0)"""
 KEEP_NAME: Final = "UPDATE folder SET name = ?, name_key = ? WHERE owner = ? AND id = ?"
 KEEP_FOLDER: Final = """UPDATE folder SET role = ?, uidvalidity = ?, uidnext = ?, modseq = ?, floor = ?,
-    subscribed = ?, messages = ?, unseen = ?, deleted = ?, octets = ? WHERE owner = ? AND id = ?"""
+    subscribed = ?, messages = ?, unseen = ?, deleted = ?, octets = ?, recent = ? WHERE owner = ? AND id = ?"""
 UNJUDGE: Final = "DELETE FROM judged WHERE owner = ? AND mail = ? AND verdict != ?"
 JUDGE: Final = "INSERT INTO judged (owner, mail, verdict) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING mail"
 

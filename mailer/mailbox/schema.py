@@ -371,8 +371,15 @@ TWINS_FOUND: Final = {
 }
 """What writes the names that the twins of earlier versions have, which were counted from what was there each time."""
 
+RECENT: Final = """
+ALTER TABLE folder ADD COLUMN recent BIGINT NOT NULL DEFAULT 1;  -- UIDs from here on were told as recent to nobody
+
+UPDATE folder SET recent = uidnext;
+"""
+"""What is recent, RFC 3501 §2.3.2; what was there before the seventh version came is not."""
+
 FIRST_TABLES: Final = (ACCOUNT, MESSAGES, MEMORY, RULES, SETTINGS)
-TABLES: Final = (*FIRST_TABLES, CLIENTS, LINES, COLLATED, HEADS, TWINS)
+TABLES: Final = (*FIRST_TABLES, CLIENTS, LINES, COLLATED, HEADS, TWINS, RECENT)
 """What an engine has; another room of rows is one more text, and a step."""
 
 NAMES: Final = frozenset({"account", "folder", "mail", "entry"})
@@ -408,7 +415,8 @@ THIRD: Final = f"BEGIN IMMEDIATE;\n{LINES}\nPRAGMA user_version = 3;\n\nCOMMIT;\
 FOURTH: Final = f"BEGIN IMMEDIATE;\n{COLLATED}{COLLATED_LARGE}\nPRAGMA user_version = 4;\n\nCOMMIT;\n"
 FIFTH: Final = f"BEGIN IMMEDIATE;\n{HEADS}{HEADS_LARGE}\nPRAGMA user_version = 5;\n\nCOMMIT;\n"
 SIXTH: Final = f"BEGIN IMMEDIATE;\n{TWINS}{TWINS_FOUND['sqlite']}{TWINS_LARGE}\nPRAGMA user_version = 6;\n\nCOMMIT;\n"
-STEPS: Final = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH)
+SEVENTH: Final = f"BEGIN IMMEDIATE;\n{RECENT}\nPRAGMA user_version = 7;\n\nCOMMIT;\n"
+STEPS: Final = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH)
 """Step n makes version n + 1 out of version n, as one transaction; one that was released is never changed."""
 
 _TYPES: Final = ((" BLOB ", " BYTEA "), (" TEXT ", ' TEXT COLLATE "C" '), (") WITHOUT ROWID;", ");"))  # texts as SQLite orders them
@@ -430,6 +438,7 @@ POSTGRESQL: Final = (
     ddl("postgresql", (COLLATED,)),
     ddl("postgresql", (HEADS,)),
     ddl("postgresql", (TWINS,)) + TWINS_FOUND["postgresql"],
+    ddl("postgresql", (RECENT,)),
 )
 """What `STEPS` are for SQLite."""
 
@@ -443,6 +452,10 @@ def _parts() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
         words = (line.split(maxsplit=1)[0] for line in lines)
         key = lines[-1].partition("PRIMARY KEY (")[2].rstrip(")").split(", ")
         found[head] = tuple(word for word in words if word.islower()), tuple(key)
+    for statement in "".join(TABLES).split("ALTER TABLE ")[1:]:
+        table, _, column = statement.partition(" ADD COLUMN ")
+        columns, keys = found[table]
+        found[table] = (*columns, column.split(maxsplit=1)[0]), keys
     return found
 
 
