@@ -20,6 +20,7 @@ The machine
 `questions`      what is asked of whoever drives it
 `view`           what a session was told of its folder, and is to be told
 `uids`           the UIDs of a folder in its order
+`recent`         those that are recent for a session
 
 What a client says
 `command`        commands as values

@@ -12,6 +12,7 @@ nobody waits for the question of another. Two sessions of one folder see what th
 `handlers`   which command is done by what
 `selecting`  a folder is opened, and closed
 `resuming`   what a client missed
+`recent`     which messages a session is the first to be told of
 `spans`      sets of UIDs, compared
 `fetching`   what is told of messages
 `portions`   what is fetched, portion by portion

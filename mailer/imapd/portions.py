@@ -96,7 +96,7 @@ class FetchedFolder:
             return self._with_texts(box, rows)
         return Portion(self.plan.lines(self.numbers(rows), rows))
 
-    def _with_recent(self, row: Row) -> Row:
+    def _with_recent(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """The row, with what is recent for the session alone among its flags (RFC 3501 §2.3.2)."""
         return self.plan.changed(row, {"flags": self.plan.value(row, "flags") | RECENT}) if row[0] in self.view.recent else row
 

@@ -27,6 +27,7 @@ gets an address that another had before gets a mailbox of his own.
 `fetched`    some columns of many messages
 `heads`      headers as they are written
 `opening`    what a client is told that opens a folder
+`claiming`   which messages were told as recent to nobody
 `search`     which entries a query is true of
 `finding`    what one key of a search is true of
 `collating`  what messages are sorted and threaded by

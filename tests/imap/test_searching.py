@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mailer.imap import searching
 from mailer.imap.answer import BadCharset, BadCommand
-from mailer.imap.command import AgeKey, Key, NumberKey, NumberSet, Search, Sort, Thread
+from mailer.imap.command import AgeKey, Key, NumberKey, NumberSet, RecentKey, Search, Sort, Thread
 from mailer.imap.lexer import Tokens
 from mailer.imap.searching import ALL, NOTHING, parse_search, parse_sort, parse_thread
 from mailer.mail.flags import Flag
@@ -36,9 +36,9 @@ def key(*parts: bytes) -> Key:
         (b"answered", Has(Flag.ANSWERED)),
         (b"UNSEEN", Not(Has(Flag.SEEN))),
         (b"DELETED UNDELETED", Every((Has(Flag.DELETED), Not(Has(Flag.DELETED))))),
-        (b"RECENT", NOTHING),
-        (b"NEW", NOTHING),
-        (b"OLD", ALL),
+        (b"RECENT", RecentKey()),
+        (b"NEW", Every((RecentKey(), Not(Has(Flag.SEEN))))),  # type: ignore[arg-type]
+        (b"OLD", Not(RecentKey())),  # type: ignore[arg-type]
         (b"KEYWORD $Junk", Has(None, "$Junk")),
         (b"UNKEYWORD work", Not(Has(None, "work"))),
         (b"SUBJECT hello", Contains("header", "hello", "subject")),

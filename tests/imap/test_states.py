@@ -85,7 +85,7 @@ def test_lines_of_answers() -> None:
     assert response.identity({}) == b"ID NIL"
     assert response.identity({"name": "mailer", "version": '"1"'}) == rb'ID ("name" "mailer" "version" "\"1\"")'
     assert response.exists(3) == b"3 EXISTS"
-    assert response.recent() == b"0 RECENT"
+    assert response.recent(3) == b"3 RECENT"
     assert response.expunge(3) == b"3 EXPUNGE"
     assert response.vanished([1, 2, 9], earlier=True) == b"VANISHED (EARLIER) 1:2,9"
     assert response.vanished([5]) == b"VANISHED 5"

@@ -18,6 +18,7 @@ from mailer.mailbox.api import NewMail, Role
 from mailer.net.peer import Peer
 from mailer.net.stream import Stream
 from tests.fakes.dialog import octets
+from tests.mailbox.premises import told
 
 from .house import ImapHouse
 
@@ -25,7 +26,7 @@ Cut = Literal["lines", "whole", "octets"]
 CUTS: tuple[Cut, ...] = ("lines", "whole", "octets")
 PATIENCE = 100.0  # seconds, which pass only while nobody has anything to do
 
-_HEADERS = frozenset({"tls", "quota", "login", "enable", "select", "folder", "message", "greeting"})
+_HEADERS = frozenset({"tls", "quota", "login", "enable", "select", "folder", "message", "recent", "greeting"})
 _MARK = re.compile(r"([2-9]?)(C:|C>|S:|S~)\Z")
 _LITERAL = re.compile(rb"\{([0-9]+)\}\r\n\Z")
 _STATUS = re.compile(r"\+ |\S+ (OK|NO|BAD|BYE)\b")
@@ -40,6 +41,7 @@ class ImapDialog:
     tls: str = ""
     quota: int = 0
     greeting: bool = False
+    recent: bool = False
     before: list[bytes] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     messages: list[tuple[str, str, bytes]] = field(default_factory=list)
@@ -88,6 +90,8 @@ class ImapDialog:
             self.quota = int(rest)
         elif name == "greeting":
             self.greeting = True
+        elif name == "recent":  # the messages that are there were told to nobody
+            self.recent = True
         elif name == "folder":
             self.folders.append(rest)
         elif name == "message":
@@ -206,6 +210,8 @@ class ImapPlay:
             for folder, flags, content in self._dialog.messages:
                 known, keywords = read_flags(flags)
                 box.put([NewMail(folder, content, flags=known, keywords=keywords, received=self._house.premises.now)])
+            if not self._dialog.recent:
+                told(box)
 
     async def _client(self, who: str) -> PlayedStream:
         """The client who has this mark; he connects where he has not."""

@@ -76,7 +76,7 @@ def test_what_is_put_into_the_open_folder_is_told() -> None:
 
     async def test(house: ImapHouse) -> None:
         client = await house.selected("Drafts")
-        assert (await client.append("Drafts", message()))[:-1] == ["* 1 EXISTS"]
+        assert (await client.append("Drafts", message()))[:-1] == ["* 1 EXISTS", "* 1 RECENT"]
 
     in_house(test)
 

@@ -42,7 +42,7 @@ def test_imaplib(tmp_path: Path) -> None:
             kind, _ = client.append("INBOX", r"(\Flagged)", imaplib.Time2Internaldate(1_796_127_000), message(f"number {number}"))
             assert kind == "OK"
         assert client.select("INBOX") == ("OK", [b"3"])
-        assert client.fetch("1:3", "(FLAGS)")[1] == [rb"%d (FLAGS (\Flagged))" % number for number in (1, 2, 3)]
+        assert client.fetch("1:3", "(FLAGS)")[1] == [rb"%d (FLAGS (\Flagged \Recent))" % number for number in (1, 2, 3)]
         assert client.store("2", "+FLAGS", r"(\Deleted)")[0] == "OK"
         assert client.expunge() == ("OK", [b"2"])
         assert client.copy("1", "Archive")[0] == "OK"
@@ -65,7 +65,7 @@ def test_imapclient(tmp_path: Path) -> None:
             client.multiappend("INBOX", [message("two"), {"msg": message("three"), "flags": [imapclient.DRAFT]}])
             folder = client.select_folder("INBOX")
             assert (folder[b"EXISTS"], folder[b"UIDNEXT"], folder[b"READ-WRITE"]) == (3, 4, True)
-            assert client.fetch([1, 3], ["FLAGS"])[3][b"FLAGS"] == (b"\\Draft",)
+            assert client.fetch([1, 3], ["FLAGS"])[3][b"FLAGS"] == (b"\\Draft", b"\\Recent")
             client.add_flags([2], [imapclient.DELETED])
             client.move([1], "Archive")
             client.expunge()

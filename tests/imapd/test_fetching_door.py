@@ -33,7 +33,7 @@ def test_a_client_fetches_what_was_put() -> None:
         assert await one.ok("FETCH 1 (BODY.PEEK[HEADER.FIELDS (Subject)] UID)") == [
             "* 1 FETCH (BODY[HEADER.FIELDS (Subject)] {16}\r\nSubject: one\r\n\r\n UID 1)"
         ]
-        assert await one.ok("UID FETCH 2 RFC822") == ["* 2 FETCH (UID 2 RFC822 {19}\r\nSubject: two\r\n\r\ny\r\n FLAGS (\\Seen))"]
+        assert await one.ok("UID FETCH 2 RFC822") == ["* 2 FETCH (UID 2 RFC822 {19}\r\nSubject: two\r\n\r\ny\r\n FLAGS (\\Seen \\Recent))"]
         assert await one.ok("NOOP") == []
         assert await two.ok("NOOP") == ["* 2 FETCH (FLAGS (\\Seen))"]
 
@@ -71,7 +71,7 @@ def test_modseq_is_told_from_the_first_command_on_that_asks_for_it() -> None:
         assert lines[0].startswith("* OK [HIGHESTMODSEQ ")
         assert lines[1:] == [f"* 1 FETCH (MODSEQ ({modseq}))"]
         lines = await one.ok("FETCH 2 BODY[]")
-        assert [line.startswith("* 2 FETCH (BODY[] {3}\r\ny\r\n UID 2 FLAGS (\\Seen) MODSEQ (") for line in lines] == [True]
+        assert [line.startswith("* 2 FETCH (BODY[] {3}\r\ny\r\n UID 2 FLAGS (\\Seen \\Recent) MODSEQ (") for line in lines] == [True]
 
     in_house(test)
 

@@ -87,12 +87,13 @@ def test_status_says_how_a_folder_is() -> None:
             folder = number_of(box, "INBOX")
             box.copy(folder, [(1, 1)], "Archive")
             box.flag(folder, [(1, 2)], "add", Flag.DELETED)
+            box.claim(folder, 2)
             now = box.folder("INBOX")
         assert now is not None
         items = "MESSAGES UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE RECENT HIGHESTMODSEQ APPENDLIMIT MAILBOXID DELETED-STORAGE"
         assert await client.ok(f"STATUS inbox ({items})") == [
             (
-                f'* STATUS "INBOX" (MESSAGES 4 UIDNEXT 5 UIDVALIDITY {now.uidvalidity} UNSEEN 1 DELETED 2 SIZE {now.octets} RECENT 0 '
+                f'* STATUS "INBOX" (MESSAGES 4 UIDNEXT 5 UIDVALIDITY {now.uidvalidity} UNSEEN 1 DELETED 2 SIZE {now.octets} RECENT 3 '
                 f"HIGHESTMODSEQ {now.modseq} APPENDLIMIT 1000 MAILBOXID (F1) DELETED-STORAGE {len(message('number 1'))})"
             )
         ]

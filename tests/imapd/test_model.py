@@ -54,7 +54,11 @@ class Mirror:
             uid, flags, modseq = self.known[int(found[1]) - 1]
             said = int(found[2] or found[4] or uid)
             assert uid in (0, said), "a number is that of another message"
-            self.known[int(found[1]) - 1] = said, flags if found[3] is None else frozenset(found[3].split()), int(found[5] or modseq)
+            self.known[int(found[1]) - 1] = (
+                said,
+                flags if found[3] is None else frozenset(found[3].split()) - {r"\Recent"},
+                int(found[5] or modseq),
+            )
 
     async def look(self) -> None:
         """Hear what is new, and ask about what has come."""

@@ -8,7 +8,7 @@ import pytest
 
 from mailer.imap.capability import TOLD
 from mailer.mail.flags import Flag
-from tests.mailbox.premises import number_of, put
+from tests.mailbox.premises import number_of, put, told
 
 from .house import ImapHouse, in_house
 
@@ -26,13 +26,14 @@ def test_select_tells_all_that_there_is_to_know() -> None:
         with house.premises.ann() as box:
             put(box, many=4)
             box.flag(number_of(box, "INBOX"), ((1, 2),), "add", Flag.SEEN, ("$Forwarded",))
+            box.claim(number_of(box, "INBOX"), 4)
             folder = box.folder("INBOX")
         client = await house.client()
         *lines, last = await client.do("SELECT inbox")
         assert last.startswith("OK [READ-WRITE]")
         assert lines[0] == r"* FLAGS (\Answered \Flagged \Deleted \Seen \Draft $Forwarded)"
         assert code(lines, "PERMANENTFLAGS") == r"(\Answered \Flagged \Deleted \Seen \Draft $Forwarded \*)"
-        assert {"* 4 EXISTS", "* 0 RECENT"} <= {*lines}
+        assert {"* 4 EXISTS", "* 1 RECENT"} <= {*lines}
         assert code(lines, "UNSEEN") == "3"
         assert folder is not None
         assert (code(lines, "UIDVALIDITY"), code(lines, "UIDNEXT")) == (str(folder.uidvalidity), "5")
@@ -126,6 +127,7 @@ def test_a_client_that_comes_back_hears_what_it_missed() -> None:
     async def test(house: ImapHouse) -> None:
         with house.premises.ann() as box:
             put(box, many=9)
+            told(box)
             known = box.folder("INBOX")
             assert known is not None
             inbox = known.id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailer.mail.flags import Flag
 from mailer.mailbox.api import MOST_KEYWORDS
-from tests.mailbox.premises import number_of, put
+from tests.mailbox.premises import number_of, put, told
 
 from .house import ImapHouse, in_house
 
@@ -13,6 +13,7 @@ def filled(house: ImapHouse, many: int = 3) -> int:
     """So many messages in the INBOX; its number."""
     with house.premises.ann() as box:
         put(box, many=many)
+        told(box)
         return number_of(box, "INBOX")
 
 

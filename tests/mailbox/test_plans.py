@@ -32,9 +32,8 @@ WHOLE = {
 """What is asked about all folders, about the account, which is one row, or once in a while."""
 
 ASKED = (
-    "collating", "copying", "entries", "expunging", "flagging", "folders", "keywords", "ledger", "maildrop", "mails", "noting", "opening",
-    "putting",
-    "subscriptions", "sweeping", "threads", "twins",
+    "claiming", "collating", "copying", "entries", "expunging", "flagging", "folders", "keywords", "ledger", "maildrop", "mails", "noting",
+    "opening", "putting", "subscriptions", "sweeping", "threads", "twins",
 )  # fmt: skip
 """What delivery and clients ask. Others count everything, or look for something in everything."""
 

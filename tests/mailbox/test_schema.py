@@ -25,7 +25,8 @@ def test_a_file_of_the_first_version_goes_on(tmp_path: Path) -> None:
     box.close()
     db = sqlite3.connect(path)
     later = [table for table in schema.PARTS if f"CREATE TABLE {table} (" not in schema.FIRST]
-    db.executescript(f"{''.join(f'DROP TABLE {table};' for table in later)} DROP INDEX mail_uidl; PRAGMA user_version = 1")
+    changes = "DROP INDEX mail_uidl; ALTER TABLE folder DROP COLUMN recent;"
+    db.executescript(f"{''.join(f'DROP TABLE {table};' for table in later)} {changes} PRAGMA user_version = 1")
     db.close()
     box = OwnMailbox(owner, SqliteEngine(path), bodies)
     assert list(box.wanted()) == []
@@ -33,6 +34,9 @@ def test_a_file_of_the_first_version_goes_on(tmp_path: Path) -> None:
     box.annotate(1, [("/private/comment", b"x")])
     assert list(box.wanted()) == ["b"]
     assert [entry.mail for entry in box.entries(1)] == mails
+    assert box.recent(1) == 0
+    put(box, "INBOX", 1)
+    assert box.recent(1) == 1
     box.close()
 
 
