@@ -6,7 +6,7 @@ import pytest
 
 from mailer.imapd import notifying
 from mailer.mail.flags import Flag
-from tests.mailbox.premises import number_of, put
+from tests.mailbox.premises import number_of, put, told
 
 from .house import ImapHouse, in_house
 from .talking import ImapTalk
@@ -148,6 +148,7 @@ def test_flags_of_the_open_folder_are_told_if_that_was_asked_for() -> None:
     async def test(house: ImapHouse) -> None:
         with house.premises.ann() as box:
             put(box, many=2)
+            told(box)
         flags = await watching(house, "(selected (MessageNew MessageExpunge FlagChange))", "SELECT INBOX")
         plain = await watching(house, "(selected (MessageNew MessageExpunge))", "SELECT INBOX")
         none = await watching(house, "(personal (MailboxName))", "SELECT INBOX")
