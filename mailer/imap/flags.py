@@ -22,7 +22,7 @@ RECENT: Final = 32
 """\\Recent beside the bits of flags, where a list is written: it is the session's, and no client can set it (RFC 3501 §2.3.2)."""
 
 _FLAGS = {name.upper(): flag for flag, name in NAMES.items()}
-_WRITTEN: Final[dict[int, str]] = {**NAMES, RECENT: "\\Recent"}
+_WRITTEN: Final = {**{int(flag): name for flag, name in NAMES.items()}, RECENT: "\\Recent"}
 _ALONE = [" ".join(name for flag, name in _WRITTEN.items() if bits & flag).encode() for bits in range(2 * RECENT)]
 LISTS: Final = [b"(%b)" % alone for alone in _ALONE]
 """The list of flags of each number, with its parentheses."""

@@ -138,7 +138,7 @@ def test_twins_of_earlier_versions_keep_their_names(tmp_path: Path) -> None:
     mails = old(box)
     box.close()
     db = sqlite3.connect(path)
-    db.executescript("DROP TABLE twin; DROP INDEX mail_uidl; PRAGMA user_version = 5")
+    db.executescript("DROP TABLE twin; DROP INDEX mail_uidl; ALTER TABLE folder DROP COLUMN recent; PRAGMA user_version = 5")
     db.close()
     box = OwnMailbox(owner, SqliteEngine(path), bodies)
     assert names(box) == expected(box, mails)
