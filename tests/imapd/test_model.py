@@ -27,11 +27,11 @@ FETCH = re.compile(r"\* (\d+) FETCH \((?:UID (\d+) ?)?(?:FLAGS \(([^)]*)\))?(?: 
 
 
 class Mirror:
-    """What a client knows: of each message, by its number, the UID, the flags, and their MODSEQ."""
+    """What a client knows: of each message, by its number, the UID (0), the flags (None), and their MODSEQ, where it was not told them."""
 
     def __init__(self, talk: ImapTalk) -> None:
         self.talk = talk
-        self.known: list[tuple[int, frozenset[str], int]] = []
+        self.known: list[tuple[int, frozenset[str] | None, int]] = []
         self.last = ""
 
     async def do(self, command: str, assume: Callable[[frozenset[int]], None] = lambda _: None) -> list[str]:
@@ -49,7 +49,7 @@ class Mirror:
             del self.known[int(found[1]) - 1]
         elif found := re.fullmatch(r"\* (\d+) EXISTS", line):
             assert int(found[1]) >= len(self.known)
-            self.known += [(0, frozenset(), 0)] * (int(found[1]) - len(self.known))
+            self.known += [(0, None, 0)] * (int(found[1]) - len(self.known))
         elif found := FETCH.fullmatch(line):
             uid, flags, modseq = self.known[int(found[1]) - 1]
             said = int(found[2] or found[4] or uid)
@@ -63,7 +63,7 @@ class Mirror:
     async def look(self) -> None:
         """Hear what is new, and ask about what has come."""
         await self.do("NOOP")
-        if any(not uid for uid, _, _ in self.known):  # what has come has no flags that were told
+        if any(not uid or flags is None for uid, flags, _ in self.known):  # what has come has no flags that were told
             await self.do("FETCH 1:* (UID FLAGS MODSEQ)")
 
 
@@ -126,7 +126,7 @@ async def step(house: ImapHouse, client: Mirror, what: str, one: int, other: int
 
         def assume(modified: frozenset[int]) -> None:
             for at, (uid, flags, modseq) in enumerate(client.known):
-                if "SILENT" in how and uid in meant and (uid if by_uid else at + 1) not in modified:
+                if "SILENT" in how and flags is not None and uid in meant and (uid if by_uid else at + 1) not in modified:
                     client.known[at] = uid, changed(flags, how, flag), modseq
 
         lines = await client.do(f"{'UID ' * by_uid}STORE {numbers}{since} {how} ({flag})", assume)
