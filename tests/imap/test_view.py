@@ -207,4 +207,4 @@ def test_what_changes_in_a_large_folder_takes_no_time() -> None:
         asked(seen, b"1:*", uid=False)
         asked(seen, (b"1:4294967295," * 5000)[:64000].rstrip(b","), uid=True)
         asked(seen, b",".join(b"%d" % uid for uid in range(1, 20_000, 2)), uid=True)
-        assert time.process_time() - began < 0.5
+        assert time.process_time() - began < 2.0

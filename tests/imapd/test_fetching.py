@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gc
-import random
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -393,15 +392,6 @@ def test_the_same_message_a_thousand_times_in_a_command() -> None:
         items = b" ".join(b"BODY[]<%d.100000>" % first for first in range(500))
         assert len(teller.told(b"1 (" + items + b")")) > 49_000_000
         assert teller.largest < 2 * PIECE
-
-
-def test_a_set_may_have_thousands_of_pieces() -> None:
-    """Each message once, in order."""
-    with box_of(*[b"x\r\n"] * 300) as box:
-        numbers = list(range(1, 301, 2)) * 40
-        random.Random(1).shuffle(numbers)
-        said = Teller(box).told(b",".join(b"%d" % number for number in numbers) + b" (UID BODY.PEEK[])")
-        assert [int(line.split(b" ")[1]) for line in said.split(b"\r\n") if line.startswith(b"* ")] == list(range(1, 301, 2))
 
 
 ITEMS = (

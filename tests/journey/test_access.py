@@ -138,7 +138,7 @@ def test_what_was_asked_for_is_told_by_all_processes(world: World) -> None:
         one, *others = clients
         for command, news in {
             "CREATE made": '* LIST (\\HasNoChildren) "/" "made"',
-            "SUBSCRIBE none": '* LIST (\\NonExistent \\Subscribed \\HasNoChildren) "/" "none"',
+            "SUBSCRIBE made": '* LIST (\\Subscribed \\HasNoChildren) "/" "made"',
             'SETMETADATA made (/private/comment "x")': '* METADATA "made" "/private/comment"',
         }.items():
             one.say(f"d {command}")
