@@ -23,6 +23,7 @@ from mailer.mail.problem import Problem
 from mailer.net.stream import ENOUGH, PIECE
 from mailer.serving.boxes import MailboxGone
 from mailer.serving.common import Common
+from mailer.serving.ending import SessionTask
 from mailer.serving.room import Holding
 
 from .appending import look_ahead
@@ -77,7 +78,7 @@ async def converse(
         conversation.hang_up(conversation.session.late)
     except asyncio.CancelledError:
         conversation.hang_up(conversation.last or STOPPING)
-        if not conversation.is_ended_alone():
+        if not conversation.task.is_ended_alone():
             raise
     finally:
         await conversation.leave()
@@ -86,8 +87,8 @@ async def converse(
 class _Conversation:
     """The session, and what it holds."""
 
-    __slots__ = ("_began", "_cancelled", "_common", "_context", "_end_of_login", "_handlers", "_held", "_idling", "_listening", "_login",
-                 "_loop", "_machine", "_stream", "_task", "_terms", "_time", "last", "session")  # fmt: skip
+    __slots__ = ("_began", "_common", "_context", "_end_of_login", "_handlers", "_held", "_idling", "_login", "_loop", "_machine",
+                 "_stream", "_terms", "_time", "last", "session", "task")  # fmt: skip
 
     def __init__(
         self,
@@ -111,9 +112,7 @@ class _Conversation:
         self._end_of_login = self._time() + terms.pace.login
         self._began: float | None = None  # when the first octet came of a command that is not whole
         self._held = Holding(peer.share)
-        self._task = asyncio.current_task()
-        self._cancelled = False
-        self._listening = False  # whether the client is waited for, and nothing is owed to it
+        self.task = SessionTask()
         self.session = ImapSession(stream, self._machine, terms)
         self._login = ImapLogin(self.session, peer, self.end)
         self._idling = Idling(self.session, self.end)
@@ -144,12 +143,7 @@ class _Conversation:
     def end(self, text: str) -> None:
         """End the session from outside, with this as the last word."""
         self.last = text
-        if self._listening and self._task is not None:
-            self._cancelled = self._task.cancel()
-
-    def is_ended_alone(self) -> bool:
-        """Whether nobody but `end` wants the task of the session to end."""
-        return self._cancelled and self._task is not None and self._task.uncancel() == 0
+        self.task.end()
 
     def hang_up(self, text: str) -> None:
         """Say `text` as the last word, unless it would stand in the middle of an answer."""
@@ -160,14 +154,14 @@ class _Conversation:
     # -- what the client says
 
     async def _heard(self) -> bytes:
-        self._listening = True
+        self.task.listening = True
         between = self.session.notifying is not None and self._machine.state is not ImapState.IDLE
         if between:
             self._idling.begin(idle=False)
         try:
             said = await self._stream.read(ENOUGH if self._machine.arriving else PIECE)
         finally:
-            self._listening = False
+            self.task.listening = False
         if between:
             await self._idling.stop()
         return said
@@ -240,16 +234,14 @@ class _Conversation:
 
     async def _secure(self) -> None:
         """Make the handshake, as soon as there is a turn for it. Raises `OSError`."""
-        try:
-            async with self._common.handshakes.turn() as seconds:
-                self._machine.answer(None)
-                self.session.write()
-                assert self._context is not None
-                await self._stream.answer_tls(self._context, seconds)
-                self._machine.secured(self._stream.tls_version)
-        except TimeoutError:
-            if self._stream.gone:  # in the midst of it
-                raise
+
+        def go_ahead() -> None:
+            self._machine.answer(None)
+            self.session.write()
+
+        if await self._common.secure(self._stream, self._context, go_ahead):
+            self._machine.secured(self._stream.tls_version)
+        else:
             self._machine.answer(NO_TURN)
 
     async def _obey(self, asked: ask.ImapAsked) -> None:

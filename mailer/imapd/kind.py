@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.imap.server import ImapSettings
-from mailer.serving.certificates import binding_of
+from mailer.serving.certificates import bindings_of
 from mailer.serving.kinds import DoorLimits
 
 from .converse import converse
@@ -62,8 +62,7 @@ class ImapDoorKind:
         self._config = config
         self._settings.clear()
         self._terms.pace = ImapPace(login=config.access.login_timeout, idle=config.access.idle_timeout)
-        files = {section.certificate_file for section in config.listens if section.kind == self.name and section.certificate_file}
-        self._bindings = {file: binding_of(file) for file in files}
+        self._bindings = bindings_of(config, self.name)
 
     async def stop(self) -> None:
         """Nothing is left of sessions that are over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.pop3.states import PopSettings
-from mailer.serving.certificates import binding_of
+from mailer.serving.certificates import bindings_of
 from mailer.serving.kinds import DoorLimits
 
 from .session import PURPOSE, PopPlace, PopSession, PopTimes
@@ -57,8 +57,7 @@ class PopDoorKind:
         """Go by another configuration."""
         self._config = config
         self._place.times = self._times or _times(config)
-        files = {section.certificate_file for section in config.listens if section.kind == self.name and section.certificate_file}
-        self._bindings = {file: binding_of(file) for file in files}
+        self._bindings = bindings_of(config, self.name)
 
     async def stop(self) -> None:
         """Nothing is left of sessions that are over."""

@@ -23,6 +23,7 @@ from mailer.mailbox.api import INBOX, BodyLost, NoKey
 from mailer.pop3.maildrop import Maildrop
 from mailer.pop3.questions import PopGreeting, PopLogin, PopQuit, PopReply, PopRetrieve, PopStartTls
 from mailer.pop3.server import PopServer
+from mailer.serving.ending import SessionTask
 from mailer.serving.pace import TURN
 
 from .reading import MessageReader
@@ -110,7 +111,7 @@ class PopSession:
     """The session with `peer`; it is over when `run` returns."""
 
     __slots__ = (
-        "_box", "_cancelled", "_common", "_context", "_end", "_fetched", "_folder", "_last", "_late", "_listening", "_loop", "_machine",
+        "_box", "_common", "_context", "_end", "_fetched", "_folder", "_last", "_late", "_loop", "_machine",
         "_peer", "_place", "_reader", "_session", "_stream", "_task", "_time", "_user",
     )  # fmt: skip
 
@@ -135,8 +136,7 @@ class PopSession:
         self._end = self._time() + place.times.login  # of the time for a login, and then for a command
         self._late = _NO_LOGIN
         self._last: PopReply | None = None  # the last word, once somebody has ended the session
-        self._task = asyncio.current_task()
-        self._cancelled = self._listening = False
+        self._task = SessionTask()
         self._user = self._session = ""
         self._folder = 0
         self._fetched = PopCount()
@@ -151,7 +151,7 @@ class PopSession:
             self._hang_up(self._late)
         except asyncio.CancelledError:
             self._hang_up(self._last or _STOPPING)
-            if not self._is_ended_alone():
+            if not self._task.is_ended_alone():
                 raise
         finally:
             self._place.desk.leave(self._session)
@@ -163,12 +163,7 @@ class PopSession:
     def show_out(self) -> None:
         """End it from outside: at once where the client is waited for, else behind what is under way."""
         self._last = _OVER
-        if self._listening and self._task is not None:
-            self._cancelled = self._task.cancel()
-
-    def _is_ended_alone(self) -> bool:
-        """Whether nobody but `show_out` wants the task to end."""
-        return self._cancelled and self._task is not None and self._task.uncancel() == 0
+        self._task.end()
 
     def _hang_up(self, reply: PopReply) -> None:
         if not self._stream.gone:
@@ -199,11 +194,11 @@ class PopSession:
         self._write()
 
     async def _heard(self) -> bytes:
-        self._listening = True
+        self._task.listening = True
         try:
             return await self._stream.read()
         finally:
-            self._listening = False
+            self._task.listening = False
 
     async def _speak(self) -> None:
         """Say what is to be said, wait until there is room for more, and set the time for what comes next. Raises `OSError`, with
@@ -240,16 +235,14 @@ class PopSession:
 
     async def _secure(self, _: PopStartTls) -> None:
         """Make the handshake, as soon as there is a turn for it. Raises `OSError`."""
-        try:
-            async with self._common.handshakes.turn() as seconds:
-                self._machine.answer()
-                self._write()
-                assert self._context is not None
-                await self._stream.answer_tls(self._context, seconds)
-                self._machine.secured(self._stream.tls_version)
-        except TimeoutError:
-            if self._stream.gone:  # in the midst of it
-                raise
+
+        def go_ahead() -> None:
+            self._machine.answer()
+            self._write()
+
+        if await self._common.secure(self._stream, self._context, go_ahead):
+            self._machine.secured(self._stream.tls_version)
+        else:
             self._machine.answer(_NO_TURN)
 
     async def _log_in(self, question: PopLogin) -> None:

@@ -7,6 +7,7 @@
 `room`          the memory of all messages that are under way
 `login`         the desk where users log in
 `boxes`         mailboxes as sessions use them, and news of them
+`ending`        the end of a session from outside
 `threads`       the threads in which those are asked, and the share of each user
 `hearing`       what is heard of mailboxes that other processes change
 `counting`      what is counted of them, in all processes together

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import ssl
+from typing import TYPE_CHECKING
 
 from mailer.sasl.mechanism import server_end_point
+
+if TYPE_CHECKING:
+    from mailer.config import Config
+
+
+def bindings_of(config: Config, kind: str) -> dict[str, bytes]:
+    """What SCRAM binds to at all doors of one kind, by the file of the certificate that is shown there."""
+    files = {section.certificate_file for section in config.listens if section.kind == kind and section.certificate_file}
+    return {file: binding_of(file) for file in files}
 
 
 def binding_of(certificate: str) -> bytes:

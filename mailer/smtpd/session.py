@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mailer.net.stream import ENOUGH, PIECE
 from mailer.serving.common import Common
+from mailer.serving.ending import SessionTask
 from mailer.serving.pace import ANSWERS, TURN
 from mailer.serving.room import SMALL, Holding
 from mailer.smtp import server_events as ask
@@ -90,7 +91,7 @@ async def converse(
         session.hang_up(session.late)
     except asyncio.CancelledError:
         session.hang_up(session.last or _STOPPING)
-        if not session.is_ended_alone():
+        if not session.task.is_ended_alone():
             raise
     finally:
         common.room.leave(session.held)
@@ -100,8 +101,8 @@ async def converse(
 class _Session:
     """The session, and what the client is late with, if it is late."""
 
-    __slots__ = ("_began", "_came", "_cancelled", "_common", "_context", "_end", "_given_up", "_listening", "_loop", "_machine", "_policy",
-                 "_stream", "_task", "_time", "_told", "held", "last", "late")  # fmt: skip
+    __slots__ = ("_began", "_came", "_common", "_context", "_end", "_given_up", "_loop", "_machine", "_policy", "_stream", "_time", "_told",
+                 "held", "last", "late", "task")  # fmt: skip
 
     def __init__(
         self,
@@ -125,9 +126,7 @@ class _Session:
         self._came = 0  # octets of it
         self._given_up = False  # whether there was no room for it
         self._told = False  # whether the client was found to be hasty
-        self._task = asyncio.current_task()
-        self._cancelled = False
-        self._listening = False  # whether the client is waited for, and nothing is owed to it
+        self.task = SessionTask()
         self.held = Holding(share)
         self.late = _TIMEOUT
         self.last: Reply | None = None  # the last word, once somebody has ended the session
@@ -151,20 +150,15 @@ class _Session:
     def end(self, reply: Reply) -> None:
         """See `SessionPolicy.begun`."""
         self.last = reply
-        if self._listening and self._task is not None:
-            self._cancelled = self._task.cancel()
-
-    def is_ended_alone(self) -> bool:
-        """Whether nobody but `end` wants the task of the session to end."""
-        return self._cancelled and self._task is not None and self._task.uncancel() == 0
+        self.task.end()
 
     async def _heard(self, most: int = PIECE) -> bytes:
         """What the client says next. Raises `OSError`."""
-        self._listening = True
+        self.task.listening = True
         try:
             return await self._stream.read(most)
         finally:
-            self._listening = False
+            self.task.listening = False
 
     def hang_up(self, reply: Reply) -> None:
         """Say `reply` as the last word."""
@@ -211,16 +205,14 @@ class _Session:
 
     async def _secure(self, reply: Reply | None) -> None:
         """Make the handshake, as soon as there is a turn for it. Raises `OSError`."""
-        try:
-            async with self._common.handshakes.turn() as seconds:
-                self._machine.answer(reply)
-                self._write()
-                assert self._context is not None
-                await self._stream.answer_tls(self._context, seconds)
-                self._machine.secured(self._stream.tls_version)
-        except TimeoutError:
-            if self._stream.gone:  # in the midst of it
-                raise
+
+        def go_ahead() -> None:
+            self._machine.answer(reply)
+            self._write()
+
+        if await self._common.secure(self._stream, self._context, go_ahead):
+            self._machine.secured(self._stream.tls_version)
+        else:
             self._machine.answer(_NO_TURN)
 
     async def _speak(self) -> None:

@@ -23,7 +23,7 @@ from mailer.mail.principal import parse as principal
 from mailer.mail.problem import Forbidden, Problem
 from mailer.mail.text import one_line
 from mailer.mail.trace import protocol_word
-from mailer.serving.certificates import binding_of
+from mailer.serving.certificates import bindings_of
 from mailer.serving.counting import limits_of
 from mailer.serving.kinds import DoorLimits
 from mailer.smtp import server_events as ask
@@ -266,8 +266,7 @@ class SubmissionDoorKind(SmtpDoorKind):
 
     def _look(self, config: Config) -> None:
         """See which certificates are shown."""
-        files = {section.certificate_file for section in config.listens if section.kind == self.name and section.certificate_file}
-        self._bindings = {file: binding_of(file) for file in files}
+        self._bindings = bindings_of(config, self.name)
 
     async def stop(self) -> None:
         """Write down what was counted."""
