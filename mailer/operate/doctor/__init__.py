@@ -16,6 +16,7 @@ eyes of the user whom the spool belongs to, for the daemon runs as he. What may 
 | `webhooks` | whether endpoints take events |
 | `setting` | the configuration, and the files that it names |
 | `doors` | doors for HTTP: keys, whether each answers, certificates |
+| `greeted` | doors that greet: whether one answers, and offers TLS |
 | `smtp_doors` | doors for SMTP and LMTP: whether each answers, and offers TLS |
 | `access_doors` | doors where users read their mail: whether each answers, and offers TLS |
 | `outward` | the network: name servers, port 25, names of this host, clock, DKIM keys and their records |
